@@ -1,0 +1,210 @@
+"""One forward and one backward give the activations and gradients of every layer asked for.
+
+How: parameters are frozen for the length of the call, so nothing below the first requested layer
+has a graph. A forward hook takes each layer's output A. If A has no graph yet, no requested layer
+lies below it, and it becomes a leaf: the graph starts here. That holds in parallel branches too,
+because autograd itself says what lies downstream of what. The network goes on with a clone of A,
+so a following in-place ReLU cannot change A. One `torch.autograd.grad` call then reads all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .models import find_layers
+from .ops import Target, at_least_float32, one_of, resolve_target, select_score
+
+Reshape = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """What one pass gives: detached, on the images' device, float32 (float64 for such networks).
+
+    logits (B, K); target (B,) long, or the callable as given; score (B,), the number that was
+    differentiated; A and G: {layer name as given: (B, C, h, w)}, G empty without gradients.
+    """
+
+    logits: Tensor
+    target: Tensor | Callable[[Tensor], Tensor]
+    score: Tensor
+    A: dict[str, Tensor] = field(repr=False)
+    G: dict[str, Tensor] = field(repr=False)
+
+
+def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], target: Target = None, *,
+            score: str = "logit", gradients: bool = True,
+            reshape: Reshape | None = None) -> Captured:
+    """Activations, and gradients of the target's score, at some layers of a network in eval mode.
+
+    Args:
+        images: (B, 3, H, W), normalised as the network expects.
+        layers: module paths or the papers' names (`models.find_layers`).
+        target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
+        score: differentiate the "logit" or the "prob"(ability).
+        gradients: False runs one forward without a graph.
+        reshape: maps what a layer gives to (B, C, h, w), applied to A and G alike; see
+            `tokens_to_grid`. A layer that the score does not depend on has zero gradient.
+
+    The model is left as it was, also after an exception: hooks, mode, requires_grad and .grad.
+    The caller may be inside torch.no_grad() or torch.inference_mode().
+
+    Raises ValueError (training mode, a layer that does not run or runs twice, logits that are not
+    finite, a bad shape), TypeError (no tensor where one is needed), LayerNotFoundError.
+    Built in chapter 01.
+    """
+    one_of("score", score, ("logit", "prob"))
+    check_call(model, images)
+    wanted = find_layers(model, layers)
+    if gradients and any(p.is_inference() for p in model.parameters()):
+        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
+                         "gradients for good: build or load it outside")
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients):
+        images = images.clone() if images.is_inference() else images.detach()
+        with _frozen(model), _recorded(wanted, gradients) as A:
+            logits = logits_of(model(images), len(images))
+        if missing := [name for name in wanted if name not in A]:
+            raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
+                             "mode, uncompiled), so it has no activations")
+        if not bool(logits.isfinite().all()):
+            raise ValueError("the network's logits hold NaN or infinite values: check that the "
+                             "images are finite and normalised, and the weights sound")
+        target = resolve_target(logits, target)
+        chosen = select_score(logits, target, score)  # (B,)
+        G = _gradients(chosen, A) if gradients else {}
+    return Captured(logits=at_least_float32(logits.detach()), target=target,
+                    score=chosen.detach(), A=_as_maps(A, reshape), G=_as_maps(G, reshape))
+
+
+def check_call(model: nn.Module, images: Tensor) -> None:
+    """Raise unless `model` is a module in eval mode and `images` a batch of float images."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    for name, module in model.named_modules():
+        if module.training:
+            raise ValueError(f"the network is in training mode ({name or 'the whole of it'}), "
+                             "where a map would depend on the batch: call model.eval() first")
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
+    if images.dim() != 4 or not len(images):
+        raise ValueError("images must have the shape (B, 3, H, W) with at least one image; got "
+                         f"{tuple(images.shape)}")
+
+
+def logits_of(output: object, batch: int) -> Tensor:
+    """The logits in whatever a network returns: a tensor, `.logits`, ["logits"], or a first item.
+
+    Raises TypeError where there is no tensor, ValueError where it does not hold `batch` rows.
+    """
+    if hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, Mapping):
+        output = output.get("logits")
+    elif isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise TypeError("the network must return logits: a tensor, an object with .logits, or a "
+                        f"tuple that starts with them; got {type(output).__name__}")
+    if output.dim() < 2 or len(output) != batch:
+        raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got "
+                         f"{tuple(output.shape)}")
+    return output
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Parameters without gradients: the trunk keeps no graph, the backward skips the weights."""
+    changed = [p for p in model.parameters() if p.requires_grad]
+    try:
+        for parameter in changed:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in changed:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _recorded(wanted: Mapping[str, nn.Module], gradients: bool) -> Iterator[dict[str, Tensor]]:
+    """Forward hooks that fill {name: output} while the context lasts."""
+    A: dict[str, Tensor] = {}
+
+    def hook(name: str, inputs: tuple, output: object) -> Tensor:
+        if name in A:
+            raise ValueError(f"layer {name!r} runs more than once in one forward pass, so it is "
+                             "unclear which output is meant: name the block around it")
+        if not isinstance(output, Tensor):
+            raise TypeError(f"layer {name!r} must give one tensor; it gives "
+                            f"{type(output).__name__}: name a layer inside or after it")
+        if gradients and not torch.is_grad_enabled():
+            raise ValueError(f"layer {name!r} runs under torch.no_grad() inside the network, so "
+                             "no gradient reaches it")
+        # An in-place or identity layer hands on its input's memory, which others may still change.
+        own = output.clone() if any(_same_memory(output, x) for x in inputs) else output
+        A[name] = own if own.requires_grad else own.detach().requires_grad_(gradients)
+        return A[name].clone()
+
+    handles = []
+    try:
+        for name, module in wanted.items():
+            handles.append(module.register_forward_hook(
+                lambda _, inputs, output, name=name: hook(name, inputs, output)))
+        yield A
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _same_memory(output: Tensor, other: object) -> bool:
+    return (isinstance(other, Tensor)
+            and output.untyped_storage().data_ptr() == other.untyped_storage().data_ptr())
+
+
+def _gradients(score: Tensor, A: dict[str, Tensor]) -> dict[str, Tensor]:
+    """dS/dA of every layer. In eval mode images do not mix, so one sum serves the whole batch."""
+    if not score.requires_grad:  # no requested layer reaches the score
+        return {name: torch.zeros_like(a) for name, a in A.items()}
+    grads = torch.autograd.grad(score.sum(), list(A.values()), allow_unused=True,
+                                materialize_grads=True)
+    return dict(zip(A, grads, strict=True))
+
+
+def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, Tensor]:
+    """Detached, at least float32 (before any arithmetic), and checked to be (B, C, h, w)."""
+    out = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach()
+        tensor = at_least_float32(tensor if reshape is None else reshape(tensor))
+        if tensor.dim() != 4:
+            raise ValueError(f"layer {name!r} gives the shape {tuple(tensor.shape)}, a map needs "
+                             "(B, C, h, w): name another layer, or give reshape= (for a "
+                             "transformer holicam.capture.tokens_to_grid())")
+        out[name] = tensor
+    return out
+
+
+def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshape:
+    """A `reshape` for transformers: tokens (B, N, C) -> (B, C, h, w), row by row.
+
+    Args: grid (h, w), None for a square one; skip: tokens before the grid (1 for a class token).
+    Gradients go through the same map, which only moves numbers, so no information is lost but the
+    skipped tokens'. Raises ValueError when the tokens do not fill the grid.
+    """
+
+    def reshape(tokens: Tensor) -> Tensor:
+        if tokens.dim() != 3:
+            raise ValueError(f"tokens must be (B, N, C); got {tuple(tokens.shape)}")
+        count = tokens.shape[1] - skip
+        h, w = grid or (round(max(count, 0) ** 0.5),) * 2
+        if h * w != count or count < 1:
+            raise ValueError(f"{tokens.shape[1]} tokens less {skip} to skip do not fill a grid of "
+                             f"{h} x {w}: give grid=(h, w) and skip=")
+        return tokens[:, skip:].transpose(1, 2).unflatten(2, (h, w))
+
+    return reshape

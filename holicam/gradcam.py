@@ -1,0 +1,259 @@
+"""The CAM family at one scale: explainers that differ in one function of `cam`.
+
+Each is a frozen dataclass of its hyper-parameters. `weights` says what is particular to it; the
+rest, one pass and one weighted sum, is `single_scale_maps`, which several explainers can share.
+The order is: channel sum, ReLU (`relu`), resize. Maps are not scaled: see `ops.normalise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from . import cam
+from .capture import Captured, Reshape, capture
+from .models import default_layers
+from .ops import Target, one_of, upsample
+
+Size = str | Sequence[int] | None
+Maps = Tensor | dict[str, Tensor]
+
+
+class SingleScale:
+    """What the dataclasses below share: being called, and the checks of common fields."""
+
+    uses_gradients: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.relu, bool):
+            raise TypeError(f"relu must be True or False; got {self.relu!r}")
+        one_of("score", getattr(self, "score", "logit"), ("logit", "prob"))
+        eps = getattr(self, "eps", 0)
+        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not eps >= 0:
+            raise ValueError(f"eps must be a number of at least 0; got {eps!r}")
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        """W of one layer; broadcasts to captured.A[layer]."""
+        raise NotImplementedError
+
+    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+                 target: Target = None, *, size: Size = None,
+                 reshape: Reshape | None = None) -> Maps:
+        """Maps of a batch, one per image and layer.
+
+        Args:
+            images: (B, 3, H, W), normalised as the network expects.
+            layers: a name gives a tensor, a sequence of names a dict; None is the last of
+                `models.default_layers(model)`.
+            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
+            size: None for the images' (H, W), "native" for the layer's own grid, or (H, W).
+            reshape: for transformers, see `capture.tokens_to_grid`.
+
+        Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.
+        Raises what `capture.capture` raises.
+        """
+        maps, _ = single_scale_maps({None: self}, model, images, layers, target, size=size,
+                                    reshape=reshape)
+        return maps[None]
+
+
+def single_scale_maps(explainers: Mapping[Hashable, SingleScale], model: nn.Module, images: Tensor,
+                      layers: str | Sequence[str] | None = None, target: Target = None, *,
+                      size: Size = None, reshape: Reshape | None = None,
+                      ) -> tuple[dict[Hashable, Maps], Captured]:
+    """Several explainers on several layers from one forward and one backward.
+
+    Explainers that differentiate another score (`score="prob"`) need a second pass.
+    Returns ({key of the explainer: maps as its own call returns them}, the last capture).
+    """
+    if not explainers:
+        raise ValueError("explainers must hold at least one explainer")
+    if layers is None:
+        layers = default_layers(model)[-1]
+    shares: dict[str | None, dict] = {}  # {score or None: explainers}, None for those without G
+    for key, explainer in explainers.items():
+        score = explainer.score if explainer.uses_gradients else None
+        shares.setdefault(score, {})[key] = explainer
+    if len(shares) > 1 and None in shares:  # those that need only A join any other pass
+        free = shares.pop(None)
+        next(iter(shares.values())).update(free)
+    results = {}
+    for score, group in shares.items():
+        captured = capture(model, images, layers, target, score=score or "logit",
+                           gradients=score is not None, reshape=reshape)
+        target = captured.target
+        for key, explainer in group.items():
+            results[key] = {layer: _map(explainer, model, captured, layer, images, size)
+                            for layer in captured.A}
+    if isinstance(layers, str):
+        results = {key: maps[layers] for key, maps in results.items()}
+    return {key: results[key] for key in explainers}, captured
+
+
+def _map(explainer: SingleScale, model: nn.Module, captured: Captured, layer: str, images: Tensor,
+         size: Size) -> Tensor:
+    maps = cam.weighted_sum(captured.A[layer], explainer.weights(model, captured, layer))
+    maps = maps.relu() if explainer.relu else maps  # (B, h, w)
+    return maps if size == "native" else upsample(maps, output_size(size, images))
+
+
+def output_size(size: Size, images: Tensor) -> tuple[int, int]:
+    """(H, W) of the maps: that of the images for None, else the pair given."""
+    if size is None:
+        return tuple(images.shape[-2:])
+    pair = () if isinstance(size, (str, int)) else tuple(size)
+    if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
+        raise ValueError(f'size must be None, "native" or (H, W); got {size!r}')
+    return pair
+
+
+def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) -> None:
+    """Give each field that is None the preset's value: given fields win, `repr` shows them all."""
+    one_of("preset", explainer.preset, presets)
+    for name in (f.name for f in fields(explainer)):
+        if getattr(explainer, name) is None:
+            object.__setattr__(explainer, name, presets[explainer.preset][name])
+
+
+@dataclass(frozen=True)
+class ActivationSum(SingleScale):
+    """W = 1: the sum of all channels, the same for every class. One forward, no backward."""
+
+    relu: bool = True
+    uses_gradients: ClassVar[bool] = False
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.activation_sum(captured.A[layer])
+
+
+@dataclass(frozen=True)
+class CAM(SingleScale):
+    """CAM of Zhou et al. (CVPR 2016): the classifier's own weights, where one exists to be read.
+
+    Needs a network whose logits are a linear layer on the globally averaged channels of `layers`,
+    with at most a ReLU and a dropout between. That is checked by computing the logits this way; a
+    ValueError says when they differ. One forward, no backward. Built in chapter 01.
+    """
+
+    relu: bool = True
+    uses_gradients: ClassVar[bool] = False
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        if callable(captured.target):
+            raise ValueError("CAM reads one class's weights, so its target must be None or class "
+                             "indices, not a callable; Grad-CAM takes callables")
+        A = captured.A[layer]
+        for gate in (None, A > 0):  # DenseNet applies a ReLU after its last layer
+            features = (A if gate is None else A * gate).mean((2, 3))  # (B, C)
+            head = pooled_head(model, features, captured.logits)
+            if head is not None:
+                W = cam.class_weights(head.to(A), captured.target)
+                return W if gate is None else W * gate
+        raise ValueError(f"CAM needs logits that are a linear layer on the averaged channels of "
+                         f"{layer!r}, which {type(model).__name__} does not have: name the last "
+                         "layer before the pooling, or use Grad-CAM")
+
+
+def pooled_head(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:
+    """The (K, C) weight of the linear layer that turns features (B, C) into logits, or None."""
+    shape = (logits.shape[1], features.shape[1])
+    for module in reversed(list(model.modules())):
+        if not isinstance(module, nn.Linear) or module.weight.shape != shape:
+            continue
+        bias = None if module.bias is None else module.bias.detach().to(features)
+        predicted = nn.functional.linear(features, module.weight.detach().to(features), bias)
+        low = module.weight.dtype in (torch.bfloat16, torch.float16)
+        gap = (predicted - logits).abs().amax()
+        if bool(gap <= (5e-2 if low else 1e-3) * logits.abs().amax()):
+            return module.weight.detach()
+    return None
+
+
+@dataclass(frozen=True)
+class GradCAM(SingleScale):
+    """Grad-CAM (ICCV 2017): channels weighted by their mean gradient. Built in chapter 01."""
+
+    relu: bool = True
+    score: str = "logit"
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.grad_cam(captured.A[layer], captured.G[layer])
+
+
+GRADCAMPP_PRESETS = {
+    "default": {"eps": 1e-6, "denominator": "paper", "normalize_alpha": False},
+    "paper": {"eps": 0.0, "denominator": "paper", "normalize_alpha": False},
+    "reference": {"eps": 0.0, "denominator": "paper", "normalize_alpha": True},
+    "torchcam": {"eps": 0.0, "denominator": "none", "normalize_alpha": False},
+}
+
+
+@dataclass(frozen=True)
+class GradCAMpp(SingleScale):
+    """Grad-CAM++ (WACV 2018): channels weighted by the alpha-weighted sum of positive gradients.
+
+    preset: "default"; "paper", without a guard eps; "reference", the authors' code, which
+    normalises alpha; "torchcam", whose alpha lost its division, to repeat published baselines.
+    The other fields are those of `cam.alpha`. The closed form of alpha holds for piecewise linear
+    networks; after GELU, SiLU or attention it is a heuristic. Built in chapter 02.
+    """
+
+    preset: str = "default"
+    eps: float | None = None
+    denominator: str | None = None
+    normalize_alpha: bool | None = None
+    eps_mode: str = "absolute"
+    activation_sum: str = "raw"
+    relu: bool = True
+    score: str = "logit"
+
+    def __post_init__(self) -> None:
+        fill_preset(self, GRADCAMPP_PRESETS)
+        super().__post_init__()
+        one_of("denominator", self.denominator, ("paper", "sum_Ag3", "none"))
+        one_of("eps_mode", self.eps_mode, ("absolute", "relative"))
+        one_of("activation_sum", self.activation_sum, ("raw", "relu"))
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.grad_cam_pp(
+            captured.A[layer], captured.G[layer], self.eps, denominator=self.denominator,
+            normalize_alpha=self.normalize_alpha, eps_mode=self.eps_mode,
+            activation_sum=self.activation_sum)
+
+
+@dataclass(frozen=True)
+class XGradCAM(SingleScale):
+    """XGrad-CAM (BMVC 2020): channels weighted by their activation-weighted gradient."""
+
+    eps: float = 1e-7
+    relu: bool = True
+    score: str = "logit"
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.xgrad_cam(captured.A[layer], captured.G[layer], self.eps)
+
+
+@dataclass(frozen=True)
+class LayerCAM(SingleScale):
+    """Layer-CAM (TIP 2021): each element weighted by its positive gradient."""
+
+    relu: bool = True
+    score: str = "logit"
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.layer_cam(captured.A[layer], captured.G[layer])
+
+
+@dataclass(frozen=True)
+class HiResCAM(SingleScale):
+    """HiResCAM (2020): each element weighted by its gradient, sign kept."""
+
+    relu: bool = True
+    score: str = "logit"
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.hires_cam(captured.A[layer], captured.G[layer])

@@ -1,0 +1,107 @@
+"""Small tensor operations that every explainer shares. Nothing here knows a network or a hook.
+
+Shapes: images (B, 3, H, W), logits (B, K), activations (B, C, h, w), maps (B, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Target = None | int | Tensor | Sequence[int] | Callable[[Tensor], Tensor]
+
+
+def one_of(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise ValueError unless `value` is one of `choices`; `name` is the argument to blame."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """float64 stays float64, everything else becomes float32 (a float16 squared gradient is 0)."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def normalise(maps: Tensor) -> Tensor:
+    """Stretch each map to [0, 1] over its last two axes; a constant map becomes zeros.
+
+    Args: maps (..., H, W), any sign. Returns the same shape, float32 or float64. NaN stays NaN.
+    Built in chapter 01.
+    """
+    maps = at_least_float32(maps)
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return torch.where(high == low, torch.zeros_like(maps), (maps - low) / (high - low))
+
+
+def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear resize with half-pixel centres (align_corners=False) and no antialiasing.
+
+    Args: maps (B, h, w) or (B, C, h, w); size (H, W). Equals OpenCV's INTER_LINEAR when enlarging.
+    Returns (B, H, W) or (B, C, H, W); the input itself when it has that size already.
+    Built in chapter 01.
+    """
+    if maps.dim() not in (3, 4):
+        raise ValueError(f"maps must be (B, h, w) or (B, C, h, w); got shape {tuple(maps.shape)}")
+    size = tuple(size)
+    if tuple(maps.shape[-2:]) == size:
+        return maps
+    if maps.dim() == 3:
+        return upsample(maps[:, None], size)[:, 0]
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def resolve_target(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor]:
+    """Turn any accepted target into a (B,) long tensor on the logits' device.
+
+    Args: logits (B, K); target: None (top-1), one class for all images, one class per image, or a
+    callable (B, K) -> (B,), which comes back as given.
+    Raises ValueError for a class out of range or a wrong length, TypeError for anything else.
+    """
+    if callable(target):
+        return target
+    if logits.dim() != 2:
+        raise ValueError(f"logits must be (B, K) to choose a class; got {tuple(logits.shape)}: "
+                         "give target as a callable that returns one score per image")
+    (batch, classes), device = logits.shape, logits.device
+    if target is None:
+        return logits.detach().argmax(1)
+    try:
+        chosen = torch.as_tensor(target)
+    except (TypeError, ValueError, RuntimeError):
+        chosen = torch.empty(0, dtype=torch.float32)
+    if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool:
+        raise TypeError("target must be None, a class index, one index per image or a callable "
+                        f"(B, K) -> (B,); got {target!r}")
+    if chosen.dim() > 1 or (chosen.dim() == 1 and len(chosen) != batch):
+        raise ValueError(f"target must hold one class per image: expected shape ({batch},), "
+                         f"got {tuple(chosen.shape)}")
+    if chosen.numel() and not 0 <= int(chosen.min()) <= int(chosen.max()) < classes:
+        raise ValueError(f"target must lie in 0..{classes - 1} for this network; "
+                         f"got {chosen.tolist()}")
+    return chosen.to(device, torch.long).expand(batch).clone()  # ours, whatever the caller does
+
+
+def select_score(logits: Tensor, target: Tensor | Callable[[Tensor], Tensor],
+                 kind: str = "logit") -> Tensor:
+    """The number that is differentiated, one per image.
+
+    Args: logits (B, K); target as `resolve_target` returns it; kind: "logit", or "prob" for the
+    softmax over K (the sigmoid where K = 1). A callable receives what `kind` names.
+    Returns (B,), float32 or float64, still attached to the graph. Built in chapter 01.
+    """
+    one_of("score", kind, ("logit", "prob"))
+    values = at_least_float32(logits)
+    if kind == "prob":
+        values = values.sigmoid() if values.shape[1] == 1 else values.softmax(1)
+    if not callable(target):
+        return values.gather(1, target[:, None])[:, 0]  # (B,)
+    score = target(values)
+    if not isinstance(score, Tensor) or score.shape != values.shape[:1]:
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise ValueError(f"a callable target must return one score per image, a tensor of shape "
+                         f"({len(values)},); got {got}")
+    return score
