@@ -168,7 +168,8 @@ def _panels(
     height, width = _rgb(panels[0][1]).shape[:2]
     side = min(WIDTH / columns, 2.6, 6.4 / (lines * height / width))  # bounds the figure, its bytes
     gaps = 0.3 * (1 if rows else lines) + 0.05 * lines + (0.75 if bar else 0.0)
-    size = (max(columns * side, 3.4) + (0.3 if rows else 0.0), lines * side * height / width + gaps)
+    across = max(columns * side, 3.4) + (0.3 if rows else 0.0)
+    size = (round(across, 1), round(lines * side * height / width + gaps, 1))
     longest = max(len(title) for title, _, _ in panels)
     font = max(8.0, min(13.0, 72 * side / (0.62 * max(longest, 1))))  # neighbours must not touch
     with matplotlib.rc_context(STYLE):
