@@ -66,11 +66,12 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
                          "gradients for good: build or load it outside")
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
-        with _frozen(model), _recorded(wanted, gradients) as A:
+        with _frozen(model, gradients), _recorded(wanted, gradients) as A:
             logits = logits_of(model(images), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
                              "mode, uncompiled), so it has no activations")
+        A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
         if not bool(logits.isfinite().all()):
             raise ValueError("the network's logits hold NaN or infinite values: check that the "
                              "images are finite and normalised, and the weights sound")
@@ -118,9 +119,9 @@ def logits_of(output: object, batch: int) -> Tensor:
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def _frozen(model: nn.Module, gradients: bool) -> Iterator[None]:
     """Parameters without gradients: the trunk keeps no graph, the backward skips the weights."""
-    changed = [p for p in model.parameters() if p.requires_grad]
+    changed = [p for p in model.parameters() if p.requires_grad and gradients]
     try:
         for parameter in changed:
             parameter.requires_grad_(False)
