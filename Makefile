@@ -1,0 +1,109 @@
+# Two commands matter:   make book   and   make test
+# Both install what they need into .venv the first time, and may be interrupted and repeated.
+
+PYTHON ?= python3
+JOBS   ?= 2
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help book test test-code test-book test-site execute lab lint clean distclean site-packages test-packages
+
+BIN  := .venv/bin
+PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
+# `make` itself shows the commands that take long; the others stay quiet.
+OWN  := pyproject.toml setup.py
+
+# A stamp is written only after its step has succeeded, and its name holds a checksum of the
+# lists of packages: a changed list is installed again, a mere `git checkout` is not.
+key   = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
+VENV := .venv/.made
+SITE := .venv/.site-$(call key,requirements.txt $(OWN))
+TEST := .venv/.test-$(call key,requirements.txt requirements-test.txt $(OWN))
+LAB  := .venv/.lab-$(call key,requirements-lab.txt)
+
+help:
+	@echo "make book      build the site (nothing is executed) and say where it is"
+	@echo "make test      run every check: the code, the chapters, the site in a browser"
+	@echo "make execute   run the chapters whose code has changed, and store their outputs"
+	@echo "               MODEL=resnet50 PHOTOS=folder writes an edition about your photographs"
+	@echo "make lab       open the chapters in JupyterLab"
+	@echo "make lint      check the style of the code"
+	@echo "make clean     remove what was built; make distclean also removes .venv"
+	@echo "Settings: PYTHON=$(PYTHON)  JOBS=$(JOBS)  PIP_FLAGS=(handed to pip install)"
+
+# --- the environment -------------------------------------------------------------------------
+
+$(VENV):
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "No '$(PYTHON)' found: install Python 3.11 or newer, or say make PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "holicam needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1): say make PYTHON=python3.12, for example."; exit 1; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "Python could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(SITE): | $(VENV)
+	@echo "Installing requirements.txt into .venv; the first time this takes minutes, for PyTorch is large."
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --editable .
+	@rm -f .venv/.site-* && touch $@
+
+$(TEST): | $(SITE)
+	$(PIP) -r requirements.txt -r requirements-test.txt
+	@rm -f .venv/.test-* && touch $@
+
+$(LAB): | $(SITE)
+	$(PIP) -r requirements.txt -r requirements-lab.txt
+	@rm -f .venv/.lab-* && touch $@
+
+site-packages: $(SITE)
+test-packages: $(TEST)
+
+# --- the two commands ------------------------------------------------------------------------
+
+book: $(SITE)
+	@$(BIN)/python tools/build_site.py
+
+# All three run even if one fails, so that one run shows everything that is wrong.
+test: $(TEST)
+	@failed=; \
+	for part in test-code test-book test-site; do \
+	  $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
+
+# Small tensors: one thread a process and JOBS processes is the fastest way through.
+test-code: $(TEST)
+	@echo "--- the code"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --ignore=tests/test_site.py
+
+test-book: $(TEST)
+	@echo "--- the chapters: every cell is run again and its text compared with what is stored"
+	@if ls book/*.ipynb >/dev/null 2>&1; then \
+	  $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+	    --nbval-sanitize-with=tests/sanitize.cfg --dist loadscope -n $(JOBS) -q book/; \
+	else echo "There is no chapter yet."; fi
+
+test-site: $(TEST)
+	@echo "--- the site, in a browser"
+	@$(BIN)/python tools/build_site.py --quiet
+	@$(BIN)/python -m pytest tests/test_site.py -q -rs
+
+# --- the others ------------------------------------------------------------------------------
+
+execute: $(SITE)
+	@HOLICAM_MODEL="$(MODEL)" HOLICAM_PHOTOS="$(PHOTOS)" $(BIN)/python tools/execute.py $(CHAPTERS)
+
+lab: $(LAB)
+	@$(BIN)/jupyter lab --notebook-dir=book
+
+lint: $(TEST)
+	@$(BIN)/ruff check .
+
+clean:
+	@rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	@rm -rf .venv

@@ -1,0 +1,71 @@
+"""Build the site with warnings as errors, without running a chapter, and say where it is.
+
+Sphinx remembers which pages it has read, and a warning is given only while a page is read: after a
+failed or interrupted build the next one would look clean. So a mark is set before the build and
+taken away after a clean one; a mark that is still there makes the next build start afresh.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+HTML = BUILD / "html"
+MARK = BUILD / ".unfinished"
+DONE = BUILD / ".finished"
+LIMIT_MB = 25
+
+
+def size_mb(folder: Path) -> float:
+    """Bytes of all files below `folder`, in MB."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
+
+
+def forget_what_is_stale() -> None:
+    """Remove what an earlier build left, where it cannot be trusted."""
+    if MARK.exists():
+        shutil.rmtree(BUILD, ignore_errors=True)
+    settings = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "tools" / "site_extension.py"]
+    if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
+        shutil.rmtree(BUILD, ignore_errors=True)  # pages that have gone, or other settings
+    # The API page is made from docstrings, whose files Sphinx watches only after a first reading.
+    BUILD.mkdir(exist_ok=True)
+
+
+def build(quiet: bool) -> int:
+    """Run jupyter-book; its output is shown where something went wrong or `quiet` is off."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT)]
+    command += ["-W", "-n", "--keep-going"]
+    if not quiet:
+        print("Building the site (no chapter is run) ...", flush=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout[-8000:], done.stderr[-8000:], sep="\n", file=sys.stderr)
+        print("The site was not built: see the warnings above.", file=sys.stderr)
+    return done.returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quiet", action="store_true", help="say nothing where all is well")
+    quiet = parser.parse_args().quiet
+
+    forget_what_is_stale()
+    MARK.touch()
+    if code := build(quiet):
+        return code
+    if (size := size_mb(HTML)) > LIMIT_MB:
+        print(f"The site has {size:.1f} MB, more than the {LIMIT_MB} MB allowed.", file=sys.stderr)
+        return 1
+    MARK.unlink()
+    DONE.touch()
+    if not quiet:
+        print(f"The site is ready ({size:.1f} MB). Open {(HTML / 'index.html').as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""A Sphinx extension: what the site needs beyond its settings.
+
+Everything the pages load comes from the site itself. MathJax comes from the PyPI package sphinx-mathjax-offline, of which the pages use one bundle, its
+fonts and the TeX extensions it may load: 2 MB of 24.
+"""
+
+import shutil
+from importlib.metadata import files
+from pathlib import Path
+
+BUNDLE = "tex-chtml.js"
+FOLDERS = ("output/chtml/fonts/woff-v2", "input/tex/extensions")
+
+
+def mathjax_folder() -> Path:
+    """Where the installed package keeps MathJax."""
+    for entry in files("sphinx-mathjax-offline") or ():
+        if entry.name == BUNDLE:
+            return Path(entry.locate()).parent
+    raise FileNotFoundError(f"sphinx-mathjax-offline is installed, but holds no {BUNDLE}.")
+
+
+def copy_mathjax(app) -> None:
+    """Put the bundle and what it loads into _static/mathjax, once."""
+    source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
+    if app.builder.format != "html" or (target / BUNDLE).exists():
+        return
+    for folder in FOLDERS:
+        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)
+    shutil.copy2(source / BUNDLE, target / BUNDLE)
+
+
+def absolute_bars(app, what, name, obj, options, lines) -> None:
+    """Let docstrings write |x| for an absolute value, which Sphinx takes for a substitution."""
+    for i, line in enumerate(lines):
+        code = line.split("``")  # what stands between double back-ticks is left alone
+        code[::2] = [part.replace("|", r"\|") for part in code[::2]]
+        lines[i] = "``".join(code)
+
+
+def setup(app) -> dict:
+    app.config.mathjax_path = f"mathjax/{BUNDLE}"
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("autodoc-process-docstring", absolute_bars)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
