@@ -138,20 +138,25 @@ class TokenNet(nn.Module):
 
 
 def randomise(model: nn.Module, seed: int) -> None:
-    """Weights of moderate size from a seed, without touching the global random state."""
+    """Weights and statistics from a seed, without touching the global random state.
+
+    Sizes are those that carry a signal through a ReLU network, so that no layer is dead.
+    """
     generator = torch.Generator().manual_seed(seed)
+    norms = {id(m.weight) for m in model.modules() if isinstance(m, (nn.BatchNorm2d, nn.LayerNorm))}
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if not tensor.is_floating_point():
+            tensor.zero_()  # BatchNorm's counter
             continue
         noise = torch.randn(tensor.shape, generator=generator)
         if name.endswith("running_var"):
             tensor.data.copy_(0.5 + noise.abs())
-        elif tensor.dim() > 1:
-            tensor.data.copy_(noise / max(1, tensor[0].numel()) ** 0.5)
-        else:
-            tensor.data.copy_(0.3 * noise + (1.0 if "norm.weight" in name else 0.0))
-        if name.startswith("bn") and name.endswith("weight"):
+        elif id(tensor) in norms:
             tensor.data.copy_(1 + 0.2 * noise)
+        elif tensor.dim() > 1:
+            tensor.data.copy_(noise * (2 / tensor[0].numel()) ** 0.5)
+        else:
+            tensor.data.copy_(0.3 * noise)
 
 
 def random_images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
