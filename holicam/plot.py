@@ -26,9 +26,9 @@ WIDTH = 6.8  # inches: the text column at 100 dpi; a phone shows it at half that
 STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 100,
-    "font.size": 13,  # still readable when a phone halves it
-    **dict.fromkeys(["axes.titlesize", "axes.labelsize"], 13),
-    **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], 12),
+    "font.size": 14,  # still readable when a phone halves it
+    **dict.fromkeys(["axes.titlesize", "axes.labelsize"], 14),
+    **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], 13),
     # A light card on dark pages too: colours keep their meaning.
     **dict.fromkeys(["figure.facecolor", "savefig.facecolor", "axes.facecolor"], CARD),
     **dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor"], INK),
@@ -166,12 +166,12 @@ def _panels(
     else:
         lines = len(rows)
     height, width = _rgb(panels[0][1]).shape[:2]
-    side = min(WIDTH / columns, 2.6, 6.4 / (lines * height / width))  # bounds the figure, its bytes
-    gaps = 0.3 * (1 if rows else lines) + 0.05 * lines + (0.75 if bar else 0.0)
+    side = min(WIDTH / columns, 2.6, 5.8 / (lines * height / width))  # bounds the figure, its bytes
+    gaps = 0.3 * (1 if rows else lines) + 0.05 * lines + (0.8 if bar else 0.0)
     across = max(columns * side, 3.4) + (0.3 if rows else 0.0)
     size = (round(across, 1), round(lines * side * height / width + gaps, 1))
     longest = max(len(title) for title, _, _ in panels)
-    font = max(8.0, min(13.0, 72 * side / (0.62 * max(longest, 1))))  # neighbours must not touch
+    font = max(8.0, min(14.0, 72 * side / (0.66 * max(longest, 1))))  # neighbours must not touch
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
