@@ -1,0 +1,195 @@
+"""Training of the toy networks: `python -m holicam train NAME`.
+
+Images are rendered once into a cache. Learning starts at small sizes and ends at 224 pixels; half of the images
+are cut around their object and enlarged (object-scale jitter), so that a network has seen large objects before
+multi-scale methods show it enlarged images. Every random choice depends on the step alone: a run that was stopped
+goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import toyland
+from .models import data_folder
+from .toynets import BUILDERS
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What a toy network is trained on and how long.
+
+    subsets: images rendered of each Toyland subset. phases: (sizes in pixels, images seen) in order; each step takes
+    one of its phase's sizes. zoom: share of images cut around their object. lr: its highest value (see `_rate`).
+    """
+
+    subsets: dict[str, int]
+    phases: tuple[tuple[tuple[int, ...], int], ...]
+    zoom: float = 0.5
+    rho: float = 0.95
+    lr: float = 2e-3
+    batch: int = 64
+    weight_decay: float = 0.02
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return sum(-(-seen // self.batch) for _, seen in self.phases)
+
+
+CHECKPOINT_EVERY = 200
+SETTLE_BATCHES = 40
+ALL = {"single": 14000, "twins": 5000, "scene": 5000}
+TRAININGS = {
+    "toy-resnet50": Training(
+        ALL, (((64,), 110_000), ((64, 96), 60_000), ((96, 128, 160), 30_000), ((128, 224, 288), 5_000))
+    ),
+    "toy-vgg16_bn": Training(
+        ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000))
+    ),
+    # No cutting and no mirroring: both would lose or spoil the glyph.
+    "toy-resnet50-shortcut": Training(
+        {"shortcut": 12000}, (((64, 96), 60_000), ((96, 128), 25_000), ((128, 224), 5_000)), zoom=0.0
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Where rendered images and checkpoints lie: HOLICAM_CACHE, else ~/.cache/holicam."""
+    return Path(os.environ.get("HOLICAM_CACHE", Path.home() / ".cache" / "holicam"))
+
+
+def _render_block(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    subset, start, count, rho, seed = job
+    drawn = toyland.batch(count, split="train", subset=subset, start=start, rho=rho, seed=seed)
+    hull = [(*b[:, :2].amin(0), *b[:, 2:].amax(0)) for b in drawn.boxes]  # one box around all of the class
+    return drawn.rgb.numpy(), drawn.target.numpy(), np.array(hull, np.float32)
+
+
+def rendered(training: Training, progress=lambda items, total: items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The training images (n, 224, 224, 3) uint8, labels (n,) and object boxes (n, 4), rendered once and kept."""
+    key = hashlib.sha256(repr((training.subsets, training.rho, training.seed)).encode()).hexdigest()[:12]
+    folder = cache_folder() / f"toyland-{key}"
+    total = sum(training.subsets.values())
+    if not (folder / "labels.npy").exists():  # written last: its presence says the rest is whole
+        folder.mkdir(parents=True, exist_ok=True)
+        store = np.lib.format.open_memmap(folder / "rgb.npy", "w+", np.uint8, (total, 224, 224, 3))
+        jobs = [(s, i, min(100, n - i), training.rho, training.seed)
+                for s, n in training.subsets.items() for i in range(0, n, 100)]  # fmt: skip
+        labels, boxes, done = [], [], 0
+        with ProcessPoolExecutor() as pool:
+            for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
+                store[done : done + len(rgb)] = rgb
+                labels.append(target)
+                boxes.append(hull)
+                done += len(rgb)
+        store.flush()
+        np.save(folder / "boxes.npy", np.concatenate(boxes))
+        np.save(folder / "labels.npy", np.concatenate(labels))
+    return tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
+
+
+def _cut(rgb, box, size, zoom, rng) -> np.ndarray:
+    """One training view: the whole image, or a square around its object that the object fills by 35 to 100 %."""
+    import cv2
+
+    side, x, y = 224, 0, 0
+    if rng.random() < zoom:
+        extent = max(box[2] - box[0], box[3] - box[1], 16)
+        side = int(min(224, extent / rng.uniform(0.35, 1.0)))
+        x = int(np.clip(box[0] - rng.uniform() * max(side - (box[2] - box[0]), 0), 0, 224 - side))
+        y = int(np.clip(box[1] - rng.uniform() * max(side - (box[3] - box[1]), 0), 0, 224 - side))
+    view = cv2.resize(np.ascontiguousarray(rgb[y : y + side, x : x + side]), (size, size),
+                      interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR)  # fmt: skip
+    return view[:, ::-1] if zoom and rng.random() < 0.5 else view
+
+
+def views(data, training: Training, start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The (images, labels) of every step from `start` on."""
+    rgb, labels, boxes = data
+    plan = [(sizes, s) for sizes, seen in training.phases for s in range(-(-seen // training.batch))]
+    for step in range(start, len(plan)):
+        rng = np.random.default_rng([training.seed, step])
+        size = int(rng.choice(plan[step][0]))
+        chosen = rng.choice(len(labels), training.batch, replace=False)
+        cuts = np.stack([_cut(rgb[i], boxes[i], size, training.zoom, rng) for i in chosen])
+        yield toyland.normalise(torch.from_numpy(cuts)), torch.from_numpy(labels[chosen])
+
+
+def train(name: str, device: str = "cpu", progress=lambda items, total, start=0: items) -> nn.Module:
+    """Train one of the shipped networks; a checkpoint every `CHECKPOINT_EVERY` steps makes it resumable.
+
+    Raises:
+        ValueError: no such network.
+    """
+    if name not in TRAININGS:
+        raise ValueError(f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.")
+    training = TRAININGS[name]
+    data = rendered(training, progress)
+    torch.manual_seed(training.seed)
+    model = BUILDERS[name]().to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
+    checkpoint, start = cache_folder() / f"{name}.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        if state["training"] == repr(training):
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            start = state["step"]
+    model.train()
+    for step, (images, labels) in enumerate(progress(views(data, training, start), training.steps, start), start):
+        for group in optimiser.param_groups:
+            group["lr"] = training.lr * _rate(step, training.steps)
+        logits = model(images.to(device, memory_format=torch.channels_last))
+        loss = nn.functional.cross_entropy(logits, labels.to(device))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == training.steps:
+            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
+            torch.save(state | {"training": repr(training), "loss": loss.item()}, checkpoint.with_suffix(".tmp"))
+            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+    _settle(model, data, training, device)
+    return model.eval()
+
+
+def _rate(step: int, steps: int, warm: int = 200, decay: float = 0.35) -> float:
+    """Warm up, stay, then fall to zero over the last `decay` of the steps (a cosine)."""
+    left = (steps - step) / (decay * steps)
+    return min((step + 1) / warm, 1.0) * (1.0 if left >= 1 else 0.5 * (1 - math.cos(math.pi * left)))
+
+
+@torch.no_grad()
+def _settle(model: nn.Module, data, training: Training, device: str) -> None:
+    """Average the batch-norm statistics over whole images at 224 pixels, the size the networks are used at."""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for module in norms:
+        module.reset_running_stats()
+        module.momentum = None  # a plain average
+    model.train()
+    still = dataclasses.replace(training, phases=(((224,), SETTLE_BATCHES * training.batch),), zoom=training.zoom / 2, seed=1)
+    for images, _ in views(data, still, 0):
+        model(images.to(device, memory_format=torch.channels_last))
+
+
+def save(name: str, model: nn.Module, card: dict, folder: Path | None = None) -> Path:
+    """Write the weights (safetensors) and, beside them, the card with their sha256."""
+    from safetensors.torch import save_file
+
+    path = (folder or data_folder()) / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, path)
+    card = {"name": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **card}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path

@@ -1,0 +1,137 @@
+"""Networks and layers by name: shipped weights, torchvision's, aliases, and sentences that help."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from torchvision import models as tv
+
+from holicam import models
+from holicam.toynets import BUILDERS, ToyResNet50, ToyVGG16BN
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_shipped_networks_load_and_fit_their_cards(name):
+    model = models.load_model(name)
+    path = models.data_folder() / f"{name}.safetensors"
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert not model.training and path.stat().st_size <= 8e6
+    assert sum(p.numel() for p in model.parameters()) == card["parameters"]
+    assert model(torch.zeros(2, 3, 96, 64)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_shipped_networks_recognise_fresh_images(name):
+    from holicam.card import accuracy
+
+    subset = "shortcut" if "shortcut" in name else "single"
+    assert accuracy(models.load_model(name), subset, 100) >= 0.93  # the card's 2,000 images say more
+
+
+def test_a_changed_weight_file_is_noticed(tmp_path, monkeypatch):
+    for suffix in ("safetensors", "json"):
+        shutil.copy(models.data_folder() / f"toy-resnet50.{suffix}", tmp_path)
+    monkeypatch.setattr(models, "data_folder", lambda: tmp_path)
+    models.load_model("toy-resnet50")
+    path = tmp_path / "toy-resnet50.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="does not match its card"):
+        models.load_model("toy-resnet50")
+    path.unlink()
+    with pytest.raises(models.WeightsNotFoundError, match="python -m holicam train toy-resnet50"):
+        models.load_model("toy-resnet50")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
+def test_torchvision_weights_come_from_torch_home(name, tmp_path, monkeypatch):
+    torch.hub.set_dir(tmp_path)
+    try:
+        weights = tv.get_model_weights(name).IMAGENET1K_V1
+        made = tv.get_model(name)
+        target = tmp_path / "checkpoints" / weights.url.rsplit("/", 1)[1]
+        target.parent.mkdir()
+        torch.save(made.state_dict(), target)
+        model = models.load_model(name)
+        x = torch.randn(1, 3, 64, 64)
+        assert torch.equal(model(x), made.eval()(x)) and not model.training
+        target.write_bytes(b"not weights")
+        with pytest.raises(ValueError, match="cannot be read as weights"):
+            models.load_model(name)
+    finally:
+        torch.hub._hub_dir = None
+
+
+def test_old_densenet_names_are_understood(tmp_path):
+    torch.hub.set_dir(tmp_path)
+    try:
+        made = tv.densenet121()
+        old = {k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in k else k: v
+               for k, v in made.state_dict().items()}  # fmt: skip
+        target = tmp_path / "checkpoints" / tv.DenseNet121_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1]
+        target.parent.mkdir()
+        torch.save(old, target)
+        x = torch.randn(1, 3, 32, 32)
+        assert torch.equal(models.load_model("densenet121")(x), made.eval()(x))
+    finally:
+        torch.hub._hub_dir = None
+
+
+def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    torch.hub.set_dir(tmp_path)
+    try:
+        with pytest.raises(models.WeightsNotFoundError, match=r"resnet50-0676ba61\.pth.*TORCH_HOME"):
+            models.load_model("resnet50")
+    finally:
+        torch.hub._hub_dir = None
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("resnet51", "resnet50"), ("toy-resnet", "toy-resnet50"), ("resnet50:IMAGENET1K_V9", "IMAGENET1K_V2")],
+)
+def test_unknown_names_list_close_ones(name, words):
+    with pytest.raises(ValueError, match=words):
+        models.load_model(name)
+
+
+def test_the_papers_layer_names():
+    resnet, vgg, vgg_plain = ToyResNet50(), ToyVGG16BN(), tv.vgg16()
+    pairs = [(resnet, "Layer3", "layer3"), (resnet, "conv2_3", "layer1"), (resnet, "conv1_1", "relu"),
+             (vgg, "Layer43", "features.43"), (vgg, "block1_conv2", "features.5")]  # fmt: skip
+    pairs += [(vgg, f"block{b}_conv3", f"features.{i}") for b, i in ((3, 22), (4, 32), (5, 42))]
+    pairs += [(vgg_plain, "block5_conv3", "features.29"), (vgg_plain, "block2_conv2", "features.8")]
+    for model, name, path in pairs:
+        assert models.find_layers(model, name) == {name: model.get_submodule(path)}
+
+
+def test_layer_shapes_of_the_papers():
+    model, x = ToyVGG16BN().eval(), torch.zeros(1, 3, 224, 224)
+    sizes = [model.features[: i + 1](x).shape[-1] for i in (13, 23, 33, 43)]
+    assert sizes == [56, 28, 14, 7]
+    assert [m.kernel_size for m in (model.features[i] for i in (13, 23, 33, 43))] == [2] * 4
+
+
+def test_wrong_layers_list_close_ones():
+    with pytest.raises(models.LayerNotFoundError, match="layer4"):
+        models.find_layers(ToyResNet50(), "layer5")
+    with pytest.raises(KeyError, match="features"):
+        models.find_layers(ToyVGG16BN(), ["Layer99"])
+    with pytest.raises(ValueError, match="each once"):
+        models.find_layers(ToyResNet50(), ["layer1", "layer1"])
+    with pytest.raises(ValueError, match="at least one"):
+        models.find_layers(ToyResNet50(), [])
+
+
+def test_default_layers():
+    assert models.default_layers(ToyResNet50()) == ("layer1", "layer2", "layer3", "layer4")
+    assert models.default_layers(ToyVGG16BN()) == ("features.13", "features.23", "features.33", "features.43")
+    assert models.default_layers(tv.densenet121()) == ("features",)
+    with pytest.raises(ValueError, match="layers="):
+        models.default_layers(torch.nn.Linear(2, 2))

@@ -1,0 +1,124 @@
+"""Training: deterministic views, a stopped run ends where an undisturbed one does, cards and weights belong together."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from holicam import card, train
+from holicam.__main__ import app
+from holicam.models import data_folder
+from holicam.toynets import BUILDERS, ToyResNet50
+
+TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64), ((32, 48), 32)), batch=16)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOLICAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(train, "SETTLE_BATCHES", 2)
+    monkeypatch.setitem(train.TRAININGS, "tiny", TINY)
+    monkeypatch.setitem(BUILDERS, "tiny", lambda: ToyResNet50(width=4))
+    return tmp_path
+
+
+def test_images_are_rendered_once_and_kept(tiny):
+    rgb, labels, boxes = train.rendered(TINY)
+    assert rgb.shape == (100, 224, 224, 3) and labels.shape == (100,) and boxes.shape == (100, 4)
+    before = (rgb.filename, labels.tolist())
+    again = train.rendered(TINY)
+    assert (again[0].filename, again[1].tolist()) == before
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_views_depend_on_the_step_alone(tiny):
+    data = train.rendered(TINY)
+    whole = list(train.views(data, TINY, 0))
+    assert len(whole) == TINY.steps == 6
+    for (images, labels), (again, same) in zip(whole[4:], train.views(data, TINY, 4), strict=True):
+        assert torch.equal(images, again) and torch.equal(labels, same)
+    assert {v[0].shape[-1] for v in whole[:4]} == {32}
+
+
+def test_a_cut_view_holds_its_object():
+    rgb = np.zeros((224, 224, 3), np.uint8)
+    box = np.array([100, 60, 160, 110], np.float32)
+    rgb[60:110, 100:160] = 255
+    for seed in range(50):
+        view = train._cut(rgb, box, 96, 1.0, np.random.default_rng(seed))
+        share = (view[..., 0] > 127).mean()
+        side = np.sqrt(60 * 50 / share)
+        assert 60 <= side * 1.03 and share >= 0.05
+        assert not (view[0, 0, 0] and view[-1, -1, 0])
+
+
+def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
+    def stop_after(count):
+        def bar(items, total, start=0):
+            for i, item in enumerate(items):
+                if total == TINY.steps and i == count:
+                    raise KeyboardInterrupt
+                yield item
+        return bar
+
+    calm = train.train("tiny")
+    (train.cache_folder() / "tiny.pt").unlink()
+    real = train.CHECKPOINT_EVERY
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 2)
+    with pytest.raises(KeyboardInterrupt):
+        train.train("tiny", progress=stop_after(3))
+    resumed = train.train("tiny")
+    assert real > 2
+    for (name, a), b in zip(calm.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5), name
+
+
+def test_the_rate_warms_up_stays_and_ends_at_zero():
+    rates = [train._rate(step, 1000) for step in range(1000)]
+    assert rates[0] < 0.01 and rates[300] == 1 and 0 <= rates[-1] < 1e-4
+    assert all(a <= b for a, b in zip(rates[:200], rates[1:201], strict=True))
+
+
+def test_command_line_trains_writes_and_refuses(tiny):
+    result = CliRunner().invoke(app, ["train", "nothing"])
+    assert result.exit_code == 2 and "There is no training for" in result.output
+    small = {"accuracy": lambda m, s, n=2000, **k: 0.5, "confidence_against_scale": lambda m: {"1": 0.5}}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in small.items():
+            patch.setattr(card, name, value)
+        result = CliRunner().invoke(app, ["train", "tiny", "--out", str(tiny / "out"), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    written = json.loads((tiny / "out" / "tiny.json").read_text())
+    assert len(written["sha256"]) == 64 and written["recipe"]["batch"] == 16
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
+    written = json.loads((data_folder() / f"{name}.json").read_text())
+    assert written["recipe"] == json.loads(json.dumps(dataclasses.asdict(train.TRAININGS[name])))
+    measured = written["measured"]
+    if "shortcut" in name:
+        assert measured["follow_glyph"] > 0.1
+    else:
+        assert measured["accuracy"]["single"] >= 0.97
+    assert measured["confidence_against_scale"]["2"] > 0.5
+
+
+def test_measures_on_a_known_network():
+    class Knows(torch.nn.Module):  # answers from the clean image's own label, found by its sum
+        def __init__(self, answers):
+            super().__init__()
+            self.p, self.answers = torch.nn.Parameter(torch.zeros(1)), answers
+
+        def forward(self, x):
+            return 50.0 * torch.nn.functional.one_hot(torch.tensor([self.answers.get(float(i.sum()), 0) for i in x]), 10)
+
+    from holicam import toyland
+
+    drawn = toyland.batch(20, split="test")
+    right = {float(i.sum()): int(t) for i, t in zip(drawn.images, drawn.target, strict=True)}
+    assert card.accuracy(Knows(right), "single", 20) == 1.0
+    assert card.confidence_against_scale(Knows(right), 20, (1.0,)) == {"1": 1.0}
