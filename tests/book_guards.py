@@ -1,0 +1,170 @@
+"""What a stored chapter must satisfy. A guard takes a notebook and returns its complaints.
+
+`tests/test_book.py` holds every chapter against them; `tests/test_book_guards.py` shows that each
+guard can fail.
+"""
+
+import re
+from statistics import median
+
+PICTURE = "image/jpeg"
+WORDS = (1500, 2500)
+CELLS = (10, 18)
+LINES, MEDIAN_LINES, COLUMNS = 25, 8, 79
+PICTURE_KB, CHAPTER_KB = 80, 400
+FIRST_LINES = ("import holicam as hc", "hc.setup(seed=0)")
+HEADINGS = ("Question", "You will be able to", "You need", "Idea in a picture", "Maths",
+            "From scratch", "When it fails", "Exercises", "Summary", "Sources")
+FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
+FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
+# Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
+FORBIDDEN_MARKUP = re.compile(r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
+                              r"|margin|raw)\}")
+LABEL = re.compile(r"^\(([^)\s]+)\)=\s*$|^:label:\s*(\S+)|\$\$\s*\(([^)\s]+)\)\s*$", re.MULTILINE)
+LABEL_KINDS = ("sec-", "eq-", "fig-", "ex-", "def-", "sol-", "tab-")
+ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|al|Fig|Figs|Eq|Eqs|Sec|Tab|No|approx|[A-Z])\.$")
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def code(notebook: dict) -> list[dict]:
+    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
+
+
+def text(notebook: dict) -> list[str]:
+    return [source(c) for c in notebook["cells"] if c["cell_type"] == "markdown"]
+
+
+def kilobytes(base64_text: str | list[str]) -> float:
+    return len("".join(base64_text).strip()) * 3 / 4 / 1000
+
+
+def prose(markdown: str) -> str:
+    """The words a reader reads: no code, formulas, option lines, labels or link targets."""
+    markdown = re.sub(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    markdown = re.sub(r"\$\$.*?\$\$(\s*\([^)]*\))?", " formula ", markdown, flags=re.DOTALL)
+    markdown = re.sub(r"\$[^$\n]+\$", "x", markdown)
+    markdown = re.sub(r"^(?::[\w-]+:.*|[`:]{3,}.*|\([^)\s]+\)=)$", "", markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"\{[\w:]+\}`([^`<]*)(<[^>]*>)?`", r"\1", markdown)
+    markdown = re.sub(r"`[^`]+`", "code", markdown)
+    return re.sub(r"\]\([^)]*\)", "]", markdown)
+
+
+def ran_in_order(notebook):
+    counts = [c["execution_count"] for c in code(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"cells are not run in order from 1: execution counts {counts}"
+
+
+def no_errors(notebook):
+    for number, cell in enumerate(code(notebook), 1):
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                yield f"cell {number} ends in {output['ename']}"
+            if output.get("name") == "stderr":
+                yield f"cell {number} writes to stderr: {''.join(output['text'])[:80]!r}"
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                yield f"cell {number} holds a widget, which is dead on the site"
+            shown = "".join(output.get("text") or output.get("data", {}).get("text/plain") or "")
+            if re.search(r"0x[0-9a-f]{6,}", shown):
+                yield f"cell {number} prints a memory address"
+        if bad := FORBIDDEN_TAGS & set(cell["metadata"].get("tags", ())):
+            yield f"cell {number} escapes the gate by the tag {sorted(bad)}"
+
+
+def short_cells(notebook):
+    cells = [source(c).rstrip("\n").split("\n") for c in code(notebook)]
+    if not CELLS[0] <= len(cells) <= CELLS[1]:
+        yield f"{len(cells)} code cells; {CELLS[0]} to {CELLS[1]} are allowed"
+    if cells and median(map(len, cells)) > MEDIAN_LINES:
+        yield f"the median code cell has {median(map(len, cells))} lines, more than {MEDIAN_LINES}"
+    for number, lines in enumerate(cells, 1):
+        if not any(line.strip() for line in lines):
+            yield f"cell {number} is empty"
+        if len(lines) > LINES:
+            yield f"cell {number} has {len(lines)} lines, more than {LINES}"
+        for line in lines:
+            if len(line) > COLUMNS:
+                yield f"cell {number} has a line of {len(line)} columns: {line[:40]!r}"
+            if line.lstrip().startswith(("%", "!")):
+                yield f"cell {number} holds a magic or a shell command: {line!r}"
+        if lines[-1].rstrip().endswith(";"):
+            yield f"cell {number} ends in ';': write _ = ... instead"
+
+
+def first_cell(notebook):
+    lines = [s for s in source(code(notebook)[0]).split("\n") if s.strip()]
+    if tuple(lines[:2]) != FIRST_LINES or len(lines) < 3 or not lines[2].startswith("model"):
+        yield f"the first code cell begins {lines[:3]}, not {[*FIRST_LINES, 'model ...']}"
+
+
+def pictures(notebook):
+    for number, cell in enumerate(code(notebook), 1):
+        data = [o["data"] for o in cell["outputs"] if "data" in o]
+        if any(kind.startswith("image/") and kind != PICTURE for d in data for kind in d):
+            yield f"cell {number} stores a picture that is no JPEG"
+        shown = [d[PICTURE] for d in data if PICTURE in d]
+        for picture in shown:
+            if kilobytes(picture) > PICTURE_KB:
+                yield f"cell {number} has a picture of {kilobytes(picture):.0f} kB; {PICTURE_KB} are allowed"
+        if len(shown) > 1:
+            yield f"cell {number} shows {len(shown)} pictures; one has a caption, so one is allowed"
+        if shown:
+            yield from (f"cell {number}: {said}" for said in picture_words(cell))
+
+
+def picture_words(cell):
+    about = cell["metadata"].get("mystnb", {})
+    alt = about.get("image", {}).get("alt", "")
+    caption, name = (about.get("figure", {}).get(k, "") for k in ("caption", "name"))
+    if len(alt) < 30:
+        yield f"the alt text is missing or too short to tell what is seen: {alt!r}"
+    if len(caption) < 30:
+        yield f"the caption is missing or states no finding: {caption!r}"
+    if alt.strip() == caption.strip():
+        yield "alt text and caption are the same; one says what is seen, the other what it means"
+    if not re.fullmatch(r"fig(-[a-z0-9]+){2,}", name):
+        yield f"the figure's name is {name!r}, not fig-<chapter>-<what>"
+
+
+def sentences(notebook):
+    for markdown in text(notebook):
+        kept = re.sub(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+        kept = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`", "x", kept, flags=re.DOTALL)
+        for line in kept.split("\n"):
+            if re.match(r"\s*(?:[-*>]\s|[|:#]|\d+\.|`{3}|!\[)", line):
+                continue  # lists, tables, options, headings, directives
+            for end in re.finditer(r"[.!?][*_\")’”]*\s+(?=[*_\"(“]*[A-Z])", line):
+                if not ABBREVIATION.search(line[: end.start() + 1]):
+                    yield f"two sentences on one line: {line[:90]!r}"
+                    break
+
+
+def words(notebook):
+    everything = "\n".join(map(prose, text(notebook)))
+    count = len(re.findall(r"[\w’'-]*\w[\w’'-]*", everything))
+    if not WORDS[0] <= count <= WORDS[1]:
+        yield f"{count} words; {WORDS[0]} to {WORDS[1]} are allowed"
+    for bad in FORBIDDEN_WORDS.findall(everything):
+        yield f"the word {bad!r}: what is plain to the writer may not be to the reader"
+
+
+def markup(notebook):
+    everything = "\n".join(text(notebook))
+    for bad in FORBIDDEN_MARKUP.findall(everything):
+        yield f"the directive or role {bad!r} is not known to Jupyter Book 2"
+    for label in (next(filter(None, groups)) for groups in LABEL.findall(everything)):
+        if not label.startswith(LABEL_KINDS):
+            yield f"the label {label!r} does not begin with one of {', '.join(LABEL_KINDS)}"
+    titles = re.findall(r"^# (.+)$", re.sub(r"^```.*?^```", "", everything, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    if len(titles) != 1:
+        yield f"a chapter has one title, not {titles}"
+    found = re.findall(r"^#{2,3} (.+)$", everything, re.MULTILINE)
+    for wanted in HEADINGS:
+        if not any(heading.startswith(wanted) for heading in found):
+            yield f"there is no section {wanted!r}"
+
+
+GUARDS = (ran_in_order, no_errors, short_cells, first_cell, pictures, sentences, words, markup)

@@ -1,0 +1,117 @@
+"""Every chapter, as it is stored: run in order, fresh, readable, within its limits."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from book_guards import CHAPTER_KB, GUARDS, LABEL, code, text
+
+from tools.digest import Package, chapter_digest
+from tools.execute import canonical_text
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+BOOK_MB = 10
+
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+
+
+def load(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def package():
+    return Package()
+
+
+@each_chapter
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.__name__)
+def test_guard(path, guard):
+    complaints = list(guard(load(path)))
+    assert not complaints, "\n".join(complaints)
+
+
+@each_chapter
+def test_digest_is_fresh(path, package):
+    notebook = load(path)
+    stored = notebook["metadata"].get("holicam", {}).get("digest")
+    assert stored == chapter_digest(notebook, package), (
+        f"{path.name} was run before its code or the code it uses changed: run `make execute`")
+
+
+@each_chapter
+def test_says_where_it_was_run(path):
+    said = load(path)["metadata"].get("holicam", {})
+    assert {"device", "seconds", "versions"} <= said.keys()
+    assert "torch" in said["versions"]
+
+
+@each_chapter
+def test_is_stored_in_canonical_form(path):
+    stored = path.read_text(encoding="utf-8")
+    assert stored == canonical_text(json.loads(stored)), (
+        f"{path.name} was saved by an editor: run `python tools/execute.py --force {path.name}`")
+
+
+@each_chapter
+def test_size(path):
+    assert path.stat().st_size <= CHAPTER_KB * 1000
+
+
+@each_chapter
+def test_figures_are_named_after_the_chapter(path):
+    """At least its first word: fig-from-..., fig-holistic-..."""
+    start = f"fig-{path.stem.split('-')[1]}-"
+    for cell in code(load(path)):
+        if name := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
+            assert name.startswith(start), f"{name} does not start with {start}"
+
+
+@each_chapter
+def test_begins_with_its_label(path):
+    assert text(load(path))[0].startswith(f"(sec-{path.stem[3:]})=\n# ")
+
+
+def test_size_of_the_book():
+    files = [p for p in (ROOT / "book").rglob("*") if p.is_file() and "explorers" not in p.parts]
+    files = [p for p in files if ".ipynb_checkpoints" not in p.parts]
+    assert sum(p.stat().st_size for p in files) <= BOOK_MB * 1e6
+
+
+def test_names():
+    stems = [p.stem for p in CHAPTERS]
+    assert all(re.fullmatch(r"\d\d-[a-z]+(-[a-z0-9]+)*", stem) for stem in stems), stems
+    assert len({stem[3:] for stem in stems}) == len(stems) == len({stem[:2] for stem in stems})
+
+
+def test_labels_are_unique():
+    labels = []
+    for path in CHAPTERS:
+        notebook = load(path)
+        for markdown in text(notebook):
+            labels += [next(filter(None, groups)) for groups in LABEL.findall(markdown)]
+        labels += [c["metadata"]["mystnb"]["figure"]["name"] for c in code(notebook)
+                   if c["metadata"].get("mystnb", {}).get("figure", {}).get("name")]
+    assert not {label for label in labels if labels.count(label) > 1}
+
+
+def test_contents_list_what_exists():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    assert len(set(listed)) == len(listed)
+    pages = {p.stem for p in (ROOT / "book").glob("*") if p.suffix in (".ipynb", ".md")}
+    assert {"book/" + name for name in pages} == {toc["root"], *listed}
+    numbered = [name for name in listed if re.match(r"book/\d\d-", name)]
+    assert numbered == sorted(numbered)
+
+
+def test_python_in_prose_pages_names_what_exists():
+    """`hc.something` in the pages and the README is something that holicam has."""
+    package = Package()
+    public = package.lazy.keys() | package.modules.keys() | set(package.modules[""].definitions)
+    for path in (*(ROOT / "book").glob("*.md"), ROOT / "README.md"):
+        for name in re.findall(r"\bhc\.(\w+)", path.read_text(encoding="utf-8")):
+            assert name in public, f"{path.name} mentions hc.{name}, which does not exist"

@@ -1,0 +1,83 @@
+"""The house: who may import whom, how long the core is, what `import holicam` loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
+
+# A file imports only files of lower floors. Files of one floor may share it where `SAME` says so.
+FLOORS = {
+    "__main__": 5,
+    "train": 4, "evaluate": 4, "report": 4, "card": 4,
+    "explain": 3,
+    "gradcam": 2, "holistic": 2,
+    "capture": 1, "fusion": 1, "lowpass": 1,
+    "cam": 0, "ops": 0, "models": 0, "toynets": 0, "toyland": 0,
+}
+SAME = {
+    ("train", "card"), ("holistic", "gradcam"), ("cam", "ops"), ("models", "toynets"),
+    ("capture", "models"),
+}
+BESIDE = {"plot", "setup", "explore"}  # only the book and the command line import them
+CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
+CORE_LINES = 900
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def top(path: Path) -> str:
+    """The file's place in the house: a sub-package counts as one file."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> set[str]:
+    """The files of holicam that a file imports, at its top or inside a function."""
+    inside = len(path.relative_to(PACKAGE).parts) - 1
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".")
+            if node.level == inside + 1:
+                found |= {module[0]} if module[0] else {alias.name for alias in node.names}
+            elif not node.level and module[0] == "holicam":
+                found |= {module[1]} if module[1:] else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("holicam.")}
+    return found - {top(path)}
+
+
+def test_every_file_has_a_floor():
+    assert {top(path) for path in FILES} - {"__init__"} <= FLOORS.keys() | BESIDE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    name = top(path)
+    if name == "__init__":
+        return
+    for other in imports(path):
+        if other in BESIDE:
+            assert name in BESIDE | {"__main__"}, f"{name} imports {other}, which lies beside"
+        elif other in FLOORS and name in FLOORS:
+            down = FLOORS[other] < FLOORS[name] or (name, other) in SAME
+            assert down, f"{name} (floor {FLOORS[name]}) imports {other} (floor {FLOORS[other]})"
+
+
+def test_core_is_short():
+    lines = {name: len((PACKAGE / f"{name}.py").read_text(encoding="utf-8").splitlines())
+             for name in CORE if (PACKAGE / f"{name}.py").exists()}
+    assert sum(lines.values()) < CORE_LINES, lines
+
+
+def test_import_loads_torch_and_numpy_only():
+    """What `import holicam` adds to `import torch, numpy` is holicam alone."""
+    script = (
+        "import sys, torch, numpy; before = {n.split('.')[0] for n in sys.modules}; import holicam;"
+        "print(*sorted({n.split('.')[0] for n in sys.modules} - before - {'holicam'}))")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    added = set(done.stdout.split()) - set(sys.stdlib_module_names)
+    assert not added, f"import holicam also loads {added}"

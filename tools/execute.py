@@ -1,0 +1,171 @@
+"""Run the chapters that are stale and store their outputs, in a form that makes small diffs.
+
+    python tools/execute.py                      every stale chapter in book/
+    python tools/execute.py book/01-*.ipynb      these, if stale; --force: also if fresh
+
+A chapter that fails is not written. HOLICAM_MODEL and HOLICAM_PHOTOS write a second edition, about
+another network or your own photographs, to _build/edition/ and leave the stored chapters alone.
+"""
+
+import argparse
+import base64
+import io
+import json
+import os
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.digest import Package, chapter_digest  # noqa: E402
+
+BOOK = ROOT / "book"
+EDITION = ROOT / "_build" / "edition"
+SECONDS_A_CELL = 600
+GREY_LEVELS = 2
+PICTURE = "image/jpeg"
+RECORDED = ("torch", "torchvision", "numpy", "matplotlib", "opencv-python-headless", "holicam")
+
+
+def canonical_text(notebook: dict) -> str:
+    """A notebook as the text that is stored: one-space indent, sorted keys, lines as lists."""
+    notebook = json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4))
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def pixels(jpeg: str) -> np.ndarray:
+    """A base64 picture as (H, W, 3) numbers that can be subtracted."""
+    raw = base64.b64decode("".join(jpeg))
+    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"), dtype=np.int16)
+
+
+def same_picture(old: str, new: str) -> bool:
+    """True where two JPEGs have one size and no pixel differs by more than two grey levels."""
+    a, b = pixels(old), pixels(new)
+    return a.shape == b.shape and int(np.abs(a - b).max(initial=0)) <= GREY_LEVELS
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def keep_pictures(old, new) -> None:
+    """Put the stored bytes back where a new picture shows the same, cell by cell."""
+    stored = {cell.get("id"): cell for cell in code_cells(old)}
+    for cell in code_cells(new):
+        before = stored.get(cell.get("id"), {"outputs": []})
+        pairs = zip(before["outputs"], cell["outputs"], strict=False)
+        for was, now in pairs:
+            a, b = was.get("data", {}).get(PICTURE), now.get("data", {}).get(PICTURE)
+            if a and b and same_picture(a, b):
+                now["data"][PICTURE] = "".join(a)
+
+
+def tidy(notebook) -> None:
+    """Leave in a notebook only what a reader needs and what is the same on every run."""
+    language = {"name": "python"}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook["metadata"] = {"kernelspec": kernel, "language_info": language,
+                            **{k: v for k, v in notebook["metadata"].items() if k == "holicam"}}
+    for cell in notebook["cells"]:
+        kept = ("mystnb", "tags")
+        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
+    for cell in code_cells(notebook):
+        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
+        for output in cell["outputs"]:
+            if PICTURE in output.get("data", {}):
+                output["data"] = {k: v for k, v in output["data"].items()
+                                  if k in (PICTURE, "text/plain")}
+                output["metadata"] = {PICTURE: {"alt": alt}} if alt else {}
+            elif "metadata" in output:
+                output["metadata"] = {}
+
+
+def provenance(seconds: float) -> dict:
+    """Where the outputs came from; kept in the notebook's metadata, never in its outputs."""
+    import torch
+
+    versions = {"python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            versions[name] = version(name).split("+")[0]
+        except PackageNotFoundError:
+            pass
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"device": device, "seconds": round(seconds, 1), "versions": versions}
+
+
+def run(path: Path, package: Package, target: Path) -> float:
+    """Execute one chapter and write it to `target`; seconds it took. Errors are raised."""
+    old = nbformat.read(path, as_version=4)
+    old.nbformat_minor = 5
+    new = nbformat.from_dict(json.loads(json.dumps(old)))
+    for number, cell in enumerate(new["cells"]):
+        cell.setdefault("id", f"cell-{number:02d}")
+    for cell in code_cells(new):
+        cell["outputs"], cell["execution_count"] = [], None
+    began = time.perf_counter()
+    NotebookClient(new, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False,
+                   resources={"metadata": {"path": str(BOOK)}}).execute()
+    seconds = time.perf_counter() - began
+    keep_pictures(old, new)
+    new["metadata"]["holicam"] = {"digest": chapter_digest(new, package), **provenance(seconds)}
+    tidy(new)
+    nbformat.validate(new)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(".tmp")
+    draft.write_text(canonical_text(new), encoding="utf-8")
+    os.replace(draft, target)  # whole or not at all
+    return seconds
+
+
+def is_fresh(path: Path, package: Package) -> bool:
+    """True where the stored outputs belong to the code as it is now."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    stored = notebook["metadata"].get("holicam", {}).get("digest")
+    return stored == chapter_digest(notebook, package)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
+    parser.add_argument("--force", action="store_true", help="run fresh chapters, too")
+    options = parser.parse_args()
+    edition = {k: os.environ[k] for k in ("HOLICAM_MODEL", "HOLICAM_PHOTOS") if os.environ.get(k)}
+    for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
+        if not os.environ.get(name):
+            os.environ.pop(name, None)
+    if "HOLICAM_PHOTOS" in edition:  # chapters run in book/: a relative folder would be lost
+        os.environ["HOLICAM_PHOTOS"] = str(Path(edition["HOLICAM_PHOTOS"]).resolve())
+
+    failed, package = [], Package()
+    for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
+        if not edition and not options.force and is_fresh(path, package):
+            print(f"{path.name}: fresh")
+            continue
+        print(f"{path.name}: running ...", end=" ", flush=True)
+        try:
+            seconds = run(path, package, EDITION / path.name if edition else path)
+            print(f"{seconds:.0f} s")
+        except (CellExecutionError, CellTimeoutError) as error:
+            print(f"failed, nothing written\n{error}")
+            failed.append(path.name)
+    if edition:
+        print(f"The edition lies in {EDITION}")
+    if failed:
+        print("Failed:", ", ".join(failed), file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
