@@ -1,0 +1,124 @@
+r"""Many sizes of one image, and the fusion of what a layer answers to them.
+
+    M = \sum_k mean_t up(W^t_k) * mean_t up(A^t_k)                    (Holistic-CAM, eqs. 10-12)
+
+The means are taken apart and multiplied before the channels are summed, so M is not a sum of maps
+of single scales. Upsampling all channels to H x W would take 2 C H W floats (0.8 GB for 2048).
+Here the output is cut into tiles. Each needs few cells of each scale, as up() is a banded matrix
+per axis: up(X) = R X R'. A tile is computed in whichever way takes fewer operations:
+
+- upsample A and W of a chunk of channels by two matrix products, multiply, sum; or
+- Gram form: put the weights with which P cells make the tile's pixels into U. Then M = diag(U G U')
+  with G = W'A, a P x P matrix summed over the channels at the layer's own resolution.
+
+Measured for 8 scales, 224 x 224, ResNet-50, one CPU thread, as seconds for layer4, 3, 2, 1: this
+0.4, 1.0, 0.9, 1.0; F.interpolate on chunks of channels 13, 9, 4, 2; matrix products without tiles
+1.5, 1.3, 1.1, 1.2. The forwards and backwards take 15 to 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .cam import weighted_sum
+from .ops import at_least_float32, one_of, upsample
+
+_CELLS = 1 << 22  # elements of a temporary: 16 MB in float32
+
+
+def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
+    """(round(H r), round(W r)) for each ratio r, at least 1 x 1. Raises ValueError."""
+    if len(scales) == 0 or not all(0 < r < float("inf") for r in scales):
+        raise ValueError("scales must be one or more positive ratios to the images' size, such as "
+                         f"(1, 1.5, 2); got {scales!r}")
+    return [tuple(max(1, round(n * r)) for n in size) for r in scales]
+
+
+def pyramid(images: Tensor, scales: Sequence[float], mode: str = "bicubic") -> Iterator[Tensor]:
+    """The images at each scale, one size at a time; ratio 1 gives the images themselves.
+
+    Args: images (B, 3, H, W), normalised; mode "bicubic" (may overshoot, not clamped) or
+    "bilinear"; half-pixel centres, no antialiasing. Holistic-CAM eq. 9. Built in chapter 05.
+    """
+    one_of("interpolation", mode, ("bicubic", "bilinear"))
+    own = tuple(images.shape[-2:])
+    for size in scale_sizes(own, scales):
+        yield images if size == own else F.interpolate(images, size, mode=mode,
+                                                       align_corners=False)
+
+
+def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
+         keep: Tensor | None = None) -> Tensor:
+    """The fused map of one layer, exact up to rounding and in bounded memory.
+
+    Args:
+        A, W: one tensor per scale, (B, C, h_t, w_t). Channel-wise weights (B or 1, C or 1, 1, 1)
+            are welcome: a weighted sum of channels needs no upsampling of each.
+        size: (H, W) of the map.
+        keep: (B, T) bool, the scales that count for each image; None for all of them.
+
+    Returns (B, H, W), float32 or float64, signed. Raises ValueError where A and W do not match.
+    Holistic-CAM eqs. 10-12. Built in chapter 05.
+    """
+    if not len(A) or len(A) != len(W) or (keep is not None and keep.shape != (len(A[0]), len(A))):
+        raise ValueError(f"A and W must hold one tensor per scale, and keep (B, scales) flags; got "
+                         f"{len(A)} and {len(W)}")
+    A, W = [at_least_float32(a) for a in A], [at_least_float32(w) for w in W]
+    flags = A[0].new_ones(len(A[0]), len(A)) if keep is None else keep.to(A[0])
+    share = flags / flags.sum(1, keepdim=True)  # (B, T), the weights of the mean over scales
+    share = share.T[:, :, None, None, None]  # (T, B, 1, 1, 1)
+    if all(w.shape[-2:] == (1, 1) for w in W):
+        mean = sum(s * w for s, w in zip(share, W, strict=True))  # (B, C or 1, 1, 1)
+        return sum(s[:, 0] * upsample(weighted_sum(a, mean), size)
+                   for s, a in zip(share, A, strict=True))
+    if any(a.shape != w.shape for a, w in zip(A, W, strict=True)):
+        raise ValueError("W must have the shape of A at each scale, or be channel-wise at all")
+    some = max(1, (1 << 19) // (size[0] * size[1]))  # images at a time
+    return torch.cat([_tiles([a[i:i + some] for a in A], [w[i:i + some] for w in W], size,
+                             share[:, i:i + some]) for i in range(0, len(A[0]), some)])
+
+
+def _bands(n: int, N: int, like: Tensor) -> list[tuple[slice, Tensor]]:
+    """Linear resize of n cells to N, cut in four: the cells a quarter needs, and its weights."""
+    R = F.interpolate(torch.eye(n, dtype=like.dtype)[None], N, mode="linear")[0].T  # (N, n)
+    quarters = []
+    for part in R.split(-(-N // 4)):
+        used = part.any(0).nonzero()[:, 0]
+        cells = slice(int(used[0]), int(used[-1]) + 1)
+        quarters.append((cells, part[:, cells].to(like.device)))
+    return quarters
+
+
+def _tiles(A: list[Tensor], W: list[Tensor], size: Sequence[int], share: Tensor) -> Tensor:
+    rows = zip(*(_bands(a.shape[2], size[0], a) for a in A), strict=True)
+    cols = list(zip(*(_bands(a.shape[3], size[1], a) for a in A), strict=True))
+    return torch.cat([torch.cat([_tile(A, W, y, x, share) for x in cols], 2) for y in rows], 1)
+
+
+def _tile(A: list[Tensor], W: list[Tensor], rows: tuple, cols: tuple, share: Tensor) -> Tensor:
+    """One tile (B, Y, X) from what each scale has there."""
+    def cut(tensors: list[Tensor]) -> list[Tensor]:
+        return [s * t[:, :, y, x] for s, t, (y, _), (x, _) in zip(share, tensors, rows, cols,
+                                                                  strict=True)]
+    A, W = cut(A), cut(W)
+    (b, c), Y, X = A[0].shape[:2], len(rows[0][1]), len(cols[0][1])
+    cells = sum(a[0, 0].numel() for a in A)
+    height = sum(a.shape[2] for a in A)
+    # Multiplications of either way; the long products of the Gram form run twice as fast.
+    if cells**2 * (c + Y * X) < 2 * 2 * c * X * (cells + Y * height):
+        U = torch.cat([torch.kron(r, q) for (_, r), (_, q) in zip(rows, cols, strict=True)], 1)
+        gram = (torch.cat([w.flatten(2) for w in W], 2).transpose(1, 2)
+                @ torch.cat([a.flatten(2) for a in A], 2))  # (B, P, P)
+        return ((U @ gram) * U).sum(2).view(b, Y, X)
+    R = torch.cat([r for _, r in rows], 1)  # (Y, all rows of cells)
+
+    def up(tensors: list[Tensor], some: slice) -> Tensor:  # (B, some, Y, X)
+        return R @ torch.cat([t[:, some] @ q.T for t, (_, q) in zip(tensors, cols, strict=True)],
+                             2)
+    step = max(1, _CELLS // (b * X * (Y + height)))
+    return sum((up(A, k).mul_(up(W, k))).sum(1)
+               for k in (slice(i, i + step) for i in range(0, c, step)))
