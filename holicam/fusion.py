@@ -76,7 +76,7 @@ def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
         return sum(s[:, 0] * upsample(weighted_sum(a, mean), size)
                    for s, a in zip(share, A, strict=True))
     if any(a.shape != w.shape for a, w in zip(A, W, strict=True)):
-        raise ValueError("W must have the shape of A at each scale, or be channel-wise at all")
+        raise ValueError("W must have the shape of A at each scale, or be channel-wise at all scales")
     some = max(1, (1 << 19) // (size[0] * size[1]))  # images at a time
     return torch.cat([_tiles([a[i:i + some] for a in A], [w[i:i + some] for w in W], size,
                              share[:, i:i + some]) for i in range(0, len(A[0]), some)])
