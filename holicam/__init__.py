@@ -16,8 +16,8 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("cam", "capture", "explain", "fusion", "gradcam", "holistic", "lowpass", "models",
-            "ops", "plot", "toyland", "toynets", "train")
+_MODULES = ("cam", "capture", "explain", "fusion", "gradcam", "holistic", "lowpass", "metrics",
+            "models", "ops", "plot", "stream", "toyland", "toynets", "train")
 _NAMES = {
     "load_model": "models", "find_layers": "models", "default_layers": "models",
     "CAM": "gradcam", "ActivationSum": "gradcam", "GradCAM": "gradcam", "GradCAMpp": "gradcam",

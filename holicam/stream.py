@@ -1,0 +1,86 @@
+"""The packed stream: many perturbed inputs through a network, one score each, forward only.
+
+Insertion, deletion and every method that asks a network "and what if these pixels were gone?" need
+thousands of forwards of inputs that are cheap to build and large to keep. So inputs have numbers
+0..count-1, are built a chunk at a time on the images' device, and only their scores stay. A chunk
+holds any mixture of images and steps: every model batch but the last is full, whatever B is.
+
+The images themselves go first. Their scores are an end of every curve, and their logits resolve
+`target=None` before the first perturbed input needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .capture import check_call, logits_of
+from .ops import Target, one_of, resolve_target, select_score
+
+Build = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
+           score: str = "prob", chunk: int = 64,
+           ) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
+    """Scores of B images and of `count` inputs built from them.
+
+    Args:
+        images: (B, 3, H, W), normalised as the network expects.
+        build: takes numbers (n,) of inputs, rising; returns the inputs (n, 3, H, W) and the image
+            that each is made from, (n,) in 0..B-1, whose target it is scored for.
+        count: how many inputs there are.
+        target: None (top-1 of each original image), a class, one class per image, or a callable
+            (n, K) -> (n,), which sees packed rows and must treat each row alike.
+        score: "prob" or "logit", as in `ops.select_score`.
+        chunk: the largest model batch. Memory grows with it and not with `count`.
+
+    Returns the target as `ops.resolve_target` gives it, the images' scores (B,) and the inputs'
+    scores (count,), float32 or float64. Costs B + count forwards in ceil((B + count) / chunk)
+    batches. Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
+    """
+    one_of("score", score, ("prob", "logit"))
+    check_chunk(chunk)
+    check_call(model, images)
+    size, total = len(images), len(images) + count
+    chosen, parts = None, []
+    with torch.no_grad():
+        for start in range(0, total, chunk):
+            stop = min(start + chunk, total)
+            inputs, owner = _inputs(images, build, start, stop)
+            logits = logits_of(model(inputs), stop - start)
+            if chosen is None and target is not None:
+                chosen = resolve_target(logits[:1].expand(size, *logits.shape[1:]), target)
+            elif chosen is None:
+                chosen = torch.empty(size, dtype=torch.long, device=logits.device)
+            if target is None and start < size:  # top-1, as far as the images have been seen
+                seen = min(stop, size)
+                chosen[start:seen] = resolve_target(logits[: seen - start], None)
+            wanted = chosen if callable(chosen) else chosen[owner]
+            parts.append(select_score(logits, wanted, score))
+    scores = torch.cat(parts)
+    if not bool(scores.isfinite().all()):
+        raise ValueError("the network's scores hold NaN or infinite values: check that the images "
+                         "are finite and normalised, and the weights sound")
+    return chosen, scores[:size], scores[size:]
+
+
+def check_chunk(chunk: int) -> None:
+    """Raise ValueError unless chunk is a positive int."""
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise ValueError("chunk must be a positive number of inputs per model batch; got "
+                         f"{chunk!r}")
+
+
+def _inputs(images: Tensor, build: Build, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """Inputs number start..stop-1 of the whole stream, the images first, and their owners."""
+    size = len(images)
+    numbers = torch.arange(start, stop, device=images.device)
+    if stop <= size:
+        return images[start:stop], numbers
+    if start >= size:
+        return build(numbers - size)
+    built, owner = build(numbers[size - start:] - size)
+    return torch.cat([images[start:], built]), torch.cat([numbers[: size - start], owner])
