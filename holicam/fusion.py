@@ -28,6 +28,7 @@ from .cam import weighted_sum
 from .ops import at_least_float32, one_of, upsample
 
 _CELLS = 1 << 22  # elements of a temporary: 16 MB in float32
+_PIXELS = 1 << 19  # pixels of all maps made at a time: 10 maps of 224 x 224
 
 
 def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
@@ -76,8 +77,8 @@ def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
         return sum(s[:, 0] * upsample(weighted_sum(a, mean), size)
                    for s, a in zip(share, A, strict=True))
     if any(a.shape != w.shape for a, w in zip(A, W, strict=True)):
-        raise ValueError("W must have the shape of A at each scale, or be channel-wise at all scales")
-    some = max(1, (1 << 19) // (size[0] * size[1]))  # images at a time
+        raise ValueError("W must have the shape of A at each scale, or be (B, C, 1, 1) at all")
+    some = max(1, _PIXELS // (size[0] * size[1]))  # images at a time
     return torch.cat([_tiles([a[i:i + some] for a in A], [w[i:i + some] for w in W], size,
                              share[:, i:i + some]) for i in range(0, len(A[0]), some)])
 
@@ -100,25 +101,32 @@ def _tiles(A: list[Tensor], W: list[Tensor], size: Sequence[int], share: Tensor)
 
 
 def _tile(A: list[Tensor], W: list[Tensor], rows: tuple, cols: tuple, share: Tensor) -> Tensor:
-    """One tile (B, Y, X) from what each scale has there."""
-    def cut(tensors: list[Tensor]) -> list[Tensor]:
-        return [s * t[:, :, y, x] for s, t, (y, _), (x, _) in zip(share, tensors, rows, cols,
-                                                                  strict=True)]
-    A, W = cut(A), cut(W)
-    (b, c), Y, X = A[0].shape[:2], len(rows[0][1]), len(cols[0][1])
-    cells = sum(a[0, 0].numel() for a in A)
-    height = sum(a.shape[2] for a in A)
-    # Multiplications of either way; the long products of the Gram form run twice as fast.
-    if cells**2 * (c + Y * X) < 2 * 2 * c * X * (cells + Y * height):
-        U = torch.cat([torch.kron(r, q) for (_, r), (_, q) in zip(rows, cols, strict=True)], 1)
-        gram = (torch.cat([w.flatten(2) for w in W], 2).transpose(1, 2)
-                @ torch.cat([a.flatten(2) for a in A], 2))  # (B, P, P)
-        return ((U @ gram) * U).sum(2).view(b, Y, X)
-    R = torch.cat([r for _, r in rows], 1)  # (Y, all rows of cells)
+    """One tile (B, Y, X) from the cells that it needs of each scale."""
+    A, W = ([s * t[:, :, y, x] for s, t, (y, _), (x, _) in zip(share, tensors, rows, cols,
+                                                               strict=True)] for tensors in (A, W))
+    R, Q = [r for _, r in rows], [q for _, q in cols]  # (Y, h_t), (X, w_t)
+    c, Y, X = A[0].shape[1], len(R[0]), len(Q[0])
+    cells, height = sum(a[0, 0].numel() for a in A), sum(a.shape[2] for a in A)
+    # Multiplications of either form; the long products of the Gram form run twice as fast.
+    gram = cells**2 * (c + Y * X) < 2 * 2 * c * X * (cells + Y * height)
+    return (_gram if gram else _direct)(A, W, R, Q)
 
-    def up(tensors: list[Tensor], some: slice) -> Tensor:  # (B, some, Y, X)
-        return R @ torch.cat([t[:, some] @ q.T for t, (_, q) in zip(tensors, cols, strict=True)],
-                             2)
-    step = max(1, _CELLS // (b * X * (Y + height)))
-    return sum((up(A, k).mul_(up(W, k))).sum(1)
-               for k in (slice(i, i + step) for i in range(0, c, step)))
+
+def _gram(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:
+    A, W = (torch.cat([t.flatten(2) for t in tensors], 2) for tensors in (A, W))  # (B, C, P)
+    U = torch.cat([(r[:, None, :, None] * q[:, None, :]).flatten(2) for r, q in
+                   zip(R, Q, strict=True)], 2)  # (Y, X, P)
+    flat = U.flatten(0, 1)
+    return ((flat @ (W.transpose(1, 2) @ A)) * flat).sum(2).unflatten(1, U.shape[:2])
+
+
+def _direct(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:
+    (b, c), tall = A[0].shape[:2], torch.cat(R, 1)  # (Y, h_1 + ... + h_T)
+    step = max(1, _CELLS // (b * len(Q[0]) * sum(tall.shape)))
+    out = 0
+    for first in range(0, c, step):
+        k = slice(first, first + step)
+        up_A, up_W = (tall @ torch.cat([t[:, k] @ q.T for t, q in zip(tensors, Q, strict=True)], 2)
+                      for tensors in (A, W))  # (B, some, Y, X)
+        out = out + up_A.mul_(up_W).sum(1)
+    return out

@@ -17,6 +17,7 @@ from torch import Tensor
 from .ops import normalise, one_of
 
 _CELLS = 1 << 23  # elements of the largest temporary: 32 MB in float32
+_BASE = 254  # digits 1..254, with 0 for below and 255 for above
 
 
 def check_options(median: int, mean: int, clip: bool | str, quantize: bool) -> None:
@@ -125,9 +126,9 @@ def _median_ranked(maps: Tensor, k: int) -> Tensor:
 def _median_opencv(m: Tensor, k: int) -> Tensor:
     """One map on the CPU. OpenCV knows 256 levels: a float goes by the digits of its rank.
 
-    A median commutes with rising functions, so the median of the leading digits (base 254) is the
-    leading digit of the median; where it is d, the next digit is the median of an image that reads
-    0 for ranks below d's and 255 for those above.
+    A median commutes with rising functions, so the median of the leading digits is the leading
+    digit of the median; where it is d, the next digit is the median of an image that reads 0 for
+    ranks below d's and 255 for those above.
     """
     import cv2
     import numpy as np
@@ -136,18 +137,18 @@ def _median_opencv(m: Tensor, k: int) -> Tensor:
         return torch.from_numpy(cv2.medianBlur(m.contiguous().numpy(), k))
     values, inverse = torch.unique(m, return_inverse=True)
     ranks, r, step = inverse.numpy(), k // 2, 1
-    while step * 254 < len(values):
-        step *= 254
+    while step * _BASE < len(values):
+        step *= _BASE
     out, jobs = np.zeros_like(ranks), [(0, step, np.ones(m.shape, bool))]
     while jobs:
         low, step, todo = jobs.pop()
         ys, xs = np.flatnonzero(todo.any(1)), np.flatnonzero(todo.any(0))
         part = np.s_[max(ys[0] - r, 0):ys[-1] + r + 1, max(xs[0] - r, 0):xs[-1] + r + 1]
-        digit = ((ranks[part] - low) // step + 1).clip(0, 255).astype(np.uint8)
+        digit = ((ranks[part] - low) // step + 1).clip(0, _BASE + 1).astype(np.uint8)
         found = low + (cv2.medianBlur(digit, k).astype(ranks.dtype) - 1) * step
         out[part][todo[part]] = found[todo[part]]
         for v in np.unique(found[todo[part]]) if step > 1 else ():
-            jobs.append((v, step // 254, todo & (out == v)))
+            jobs.append((v, step // _BASE, todo & (out == v)))
     return values[torch.from_numpy(out)]
 
 
