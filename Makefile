@@ -88,7 +88,7 @@ test-book: $(TEST)
 test-site: $(TEST)
 	@echo "--- the site, in a browser"
 	@$(BIN)/python tools/build_site.py --quiet
-	@$(BIN)/python -m pytest tests/test_site.py -q -rs
+	@$(BIN)/python -m pytest tests/test_site.py -q -rs -n $(JOBS) --dist load
 
 # --- the others ------------------------------------------------------------------------------
 

@@ -22,7 +22,9 @@ FORBIDDEN_MARKUP = re.compile(r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|sol
                               r"|margin|raw)\}")
 LABEL = re.compile(r"^\(([^)\s]+)\)=\s*$|^:label:\s*(\S+)|\$\$\s*\(([^)\s]+)\)\s*$", re.MULTILINE)
 LABEL_KINDS = ("sec-", "eq-", "fig-", "ex-", "def-", "sol-", "tab-")
-ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|al|Fig|Figs|Eq|Eqs|Sec|Tab|No|approx|[A-Z])\.$")
+ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|al|Figs?|Eqs?|Sec|Tab|No|approx|[A-Z])\.$")
+# A block of code; directives, ```{name}, are text.
+CODE_BLOCK = re.compile(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
 def source(cell: dict) -> str:
@@ -43,7 +45,7 @@ def kilobytes(base64_text: str | list[str]) -> float:
 
 def prose(markdown: str) -> str:
     """The words a reader reads: no code, formulas, option lines, labels or link targets."""
-    markdown = re.sub(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    markdown = CODE_BLOCK.sub("", markdown)
     markdown = re.sub(r"\$\$.*?\$\$(\s*\([^)]*\))?", " formula ", markdown, flags=re.DOTALL)
     markdown = re.sub(r"\$[^$\n]+\$", "x", markdown)
     markdown = re.sub(r"^(?::[\w-]+:.*|[`:]{3,}.*|\([^)\s]+\)=)$", "", markdown, flags=re.MULTILINE)
@@ -107,8 +109,8 @@ def pictures(notebook):
             yield f"cell {number} stores a picture that is no JPEG"
         shown = [d[PICTURE] for d in data if PICTURE in d]
         for picture in shown:
-            if kilobytes(picture) > PICTURE_KB:
-                yield f"cell {number} has a picture of {kilobytes(picture):.0f} kB; {PICTURE_KB} are allowed"
+            if (size := kilobytes(picture)) > PICTURE_KB:
+                yield f"cell {number} has a picture of {size:.0f} kB; {PICTURE_KB} are allowed"
         if len(shown) > 1:
             yield f"cell {number} shows {len(shown)} pictures; one has a caption, so one is allowed"
         if shown:
@@ -131,7 +133,7 @@ def picture_words(cell):
 
 def sentences(notebook):
     for markdown in text(notebook):
-        kept = re.sub(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+        kept = CODE_BLOCK.sub("", markdown)
         kept = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`", "x", kept, flags=re.DOTALL)
         for line in kept.split("\n"):
             if re.match(r"\s*(?:[-*>]\s|[|:#]|\d+\.|`{3}|!\[)", line):
@@ -158,7 +160,7 @@ def markup(notebook):
     for label in (next(filter(None, groups)) for groups in LABEL.findall(everything)):
         if not label.startswith(LABEL_KINDS):
             yield f"the label {label!r} does not begin with one of {', '.join(LABEL_KINDS)}"
-    titles = re.findall(r"^# (.+)$", re.sub(r"^```.*?^```", "", everything, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    titles = re.findall(r"^# (.+)$", CODE_BLOCK.sub("", everything), re.MULTILINE)
     if len(titles) != 1:
         yield f"a chapter has one title, not {titles}"
     found = re.findall(r"^#{2,3} (.+)$", everything, re.MULTILINE)

@@ -14,16 +14,16 @@ FLOORS = {
     "__main__": 5,
     "train": 4, "evaluate": 4, "report": 4, "card": 4,
     "explain": 3,
-    "gradcam": 2, "holistic": 2,
-    "capture": 1, "fusion": 1, "lowpass": 1,
+    "gradcam": 2, "multiscale": 2, "holistic": 2, "metrics": 2,
+    "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
     "cam": 0, "ops": 0, "models": 0, "toynets": 0, "toyland": 0,
 }
 SAME = {
-    ("train", "card"), ("holistic", "gradcam"), ("cam", "ops"), ("models", "toynets"),
-    ("capture", "models"),
+    ("card", "train"), ("multiscale", "gradcam"), ("holistic", "gradcam"), ("holistic", "multiscale"), ("cam", "ops"), ("models", "toynets"),
+    ("capture", "models"), ("stream", "capture"),
 }
 BESIDE = {"plot", "setup", "explore"}  # only the book and the command line import them
-CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
+CORE = ("cam", "ops", "capture", "fusion", "lowpass", "multiscale", "holistic")
 CORE_LINES = 900
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -78,6 +78,7 @@ def test_import_loads_torch_and_numpy_only():
     script = (
         "import sys, torch, numpy; before = {n.split('.')[0] for n in sys.modules}; import holicam;"
         "print(*sorted({n.split('.')[0] for n in sys.modules} - before - {'holicam'}))")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    added = set(done.stdout.split()) - set(sys.stdlib_module_names)
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    added = set(said.stdout.split()) - set(sys.stdlib_module_names)
     assert not added, f"import holicam also loads {added}"

@@ -16,7 +16,8 @@ NETWORK = "toy-resnet50"
 
 
 def run(*command, **options) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, **options)
     assert not done.returncode, f"{command}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
@@ -43,7 +44,8 @@ def python(tmp_path_factory, wheel) -> Path:
     """
     folder = tmp_path_factory.mktemp("empty")
     venv.create(folder, with_pip=False, symlinks=True)
-    own = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    places = {"base": str(folder), "platbase": str(folder)}
+    own = Path(sysconfig.get_path("purelib", "venv", places))
     run(sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", own, wheel)
     (own / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
     return folder / ("Scripts" if os.name == "nt" else "bin") / "python"

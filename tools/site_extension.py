@@ -1,7 +1,8 @@
 """A Sphinx extension: what the site needs beyond its settings.
 
-Everything the pages load comes from the site itself. MathJax comes from the PyPI package sphinx-mathjax-offline, of which the pages use one bundle, its
-fonts and the TeX extensions it may load: 2 MB of 24.
+Everything the pages load comes from the site itself. MathJax comes from the PyPI package
+sphinx-mathjax-offline, of which the pages use one bundle, its fonts and the TeX extensions it may
+load: 2 MB of 24.
 """
 
 import shutil
@@ -30,6 +31,16 @@ def copy_mathjax(app) -> None:
     shutil.copy2(source / BUNDLE, target / BUNDLE)
 
 
+def without_thebe(app, pagename, templatename, context, doctree) -> None:
+    """Drop the scripts for running cells on a server: they load from elsewhere, and twice."""
+    def wanted(script) -> bool:
+        said = f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}"
+        return "thebe" not in said.lower()
+
+    for kind in ("script_files", "css_files"):
+        context[kind] = list(filter(wanted, context.get(kind, ())))
+
+
 def absolute_bars(app, what, name, obj, options, lines) -> None:
     """Let docstrings write |x| for an absolute value, which Sphinx takes for a substitution."""
     for i, line in enumerate(lines):
@@ -41,5 +52,6 @@ def absolute_bars(app, what, name, obj, options, lines) -> None:
 def setup(app) -> dict:
     app.config.mathjax_path = f"mathjax/{BUNDLE}"
     app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", without_thebe, priority=900)
     app.connect("autodoc-process-docstring", absolute_bars)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,232 @@
+"""Every built page, opened in a browser: light and dark, wide and narrow.
+
+Needs a built site (`make book`) and a Chromium. Without one the tests are skipped with a word, but
+under CI=true its absence is a failure. CHROMIUM=/path/to/it names another.
+"""
+
+import functools
+import http.server
+import io
+import os
+import shutil
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SITE = Path(__file__).resolve().parent.parent / "_build" / "html"
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")
+               if "_static" not in p.parts)
+WIDTHS, THEMES = (1280, 390), ("light", "dark")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+PICTURES = ".bd-content .cell_output img, .bd-content figure img"
+
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The site, served on this machine alone."""
+    handler = functools.partial(Quiet, directory=str(SITE))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    if path is None:
+        word = "no Chromium found: install one, or name it with CHROMIUM=/path/to/it"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(word)
+        pytest.skip(word)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A page that has been opened, and what went wrong meanwhile."""
+
+    def __init__(self, context, address, name):
+        self.troubles, self.foreign, self.host = [], [], urlparse(address).netloc
+        self.page = context.new_page()
+        self.page.on("request", self._ask)
+        self.page.on("response", self._answer)
+        self.page.on("requestfailed", lambda r: self.troubles.append(f"failed: {r.url}"))
+        self.page.on("console", lambda m: m.type == "error" and self.troubles.append(m.text))
+        self.page.on("pageerror", lambda e: self.troubles.append(str(e)))
+        redirects = "<html" not in (SITE / name).read_text(encoding="utf-8")  # index.html
+        self.page.goto(f"{address}/{name}", wait_until="commit" if redirects else "load")
+        if redirects:
+            self.page.wait_for_url("**/book/*.html", wait_until="load")
+        self.page.evaluate("""async () => {
+            await (window.MathJax?.startup?.promise ?? null);
+            await document.fonts.ready;
+            await new Promise(done => setTimeout(done, 100));  // whatever scripts ask for late
+        }""")
+
+    def _ask(self, request):
+        if urlparse(request.url).netloc not in (self.host, ""):
+            self.foreign.append(request.url)
+
+    def _answer(self, response):
+        if response.status >= 400:
+            self.troubles.append(f"{response.status}: {response.url}")
+
+
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """One window a theme, so that scripts and fonts are read once."""
+    opened = {theme: browser.new_context(color_scheme=theme) for theme in THEMES}
+    yield opened
+    for context in opened.values():
+        context.close()
+
+
+@pytest.fixture
+def visit(contexts, address):
+    visits = []
+
+    def open_page(name, theme):
+        visits.append(Visit(contexts[theme], address, name))
+        return visits[-1]
+
+    yield open_page
+    for one in visits:
+        one.page.close()
+
+
+def test_site_is_built():
+    assert PAGES, f"there is no page in {SITE}: run `make book` first"
+
+
+# What each check looks for on a page; an empty list is a clean page.
+TOO_WIDE = """() => {
+    const root = document.documentElement;
+    if (root.scrollWidth <= root.clientWidth) return [];
+    return [...document.querySelectorAll("main *")]
+        .filter(e => e.getBoundingClientRect().right > root.clientWidth + 1)
+        .slice(0, 5).map(e => e.tagName + "." + e.className)
+        .concat([`${root.scrollWidth} > ${root.clientWidth}`])}"""
+NOT_TYPESET = """() => [...document.querySelectorAll("span.math, div.math")]
+    .filter(e => !e.querySelector("mjx-container")
+                 || e.querySelector("mjx-merror, [data-mjx-error]"))
+    .map(e => e.textContent.slice(0, 60))"""
+BROKEN = """() => [...document.querySelectorAll(".bd-content img")]
+    .filter(e => !e.complete || !e.naturalWidth || !e.alt || e.alt.includes("_images/"))
+    .map(e => e.src + " alt=" + e.alt)"""
+
+
+@each_page
+def test_page(visit, name):
+    seen = {theme: visit(name, theme) for theme in THEMES}
+    pictures = {}
+    for theme, one in seen.items():
+        page = one.page
+        if page.query_selector(".bd-content"):
+            assert page.evaluate("document.documentElement.dataset.theme") == theme
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            if width == WIDTHS[0]:
+                pictures[theme] = shots(page)
+            wide = page.evaluate(TOO_WIDE)
+            assert not wide, f"scrolls sideways at {width} px ({theme}): {wide}"
+        raw, broken = page.evaluate(NOT_TYPESET), page.evaluate(BROKEN)
+        assert not raw, f"formulas not typeset: {raw}"
+        assert not broken, f"pictures that do not show, or without alt text: {broken}"
+        assert not one.foreign, f"asks other hosts: {one.foreign}"
+        assert not one.troubles, one.troubles
+    pairs = list(zip(pictures["light"], pictures["dark"], strict=True))
+    for number, (light, dark) in enumerate(pairs, 1):
+        assert np.array_equal(light, dark), f"picture {number} looks different in dark mode"
+
+
+def shots(page) -> list[np.ndarray]:
+    """The pixels of every picture on a page, without the rounded corners of its card."""
+    found = []
+    for element in page.query_selector_all(PICTURES):
+        if element.is_visible():
+            pixels = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB"))
+            found.append(pixels[8:-8, 8:-8])
+    return found
+
+
+def test_colour_test_can_fail(visit):
+    """A filter like the stock theme's is found; without ours the same picture is unchanged."""
+    page = visit("book/intro.html", "dark").page
+    draw = """() => {
+        const c = document.createElement("canvas"); c.width = c.height = 64;
+        const g = c.getContext("2d"); g.fillStyle = "rgb(200, 90, 20)"; g.fillRect(0, 0, 64, 64);
+        const f = document.createElement("figure"), i = new Image(64, 64);
+        document.querySelector(".bd-content article").prepend(f);
+        f.append(i); i.src = c.toDataURL();
+        return i.decode()}"""
+    page.evaluate(draw)
+    assert np.abs(shots(page)[0].astype(int) - (200, 90, 20)).max() <= 1
+    page.add_style_tag(content="img { filter: brightness(.8) contrast(1.2) !important }")
+    assert np.abs(shots(page)[0].astype(int) - (200, 90, 20)).max() > 8
+
+
+class Anchors(HTMLParser):
+    """The places of a page, where it links to, and what it loads."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.places, self.links, self.loads = set(), [], []
+        self.feed((SITE / name).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        said = dict(attributes)
+        self.places |= {said.get("id"), said.get("name")}
+        if tag == "a" and said.get("href"):
+            self.links.append(said["href"])
+        elif tag == "link" and said.get("rel") not in ("canonical", "author"):
+            self.loads.append(said.get("href") or "")
+        elif said.get("src"):
+            self.loads.append(said["src"])
+
+
+def test_links_lead_somewhere():
+    """Links within the site: the page exists, and so does the place on it."""
+    pages = {SITE / name: Anchors(name) for name in PAGES}
+    for path, page in pages.items():
+        for link in map(urlparse, page.links):
+            if link.scheme or link.netloc:
+                continue
+            target = (path.parent / unquote(link.path)).resolve() if link.path else path
+            assert target.exists(), f"{path.name} links to {link.path}"
+            if link.fragment and target in pages:
+                assert unquote(link.fragment) in pages[target].places, (
+                    f"{path.name} links to {link.path}#{link.fragment}")
+
+
+@each_page
+def test_page_names_nothing_elsewhere(name):
+    foreign = [url for url in Anchors(name).loads if urlparse(url).netloc]
+    assert not foreign, f"{name} loads {foreign}"
+
+
+def test_size():
+    assert sum(p.stat().st_size for p in SITE.rglob("*") if p.is_file()) <= 25e6
