@@ -68,18 +68,12 @@ def xgrad_cam(A: Tensor, G: Tensor, eps: float = 1e-7) -> Tensor:
 
 
 def layer_cam(A: Tensor, G: Tensor) -> Tensor:
-    """Layer-CAM: the positive gradient of each element. Returns (B, C, h, w).
-
-    Jiang et al., "LayerCAM", IEEE TIP 2021.
-    """
+    """Layer-CAM: the positive gradient of each element. (B, C, h, w). Jiang et al., TIP 2021."""
     return G.relu()
 
 
 def hires_cam(A: Tensor, G: Tensor) -> Tensor:
-    """HiResCAM: the gradient of each element, sign kept (also the per-layer map of Zoom-CAM).
-
-    Draelos and Carin, arXiv:2011.08891. Returns (B, C, h, w).
-    """
+    """HiResCAM: the gradient of each element, sign kept. (B, C, h, w). arXiv:2011.08891."""
     return G
 
 

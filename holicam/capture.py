@@ -1,10 +1,9 @@
 """One forward and one backward give the activations and gradients of every layer asked for.
 
-How: parameters are frozen for the length of the call, so nothing below the first requested layer
-has a graph. A forward hook takes each layer's output A. If A has no graph yet, no requested layer
-lies below it, and it becomes a leaf: the graph starts here. That holds in parallel branches too,
-because autograd itself says what lies downstream of what. The network goes on with a clone of A,
-so a following in-place ReLU cannot change A. One `torch.autograd.grad` call then reads all layers.
+Parameters are frozen for the length of the call. A forward hook takes each layer's output A; if A
+has no graph yet, no requested layer lies below it and the graph starts here, as a leaf. This holds
+for parallel branches too: autograd itself knows what lies downstream of what. The network goes on
+with a clone of A, which an in-place ReLU may overwrite. One `torch.autograd.grad` reads all layers.
 """
 
 from __future__ import annotations
@@ -24,17 +23,13 @@ Reshape = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """What one pass gives: detached, on the images' device, float32 (float64 for such networks).
+    """What one pass gives: detached, on the images' device, float32 (float64 for such networks)."""
 
-    logits (B, K); target (B,) long, or the callable as given; score (B,), the number that was
-    differentiated; A and G: {layer name as given: (B, C, h, w)}, G empty without gradients.
-    """
-
-    logits: Tensor
-    target: Tensor | Callable[[Tensor], Tensor]
-    score: Tensor
-    A: dict[str, Tensor] = field(repr=False)
-    G: dict[str, Tensor] = field(repr=False)
+    logits: Tensor  # (B, K)
+    target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
+    score: Tensor  # (B,), the number that was differentiated
+    A: dict[str, Tensor] = field(repr=False)  # {layer name as given: (B, C, h, w)}
+    G: dict[str, Tensor] = field(repr=False)  # the same, or empty without gradients
 
 
 def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], target: Target = None, *,
@@ -51,12 +46,11 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
         reshape: maps what a layer gives to (B, C, h, w), applied to A and G alike; see
             `tokens_to_grid`. A layer that the score does not depend on has zero gradient.
 
-    The model is left as it was, also after an exception: hooks, mode, requires_grad and .grad.
-    The caller may be inside torch.no_grad() or torch.inference_mode().
+    The model is left as it was, also after an exception: hooks, mode, requires_grad and .grad. The
+    caller may be inside torch.no_grad() or torch.inference_mode(). Built in chapter 01.
 
     Raises ValueError (training mode, a layer that does not run or runs twice, logits that are not
     finite, a bad shape), TypeError (no tensor where one is needed), LayerNotFoundError.
-    Built in chapter 01.
     """
     one_of("score", score, ("logit", "prob"))
     check_call(model, images)
@@ -83,7 +77,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
 
 
 def check_call(model: nn.Module, images: Tensor) -> None:
-    """Raise unless `model` is a module in eval mode and `images` a batch of float images."""
+    """Raise unless `model` is a module in eval mode and `images` a batch of floats (B, C, H, W)."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
     for name, module in model.named_modules():
@@ -99,19 +93,15 @@ def check_call(model: nn.Module, images: Tensor) -> None:
 
 
 def logits_of(output: object, batch: int) -> Tensor:
-    """The logits in whatever a network returns: a tensor, `.logits`, ["logits"], or a first item.
-
-    Raises TypeError where there is no tensor, ValueError where it does not hold `batch` rows.
-    """
-    if hasattr(output, "logits"):
-        output = output.logits
-    elif isinstance(output, Mapping):
+    """The logits in whatever a network returns: a tensor, `.logits`, ["logits"] or a first item."""
+    if isinstance(output, Mapping):
         output = output.get("logits")
-    elif isinstance(output, (tuple, list)) and output:
-        output = output[0]
+    elif not isinstance(output, Tensor):
+        first = output[0] if isinstance(output, (tuple, list)) and output else None
+        output = getattr(output, "logits", first)
     if not isinstance(output, Tensor):
-        raise TypeError("the network must return logits: a tensor, an object with .logits, or a "
-                        f"tuple that starts with them; got {type(output).__name__}")
+        raise TypeError("the network must return logits: a tensor, an object or dict with "
+                        "`logits`, or a tuple that starts with them")
     if output.dim() < 2 or len(output) != batch:
         raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got "
                          f"{tuple(output.shape)}")
@@ -147,33 +137,26 @@ def _recorded(wanted: Mapping[str, nn.Module], gradients: bool) -> Iterator[dict
             raise ValueError(f"layer {name!r} runs under torch.no_grad() inside the network, so "
                              "no gradient reaches it")
         # An in-place or identity layer hands on its input's memory, which others may still change.
-        own = output.clone() if any(_same_memory(output, x) for x in inputs) else output
+        shared = any(isinstance(x, Tensor) and x.data_ptr() == output.data_ptr() for x in inputs)
+        own = output.clone() if shared else output
         A[name] = own if own.requires_grad else own.detach().requires_grad_(gradients)
         return A[name].clone()
 
-    handles = []
+    handles = [module.register_forward_hook(lambda _, *args, name=name: hook(name, *args))
+               for name, module in wanted.items()]
     try:
-        for name, module in wanted.items():
-            handles.append(module.register_forward_hook(
-                lambda _, inputs, output, name=name: hook(name, inputs, output)))
         yield A
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _same_memory(output: Tensor, other: object) -> bool:
-    return (isinstance(other, Tensor)
-            and output.untyped_storage().data_ptr() == other.untyped_storage().data_ptr())
-
-
 def _gradients(score: Tensor, A: dict[str, Tensor]) -> dict[str, Tensor]:
     """dS/dA of every layer. In eval mode images do not mix, so one sum serves the whole batch."""
     if not score.requires_grad:  # no requested layer reaches the score
         return {name: torch.zeros_like(a) for name, a in A.items()}
-    grads = torch.autograd.grad(score.sum(), list(A.values()), allow_unused=True,
-                                materialize_grads=True)
-    return dict(zip(A, grads, strict=True))
+    return dict(zip(A, torch.autograd.grad(score.sum(), list(A.values()), allow_unused=True,
+                                           materialize_grads=True), strict=True))
 
 
 def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, Tensor]:
@@ -194,18 +177,15 @@ def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshap
     """A `reshape` for transformers: tokens (B, N, C) -> (B, C, h, w), row by row.
 
     Args: grid (h, w), None for a square one; skip: tokens before the grid (1 for a class token).
-    Gradients go through the same map, which only moves numbers, so no information is lost but the
-    skipped tokens'. Raises ValueError when the tokens do not fill the grid.
+    Raises ValueError when the tokens do not fill the grid.
     """
 
     def reshape(tokens: Tensor) -> Tensor:
-        if tokens.dim() != 3:
-            raise ValueError(f"tokens must be (B, N, C); got {tuple(tokens.shape)}")
-        count = tokens.shape[1] - skip
+        count = tokens.shape[1] - skip if tokens.dim() == 3 else 0
         h, w = grid or (round(max(count, 0) ** 0.5),) * 2
         if h * w != count or count < 1:
-            raise ValueError(f"{tokens.shape[1]} tokens less {skip} to skip do not fill a grid of "
-                             f"{h} x {w}: give grid=(h, w) and skip=")
+            raise ValueError(f"tokens of shape {tuple(tokens.shape)} do not fill a grid of {h} x "
+                             f"{w} after {skip} to skip: they must be (B, N, C); give grid=, skip=")
         return tokens[:, skip:].transpose(1, 2).unflatten(2, (h, w))
 
     return reshape

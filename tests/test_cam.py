@@ -134,6 +134,7 @@ def test_alpha_survives_gradients_whose_squares_underflow():
     A, G = torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), 1e-30)
     assert cam.alpha(A, G, eps=0.0).unique().tolist() == [0.5]
     assert cam.alpha(A, G, eps=1e-6).unique().tolist() == [0.0]
+    assert cam.alpha(A, G, eps=0.5, eps_mode="relative").isfinite().all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -103,7 +103,7 @@ def test_nothing_below_the_shallowest_layer_has_a_graph():
     for name in ("relu0", "conv1", "relu1", "relu2"):
         net.get_submodule(name).register_forward_hook(
             lambda _, __, out, name=name: seen.update({name: out.requires_grad}))
-    capture(net, random_images(1, 3, 8, 8), ["relu1", "conv2"])
+    capture(net, random_images(1, 3, 8, 8).requires_grad_(), ["relu1", "conv2"])
     assert seen == {"relu0": False, "conv1": False, "relu1": False, "relu2": True}
 
 
@@ -190,6 +190,25 @@ def test_callers_may_have_gradients_off(context):
     assert not prob.G["relu2"].is_inference()
 
 
+class LateImage(TinyNet):
+    """The image comes back after the layer, so the backward pass needs it."""
+
+    def forward(self, images):
+        x = self.relu0(self.conv0(images))
+        return self.fc((x * images[:, :1]).mean((2, 3)).repeat(1, 2))
+
+
+def test_images_made_in_inference_mode():
+    net, images = LateImage(), random_images(2, 3, 8, 8)
+    expected = capture(net, images, "relu0", 1)
+    with torch.inference_mode():
+        inside = images.clone()
+    for context in (torch.inference_mode, torch.enable_grad):
+        with context():
+            got = capture(net, inside, "relu0", 1)
+        assert torch.equal(got.G["relu0"], expected.G["relu0"])
+
+
 def test_a_network_made_in_inference_mode_is_refused():
     with torch.inference_mode():
         net = TinyNet()
@@ -260,7 +279,7 @@ def test_tokens_become_grids_and_gradients_follow():
 def test_grids_that_do_not_fit(grid, skip, tokens):
     with pytest.raises(ValueError, match="do not fill a grid"):
         tokens_to_grid(grid, skip)(torch.zeros(1, tokens, 4))
-    with pytest.raises(ValueError, match=r"\(B, N, C\)"):
+    with pytest.raises(ValueError, match=r"\(1, 4, 2, 2\).*\(B, N, C\)"):
         tokens_to_grid(grid, skip)(torch.zeros(1, 4, 2, 2))
 
 
@@ -311,8 +330,7 @@ def test_refusals_are_one_sentence_and_name_the_culprit():
     refuses(ValueError, "'twice' runs more than once", BranchNet(), layers="twice")
     refuses(TypeError, "'attention' must give one tensor; it gives tuple", TokenNet(),
             layers="attention", reshape=tokens_to_grid())
-    refuses(TypeError, "must return logits.*got str", Wrapped(lambda x: "no"),
-            layers="net.relu2")
+    refuses(TypeError, "must return logits", Wrapped(lambda x: "no"), layers="net.relu2")
     refuses(ValueError, r"\(B, K\) with B = 2; got \(5,\)", Wrapped(lambda x: x[0]),
             layers="net.relu2")
 
