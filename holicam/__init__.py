@@ -16,10 +16,11 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("cam", "capture", "explain", "fusion", "gradcam", "holistic", "lowpass", "metrics",
-            "models", "ops", "plot", "stream", "toyland", "toynets", "train")
+_MODULES = ("cam", "capture", "card", "explain", "fusion", "gradcam", "holistic", "lowpass",
+            "metrics", "models", "multiscale", "ops", "photos", "plot", "stream", "toyland",
+            "toynets", "train")
 _NAMES = {
-    "load_model": "models", "find_layers": "models", "default_layers": "models",
+    "load_model": "models", "class_names": "models", "find_layers": "models", "default_layers": "models",
     "CAM": "gradcam", "ActivationSum": "gradcam", "GradCAM": "gradcam", "GradCAMpp": "gradcam",
     "XGradCAM": "gradcam", "LayerCAM": "gradcam", "HiResCAM": "gradcam",
     "HolisticCAM": "holistic", "CAMERAS": "holistic",

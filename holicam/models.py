@@ -59,6 +59,15 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
     return model.eval().to(device)
 
 
+def class_names(name: str) -> list[str]:
+    """The class names of a network that `load_model` knows, in the order of its logits. Raises ValueError."""
+    if name in BUILDERS:
+        from .toyland import CLASSES
+
+        return list(CLASSES)
+    return list(_torchvision_weights(name).meta["categories"])
+
+
 def _load_toy(name: str) -> nn.Module:
     from safetensors.torch import load_file
 
@@ -74,7 +83,8 @@ def _load_toy(name: str) -> nn.Module:
     return model
 
 
-def _load_torchvision(name: str) -> nn.Module:
+def _torchvision_weights(name: str):
+    """The weights entry that "base" or "base:WEIGHTS" names."""
     from torchvision import models
 
     base, _, wanted = name.partition(":")
@@ -86,7 +96,13 @@ def _load_torchvision(name: str) -> nn.Module:
     choice = wanted or ("IMAGENET1K_V1" if "IMAGENET1K_V1" in options.__members__ else "DEFAULT")
     if choice not in options.__members__:
         raise ValueError(f"{base} has no weights {choice!r}; it has {', '.join(options.__members__)}.")
-    weights = options[choice]
+    return options[choice]
+
+
+def _load_torchvision(name: str) -> nn.Module:
+    from torchvision import models
+
+    weights, base = _torchvision_weights(name), name.partition(":")[0]
     # Inception-like builders start with a slow random fill and switch their input transform on with the weights.
     extra = {"init_weights": False, "transform_input": True} if base in ("googlenet", "inception_v3") else {}
     model = models.get_model(base, weights=None, num_classes=len(weights.meta["categories"]), **extra)

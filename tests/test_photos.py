@@ -1,0 +1,118 @@
+"""Photographs from files, and the command that explains them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from holicam import explain_photos, models, photos
+from holicam.__main__ import app, spread
+from holicam.toynets import ToyResNet50
+
+
+def _photo(path, mode="RGB", size=(60, 40), **options):
+    """A picture whose upper left quarter is bright."""
+    values = np.full((size[1], size[0]), 40, np.uint8)
+    values[: size[1] // 2, : size[0] // 2] = 220
+    Image.fromarray(values).convert(mode).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("mode, suffix", [("RGB", "jpg"), ("L", "jpg"), ("L", "png"), ("P", "png"), ("CMYK", "jpg"),
+                                          ("1", "png"), ("RGBA", "png"), ("LA", "png")])  # fmt: skip
+def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
+    rgb = photos.read_photo(_photo(tmp_path / f"a.{suffix}", mode))
+    assert rgb.shape == (40, 60, 3) and rgb.dtype == torch.uint8
+    assert rgb[:15, :25].float().mean() > rgb[25:, 35:].float().mean() + 100
+
+
+@pytest.mark.parametrize("orientation, corner", [(1, (0, 0)), (3, (1, 1)), (6, (0, 1)), (8, (1, 0))])
+def test_exif_rotation_is_applied(tmp_path, orientation, corner):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = photos.read_photo(_photo(tmp_path / "a.jpg", exif=exif)).float().mean(2)
+    assert rgb.shape == ((60, 40) if orientation in (6, 8) else (40, 60))
+    quarters = torch.nn.functional.adaptive_avg_pool2d(rgb[None, None], 2)[0, 0]
+    assert divmod(int(quarters.argmax()), 2) == corner
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (photos.read_photo(tmp_path / "clear.png") == 255).all()
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    values = np.array([[0, 32768], [65535, 257]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    assert photos.read_photo(tmp_path / "deep.png")[..., 0].tolist() == [[0, 128], [255, 1]]
+
+
+def test_very_large_pictures_are_reduced(tmp_path, monkeypatch):
+    monkeypatch.setattr(photos, "LONGEST", 50)
+    assert photos.read_photo(_photo(tmp_path / "a.png", size=(600, 30))).shape[1] == 50
+    assert max(photos.read_photo(_photo(tmp_path / "b.jpg", size=(600, 300))).shape) == 50
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "text.jpg").write_text("not a picture")
+    whole = _photo(tmp_path / "whole.jpg", size=(400, 300)).read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    for name, words in (("text.jpg", "cannot be read"), ("half.jpg", "cannot be read"), ("gone.jpg", "not there"), ("", "a folder")):
+        with pytest.raises(photos.PhotoError, match=words):
+            photos.read_photo(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape, fitted", [((40, 60), (32, 48)), ((100, 10), (96, 32)), ((32, 32), (32, 32))])
+def test_fit_keeps_the_aspect_up_to_three_to_one(shape, fitted):
+    assert photos.fit(torch.zeros(*shape, 3, dtype=torch.uint8), 32).shape == (*fitted, 3)
+
+
+def test_classes_are_found_by_name_part_and_number():
+    names = ["tabby", "tiger cat", "Persian cat"]
+    assert [explain_photos.find_class(names, w) for w in ("tabby", "TIGER", "2", "persian cat")] == [0, 1, 2, 2]
+    with pytest.raises(ValueError, match="Several classes fit 'cat'; choose one of tiger cat, Persian cat"):
+        explain_photos.find_class(names, "cat")
+    with pytest.raises(ValueError, match="close names are tabby"):
+        explain_photos.find_class(names, "taby")
+
+
+def test_layers_may_follow_one_option():
+    words = ["explain", "a.jpg", "--layers", "layer1", "layer4", "--out", "maps"]
+    assert spread(words) == ["explain", "a.jpg", "--layers", "layer1", "--layers", "layer4", "--out", "maps"]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    torch.manual_seed(0)
+    network = ToyResNet50(width=4).eval()
+    monkeypatch.setattr(explain_photos, "load_model", lambda name, device: network)
+
+
+def test_the_command_writes_maps_and_skips_what_it_cannot_read(tmp_path, tiny):
+    good, bad = _photo(tmp_path / "photo.jpg"), tmp_path / "bad.png"
+    bad.write_bytes(b"nothing")
+    words = ["explain", str(bad), str(good), "--model", "toy-resnet50", "--explainer", "grad-cam", "--layers", "layer1",
+             "layer4", "--target", "fish", "--out", str(tmp_path / "out"), "--size", "64"]  # fmt: skip
+    result = CliRunner().invoke(app, spread(words))
+    assert result.exit_code == 1, result.output
+    assert "skipped" in result.output and "bad.png" in result.output and "fish explained" in result.output
+    with safe_open(tmp_path / "out" / "photo.safetensors", "pt") as stored:
+        assert set(stored.keys()) == {"layer1", "layer4"}
+        assert stored.get_tensor("layer1").shape == (64, 96)
+        assert stored.metadata()["target"] == "fish" and "GradCAM" in stored.metadata()["explainer"]
+    assert Image.open(tmp_path / "out" / "photo.png").size[0] > 300
+    words.remove(str(bad))
+    assert CliRunner().invoke(app, spread(words)).exit_code == 0
+
+
+@pytest.mark.parametrize("option, value, words", [("--layers", "layer9", "close names"), ("--explainer", "gradcam", "grad-cam"),
+                                                  ("--target", "horse", "There is no class")])  # fmt: skip
+def test_wrong_options_are_named_before_any_photo_is_read(tmp_path, tiny, option, value, words):
+    result = CliRunner().invoke(app, ["explain", "none.jpg", "--model", "toy-resnet50", option, value])
+    assert result.exit_code == 2 and words in " ".join(result.output.replace("│", " ").split())
+
+
+def test_class_names_of_torchvision_networks():
+    assert len(models.class_names("resnet18")) == 1000 and models.class_names("toy-vgg16_bn")[0] == "fish"
