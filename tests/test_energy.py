@@ -1,0 +1,124 @@
+"""The energy pointing game: exact cases, the slow twin, boxes, the uniform map."""
+
+import numpy as np
+import pytest
+import slow_metrics as slow
+import torch
+from nets import random_images
+
+from holicam.metrics import energy_pointing, epg, epg_count, epg_top100
+from holicam.metrics.energy import boxes_to_masks
+
+
+def run(maps, **options):
+    return energy_pointing(None, None, maps, **options)
+
+
+def setting(size=4, height=12, width=17):
+    maps = random_images(size, height, width, dtype=torch.float64).round(decimals=1)
+    masks = random_images(size, height, width, seed=5) > 0.4
+    return maps, masks
+
+
+def test_micro_examples():
+    maps = torch.tensor([[[4.0, 3.0], [2.0, 1.0]]], dtype=torch.float64)
+    masks = torch.tensor([[[1, 1], [0, 0]]])
+    two, three = (run(maps, masks=masks, top=k) for k in (2, 3))
+    assert two.full.item() == pytest.approx(0.7, abs=1e-15)
+    assert two.top_count.item() == two.top_energy.item() == 1
+    assert three.top_count.item() == pytest.approx(2 / 3, abs=1e-15)
+    assert three.top_energy.item() == pytest.approx(7 / 9, abs=1e-15)
+    # Outside-inside ratio mu = 1.5 / 3.5 and area share 1/2 give the same number.
+    share, mu = two.uniform.item(), 1.5 / 3.5
+    assert share == 0.5 and two.full.item() == pytest.approx(share / (share + (1 - share) * mu))
+    assert two.corrected().item() == pytest.approx(0.4)
+    assert three.corrected("top_count").item() == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("top", [1, 10, 100, 1000])
+def test_slow_twin(top, record_property):
+    maps, masks = setting()
+    found = run(maps, masks=masks, top=top, ids=list("abcd"))
+    for b, name in enumerate("abcd"):
+        M, inside = maps[b].numpy(), masks[b].numpy()
+        ranks, K = slow.ranks(M, name), min(top, M.size)
+        difference = max(abs(found.full[b].item() - slow.epg(M, inside)),
+                         abs(found.top_energy[b].item() - slow.epg_top(M, inside, ranks, K)),
+                         abs(found.top_count[b].item() - slow.epg_top(M, inside, ranks, K, True)),
+                         abs(found.uniform[b].item() - inside.mean()))
+        record_property("difference", difference)
+        assert difference < 1e-12
+
+
+def test_three_names():
+    maps, masks = setting()
+    record = run(maps, masks=masks)
+    for function, form in ((epg, "full"), (epg_top100, "top_energy"), (epg_count, "top_count")):
+        assert torch.equal(function(None, None, maps, masks=masks), getattr(record, form))
+    assert record.full.dtype == torch.float64 and run(maps.half(), masks=masks).full.dtype == (
+        torch.float32)
+
+
+def test_a_nearly_uniform_map_scores_the_area():
+    maps, masks = setting()
+    found = run(1 + 1e-9 * maps, masks=masks)
+    assert (found.full - found.uniform).abs().max() < 1e-9
+    assert found.corrected().abs().max() < 1e-8
+    shifted = run(maps - maps.amin() + 1000, masks=masks)  # an offset draws it to the area
+    assert (shifted.full - shifted.uniform).abs().max() < 1e-3
+
+
+def test_positive_part_and_stretched_map():
+    maps, masks = setting()
+    assert torch.equal(run(maps, masks=masks).full, run(maps.relu(), masks=masks).full)
+    stretched = (maps - maps.amin((1, 2), True)) / (maps.amax((1, 2), True) - maps.amin(
+        (1, 2), True))
+    wanted = run(stretched, masks=masks).full
+    assert (run(maps, masks=masks, positive="minmax").full - wanted).abs().max() < 1e-12
+    assert (run(3 * maps, masks=masks).full - run(maps, masks=masks).full).abs().max() < 1e-12
+
+
+def test_boxes():
+    maps, _ = setting(3)
+    boxes = [torch.tensor([[2.0, 3.0, 6.0, 5.0], [4.5, 4.2, 30.0, 7.1]]),
+             torch.tensor([-3.0, -2.0, 2.5, 1.0]), torch.zeros(0, 4)]
+    wanted = [slow.box_mask(b.view(-1, 4).tolist(), 12, 17) for b in boxes]
+    masks = boxes_to_masks(boxes, maps)
+    assert np.array_equal(masks.numpy(), wanted)
+    found = run(maps, boxes=boxes)
+    assert found.region == "boxes" and found.uniform[2].isnan()
+    assert (found.full - run(maps, masks=masks).full)[:2].abs().max() == 0
+    assert run(maps, masks=masks, boxes=boxes).region == "masks"
+    one_each = torch.tensor([[0, 0, 17, 6]] * 3)  # a (B, 4) tensor, whole numbers
+    assert run(maps, boxes=one_each).uniform.tolist() == [0.5] * 3
+    # A box without area, which Toyland gives for an object that is hidden, is no region.
+    assert run(maps, boxes=[torch.zeros(1, 4)] * 3).full.isnan().all()
+    assert not boxes_to_masks([torch.tensor([[2.5, 2.5, 2.5, 9.0]])] * 3, maps).any()
+
+
+def test_empty_and_whole_regions():
+    maps, masks = setting(2)
+    masks[0], masks[1] = False, True
+    found = run(maps, masks=masks)
+    for value in (found.full, found.top_energy, found.top_count, found.uniform):
+        assert value[0].isnan() and value[1] == 1
+    assert found.corrected().isnan().all()
+
+
+@pytest.mark.parametrize(("options", "kind", "says"), [
+    ({}, ValueError, "needs masks="),
+    ({"masks": torch.ones(4, 3, 3)}, ValueError, r"maps' shape \(4, 12, 17\); got \(4, 3, 3\)"),
+    ({"masks": torch.full((4, 12, 17), 0.5)}, ValueError, "only 0 and 1"),
+    ({"masks": np.ones((4, 12, 17))}, ValueError, "got ndarray"),
+    ({"boxes": torch.ones(2, 4)}, ValueError, r"one \(m, 4\) per image"),
+    ({"boxes": [torch.ones(3)] * 4}, ValueError, r"one \(m, 4\) per image"),
+    ({"masks": torch.ones(4, 12, 17), "top": 0}, ValueError, "top must be a positive number"),
+    ({"masks": torch.ones(4, 12, 17), "positive": "abs"}, ValueError, "positive must be one of"),
+    ({"masks": torch.ones(4, 12, 17), "protocol": "hol"}, KeyError, "no protocol 'hol'"),
+])
+def test_errors(options, kind, says):
+    maps, _ = setting()
+    with pytest.raises(kind, match=says):
+        run(maps, **options)
+    with pytest.raises(ValueError, match="one map of the images' size"):
+        energy_pointing(None, torch.rand(4, 3, 9, 9), maps, masks=torch.ones(4, 12, 17))

@@ -1,0 +1,196 @@
+"""What holds for every metric: cost, batches, degenerate maps, protocols, the registry, errors."""
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+import torch
+from nets import TinyNet, random_images
+from test_stream import Counting
+
+import holicam as hc
+from holicam.metrics import (
+    Protocol,
+    UnknownMetricError,
+    UnknownProtocolError,
+    measure,
+    protocols,
+    registry,
+)
+
+RUN = hc.metrics.insertion_deletion
+NAMES = ["insertion", "deletion", "over-all", "epg", "epg-top100", "epg-count"]
+
+
+def setting(size=3, height=14, width=11, dtype=torch.float32):
+    images = random_images(size, 3, height, width, dtype=dtype)
+    maps = random_images(size, height, width, seed=9).round(decimals=1).to(dtype)
+    return TinyNet().to(dtype), images, maps, [1, 4, 0, 2, 3][:size]
+
+
+@pytest.mark.parametrize(("protocol", "games", "forwards"), [
+    ("holistic-cam", ("insertion", "deletion"), 57), ("ucag", ("insertion", "deletion"), 57),
+    ("holistic-cam", "insertion", 29), ("holistic-cam", "deletion", 29),
+    ("rise", ("insertion", "deletion"), 449), ("poly-cam", ("insertion", "deletion"), 448)])
+def test_cost_at_224_rows(protocol, games, forwards):
+    """The image once, each distinct baseline once, n - 1 points of each game."""
+
+    class Mean(torch.nn.Module):
+        def forward(self, images):
+            return images.mean((2, 3))
+
+    model = Counting(Mean())
+    images = random_images(2, 3, 224, 8)
+    RUN(model, images, images[:, 0], 0, protocol=protocol, games=games, chunk=50)
+    assert sum(model.batches) == 2 * forwards
+    assert model.batches[:-1] == [50] * (2 * forwards // 50) and model.batches[-1] <= 50
+
+
+def test_three_names_read_one_run():
+    model, images, maps, target = setting()
+    model = Counting(model)
+    both = 3 * len(protocols["holistic-cam"].counts(14, 11)) * 2 - 3
+    found = measure(NAMES[:3], model, images, maps, target)
+    assert sum(model.batches) == both and list(found) == NAMES[:3]
+    for name in NAMES[:3]:
+        alone = registry[name](model, images, maps, target)
+        assert torch.equal(alone, registry[name].function(model, images, maps, target))
+        assert (alone - found[name]).abs().max() < 1e-6
+    model.batches.clear()
+    measure(["deletion"], model, images, maps, target)
+    assert sum(model.batches) == 3 * len(protocols["holistic-cam"].counts(14, 11))
+
+
+@pytest.mark.parametrize("name", protocols)
+def test_batch_equals_singles_in_any_order(name):
+    model, images, maps, target = setting(5)
+    masks, turn = maps > 0.5, [3, 0, 4, 2, 1]
+    options = {"protocol": name, "chunk": 7}
+    for ids in (None, list("abcde")):
+        together = measure(NAMES, model, images, maps, target, masks=masks, ids=ids, **options)
+        turned = measure(NAMES, model, images[turn], maps[turn], [target[t] for t in turn],
+                         masks=masks[turn], ids=ids and [ids[t] for t in turn], **options)
+        singles = [measure(NAMES, model, images[b: b + 1], maps[b: b + 1], target[b: b + 1],
+                           masks=masks[b: b + 1], ids=ids and [ids[b]], **options)
+                   for b in range(5)]
+        for metric in NAMES:
+            assert (turned[metric] - together[metric][turn]).abs().max() < 1e-6
+            alone = torch.cat([s[metric] for s in singles])
+            assert (alone - together[metric]).abs().max() < 1e-6
+            assert together[metric].shape == (5,) and together[metric].dtype == torch.float32
+
+
+def test_target_none_is_the_top_class_and_rising_functions_change_nothing():
+    model, images, maps, _ = setting()
+    top = model(images).argmax(1)
+    run = RUN(model, images, maps, chunk=5)
+    assert torch.equal(run.target, top)
+    same = RUN(model, images, maps.exp() * 3 - 7, top, chunk=64)
+    assert (run.over_all - same.over_all).abs().max() < 1e-6
+    model.requires_grad_(True)
+    assert not RUN(model, images, maps).over_all.requires_grad
+
+
+def test_dtype_of_the_network_decides():
+    for dtype, out in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
+        model, images, maps, target = setting(dtype=dtype)
+        run = RUN(model, images, maps.float(), target)
+        assert run.insertion.dtype == run.deletion_curve.dtype == run.fraction.dtype == out
+        exact = RUN(TinyNet().double(), images.double(), maps.double(), target)
+        assert (run.insertion - exact.insertion).abs().max() < 0.02
+
+
+def test_degenerate_maps_are_recorded():
+    model, images, maps, target = setting(5)
+    maps[1], maps[2], maps[3, 2, 2], maps[4] = 2.0, 0.0, torch.nan, -maps[4].abs() - 0.1
+    masks = torch.zeros(5, 14, 11)
+    masks[:, 3:9, 2:7] = 1
+    with pytest.raises(ValueError, match="map 3 holds NaN"):
+        measure(NAMES, model, images, maps, target, masks=masks)
+    found = measure(NAMES, model, images, maps, target, masks=masks, on_nan="record")
+    for name in NAMES[:3]:
+        assert found[name].isnan().tolist() == [False, False, False, True, False]
+        assert found[name][1] != found[name][2]  # another image, the same order
+    for name in ("epg", "epg-top100"):  # the last map has no positive value
+        assert found[name].isnan().tolist() == [False, True, True, True, True]
+    assert found["epg-count"].isnan().tolist() == [False, False, False, True, False]
+    run = RUN(model, images, maps, target, on_nan="record")
+    assert [hc.metrics.DEGENERATE[k] for k in run.degenerate] == [
+        "none", "constant", "zero", "nan", "none"]
+    assert run.tie_fraction[1] == run.tie_fraction[2] == run.zero_fraction[2] == 1
+
+
+def test_protocols_are_frozen_records():
+    assert list(protocols) == ["rise", "poly-cam", "ucag", "holistic-cam"]
+    points = {name: len(p.counts(224, 224)) for name, p in protocols.items()}
+    assert points == {"rise": 225, "poly-cam": 225, "ucag": 29, "holistic-cam": 29}
+    assert protocols["holistic-cam"].counts(224, 224)[1] == 1792
+    assert protocols["ucag"].counts(299, 299)[-2:] == [37 * 2392, 299 * 299]  # a short last step
+    assert len({p.id for p in protocols.values()}) == 4
+    with pytest.raises(FrozenInstanceError):
+        protocols["rise"].rows = 8
+    with pytest.raises(TypeError):
+        protocols["mine"] = protocols["rise"]
+    assert replace(protocols["rise"], rows=8).id != protocols["rise"].id
+
+
+def test_rules_of_integration():
+    model, images, maps, target = setting()
+    fine, uneven = (replace(protocols["rise"], rows=rows) for rows in (2, 8))  # 7 steps; 8 + 6 rows
+    run = RUN(model, images, maps, target, protocol=fine)
+    for curve in (run.insertion_curve, run.deletion_curve):
+        gap = hc.metrics.area(curve, run.fraction, replace(fine, auc="right")) - hc.metrics.area(
+            curve, run.fraction, fine)
+        assert (gap - (curve[:, -1] - curve[:, 0]) / 14).abs().max() < 1e-6
+    run = RUN(model, images, maps, target, protocol=uneven)
+    a, b, c = run.insertion_curve.T
+    assert run.fraction.tolist() == pytest.approx([0, 8 / 14, 1])
+    assert (run.insertion - (8 * (a + b) + 6 * (b + c)) / 28).abs().max() < 1e-6
+    equal = hc.metrics.area(run.insertion_curve, run.fraction, replace(uneven, equal_spacing=True))
+    assert (equal - (a + 2 * b + c) / 4).abs().max() < 1e-6
+
+
+def test_other_baselines():
+    images = random_images(2, 3, 5, 6)
+    assert (hc.metrics.Constant((1, 2, 3))(images)[1, 2] == 3).all()
+    assert (hc.metrics.MeanColour()(images)[1, 2] - images[1, 2].mean()).abs().max() < 1e-6
+    with pytest.raises(ValueError, match="one number for each of the 3 channels"):
+        hc.metrics.Constant((0.5,))(images)
+    for wrong, says in (((10, 5.0), "kernel must be an odd"), ((11, 0), "sigma must be a pos")):
+        for kind in (hc.metrics.GaussianBlur, hc.metrics.RiseBlur):
+            with pytest.raises(ValueError, match=says):
+                kind(*wrong)
+
+
+def test_registry():
+    assert list(registry) == NAMES
+    assert [m.name for m in registry.values() if not m.higher_is_better] == ["deletion"]
+    assert registry["over-all"].forwards == 57 and registry["epg"].needs == ("masks or boxes",)
+    with pytest.raises(UnknownMetricError, match="'over_all'; close names are over-all"):
+        registry["over_all"]
+    assert "metrics" in dir(hc) and "stream" in dir(hc)
+
+
+@pytest.mark.parametrize(("change", "kind", "says"), [
+    ({"protocol": "polycam"}, UnknownProtocolError, "close names are poly-cam"),
+    ({"protocol": 3}, TypeError, "a name or a Protocol"),
+    ({"protocol": "ucag", "target": None}, ValueError, "'ucag' scores the labelled class"),
+    ({"maps": torch.rand(3, 7, 7)}, ValueError, r"expected \(3, 14, 11\), got \(3, 7, 7\)"),
+    ({"maps": torch.rand(2, 14, 11)}, ValueError, "one map of the images' size per image"),
+    ({"games": "insert"}, ValueError, "games must be one of"),
+    ({"games": ()}, ValueError, "games must be one of"),
+    ({"chunk": 0}, ValueError, "chunk must be a positive number"),
+    ({"ids": ["a"]}, ValueError, "expected 3, got 1"),
+    ({"target": 9}, ValueError, r"target must lie in 0\.\.4"),
+])
+def test_errors(change, kind, says):
+    model, images, maps, target = setting()
+    call = {"maps": maps, "target": target, **change}
+    with pytest.raises(kind, match=says):
+        RUN(model, images, **call)
+
+
+@pytest.mark.parametrize("fields", [{}, {"rows": 1, "steps": 2}, {"rows": 0}, {"steps": 2.5},
+                                    {"rows": 1, "auc": "simpson"}, {"rows": 1, "tie": "none"}])
+def test_protocols_refuse_nonsense(fields):
+    with pytest.raises(ValueError, match="rows or steps|must be one of"):
+        Protocol("mine", hc.metrics.Zeros(), hc.metrics.Zeros(), **fields)
