@@ -58,6 +58,8 @@ TRAININGS = {
     "toy-vgg16_bn": Training(
         ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000))
     ),
+    # What multi-scale methods must not be judged on: objects seen at one size only (chapter 05).
+    "toy-resnet50-no-jitter": Training(ALL, (((64,), 110_000), ((96, 128), 30_000), ((224,), 6_000)), zoom=0.0),
     # No cutting and no mirroring: both would lose or spoil the glyph.
     "toy-resnet50-shortcut": Training(
         {"shortcut": 12000}, (((64, 96), 60_000), ((96, 128), 25_000), ((128, 224), 5_000)), zoom=0.0

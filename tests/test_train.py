@@ -104,7 +104,8 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
         assert measured["follow_glyph"] > 0.1
     else:
         assert measured["accuracy"]["single"] >= 0.97
-    assert measured["confidence_against_scale"]["2"] > 0.5
+    enlarged = measured["confidence_against_scale"]["2"]
+    assert enlarged < 0.5 if "no-jitter" in name else enlarged > 0.5
 
 
 def test_measures_on_a_known_network():
