@@ -77,11 +77,6 @@ def hires_cam(A: Tensor, G: Tensor) -> Tensor:
     return G
 
 
-def relative_eps(G: Tensor, ratio: float) -> Tensor:
-    """eps as a share of the mean squared positive gradient of each sample's layer: (B, 1, 1, 1)."""
-    return ratio * G.relu().square().mean((1, 2, 3), keepdim=True)
-
-
 def alpha(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, *, eps_mode: str = "absolute",
           denominator: str = "paper", normalize_alpha: bool = False,
           activation_sum: str = "raw") -> Tensor:
@@ -122,7 +117,7 @@ def alpha(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, *, eps_mode: str = "
     else:
         cubed = torch.einsum("bchw,bchw->bc", A, g**3)[:, :, None, None]
         inverse = 2 + cubed / safe / safe
-    eps = relative_eps(G, eps) if eps_mode == "relative" else eps
+    eps = eps * g.square().mean((1, 2, 3), keepdim=True) if eps_mode == "relative" else eps
     if isinstance(eps, Tensor) or eps != 0:
         inverse = inverse + eps / safe / safe
     usable = positive & (inverse != 0)

@@ -43,14 +43,13 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
         target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
         score: differentiate the "logit" or the "prob"(ability).
         gradients: False runs one forward without a graph.
-        reshape: maps what a layer gives to (B, C, h, w), applied to A and G alike; see
-            `tokens_to_grid`. A layer that the score does not depend on has zero gradient.
+        reshape: takes A and G to (B, C, h, w), see `tokens_to_grid`.
 
-    The model is left as it was, also after an exception: hooks, mode, requires_grad and .grad. The
-    caller may be inside torch.no_grad() or torch.inference_mode(). Built in chapter 01.
-
-    Raises ValueError (training mode, a layer that does not run or runs twice, logits that are not
-    finite, a bad shape), TypeError (no tensor where one is needed), LayerNotFoundError.
+    A layer that the score does not depend on has zero gradient. The model is left as it was, also
+    after an exception: hooks, mode, requires_grad and .grad. The caller may be inside
+    torch.no_grad() or torch.inference_mode(). Raises ValueError (training mode, a layer that does
+    not run or runs twice, logits that are not finite, a bad shape), TypeError (no tensor where one
+    is needed), LayerNotFoundError. Built in chapter 01.
     """
     one_of("score", score, ("logit", "prob"))
     check_call(model, images)
@@ -167,8 +166,7 @@ def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, T
         tensor = at_least_float32(tensor if reshape is None else reshape(tensor))
         if tensor.dim() != 4:
             raise ValueError(f"layer {name!r} gives the shape {tuple(tensor.shape)}, a map needs "
-                             "(B, C, h, w): name another layer, or give reshape= (for a "
-                             "transformer holicam.capture.tokens_to_grid())")
+                             "(B, C, h, w): name another layer or give reshape=tokens_to_grid()")
         out[name] = tensor
     return out
 
