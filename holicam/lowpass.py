@@ -14,30 +14,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .ops import normalise, one_of
+from .ops import at_least_float32, normalise, one_of
 
 _CELLS = 1 << 23  # elements of the largest temporary: 32 MB in float32
 _BASE = 254  # digits 1..254, with 0 for below and 255 for above
 
 
-def check_options(median: int, mean: int, clip: bool | str, quantize: bool) -> None:
-    """Raise ValueError where these are not options of `low_pass`."""
-    one_of("clip", clip, (True, False, "raw"))
-    one_of("quantize", quantize, (True, False))
-    if quantize and clip == "raw":
-        raise ValueError("quantize needs maps in [0, 1], so it does not go with clip='raw'")
-    for name, k in (("median", median), ("mean", mean)):
-        if k != 0 or isinstance(k, bool):
-            _check_kernel(name, k)
-
-
-def _check_kernel(name: str, k: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1 or k % 2 == 0:
+def _check(name: str, k: int, maps: Tensor | None = None) -> None:
+    if type(k) is not int or k < 1 or k % 2 == 0:
         raise ValueError(f"{name} must be an odd number of pixels, such as 51; got {k!r}")
-
-
-def _check(name: str, maps: Tensor, k: int) -> None:
-    _check_kernel(name, k)
+    if maps is None:
+        return
     if maps.dim() != 3 or 0 in maps.shape:
         raise ValueError(f"maps must be (B, H, W), none of them 0; got {tuple(maps.shape)}")
     if maps.dtype != torch.uint8 and not maps.is_floating_point():
@@ -60,11 +47,10 @@ def _band(n: int, k: int, border: str, device: torch.device, dtype: torch.dtype)
 def box_blur(maps: Tensor, k: int) -> Tensor:
     """Mean over a k x k window; borders mirrored without repeating the edge (reflect-101).
 
-    Args: maps (B, H, W), uint8 or floating; k odd, which may exceed the map. Returns the same
-    shape and type; uint8 is rounded and equals cv2.blur bit for bit. Raises ValueError, TypeError.
+    Args, returns and errors as for `median_blur`, but uint8 is rounded and equals cv2.blur.
     Holistic-CAM eq. 15. Built in chapter 06.
     """
-    _check("mean", maps, k)
+    _check("mean", k, maps)
     # float64: sums of bytes are exact and TF32 stays out. MPS has neither float64 nor TF32.
     work = torch.float32 if maps.device.type == "mps" else torch.float64
     rows, cols = (_band(n, k, "reflect", maps.device, work) for n in maps.shape[1:])
@@ -79,10 +65,9 @@ def median_blur(maps: Tensor, k: int) -> Tensor:
     shape and type; uint8 equals cv2.medianBlur bit for bit. Raises ValueError, TypeError.
     Holistic-CAM eq. 14. Built in chapter 06.
     """
-    _check("median", maps, k)
-    maps = maps.detach()
+    _check("median", k, maps)
     if maps.device.type == "cpu" and k <= 255:  # OpenCV counts in 16 bits
-        return torch.stack([_median_opencv(m, k) for m in maps])
+        return torch.stack([_median_opencv(m, k) for m in maps.detach()])
     if maps.dtype == torch.uint8:
         return _median_label(maps.long(), 256, k)[0].byte()
     return _median_ranked(maps, k)
@@ -108,14 +93,14 @@ def _median_ranked(maps: Tensor, k: int) -> Tensor:
     size = int(n**0.5) + 1
     place = torch.arange(n, device=device)
     ranks = torch.empty_like(order).scatter_(1, order, place.expand(b, n))
-    bucket, below = (x.flatten(1) for x in _median_label(
-        (ranks // size).view(b, h, w), -(-n // size), k))
+    found = _median_label((ranks // size).view(b, h, w), -(-n // size), k)
+    bucket, below = (x.flatten(1) for x in found)
     wanted = (k * k + 1) // 2 - below  # (B, N): which entry of the bucket is the median
     rows, cols = (_band(m, k, "replicate", device, torch.float32) for m in (h, w))
     out = torch.empty_like(values)
     for p in place.split(max(1, _CELLS // (4 * b * size))):
-        entry = bucket[:, p, None] * size + torch.arange(size, device=device)
-        entry = entry.clamp_(max=n - 1)  # (B, p, size), in the order of values
+        entry = bucket[:, p, None] * size + place[:size]  # (B, p, size), in the order of values
+        entry = entry.clamp_(max=n - 1)
         at = order.gather(1, entry.flatten(1)).view(entry.shape)
         times = rows[p[:, None] // w, at // w] * cols[p[:, None] % w, at % w]
         here = (times.cumsum(2) < wanted[:, p, None]).sum(2, keepdim=True)
@@ -177,18 +162,28 @@ def low_pass(maps: Tensor, median: int = 51, mean: int = 91, clip: bool | str = 
     return low_pass_stages(maps, median, mean, clip, quantize)[-1]
 
 
-def low_pass_stages(maps: Tensor, median: int = 51, mean: int = 91, clip: bool | str = True,
-                    quantize: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+def check_options(median: int, mean: int, clip: bool | str, quantize: bool) -> None:
+    """Raise ValueError where these are not options of `low_pass`."""
+    one_of("clip", clip, (True, False, "raw"))
+    if quantize and clip == "raw":
+        raise ValueError("quantize needs maps in [0, 1], so it does not go with clip='raw'")
+    for name, k in (("median", median), ("mean", mean)):
+        if k is False or k != 0:
+            _check(name, k)
+
+
+def low_pass_stages(maps: Tensor, median: int, mean: int, clip: bool | str,
+                    quantize: bool) -> tuple[Tensor, Tensor, Tensor]:
     """What `low_pass` gives after clip, median and mean: three maps (B, H, W)."""
     check_options(median, mean, clip, quantize)
+    maps = at_least_float32(maps)
     low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
     if clip == "raw":
-        x = torch.minimum(maps, (low + high) / 2)
+        clipped = torch.minimum(maps, (low + high) / 2)
     else:
-        x = normalise(normalise(maps).clamp(max=0.5)) if clip else normalise(maps)
-    dtype = x.dtype
-    clipped = (x * 255).round().byte() if quantize else x
+        clipped = normalise(normalise(maps).clamp(max=0.5)) if clip else normalise(maps)
+    clipped = (clipped * 255).round().byte() if quantize else clipped
     middle = median_blur(clipped, median) if median else clipped
     smooth = box_blur(middle, mean) if mean else middle
-    stages = (x.to(dtype) / 255 if quantize else x for x in (clipped, middle, smooth))
+    stages = (x.to(maps.dtype) / 255 if quantize else x for x in (clipped, middle, smooth))
     return tuple(torch.where(high > low, x, torch.ones_like(x)) for x in stages)
