@@ -67,6 +67,7 @@ def card(name: str, model: nn.Module) -> dict:
         measured |= glyph_flips(model) | {"flip_images": 500}
     measured |= {"confidence_against_scale": confidence_against_scale(model), "confidence_images": 200}
     return {
+        "classes": list(toyland.CLASSES),
         "parameters": sum(p.numel() for p in model.parameters()),
         "data": "Toyland, split 'train', rendered by holicam.toyland; measured on split 'test', single images at 224.",
         "recipe": dataclasses.asdict(training),

@@ -44,7 +44,7 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
     """A network with trained weights, in eval mode.
 
     Args:
-        name: "toy-resnet50", "toy-vgg16_bn", "toy-resnet50-shortcut", "toy-resnet50-no-jitter", or a torchvision
+        name: "toy-resnet50", "toy-vgg16_bn", "toy-resnet50-shortcut", "toy-vgg16_bn-no-jitter", or a torchvision
             classification name; a bare name means IMAGENET1K_V1 where it exists, "resnet50:IMAGENET1K_V2" another set of weights.
         device: where to put it.
 
@@ -62,25 +62,29 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
 def class_names(name: str) -> list[str]:
     """The class names of a network that `load_model` knows, in the order of its logits. Raises ValueError."""
     if name in BUILDERS:
-        from .toyland import CLASSES
-
-        return list(CLASSES)
+        return _card(name)["classes"]
     return list(_torchvision_weights(name).meta["categories"])
 
 
 def _load_toy(name: str) -> nn.Module:
     from safetensors.torch import load_file
 
-    path = data_folder() / f"{name}.safetensors"
-    if not path.exists():
-        raise WeightsNotFoundError(f"{path} is missing: restore it, or train it with `python -m holicam train {name}`.")
-    card = json.loads(path.with_suffix(".json").read_text())
+    card, path = _card(name), data_folder() / f"{name}.safetensors"
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != card["sha256"]:
         raise ValueError(f"{path} does not match its card: sha256 is {found[:12]}…, not {card['sha256'][:12]}….")
     model = BUILDERS[name]()
     model.load_state_dict(load_file(path))
     return model
+
+
+def _card(name: str) -> dict:
+    """What `data/` says of a shipped network: classes, sha256, recipe, measurements."""
+    path = data_folder() / f"{name}.json"
+    for needed in (path, path.with_suffix(".safetensors")):
+        if not needed.exists():
+            raise WeightsNotFoundError(f"{needed} is missing: restore it, or train it with `python -m holicam train {name}`.")
+    return json.loads(path.read_text())
 
 
 def _torchvision_weights(name: str):

@@ -76,5 +76,5 @@ BUILDERS = {
     "toy-resnet50": ToyResNet50,
     "toy-vgg16_bn": ToyVGG16BN,
     "toy-resnet50-shortcut": ToyResNet50,
-    "toy-resnet50-no-jitter": ToyResNet50,
+    "toy-vgg16_bn-no-jitter": ToyVGG16BN,
 }

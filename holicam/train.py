@@ -26,16 +26,24 @@ from .models import data_folder
 from .toynets import BUILDERS
 
 
+def _cycle(step: int, steps: int, warm: int = 200, decay: float = 0.35) -> float:
+    """Warm up, stay, then fall to zero over the last `decay` of the steps (a cosine)."""
+    left = (steps - step) / (decay * steps)
+    return min((step + 1) / warm, 1.0) * (1.0 if left >= 1 else 0.5 * (1 - math.cos(math.pi * left)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """What a toy network is trained on and how long.
 
     subsets: images rendered of each Toyland subset. phases: (sizes in pixels, images seen) in order; each step takes
-    one of its phase's sizes. zoom: share of images cut around their object. lr: its highest value (see `_rate`).
+    one of its phase's sizes. finish: more phases, with a second and lower cycle of the learning rate. zoom: share of
+    images cut around their object. lr: its highest value (see `_cycle`).
     """
 
     subsets: dict[str, int]
     phases: tuple[tuple[tuple[int, ...], int], ...]
+    finish: tuple[tuple[tuple[int, ...], int], ...] = ()
     zoom: float = 0.5
     rho: float = 0.95
     lr: float = 2e-3
@@ -45,24 +53,39 @@ class Training:
 
     @property
     def steps(self) -> int:
-        return sum(-(-seen // self.batch) for _, seen in self.phases)
+        return len(self.plan)
+
+    @property
+    def plan(self) -> list[tuple[int, ...]]:
+        """The sizes each step may take."""
+        return [sizes for sizes, seen in self.phases + self.finish for _ in range(-(-seen // self.batch))]
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: one cycle over `phases`, a second at a fifth of it over `finish`."""
+        first = sum(-(-seen // self.batch) for _, seen in self.phases)
+        if step < first:
+            return self.lr * _cycle(step, first)
+        return self.lr / 5 * _cycle(step - first, self.steps - first, warm=10, decay=1.0)
 
 
 CHECKPOINT_EVERY = 200
 SETTLE_BATCHES = 40
 ALL = {"single": 14000, "twins": 5000, "scene": 5000}
+LARGE = (((192, 256, 352), 8_000),)  # objects as large as enlarged images show them
 TRAININGS = {
     "toy-resnet50": Training(
-        ALL, (((64,), 110_000), ((64, 96), 60_000), ((96, 128, 160), 30_000), ((128, 224, 288), 5_000))
+        ALL, (((64,), 110_000), ((64, 96), 60_000), ((96, 128, 160), 30_000), ((128, 224, 288), 5_000)), LARGE
     ),
     "toy-vgg16_bn": Training(
-        ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000))
+        ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000)), LARGE
     ),
-    # What multi-scale methods must not be judged on: objects seen at one size only (chapter 05).
-    "toy-resnet50-no-jitter": Training(ALL, (((64,), 110_000), ((96, 128), 30_000), ((224,), 6_000)), zoom=0.0),
+    # What multi-scale methods must not be judged on: whole images only, and at the end one size (chapter 05).
+    "toy-vgg16_bn-no-jitter": Training(
+        ALL, (((64,), 60_000), ((96, 128), 12_000)), (((224,), 3_000),), zoom=0.0
+    ),
     # No cutting and no mirroring: both would lose or spoil the glyph.
     "toy-resnet50-shortcut": Training(
-        {"shortcut": 12000}, (((64, 96), 60_000), ((96, 128), 25_000), ((128, 224), 5_000)), zoom=0.0
+        {"shortcut": 12000}, (((64, 96), 25_000), ((96, 128), 12_000)), (((128, 224), 3_000),), zoom=0.0
     ),
 }
 
@@ -120,10 +143,9 @@ def _cut(rgb, box, size, zoom, rng) -> np.ndarray:
 def views(data, training: Training, start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The (images, labels) of every step from `start` on."""
     rgb, labels, boxes = data
-    plan = [(sizes, s) for sizes, seen in training.phases for s in range(-(-seen // training.batch))]
-    for step in range(start, len(plan)):
+    for step, sizes in enumerate(training.plan[start:], start):
         rng = np.random.default_rng([training.seed, step])
-        size = int(rng.choice(plan[step][0]))
+        size = int(rng.choice(sizes))
         chosen = rng.choice(len(labels), training.batch, replace=False)
         cuts = np.stack([_cut(rgb[i], boxes[i], size, training.zoom, rng) for i in chosen])
         yield toyland.normalise(torch.from_numpy(cuts)), torch.from_numpy(labels[chosen])
@@ -152,7 +174,7 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     model.train()
     for step, (images, labels) in enumerate(progress(views(data, training, start), training.steps, start), start):
         for group in optimiser.param_groups:
-            group["lr"] = training.lr * _rate(step, training.steps)
+            group["lr"] = training.rate(step)
         logits = model(images.to(device, memory_format=torch.channels_last))
         loss = nn.functional.cross_entropy(logits, labels.to(device))
         optimiser.zero_grad(set_to_none=True)
@@ -166,12 +188,6 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     return model.eval()
 
 
-def _rate(step: int, steps: int, warm: int = 200, decay: float = 0.35) -> float:
-    """Warm up, stay, then fall to zero over the last `decay` of the steps (a cosine)."""
-    left = (steps - step) / (decay * steps)
-    return min((step + 1) / warm, 1.0) * (1.0 if left >= 1 else 0.5 * (1 - math.cos(math.pi * left)))
-
-
 @torch.no_grad()
 def _settle(model: nn.Module, data, training: Training, device: str) -> None:
     """Average the batch-norm statistics over whole images at 224 pixels, the size the networks are used at."""
@@ -180,7 +196,7 @@ def _settle(model: nn.Module, data, training: Training, device: str) -> None:
         module.reset_running_stats()
         module.momentum = None  # a plain average
     model.train()
-    still = dataclasses.replace(training, phases=(((224,), SETTLE_BATCHES * training.batch),), zoom=training.zoom / 2, seed=1)
+    still = dataclasses.replace(training, phases=(((224,), SETTLE_BATCHES * training.batch),), finish=(), zoom=training.zoom / 2, seed=1)
     for images, _ in views(data, still, 0):
         model(images.to(device, memory_format=torch.channels_last))
 

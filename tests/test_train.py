@@ -13,7 +13,7 @@ from holicam.__main__ import app
 from holicam.models import data_folder
 from holicam.toynets import BUILDERS, ToyResNet50
 
-TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64), ((32, 48), 32)), batch=16)
+TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64),), (((32, 48), 32),), batch=16)
 
 
 @pytest.fixture
@@ -77,9 +77,11 @@ def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
 
 
 def test_the_rate_warms_up_stays_and_ends_at_zero():
-    rates = [train._rate(step, 1000) for step in range(1000)]
+    rates = [train._cycle(step, 1000) for step in range(1000)]
     assert rates[0] < 0.01 and rates[300] == 1 and 0 <= rates[-1] < 1e-4
     assert all(a <= b for a, b in zip(rates[:200], rates[1:201], strict=True))
+    second = [TINY.rate(step) for step in range(4, 6)]
+    assert max(second) <= TINY.lr / 5 and TINY.rate(3) < TINY.lr
 
 
 def test_command_line_trains_writes_and_refuses(tiny):
