@@ -189,8 +189,9 @@ def _panels(
         if bar:
             low, high, colours, label = bar
             shades = ScalarMappable(Normalize(low, high), colours)
-            figure.colorbar(shades, ax=cells, location="bottom", label=label, aspect=40,
-                            shrink=0.7, pad=0.03)
+            legend = figure.colorbar(shades, ax=cells, location="bottom", aspect=40,
+                                     shrink=0.7, pad=0.03)
+            legend.set_label(label, fontsize=min(14.0, 72 * size[0] / (0.58 * len(label))))
     return figure
 
 
