@@ -127,11 +127,12 @@ def test_protocols_are_frozen_records():
     assert points == {"rise": 225, "poly-cam": 225, "ucag": 29, "holistic-cam": 29}
     assert protocols["holistic-cam"].counts(224, 224)[1] == 1792
     assert protocols["ucag"].counts(299, 299)[-2:] == [37 * 2392, 299 * 299]  # a short last step
-    assert {n: (p.insertion, p.deletion, p.auc, p.target, p.score) for n, p in protocols.items()} == {
-        "rise": (RiseBlur(11, 5.0), Zeros(), "trapezoid", "pred", "prob"),
-        "poly-cam": (GaussianBlur(11, 5.0), GaussianBlur(11, 5.0), "right", "pred", "prob"),
-        "ucag": (GaussianBlur(51, 50.0), Zeros(), "trapezoid", "label", "prob"),
-        "holistic-cam": (GaussianBlur(51, 50.0), Zeros(), "trapezoid", "pred", "prob")}
+    wide = GaussianBlur(51, 50.0), Zeros(), "trapezoid"
+    fields = {"rise": (RiseBlur(11, 5.0), Zeros(), "trapezoid", "pred"),
+              "poly-cam": (GaussianBlur(11, 5.0), GaussianBlur(11, 5.0), "right", "pred"),
+              "ucag": (*wide, "label"), "holistic-cam": (*wide, "pred")}
+    for name, p in protocols.items():
+        assert (p.insertion, p.deletion, p.auc, p.target) == fields[name] and p.score == "prob"
     assert len({p.id for p in protocols.values()}) == 4
     with pytest.raises(FrozenInstanceError):
         protocols["rise"].rows = 8
