@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-book test-site execute lab lint clean distclean site-packages test-packages
+.PHONY: help book test test-code test-book test-site execute lab lint clean distclean student lecturer site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -26,6 +26,8 @@ help:
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               MODEL=resnet50 PHOTOS=folder writes an edition about your photographs"
+	@echo "make student   write the chapters without solutions to _build/student"
+	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make lab       open the chapters in JupyterLab"
 	@echo "make lint      check the style of the code"
 	@echo "make clean     remove what was built; make distclean also removes .venv"
@@ -94,6 +96,9 @@ test-site: $(TEST)
 
 execute: $(SITE)
 	@HOLICAM_MODEL="$(MODEL)" HOLICAM_PHOTOS="$(PHOTOS)" $(BIN)/python tools/execute.py $(CHAPTERS)
+
+student lecturer: $(SITE)
+	@$(BIN)/python tools/editions.py $@
 
 lab: $(LAB)
 	@$(BIN)/jupyter lab --notebook-dir=book

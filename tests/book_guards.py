@@ -78,8 +78,9 @@ def no_errors(notebook):
 
 def short_cells(notebook):
     cells = [source(c).rstrip("\n").split("\n") for c in code(notebook)]
-    if not CELLS[0] <= len(cells) <= CELLS[1]:
-        yield f"{len(cells)} code cells; {CELLS[0]} to {CELLS[1]} are allowed"
+    count = sum("solution" not in c["metadata"].get("tags", ()) for c in code(notebook))
+    if not CELLS[0] <= count <= CELLS[1]:
+        yield f"{count} code cells without the solutions; {CELLS[0]} to {CELLS[1]} are allowed"
     if cells and median(map(len, cells)) > MEDIAN_LINES:
         yield f"the median code cell has {median(map(len, cells))} lines, more than {MEDIAN_LINES}"
     for number, lines in enumerate(cells, 1):
@@ -138,6 +139,8 @@ def sentences(notebook):
         for line in kept.split("\n"):
             if re.match(r"\s*(?:[-*>]\s|[|:#]|\d+\.|`{3}|!\[)", line):
                 continue  # lists, tables, options, headings, directives
+            # A few bold words, **Strengths.**, may open a line.
+            line = re.sub(r"^\*\*(?:[\w,-]+ ?){1,4}\.\*\* ", "", line)
             for end in re.finditer(r"[.!?][*_\")’”]*\s+(?=[*_\"(“]*[A-Z])", line):
                 if not ABBREVIATION.search(line[: end.start() + 1]):
                     yield f"two sentences on one line: {line[:90]!r}"

@@ -78,6 +78,7 @@ def spoil_address(nb):
 
 def spoil_tag(nb): last(nb)["metadata"] = {**FIGURE, "tags": ["nbval-skip"]}
 def spoil_few(nb): del nb["cells"][4:9]
+def spoil_many(nb): nb["cells"] += [code_cell("x", n) for n in range(12, 20)]
 def spoil_long(nb): last(nb)["source"] = "\n".join(["x = 1"] * 26)
 
 
@@ -100,7 +101,7 @@ def spoil_svg(nb): last(nb)["outputs"][0]["data"]["image/svg+xml"] = "<svg/>"
 def spoil_two(nb): last(nb)["outputs"] *= 2
 def spoil_heavy(nb): last(nb)["outputs"][0]["data"]["image/jpeg"] = "A" * 110_000
 def spoil_sentences(nb): nb["cells"].append(markdown("One is here. Two is here."))
-def spoil_bold(nb): nb["cells"].append(markdown("**One is here.** *Two* is here."))
+def spoil_bold(nb): nb["cells"].append(markdown("One is *here.* **Two** is here."))
 def spoil_short(nb): del nb["cells"][1]
 def spoil_wordy(nb): nb["cells"].append(markdown("word " * 1200))
 def spoil_simply(nb): nb["cells"].append(markdown("Simply add."))
@@ -114,8 +115,8 @@ def spoil_section(nb): nb["cells"][0]["source"] = nb["cells"][0]["source"].repla
 FAULTS = {
     "ran_in_order": [spoil_counts, spoil_order],
     "no_errors": [spoil_error, spoil_stderr, spoil_widget, spoil_address, spoil_tag],
-    "short_cells": [spoil_few, spoil_long, spoil_median, spoil_wide, spoil_semicolon, spoil_magic,
-                    spoil_empty],
+    "short_cells": [spoil_few, spoil_many, spoil_long, spoil_median, spoil_wide,
+                    spoil_semicolon, spoil_magic, spoil_empty],
     "first_cell": [spoil_first, spoil_seed],
     "pictures": [spoil_alt, spoil_caption, spoil_name, spoil_png, spoil_svg, spoil_two,
                  spoil_heavy],

@@ -6,9 +6,11 @@ taken away after a clean one; a mark that is still there makes the next build st
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,8 +33,17 @@ def forget_what_is_stale() -> None:
     settings = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "tools" / "site_extension.py"]
     if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
         shutil.rmtree(BUILD, ignore_errors=True)  # pages that have gone, or other settings
-    # The API page is made from docstrings, whose files Sphinx watches only after a first reading.
     BUILD.mkdir(exist_ok=True)
+
+
+def is_up_to_date() -> bool:
+    """True where nothing that the site is made of has changed since the last clean build."""
+    if MARK.exists() or not DONE.exists() or not (HTML / "index.html").exists():
+        return False
+    sources = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "requirements.txt"]
+    for folder in ("book", "holicam", "tools"):
+        sources += [p for p in (ROOT / folder).rglob("*") if "__pycache__" not in p.parts]
+    return all(p.stat().st_mtime <= DONE.stat().st_mtime for p in sources)
 
 
 def build(quiet: bool) -> int:
@@ -54,14 +65,18 @@ def main() -> int:
     quiet = parser.parse_args().quiet
 
     forget_what_is_stale()
-    MARK.touch()
-    if code := build(quiet):
-        return code
+    began = time.time()
+    if not is_up_to_date():
+        MARK.touch()
+        if code := build(quiet):
+            return code
     if (size := size_mb(HTML)) > LIMIT_MB:
         print(f"The site has {size:.1f} MB, more than the {LIMIT_MB} MB allowed.", file=sys.stderr)
         return 1
-    MARK.unlink()
-    DONE.touch()
+    if MARK.exists():
+        DONE.touch()
+        os.utime(DONE, (began, began))  # what was edited meanwhile is newer than the site
+        MARK.unlink()
     if not quiet:
         print(f"The site is ready ({size:.1f} MB). Open {(HTML / 'index.html').as_uri()}")
     return 0

@@ -5,9 +5,13 @@ sphinx-mathjax-offline, of which the pages use one bundle, its fonts and the TeX
 load: 2 MB of 24.
 """
 
+import io
 import shutil
 from importlib.metadata import files
 from pathlib import Path
+
+from docutils.core import publish_doctree
+from docutils.utils import Reporter
 
 BUNDLE = "tex-chtml.js"
 FOLDERS = ("output/chtml/fonts/woff-v2", "input/tex/extensions")
@@ -49,9 +53,21 @@ def absolute_bars(app, what, name, obj, options, lines) -> None:
         lines[i] = "``".join(code)
 
 
+def plain_text_as_it_is(app, what, name, obj, options, lines) -> None:
+    """Show a docstring as it is written where it is laid out as plain text, in columns, say."""
+    complaints = io.StringIO()
+    publish_doctree("\n".join(lines), settings_overrides={
+        "warning_stream": complaints, "report_level": Reporter.WARNING_LEVEL})
+    layout = ("unindent", "indentation", "start-string", "underline", "overline")
+    if any(word in complaints.getvalue() for word in layout):
+        first = lines.index("") if "" in lines else 0
+        lines[first:] = ["", "::", "", *("   " + line for line in lines[first:]), ""]
+
+
 def setup(app) -> dict:
     app.config.mathjax_path = f"mathjax/{BUNDLE}"
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("autodoc-process-docstring", absolute_bars)
+    app.connect("autodoc-process-docstring", plain_text_as_it_is, priority=900)  # after napoleon
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
