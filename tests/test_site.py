@@ -72,6 +72,7 @@ class Visit:
     def __init__(self, context, address, name):
         self.troubles, self.foreign, self.host = [], [], urlparse(address).netloc
         self.page = context.new_page()
+        self.page.set_default_timeout(300_000)  # a busy machine is no fault of the page
         self.page.on("request", self._ask)
         self.page.on("response", self._answer)
         self.page.on("requestfailed", lambda r: self.troubles.append(f"failed: {r.url}"))
