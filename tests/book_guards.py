@@ -17,6 +17,7 @@ HEADINGS = ("Question", "You will be able to", "You need", "Idea in a picture", 
             "From scratch", "When it fails", "Exercises", "Summary", "Sources")
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
+EXERCISE_TAGS = {"exercise", "solution", "check"}  # a starter, its solution, what proves it
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
 FORBIDDEN_MARKUP = re.compile(r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
                               r"|margin|raw)\}")
@@ -78,9 +79,10 @@ def no_errors(notebook):
 
 def short_cells(notebook):
     cells = [source(c).rstrip("\n").split("\n") for c in code(notebook)]
-    count = sum("solution" not in c["metadata"].get("tags", ()) for c in code(notebook))
+    practice = {"exercise", "solution", "check"}
+    count = sum(not practice & set(c["metadata"].get("tags", ())) for c in code(notebook))
     if not CELLS[0] <= count <= CELLS[1]:
-        yield f"{count} code cells without the solutions; {CELLS[0]} to {CELLS[1]} are allowed"
+        yield f"{count} code cells without the exercises; {CELLS[0]} to {CELLS[1]} are allowed"
     if cells and median(map(len, cells)) > MEDIAN_LINES:
         yield f"the median code cell has {median(map(len, cells))} lines, more than {MEDIAN_LINES}"
     for number, lines in enumerate(cells, 1):

@@ -158,3 +158,14 @@ def test_stored_picture_is_kept_where_the_new_one_shows_the_same():
         old, new = chapter(100), chapter(colour)
         keep_pictures(old, new)
         assert (json.dumps(old) == json.dumps(new)) is kept
+
+
+def test_prints_that_came_in_pieces_are_stored_as_one():
+    from tools.execute import merge_streams
+
+    def out(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    picture = {"output_type": "display_data", "data": {}}
+    merged = merge_streams([out("a\n"), out("b\n"), picture, out("c\n"), out("d", "stderr")])
+    assert [o.get("text") for o in merged] == ["a\nb\n", None, "c\n", "d"]

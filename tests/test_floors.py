@@ -25,7 +25,7 @@ SAME = {
     ("cam", "ops"), ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
 }
 BESIDE = {"plot", "setup", "explore"}  # only the book and the command line (floor 5) import them
-CORE = ("cam", "ops", "capture", "fusion", "lowpass", "multiscale", "holistic")
+CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
 CORE_LINES = 900
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -71,6 +71,18 @@ def keep_pictures(old, new) -> None:
                 now["data"][PICTURE] = "".join(a)
 
 
+def merge_streams(outputs: list) -> list:
+    """One output for consecutive prints; a busy machine hands them over in pieces."""
+    merged: list = []
+    for output in outputs:
+        before = merged[-1] if merged else {}
+        if "name" in output and output["name"] == before.get("name"):
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            merged.append(output)
+    return merged
+
+
 def tidy(notebook) -> None:
     """Leave in a notebook only what a reader needs and what is the same on every run."""
     language = {"name": "python"}
@@ -81,6 +93,7 @@ def tidy(notebook) -> None:
         kept = ("mystnb", "tags")
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
     for cell in code_cells(notebook):
+        cell["outputs"] = merge_streams(cell["outputs"])
         alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
         for output in cell["outputs"]:
             if PICTURE in output.get("data", {}):
