@@ -25,7 +25,6 @@ help:
 	@echo "make book      build the site (nothing is executed) and say where it is"
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
-	@echo "               MODEL=resnet50 PHOTOS=folder writes an edition about your photographs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make lab       open the chapters in JupyterLab"
@@ -95,7 +94,7 @@ test-site: $(TEST)
 # --- the others ------------------------------------------------------------------------------
 
 execute: $(SITE)
-	@HOLICAM_MODEL="$(MODEL)" HOLICAM_PHOTOS="$(PHOTOS)" $(BIN)/python tools/execute.py $(CHAPTERS)
+	@$(BIN)/python tools/execute.py $(CHAPTERS)
 
 student lecturer: $(SITE)
 	@$(BIN)/python tools/editions.py $@

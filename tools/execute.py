@@ -3,8 +3,7 @@
     python tools/execute.py                      every stale chapter in book/
     python tools/execute.py book/01-*.ipynb      these, if stale; --force: also if fresh
 
-A chapter that fails is not written. HOLICAM_MODEL and HOLICAM_PHOTOS write a second edition, about
-another network or your own photographs, to _build/edition/ and leave the stored chapters alone.
+A chapter that fails is not written.
 """
 
 import argparse
@@ -30,7 +29,6 @@ sys.path.insert(0, str(ROOT))
 from tools.digest import Package, chapter_digest  # noqa: E402
 
 BOOK = ROOT / "book"
-EDITION = ROOT / "_build" / "edition"
 SECONDS_A_CELL = 600
 GREY_LEVELS = 2
 PICTURE = "image/jpeg"
@@ -118,8 +116,8 @@ def provenance(seconds: float) -> dict:
     return {"device": device, "seconds": round(seconds, 1), "versions": versions}
 
 
-def run(path: Path, package: Package, target: Path) -> float:
-    """Execute one chapter and write it to `target`; seconds it took. Errors are raised."""
+def run(path: Path, package: Package) -> float:
+    """Execute one chapter and store it; the seconds it took. Errors are raised."""
     old = nbformat.read(path, as_version=4)
     old.nbformat_minor = 5
     new = nbformat.from_dict(json.loads(json.dumps(old)))
@@ -135,10 +133,9 @@ def run(path: Path, package: Package, target: Path) -> float:
     new["metadata"]["holicam"] = {"digest": chapter_digest(new, package), **provenance(seconds)}
     tidy(new)
     nbformat.validate(new)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(".tmp")
+    draft = path.with_suffix(".tmp")
     draft.write_text(canonical_text(new), encoding="utf-8")
-    os.replace(draft, target)  # whole or not at all
+    os.replace(draft, path)  # whole or not at all
     return seconds
 
 
@@ -154,27 +151,18 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
     parser.add_argument("--force", action="store_true", help="run fresh chapters, too")
     options = parser.parse_args()
-    edition = {k: os.environ[k] for k in ("HOLICAM_MODEL", "HOLICAM_PHOTOS") if os.environ.get(k)}
-    for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
-        if not os.environ.get(name):
-            os.environ.pop(name, None)
-    if "HOLICAM_PHOTOS" in edition:  # chapters run in book/: a relative folder would be lost
-        os.environ["HOLICAM_PHOTOS"] = str(Path(edition["HOLICAM_PHOTOS"]).resolve())
-
     failed, package = [], Package()
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
-        if not edition and not options.force and is_fresh(path, package):
+        if not options.force and is_fresh(path, package):
             print(f"{path.name}: fresh")
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
-            seconds = run(path, package, EDITION / path.name if edition else path)
+            seconds = run(path, package)
             print(f"{seconds:.0f} s")
         except (CellExecutionError, CellTimeoutError) as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)
-    if edition:
-        print(f"The edition lies in {EDITION}")
     if failed:
         print("Failed:", ", ".join(failed), file=sys.stderr)
     return bool(failed)
