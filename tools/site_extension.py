@@ -64,10 +64,24 @@ def plain_text_as_it_is(app, what, name, obj, options, lines) -> None:
         lines[first:] = ["", "::", "", *("   " + line for line in lines[first:]), ""]
 
 
+def first_page(app, exception) -> None:
+    """Write index.html, which leads to the first page, as a whole page with a link and an icon."""
+    first, index = app.config.root_doc, Path(app.outdir) / "index.html"
+    if exception or app.builder.format != "html" or first == "index":
+        return
+    lines = ["<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
+             f"<title>{app.config.html_title or app.config.project}</title>",
+             f'<meta http-equiv="refresh" content="0; url={first}.html">',
+             '<link rel="icon" href="_static/favicon.svg">', "</head>",
+             f'<body><p><a href="{first}.html">To the first page</a></p></body>', "</html>"]
+    index.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def setup(app) -> dict:
     app.config.mathjax_path = f"mathjax/{BUNDLE}"
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("autodoc-process-docstring", absolute_bars)
     app.connect("autodoc-process-docstring", plain_text_as_it_is, priority=900)  # after napoleon
+    app.connect("build-finished", first_page, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
