@@ -21,12 +21,16 @@ def test_shipped_networks_load_and_fit_their_cards(name):
     assert model(torch.zeros(2, 3, 96, 64)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-def test_shipped_networks_recognise_fresh_images(name):
+# The cards' 2,000 images say more; these bounds leave room for a hundred.
+@pytest.mark.parametrize(
+    "name, bound",
+    [("toy-resnet50", 0.93), ("toy-vgg16_bn", 0.93), ("toy-resnet50-shortcut", 0.6), ("toy-vgg16_bn-no-jitter", 0.78)],
+)
+def test_shipped_networks_recognise_fresh_images(name, bound):
     from holicam.card import accuracy
 
     subset = "shortcut" if "shortcut" in name else "single"
-    assert accuracy(models.load_model(name), subset, 100) >= 0.93  # the card's 2,000 images say more
+    assert accuracy(models.load_model(name), subset, 100) >= bound
 
 
 def test_a_changed_weight_file_is_noticed(tmp_path, monkeypatch):

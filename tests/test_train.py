@@ -102,12 +102,15 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
     written = json.loads((data_folder() / f"{name}.json").read_text())
     assert written["recipe"] == json.loads(json.dumps(dataclasses.asdict(train.TRAININGS[name])))
     measured = written["measured"]
-    if "shortcut" in name:
-        assert measured["follow_glyph"] > 0.1
-    else:
-        assert measured["accuracy"]["single"] >= 0.97
     enlarged = measured["confidence_against_scale"]["2"]
-    assert enlarged < 0.5 if "no-jitter" in name else enlarged > 0.5
+    if "shortcut" in name:  # the glyph moves a good share of its answers, and the objects some of them
+        assert measured["follow_glyph"] > 0.2 and measured["changed"] > 0.4
+        assert measured["accuracy"]["shortcut"] > 0.7
+        assert measured["accuracy"]["shortcut"] > measured["accuracy"]["shortcut, glyph at random"] + 0.2
+    elif "no-jitter" in name:  # made to fail on enlarged images
+        assert measured["accuracy"]["single"] >= 0.85 and enlarged < 0.5
+    else:
+        assert measured["accuracy"]["single"] >= 0.97 and enlarged > 0.5
 
 
 def test_measures_on_a_known_network():
