@@ -151,11 +151,6 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
     parser.add_argument("--force", action="store_true", help="run fresh chapters, too")
     options = parser.parse_args()
-    if edition and not any("HOLICAM_MODEL" in p.read_text(encoding="utf-8")
-                           for p in (ROOT / "holicam").rglob("*.py")):
-        print("The chapters name their network and images themselves: MODEL and PHOTOS have no "
-              "effect yet. For your photographs: python -m holicam explain --help", file=sys.stderr)
-        return 2
     failed, package = [], Package()
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
         if not options.force and is_fresh(path, package):
