@@ -12,8 +12,8 @@ from .train import TRAININGS
 
 FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0)
 LIMITS = (
-    "Knows ten drawn classes and nothing of photographs. Objects fill 13 to 47 % of the image's half side; smaller ones "
-    "were not seen. Meant for teaching and for checking maps against truth, not for recognition."
+    "Knows ten drawn classes and nothing of photographs. Objects reach 13 to 47 % of the image side from their centre; "
+    "smaller ones were not seen. Meant for teaching and for checking maps against truth, not for recognition."
 )
 
 
@@ -35,7 +35,7 @@ def confidence_against_scale(model: nn.Module, n: int = 100, factors=FACTORS) ->
         drawn = toyland.batch(min(20, n - start), split="test", start=start)
         images, target = _to(model, drawn.images), drawn.target[:, None]
         for factor in factors:
-            sized = nn.functional.interpolate(images, size=round(224 * factor), mode="bicubic") if factor != 1 else images
+            sized = nn.functional.interpolate(images, size=round(224 * factor), mode="bicubic")
             p = model(sized).softmax(1).cpu().gather(1, target)
             totals[f"{factor:g}"] += float(p.sum()) / n
     return {factor: round(value, 4) for factor, value in totals.items()}

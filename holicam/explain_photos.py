@@ -41,7 +41,8 @@ def find_class(names: Sequence[str], wanted: str) -> int:
         return fitting[0]
     close = [names[i] for i in fitting] or difflib.get_close_matches(wanted, names, n=5, cutoff=0.4)
     what = "Several classes fit" if fitting else "There is no class"
-    raise ValueError(f"{what} {wanted!r}; {'choose one of' if fitting else 'close names are'} {', '.join(close) or 'none'}.")
+    say = "choose one of" if fitting else "close names are"
+    raise ValueError(f"{what} {wanted!r}; {say} {', '.join(close) or 'none'}.")
 
 
 class PhotoExplainer:
@@ -75,7 +76,8 @@ class PhotoExplainer:
         from . import plot
 
         raw = {layer: m[0].cpu().contiguous() for layer, m in maps.items()}
-        about = {"photo": photo.name, "target": name, "probability": f"{probability:.4f}", "explainer": repr(self.explainer)}
+        about = {"photo": photo.name, "target": name, "probability": f"{probability:.4f}"}
+        about["explainer"] = repr(self.explainer)
         files = [stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".png")]
         save_file(raw, files[0], metadata=about)
         figure = plot.maps(rgb, {f"{layer}: {name}": m for layer, m in raw.items()}, overlay=0.65)

@@ -45,7 +45,8 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
 
     Args:
         name: "toy-resnet50", "toy-vgg16_bn", "toy-resnet50-shortcut", "toy-vgg16_bn-no-jitter", or a torchvision
-            classification name; a bare name means IMAGENET1K_V1 where it exists, "resnet50:IMAGENET1K_V2" another set of weights.
+            classification name; a bare name means IMAGENET1K_V1 where it exists, "resnet50:IMAGENET1K_V2" another
+            set of weights.
         device: where to put it.
 
     Returns:
@@ -83,7 +84,9 @@ def _card(name: str) -> dict:
     path = data_folder() / f"{name}.json"
     for needed in (path, path.with_suffix(".safetensors")):
         if not needed.exists():
-            raise WeightsNotFoundError(f"{needed} is missing: restore it, or train it with `python -m holicam train {name}`.")
+            raise WeightsNotFoundError(
+                f"{needed} is missing: restore it, or train it with `python -m holicam train {name}`."
+            )
     return json.loads(path.read_text())
 
 

@@ -196,7 +196,8 @@ def _settle(model: nn.Module, data, training: Training, device: str) -> None:
         module.reset_running_stats()
         module.momentum = None  # a plain average
     model.train()
-    still = dataclasses.replace(training, phases=(((224,), SETTLE_BATCHES * training.batch),), finish=(), zoom=training.zoom / 2, seed=1)
+    whole = (((224,), SETTLE_BATCHES * training.batch),)
+    still = dataclasses.replace(training, phases=whole, finish=(), zoom=training.zoom / 2, seed=1)
     for images, _ in views(data, still, 0):
         model(images.to(device, memory_format=torch.channels_last))
 

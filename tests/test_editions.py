@@ -1,4 +1,4 @@
-"""Exercises: as stored the starter fails its check, with the solution it passes; editions leave out what they should."""
+"""Exercises: as stored the starter fails its check, with the solution it passes; editions leave out what they must."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,8 @@ def test_editions_of_a_made_up_chapter():
                 "execution_count": 1}  # fmt: skip
 
     cells = [md("```{exercise} One\n:label: ex-a\nDo it.\n```"), code("x = None", "exercise"),
-             md("```{dropdown} Solution\nIt is 1.\n```"), code("x = 1", "solution", "hide-cell"), code("x == 1", "check"),
+             md("```{dropdown} Solution\nIt is 1.\n```"), code("x = 1", "solution", "hide-cell"),
+             code("x == 1", "check"),
              md("Before.\n```{solution} ex-a\n:class: dropdown\nOne.\n```\nAfter.")]  # fmt: skip
     short = student({"cells": cells})["cells"]
     assert [c["source"] if isinstance(c["source"], str) else "".join(c["source"]) for c in short] == [

@@ -59,7 +59,8 @@ def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture")
     whole = _photo(tmp_path / "whole.jpg", size=(400, 300)).read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    for name, words in (("text.jpg", "cannot be read"), ("half.jpg", "cannot be read"), ("gone.jpg", "not there"), ("", "a folder")):
+    cases = {"text.jpg": "cannot be read", "half.jpg": "cannot be read", "gone.jpg": "not there", "": "a folder"}
+    for name, words in cases.items():
         with pytest.raises(photos.PhotoError, match=words):
             photos.read_photo(tmp_path / name)
 
@@ -107,8 +108,14 @@ def test_the_command_writes_maps_and_skips_what_it_cannot_read(tmp_path, tiny):
     assert CliRunner().invoke(app, spread(words)).exit_code == 0
 
 
-@pytest.mark.parametrize("option, value, words", [("--layers", "layer9", "close names"), ("--explainer", "gradcam", "grad-cam"),
-                                                  ("--target", "horse", "There is no class")])  # fmt: skip
+@pytest.mark.parametrize(
+    "option, value, words",
+    [
+        ("--layers", "layer9", "close names"),
+        ("--explainer", "gradcam", "grad-cam"),
+        ("--target", "horse", "There is no class"),
+    ],
+)
 def test_wrong_options_are_named_before_any_photo_is_read(tmp_path, tiny, option, value, words):
     result = CliRunner().invoke(app, ["explain", "none.jpg", "--model", "toy-resnet50", option, value])
     assert result.exit_code == 2 and words in " ".join(result.output.replace("│", " ").split())

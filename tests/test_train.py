@@ -1,4 +1,4 @@
-"""Training: deterministic views, a stopped run ends where an undisturbed one does, cards and weights belong together."""
+"""Training: deterministic views, a stopped run ends where an undisturbed one does, cards and weights fit."""
 
 import dataclasses
 import json
@@ -120,7 +120,8 @@ def test_measures_on_a_known_network():
             self.p, self.answers = torch.nn.Parameter(torch.zeros(1)), answers
 
         def forward(self, x):
-            return 50.0 * torch.nn.functional.one_hot(torch.tensor([self.answers.get(float(i.sum()), 0) for i in x]), 10)
+            known = torch.tensor([self.answers.get(float(i.sum()), 0) for i in x])
+            return 50.0 * torch.nn.functional.one_hot(known, 10)
 
     from holicam import toyland
 

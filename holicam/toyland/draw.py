@@ -53,7 +53,7 @@ def _paint_background(background, size) -> np.ndarray:
 
 
 class Canvas:
-    """An image (3, size, size) under construction and, per pixel, the number of the shape that is seen there (-1: background)."""
+    """An image (3, size, size) under construction and, per pixel, the number of the shape seen there (-1: none)."""
 
     def __init__(self, image, texture):
         self.image, self.texture = image, texture
@@ -103,8 +103,10 @@ def mark_shapes(mark) -> list[Shape]:
     c, s = np.cos(mark["angle"]), np.sin(mark["angle"])
     turn = np.array([[c, s], [-s, c]])
     strips = [Shape(box(-mark["length"], -mark["width"], mark["length"], mark["width"]), white, 0.15)]
-    strips += [Shape(box(-mark["length"], y - 0.2 * mark["width"], mark["length"], y + 0.2 * mark["width"]), colour, 0.15)
-               for y in (-0.5 * mark["width"], 0.5 * mark["width"])]  # fmt: skip
+    strips += [
+        Shape(box(-mark["length"], y - 0.2 * mark["width"], mark["length"], y + 0.2 * mark["width"]), colour, 0.15)
+        for y in (-0.5 * mark["width"], 0.5 * mark["width"])
+    ]
     return [Shape(strip.polygon @ turn + mark["centre"], strip.colour, strip.texture) for strip in strips]
 
 
