@@ -46,7 +46,7 @@ def test_slow_twin(top, record_property):
                          abs(found.top_energy[b].item() - slow.epg_top(M, inside, ranks, K)),
                          abs(found.top_count[b].item() - slow.epg_top(M, inside, ranks, K, True)),
                          abs(found.uniform[b].item() - inside.mean()))
-        record_property("difference", difference)
+        record_property("difference", float(difference))
         assert difference < 1e-12
 
 

@@ -108,7 +108,7 @@ def test_slow_twin(name, tie, record_property):
             np.abs(run.insertion_curve[b].numpy() - c_ins).max(),
             np.abs(run.deletion_curve[b].numpy() - c_del).max(),
             abs(run.insertion[b].item() - area(c_ins)), abs(run.deletion[b].item() - area(c_del)))
-        record_property("difference", difference)
+        record_property("difference", float(difference))
         assert difference < 1e-12
 
 
@@ -142,7 +142,7 @@ def test_torchcam(size, kind, steps, record_property):
     # torchcam keeps the shares in float32, which is all that is left of a difference.
     difference = max(abs(run.insertion.mean().item() - theirs["insertion_auc"]),
                      abs(run.deletion.mean().item() - theirs["deletion_auc"]))
-    record_property("difference", difference)
+    record_property("difference", float(difference))
     assert difference < 1e-7
 
 

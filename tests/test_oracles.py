@@ -72,7 +72,7 @@ def bound(name, layer):
 
 
 def within(record_property, difference, limit=1e-12):
-    record_property("difference", difference)  # `pytest -rA` or a JUnit file shows it
+    record_property("difference", float(difference))  # `pytest -rA` or a JUnit file shows it
     assert difference < limit
 
 
