@@ -82,7 +82,7 @@ test-code: $(TEST)
 test-book: $(TEST)
 	@echo "--- the chapters: every cell is run again and its text compared with what is stored"
 	@if ls book/*.ipynb >/dev/null 2>&1; then \
-	  $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+	  $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	    --nbval-sanitize-with=tests/sanitize.cfg --dist loadscope -n $(JOBS) -q book/; \
 	else echo "There is no chapter yet."; fi
 

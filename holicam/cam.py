@@ -92,7 +92,7 @@ def alpha(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, *, eps_mode: str = "
     Args:
         eps: a number, or a tensor that broadcasts to A.
         eps_mode: "absolute", or "relative": eps times the mean g^2 of each sample's layer, so that
-            a rescaled score gives a rescaled map.
+            the map does not depend on how activations are scaled between layers (A c, G / c).
         denominator: "paper"; "sum_Ag3": \sum_{ab} A_{ab} g_{ab}^3 in place of s_k g^3, as several
             libraries have it; "none": alpha = g^2, what is left in torchcam, where the division
             is lost.
