@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-book test-site execute lab lint clean distclean student lecturer site-packages test-packages
+.PHONY: help book test test-code test-book test-site execute lab lint clean distclean student lecturer bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -27,6 +27,7 @@ help:
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
+	@echo "make bench     measure what the metrics cost beyond their forwards"
 	@echo "make lab       open the chapters in JupyterLab"
 	@echo "make lint      check the style of the code"
 	@echo "make clean     remove what was built; make distclean also removes .venv"
@@ -95,6 +96,9 @@ test-site: $(TEST)
 
 execute: $(SITE)
 	@$(BIN)/python tools/execute.py $(CHAPTERS)
+
+bench: $(SITE)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/insertion_deletion.py
 
 student lecturer: $(SITE)
 	@$(BIN)/python tools/editions.py $@
