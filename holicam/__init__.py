@@ -16,17 +16,25 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("cam", "capture", "card", "explain", "fusion", "gradcam", "holistic", "lowpass",
-            "metrics", "models", "multiscale", "ops", "photos", "plot", "stream", "toyland",
-            "toynets", "train")
-_NAMES = {
-    "load_model": "models", "class_names": "models", "find_layers": "models", "default_layers": "models",
-    "CAM": "gradcam", "ActivationSum": "gradcam", "GradCAM": "gradcam", "GradCAMpp": "gradcam",
-    "XGradCAM": "gradcam", "LayerCAM": "gradcam", "HiResCAM": "gradcam",
-    "HolisticCAM": "holistic", "CAMERAS": "holistic",
-    "explainers": "explain", "explain_many": "explain", "info": "explain",
-    "setup": "setup",
+_MODULES = ("backprop", "cam", "capture", "card", "controls", "eigencam", "explain", "extremal", "fullgrad", "fusion",
+            "gradcam", "gradient", "holistic", "iia", "joint", "lowpass", "masks", "metrics", "models", "msgcam",
+            "multiscale", "ops", "passes", "perturb", "photos", "plot", "polycam", "relevance", "scorecam", "settings",
+            "smooth", "stream", "toyland", "toynets", "train", "ucag")
+# {file: the names that `hc.` offers straight away}
+_BY_FILE = {
+    "models": "load_model class_names find_layers default_layers",
+    "gradcam": "CAM ActivationSum GradCAM GradCAMpp XGradCAM LayerCAM HiResCAM WGradCAM NormGrad",
+    "eigencam": "EigenCAM", "joint": "LayerCAMFused ZoomCAM", "smooth": "SmoothGradCAMpp", "iia": "IIA",
+    "msgcam": "MSGCAM", "multiscale": "CAMERAS", "holistic": "HolisticCAM",
+    "polycam": "PCAM PCAMPlus PCAMMinus CAMPlus CAMMinus CAMBoth", "ucag": "UCAG",
+    "scorecam": "ScoreCAM SSCAM ISCAM", "perturb": "RISE Occlusion", "extremal": "ExtremalPerturbation",
+    "gradient": "Gradient InputXGradient IntegratedGradients SmoothGrad",
+    "backprop": "GuidedBackprop DeconvNet", "fullgrad": "FullGrad",
+    "relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
+    "controls": "RandomMap CenterMap SobelMap GroundTruth",
+    "explain": "explainers explain_many info", "setup": "setup",
 }
+_NAMES = {name: file for file, names in _BY_FILE.items() for name in names.split()}
 __all__ = sorted([*_MODULES, *_NAMES])
 
 

@@ -8,7 +8,7 @@ The order is: channel sum, ReLU (`relu`), resize. Maps are not scaled: see `ops.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -18,9 +18,7 @@ from . import cam
 from .capture import Captured, Reshape, capture
 from .models import default_layers
 from .ops import Target, one_of, upsample
-
-Size = str | Sequence[int] | None
-Maps = Tensor | dict[str, Tensor]
+from .settings import Maps, Size, check_flag, check_number, fill_preset, output_size
 
 
 class SingleScale:
@@ -29,12 +27,9 @@ class SingleScale:
     uses_gradients: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.relu, bool):
-            raise TypeError(f"relu must be True or False; got {self.relu!r}")
+        check_flag("relu", self.relu)
         one_of("score", getattr(self, "score", "logit"), ("logit", "prob"))
-        eps = getattr(self, "eps", 0)
-        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not eps >= 0:
-            raise ValueError(f"eps must be a number of at least 0; got {eps!r}")
+        check_number("eps", getattr(self, "eps", 0))
 
     def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
         """W of one layer; broadcasts to captured.A[layer]."""
@@ -99,24 +94,6 @@ def _map(explainer: SingleScale, model: nn.Module, captured: Captured, layer: st
     maps = cam.weighted_sum(captured.A[layer], explainer.weights(model, captured, layer))
     maps = maps.relu() if explainer.relu else maps  # (B, h, w)
     return maps if size == "native" else upsample(maps, output_size(size, images))
-
-
-def output_size(size: Size, images: Tensor) -> tuple[int, int]:
-    """(H, W) of the maps: that of the images for None, else the pair given."""
-    if size is None:
-        return tuple(images.shape[-2:])
-    pair = () if isinstance(size, (str, int)) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
-        raise ValueError(f'size must be None, "native" or (H, W); got {size!r}')
-    return pair
-
-
-def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) -> None:
-    """Give each field that is None the preset's value: given fields win, `repr` shows them all."""
-    one_of("preset", explainer.preset, presets)
-    for name in (f.name for f in fields(explainer)):
-        if getattr(explainer, name) is None:
-            object.__setattr__(explainer, name, presets[explainer.preset][name])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from .fusion import fuse
 from .lowpass import check_options, kernel_size, low_pass_stages
 from .multiscale import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, MultiScale, multi_scale
 from .ops import normalise, one_of
+from .settings import check_number
 
 __all__ = ["CAMERAS", "HolisticCAM", "PAPER_SCALES", "REFERENCE_SCALES", "Stages", "multi_scale"]
 
@@ -69,8 +70,7 @@ class HolisticCAM(MultiScale):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.eps, bool) or not isinstance(self.eps, (int, float)) or self.eps < 0:
-            raise ValueError(f"eps must be a number of at least 0; got {self.eps!r}")
+        check_number("eps", self.eps)
         check_options(self.median, self.mean, self.clip, self.quantize)
         one_of("weighting", self.weighting, cam.WEIGHTINGS)
         one_of("eps_mode", self.eps_mode, ("absolute", "relative"))

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture
 from .fusion import fuse, pyramid, scale_sizes
-from .gradcam import Maps, Size, fill_preset, output_size
 from .models import default_layers
 from .ops import Target, normalise, one_of, upsample
+from .settings import Maps, Size, fill_preset, output_size
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))

@@ -1,0 +1,60 @@
+"""What the explainers' dataclasses share: presets, checks of their fields, sizes, seeded noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from .ops import one_of
+
+Size = str | Sequence[int] | None
+Maps = Tensor | dict[str, Tensor]
+
+
+def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) -> None:
+    """Give each field that is None the preset's value: given fields win, `repr` shows them all."""
+    one_of("preset", explainer.preset, presets)
+    for name in (f.name for f in fields(explainer)):
+        if getattr(explainer, name) is None and name in presets[explainer.preset]:
+            object.__setattr__(explainer, name, presets[explainer.preset][name])
+
+
+def check_number(name: str, value: object, low: float = 0, high: float = float("inf"), *,
+                 above: bool = False) -> None:
+    """Raise ValueError unless `value` is a number in low..high (`above`: greater than low)."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not (low < value if above else low <= value) or not value <= high:
+        least = f"greater than {low}" if above else f"of at least {low}"
+        most = "" if high == float("inf") else f" and at most {high}"
+        raise ValueError(f"{name} must be a number {least}{most}; got {value!r}")
+
+
+def check_count(name: str, value: object, low: int = 1) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be a whole number of at least {low}; got {value!r}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+
+
+def output_size(size: Size, images: Tensor) -> tuple[int, int]:
+    """(H, W) of the maps: that of the images for None, else the pair given."""
+    if size is None:
+        return tuple(images.shape[-2:])
+    pair = () if isinstance(size, (str, int)) else tuple(size)
+    if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
+        raise ValueError(f'size must be None, "native" or (H, W); got {size!r}')
+    return pair
+
+
+def noise(shape: Sequence[int], seed: int, like: Tensor) -> Tensor:
+    """Standard normal numbers that depend on the seed alone, not on device, dtype or batch."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(tuple(shape), generator=generator, dtype=torch.float32).to(like)
