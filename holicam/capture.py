@@ -33,8 +33,8 @@ class Captured:
 
 
 def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], target: Target = None, *,
-            score: str = "logit", gradients: bool = True,
-            reshape: Reshape | None = None) -> Captured:
+            score: str = "logit", gradients: bool = True, reshape: Reshape | None = None,
+            repeated: str = "raise") -> Captured:
     """Activations, and gradients of the target's score, at some layers of a network in eval mode.
 
     Args:
@@ -44,6 +44,8 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
         score: differentiate the "logit" or the "prob"(ability).
         gradients: False runs one forward without a graph.
         reshape: takes A and G to (B, C, h, w), see `tokens_to_grid`.
+        repeated: what to do with a layer that runs several times in one forward: "raise", or
+            "last" to read its last call.
 
     A layer that the score does not depend on has zero gradient. The model is left as it was, also
     after an exception: hooks, mode, requires_grad and .grad. The caller may be inside
@@ -52,6 +54,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     is needed), LayerNotFoundError. Built in chapter 01.
     """
     one_of("score", score, ("logit", "prob"))
+    one_of("repeated", repeated, ("raise", "last"))
     check_call(model, images)
     wanted = find_layers(model, layers)
     if gradients and any(p.is_inference() for p in model.parameters()):
@@ -59,7 +62,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
                          "gradients for good: build or load it outside")
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
-        with _frozen(model, gradients), _recorded(wanted, gradients) as A:
+        with _frozen(model, gradients), _recorded(wanted, gradients, repeated) as A:
             logits = logits_of(model(images), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
@@ -121,12 +124,13 @@ def _frozen(model: nn.Module, gradients: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(wanted: Mapping[str, nn.Module], gradients: bool) -> Iterator[dict[str, Tensor]]:
+def _recorded(wanted: Mapping[str, nn.Module], gradients: bool,
+              repeated: str) -> Iterator[dict[str, Tensor]]:
     """Forward hooks that fill {name: output} while the context lasts."""
     A: dict[str, Tensor] = {}
 
     def hook(name: str, inputs: tuple, output: object) -> Tensor:
-        if name in A:
+        if name in A and repeated == "raise":
             raise ValueError(f"layer {name!r} runs more than once in one forward pass, so it is "
                              "unclear which output is meant: name the block around it")
         if not isinstance(output, Tensor):

@@ -355,3 +355,38 @@ def test_captured_prints_short():
 def test_logits_of_a_tensor_is_the_tensor():
     logits = torch.zeros(2, 3)
     assert logits_of(logits, 2) is logits
+    refuses(ValueError, "'raise', 'last'; got 'first'", repeated="first")
+
+
+def test_the_last_of_several_calls_can_be_read():
+    images, target = random_images(2, 3, 6, 7).double(), torch.tensor([0, 2])
+    plain, kept = BranchNet(inplace=False).double(), []
+    handle = plain.twice.register_forward_hook(
+        lambda _, __, out: kept.append(out.view_as(out)) or kept[-1])
+    score = plain(images).gather(1, target[:, None]).sum()
+    handle.remove()
+    G, = torch.autograd.grad(score, kept[1])
+    net = BranchNet().double()
+    got = capture(net, images, ["stem", "twice"], target, repeated="last")
+    torch.testing.assert_close(got.A["twice"], kept[1].detach(), rtol=0, atol=1e-14)
+    torch.testing.assert_close(got.G["twice"], G, rtol=1e-12, atol=1e-14)
+    free = capture(net, images, "twice", gradients=False, repeated="last")
+    assert torch.equal(free.A["twice"], got.A["twice"]) and not torch.equal(kept[0], kept[1])
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_the_shared_relu_of_a_bottleneck(inplace):
+    """torchvision's blocks call one in-place ReLU three times; its last output is the block's."""
+    from torchvision.models.resnet import Bottleneck, ResNet
+
+    net = ResNet(Bottleneck, [1, 1, 1, 1], num_classes=4).double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = inplace
+    images, names = random_images(1, 3, 32, 40).double(), ["layer2.0.relu", "layer2"]
+    with pytest.raises(ValueError, match="'layer2.0.relu' runs more than once"):
+        capture(net, images, names)
+    got = capture(net, images, names, 1, repeated="last")
+    for tensors in (got.A, got.G):
+        torch.testing.assert_close(tensors["layer2.0.relu"], tensors["layer2"])
+    assert got.A["layer2"].shape == (1, 512, 4, 5) and got.G["layer2"].abs().sum() > 0
