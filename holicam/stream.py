@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from .capture import check_call, logits_of
-from .ops import Target, one_of, resolve_target, select_score
+from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
-           score: str = "prob", chunk: int = 64,
+           score: str = "prob", chunk: int = 64, clean: bool = True,
            ) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
     """Scores of B images and of `count` inputs built from them.
 
@@ -36,23 +36,29 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
             (n, K) -> (n,), which sees packed rows and must treat each row alike.
         score: "prob" or "logit", as in `ops.select_score`.
         chunk: the largest model batch. Memory grows with it and not with `count`.
+        clean: False leaves the images themselves out, for callers who have captured them already;
+            the target must then be given.
 
-    Returns the target as `ops.resolve_target` gives it, the images' scores (B,) and the inputs'
-    scores (count,), float32 or float64. Costs B + count forwards in ceil((B + count) / chunk)
-    batches. Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
+    Returns the target as `ops.resolve_target` gives it (as given, where no input was run), the
+    images' scores (B,), or (0,) without `clean`, and the inputs' scores (count,), float32 or
+    float64. Costs B + count forwards in ceil((B + count) / chunk) batches, without `clean` count.
+    Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
     """
     one_of("score", score, ("prob", "logit"))
     check_chunk(chunk)
     check_call(model, images)
-    size, total = len(images), len(images) + count
-    chosen, parts = None, []
+    if target is None and not clean:
+        raise ValueError("target must be given where the images themselves are not scored")
+    first = images if clean else images[:0]
+    size, total = len(first), len(first) + count
+    chosen, parts = None, [at_least_float32(images.new_empty(0))]
     with torch.no_grad():
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
-            inputs, owner = _inputs(images, build, start, stop)
+            inputs, owner = _inputs(first, build, start, stop)
             logits = logits_of(model(inputs), stop - start)
             if chosen is None and target is not None:
-                chosen = resolve_target(logits[:1].expand(size, *logits.shape[1:]), target)
+                chosen = resolve_target(logits[:1].expand(len(images), *logits.shape[1:]), target)
             elif chosen is None:
                 chosen = torch.empty(size, dtype=torch.long, device=logits.device)
             if target is None and start < size:  # top-1, as far as the images have been seen
@@ -64,7 +70,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
     if not bool(scores.isfinite().all()):
         raise ValueError("the network's scores hold NaN or infinite values: check that the images "
                          "are finite and normalised, and the weights sound")
-    return chosen, scores[:size], scores[size:]
+    return target if chosen is None else chosen, scores[:size], scores[size:]
 
 
 def check_chunk(chunk: int) -> None:

@@ -92,6 +92,21 @@ def test_no_inputs_beside_the_images():
     assert first.shape == (3,) and scores.shape == (0,) and model.batches == [3]
 
 
+@pytest.mark.parametrize("chunk", [1, 4, 64])
+def test_without_the_images_themselves(chunk):
+    model, images, build, count = setting(3)
+    target, _, wanted = stream(model, images, build, count, chunk=chunk)
+    model.batches.clear()
+    again, first, scores = stream(model, images, build, count, target, chunk=chunk, clean=False)
+    assert torch.equal(again, target) and first.shape == (0,) and sum(model.batches) == count
+    assert (scores - wanted).abs().max() < 1e-12
+    model.batches.clear()
+    _, _, none = stream(model, images, build, 0, target, clean=False)
+    assert none.shape == (0,) and none.dtype == torch.float64 and model.batches == []
+    with pytest.raises(ValueError, match="target must be given"):
+        stream(model, images, build, count, clean=False)
+
+
 def test_everything_is_left_as_it_was():
     model, images, build, count = setting(2)
     images.requires_grad_(True)
