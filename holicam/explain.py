@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .capture import Reshape
-from .gradcam import SingleScale, single_scale_maps
-from .models import default_layers
 from .ops import Target
+from .passes import PassExplainer, run
 from .settings import Maps, Size
 
 
@@ -183,29 +182,30 @@ def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn
                  *, size: Size = None, reshape: Reshape | None = None) -> dict[Hashable, Maps]:
     """Several explainers on the same images, layers and target.
 
-    All single-scale CAMs and all layers share one forward and one backward; the others run on
-    their own, with the target that the first pass resolved.
+    The CAM family (single-scale, multi-scale, joint) shares passes: one forward and one backward for
+    each view of the images that anybody asks for, whatever the number of explainers and layers.
+    The others run on their own, with the target that the first pass resolved.
 
     Args:
         chosen: names or explainers, or a mapping from any label to them.
+        layers: as for a single explainer. Methods that join several layers join these; methods that
+            explain the input itself take no layers and are not given any.
         The rest as for a single explainer.
 
     Returns {label, or the name or explainer as given: what the explainer alone would return}.
     """
-    if isinstance(chosen, (str, SingleScale)):
+    if isinstance(chosen, str) or not isinstance(chosen, (Mapping, Iterable)):
         chosen = [chosen]
     labelled = chosen if isinstance(chosen, Mapping) else {item: item for item in chosen}
     ready = {label: explainers[item]() if isinstance(item, str) else item
              for label, item in labelled.items()}
-    if layers is None:
-        layers = default_layers(model)[-1]
-    together = {label: item for label, item in ready.items() if isinstance(item, SingleScale)}
+    together = {label: item for label, item in ready.items() if isinstance(item, PassExplainer)}
     maps = {}
     if together:
-        maps, captured = single_scale_maps(together, model, images, layers, target, size=size,
-                                           reshape=reshape)
-        target = captured.target
+        maps, last = run(together, model, images, layers, target, size=size, reshape=reshape)
+        target = last.target
     for label, explainer in ready.items():
         if label not in maps:
-            maps[label] = explainer(model, images, layers, target, size=size, reshape=reshape)
+            own = None if getattr(explainer, "takes", "layer") == "input" else layers
+            maps[label] = explainer(model, images, own, target, size=size, reshape=reshape)
     return {label: maps[label] for label in ready}

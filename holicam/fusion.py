@@ -45,11 +45,17 @@ def pyramid(images: Tensor, scales: Sequence[float], mode: str = "bicubic") -> I
     Args: images (B, 3, H, W); mode "bicubic" (may overshoot, not clamped) or "bilinear";
     half-pixel centres, no antialiasing. Holistic-CAM eq. 9. Built in chapter 05.
     """
+    for ratio in scales:
+        yield rescale(images, ratio, mode)
+
+
+def rescale(images: Tensor, ratio: float, mode: str = "bicubic") -> Tensor:
+    """The images (B, 3, H, W) at one scale, as `pyramid` makes them."""
     one_of("interpolation", mode, ("bicubic", "bilinear"))
-    own = tuple(images.shape[-2:])
-    for size in scale_sizes(own, scales):
-        yield images if size == own else F.interpolate(images, size, mode=mode,
-                                                       align_corners=False)
+    size = scale_sizes(images.shape[-2:], [ratio])[0]
+    if size == tuple(images.shape[-2:]):
+        return images
+    return F.interpolate(images, size, mode=mode, align_corners=False)
 
 
 def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],

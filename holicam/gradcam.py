@@ -1,13 +1,12 @@
 """The CAM family at one scale: explainers that differ in one function of `cam`.
 
 Each is a frozen dataclass of its hyper-parameters. `weights` says what is particular to it; the
-rest, one pass and one weighted sum, is `single_scale_maps`, which several explainers can share.
-The order is: channel sum, ReLU (`relu`), resize. Maps are not scaled: see `ops.normalise`.
+rest is one pass, which several explainers share (`passes.run`), and one weighted sum.
+Maps are not scaled: see `ops.normalise`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from . import cam
-from .capture import Captured, Reshape, capture
-from .models import default_layers
-from .ops import Target, one_of, upsample
-from .settings import Maps, Size, check_flag, check_number, fill_preset, output_size
+from .capture import Captured
+from .ops import one_of
+from .passes import Ask, Call, Gather, PassExplainer
+from .settings import check_flag, check_number, fill_preset
 
 
-class SingleScale:
-    """What the dataclasses below share: being called, and the checks of common fields."""
+class SingleScale(PassExplainer):
+    """One pass, one weighted sum. The order is: channel sum, ReLU (`relu`), resize."""
 
     uses_gradients: ClassVar[bool] = True
 
@@ -35,65 +34,14 @@ class SingleScale:
         """W of one layer; broadcasts to captured.A[layer]."""
         raise NotImplementedError
 
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
-                 target: Target = None, *, size: Size = None,
-                 reshape: Reshape | None = None) -> Maps:
-        """Maps of a batch, one per image and layer.
+    def map(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        """The map (B, h, w) of one layer, before the ReLU."""
+        return cam.weighted_sum(captured.A[layer], self.weights(model, captured, layer))
 
-        Args:
-            images: (B, 3, H, W), normalised as the network expects.
-            layers: a name gives a tensor, a sequence of names a dict; None is the last of
-                `models.default_layers(model)`.
-            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
-            size: None for the images' (H, W), "native" for the layer's own grid, or (H, W).
-            reshape: for transformers, see `capture.tokens_to_grid`.
-
-        Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.
-        Raises what `capture.capture` raises.
-        """
-        maps, _ = single_scale_maps({None: self}, model, images, layers, target, size=size,
-                                    reshape=reshape)
-        return maps[None]
-
-
-def single_scale_maps(explainers: Mapping[Hashable, SingleScale], model: nn.Module, images: Tensor,
-                      layers: str | Sequence[str] | None = None, target: Target = None, *,
-                      size: Size = None, reshape: Reshape | None = None,
-                      ) -> tuple[dict[Hashable, Maps], Captured]:
-    """Several explainers on several layers from one forward and one backward.
-
-    Explainers that differentiate another score (`score="prob"`) need a second pass.
-    Returns ({key of the explainer: maps as its own call returns them}, the last capture).
-    """
-    if not explainers:
-        raise ValueError("explainers must hold at least one explainer")
-    if layers is None:
-        layers = default_layers(model)[-1]
-    shares: dict[str | None, dict] = {}  # {score or None: explainers}, None for those without G
-    for key, explainer in explainers.items():
-        score = explainer.score if explainer.uses_gradients else None
-        shares.setdefault(score, {})[key] = explainer
-    if len(shares) > 1 and None in shares:  # those that need only A join any other pass
-        free = shares.pop(None)
-        next(iter(shares.values())).update(free)
-    results = {}
-    for score, group in shares.items():
-        captured = capture(model, images, layers, target, score=score or "logit",
-                           gradients=score is not None, reshape=reshape)
-        target = captured.target
-        for key, explainer in group.items():
-            results[key] = {layer: _map(explainer, model, captured, layer, images, size)
-                            for layer in captured.A}
-    if isinstance(layers, str):
-        results = {key: maps[layers] for key, maps in results.items()}
-    return {key: results[key] for key in explainers}, captured
-
-
-def _map(explainer: SingleScale, model: nn.Module, captured: Captured, layer: str, images: Tensor,
-         size: Size) -> Tensor:
-    maps = cam.weighted_sum(captured.A[layer], explainer.weights(model, captured, layer))
-    maps = maps.relu() if explainer.relu else maps  # (B, h, w)
-    return maps if size == "native" else upsample(maps, output_size(size, images))
+    def gather(self, call: Call) -> Gather:
+        captured = yield Ask(call.layers, self.score if self.uses_gradients else None)
+        maps = {layer: self.map(call.model, captured, layer) for layer in call.layers}
+        return {layer: call.fit(m.relu() if self.relu else m) for layer, m in maps.items()}
 
 
 @dataclass(frozen=True)

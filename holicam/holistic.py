@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -49,6 +50,8 @@ class HolisticCAM(MultiScale):
 
     Raises ValueError. Built in chapter 07.
     """
+
+    has_stages: ClassVar[bool] = True
 
     preset: str = "default"
     eps: float | None = None
@@ -98,6 +101,7 @@ class HolisticCAM(MultiScale):
         return normalise(fused) if self.normalise else fused
 
     def stages(self, A, W, size, keep) -> Stages:
+        """The map with everything that led to it."""
         alone = [fuse([a], [w], size) for a, w in zip(A, W, strict=True)]
         return Stages(self.finish(A, W, size, keep), fuse(A, W, size, keep), alone[0],
                       *self.wrap(alone[0]), torch.stack(alone, 1))

@@ -7,7 +7,7 @@ any number of explainers, such as a paper's ablations, that agree on scales and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture
 from .fusion import fuse, pyramid, scale_sizes
-from .models import default_layers
-from .ops import Target, normalise, one_of, upsample
-from .settings import Maps, Size, fill_preset, output_size
+from .ops import Target, normalise, one_of
+from .passes import Ask, Call, Gather, PassExplainer, View
+from .settings import fill_preset
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
@@ -39,8 +39,8 @@ def multi_scale(model: nn.Module, images: Tensor, layers: str | Sequence[str],
         del captured  # or its gradients would live through the next, larger pass
 
 
-class MultiScale:
-    """What the two explainers share: the passes, the weights W of each scale, and the call."""
+class MultiScale(PassExplainer):
+    """What the explainers below share: the passes, and the weights W of each scale."""
 
     def __post_init__(self) -> None:
         fill_preset(self, self.presets)
@@ -60,51 +60,52 @@ class MultiScale:
         """The map of one layer from its activations and weights at all scales."""
         raise NotImplementedError
 
-    def stages(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int],
-               keep: Tensor | None) -> object:
-        """The same with everything that led to it."""
-        raise ValueError(f"{type(self).__name__} has no stages to show: leave out intermediate")
+    def gather(self, call: Call) -> Gather:
+        seen = Scales()
+        for ratio in self.scales:  # no name holds a pass, or it would live through the next one
+            seen.take((yield Ask(call.layers, self.score, View(ratio, self.interpolation))),
+                      call.layers, self.weights)
+        made = {}
+        for layer in call.layers:
+            A, W, keep = *seen.of(layer), seen.keep(self.skip_mismatched)
+            size = tuple(call.images.shape[-2:])
+            made[layer] = (self.stages(A, W, size, keep) if call.intermediate
+                           else call.fit(self.finish(A, W, size, keep)))
+        return made
 
-    def from_passes(self, passes: Iterable[Captured], size: tuple[int, int],
-                    finish: object = None) -> dict[str, Tensor]:
+    def from_passes(self, passes: Iterable[Captured], size: tuple[int, int]) -> dict[str, Tensor]:
         """{layer: (B, H, W)} from what `multi_scale` gave, of which only A and W are kept."""
-        A, W, top = {}, {}, []
+        seen = Scales()
         for captured in passes:
-            top.append(captured.logits.flatten(1).argmax(1))
-            for name, a in captured.A.items():
-                A.setdefault(name, []).append(a)
-                W.setdefault(name, []).append(self.weights(a, captured.G[name]))
+            seen.take(captured, captured.A, self.weights)
             del captured
-        keep = torch.stack([t == top[0] for t in top], 1) if self.skip_mismatched else None
-        return {name: (finish or self.finish)(A.pop(name), W.pop(name), size, keep)
-                for name in list(A)}
+        return {name: self.finish(*seen.of(name), size, seen.keep(self.skip_mismatched))
+                for name in list(seen.A)}
 
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Maps:
-        """Maps of a batch, one per image and layer, made at the images' own size.
 
-        Args:
-            images: (B, 3, H, W), normalised as the network expects.
-            layers: a name gives a tensor, a sequence of names a dict; None is the last of
-                `models.default_layers(model)`.
-            target: None (top-1 of the original image), a class, one per image, or a callable.
-            size: None or "native" for the images' (H, W); (H, W) resizes the finished maps.
-            reshape: for transformers, see `capture.tokens_to_grid`.
-            intermediate: every stage instead, at the images' size, where the explainer has any.
+class Scales:
+    """A and W of every layer, and the top-1 class, of the scales seen so far."""
 
-        Returns (B, H, W) in float32 (float64 for such a network), raw unless `normalise`.
-        Raises what `capture.capture` raises.
-        """
-        chosen = default_layers(model)[-1] if layers is None else layers
-        passes = multi_scale(model, images, chosen, target, self.scales, reshape=reshape,
-                             interpolation=self.interpolation, score=self.score)
-        maps = self.from_passes(passes, tuple(images.shape[-2:]),
-                                self.stages if intermediate else None)
-        if not intermediate:
-            out = output_size(None if size == "native" else size, images)
-            maps = {name: upsample(m, out) for name, m in maps.items()}
-        return maps[chosen] if isinstance(chosen, str) else maps
+    def __init__(self) -> None:
+        self.A: dict[str, list[Tensor]] = {}
+        self.W: dict[str, list[Tensor]] = {}
+        self.top: list[Tensor] = []
+
+    def take(self, captured: Captured, layers: Iterable[str],
+             weights: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.top.append(captured.logits.flatten(1).argmax(1))
+        for name in layers:
+            A = captured.A[name]
+            self.A.setdefault(name, []).append(A)
+            self.W.setdefault(name, []).append(weights(A, captured.G[name]))
+
+    def of(self, layer: str) -> tuple[list[Tensor], list[Tensor]]:
+        """A and W of one layer, which are then forgotten."""
+        return self.A.pop(layer), self.W.pop(layer)
+
+    def keep(self, skip_mismatched: bool) -> Tensor | None:
+        """(B, T) flags of the scales whose top-1 is the first scale's; None keeps all."""
+        return torch.stack([top == self.top[0] for top in self.top], 1) if skip_mismatched else None
 
 
 @dataclass(frozen=True)

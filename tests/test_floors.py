@@ -18,7 +18,7 @@ FLOORS = {
     "polycam": 2, "ucag": 2, "scorecam": 2, "perturb": 2, "extremal": 2, "gradient": 2, "backprop": 2, "fullgrad": 2,
     "relevance": 2, "controls": 2, "metrics": 2,
     "passes": 1, "masks": 1, "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
-    "cam": 0, "ops": 0, "settings": 0, "models": 0, "toynets": 0, "toyland": 0, "photos": 0,
+    "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "toynets": 0, "toyland": 0, "photos": 0,
 }
 SAME = {
     ("__main__", "explain_photos"), ("card", "train"),

@@ -22,7 +22,7 @@ from nets import (
 
 import holicam as hc
 from holicam.capture import capture, tokens_to_grid
-from holicam.gradcam import single_scale_maps
+from holicam.passes import run
 
 EVERY = {"activation-sum": hc.ActivationSum(), "cam": hc.CAM(), "grad-cam": hc.GradCAM(),
          "grad-cam++": hc.GradCAMpp(), "xgrad-cam": hc.XGradCAM(), "layer-cam": hc.LayerCAM(),
@@ -229,7 +229,7 @@ def test_one_name_gives_a_tensor_a_sequence_a_dict():
 
 def test_no_layer_means_the_last_default(monkeypatch):
     net = TinyNet()
-    monkeypatch.setattr("holicam.gradcam.default_layers", lambda model: ("relu1", "relu2"))
+    monkeypatch.setattr("holicam.passes.default_layers", lambda model: ("relu1", "relu2"))
     images = random_images(1, 3, 8, 8)
     assert torch.equal(hc.GradCAM()(net, images), hc.GradCAM()(net, images, "relu2"))
 
@@ -293,7 +293,7 @@ def passes(monkeypatch):
 
 def test_seven_explainers_and_one_layer_each_from_one_pass(passes):
     images = random_images(2, 3, 8, 8)
-    maps, captured = single_scale_maps(EVERY, passes.watch(TinyNet()), images, "relu2")
+    maps, captured = run(EVERY, passes.watch(TinyNet()), images, "relu2")
     assert (passes.forward, passes.backward) == (1, 1)
     assert list(maps) == list(EVERY)
     for name, explainer in EVERY.items():
@@ -309,12 +309,12 @@ def test_another_score_takes_a_pass_of_its_own(passes):
     net, images = passes.watch(TinyNet()), random_images(2, 3, 8, 8)
     chosen = {"sum": hc.ActivationSum(), "a": hc.GradCAM(), "b": hc.GradCAM(score="prob"),
               "c": hc.LayerCAM(score="prob")}
-    maps, _ = single_scale_maps(chosen, net, images, ["relu1", "relu2"])
+    maps, _ = run(chosen, net, images, ["relu1", "relu2"])
     assert (passes.forward, passes.backward) == (2, 2) and list(maps) == list(chosen)
     for key, explainer in chosen.items():
         assert torch.equal(maps[key]["relu1"], explainer(net, images, "relu1"))
     with pytest.raises(ValueError, match="at least one explainer"):
-        single_scale_maps({}, net, images)
+        run({}, net, images)
 
 
 # Fields -------------------------------------------------------------------------------------------

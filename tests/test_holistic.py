@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from nets import BranchNet, ColourNet, TinyNet, colour_image, random_images
 from torch import nn
 
-from holicam import cam, multiscale
+from holicam import cam
+from holicam import passes as passes_module
 from holicam.capture import capture
 from holicam.fusion import scale_sizes
 from holicam.gradcam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
@@ -172,7 +173,7 @@ def test_passes_are_shared_by_ablations_and_layers(monkeypatch):
         got = explainer.from_passes(passes, (14, 17))
         torch.testing.assert_close(got, explainer(net, x, LAYERS))
     count = []
-    monkeypatch.setattr(multiscale, "capture",
+    monkeypatch.setattr(passes_module, "capture",
                         lambda *a, **k: (count.append(1), capture(*a, **k))[1])
     HolisticCAM(**SMALL)(net, x, LAYERS)
     assert len(count) == len(SCALES)
