@@ -17,9 +17,9 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = ("backprop", "cam", "capture", "card", "controls", "eigencam", "explain", "extremal", "fullgrad", "fusion",
-            "gradcam", "gradient", "holistic", "iia", "joint", "lowpass", "masks", "metrics", "models", "msgcam",
-            "multiscale", "ops", "passes", "perturb", "photos", "plot", "polycam", "relevance", "scorecam", "settings",
-            "smooth", "stream", "toyland", "toynets", "train", "ucag")
+            "gradcam", "gradient", "holistic", "iia", "inputs", "integrated", "joint", "lowpass", "masks", "metrics",
+            "models", "msgcam", "multiscale", "ops", "passes", "perturb", "photos", "plot", "polycam", "relevance",
+            "scorecam", "settings", "smooth", "stream", "toyland", "toynets", "train", "ucag")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",
@@ -28,7 +28,7 @@ _BY_FILE = {
     "msgcam": "MSGCAM", "multiscale": "CAMERAS", "holistic": "HolisticCAM",
     "polycam": "PCAM PCAMPlus PCAMMinus CAMPlus CAMMinus CAMBoth", "ucag": "UCAG",
     "scorecam": "ScoreCAM SSCAM ISCAM", "perturb": "RISE Occlusion", "extremal": "ExtremalPerturbation",
-    "gradient": "Gradient InputXGradient IntegratedGradients SmoothGrad",
+    "gradient": "Gradient InputXGradient SmoothGrad", "integrated": "IntegratedGradients",
     "backprop": "GuidedBackprop DeconvNet", "fullgrad": "FullGrad",
     "relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
     "controls": "RandomMap CenterMap SobelMap GroundTruth",

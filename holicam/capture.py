@@ -19,7 +19,7 @@ from .models import find_layers
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 from .tokens import Reshape, tokens_to_grid
 
-__all__ = ["Captured", "Reshape", "capture", "check_call", "logits_of", "tokens_to_grid"]
+__all__ = ["Captured", "Reshape", "capture", "check_call", "frozen", "logits_of", "tokens_to_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +58,9 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     one_of("repeated", repeated, ("raise", "last"))
     check_call(model, images)
     wanted = find_layers(model, layers)
-    if gradients and any(p.is_inference() for p in model.parameters()):
-        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
-                         "gradients for good: build or load it outside")
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
-        with _frozen(model, gradients), _recorded(wanted, gradients, repeated) as A:
+        with frozen(model, gradients), _recorded(wanted, gradients, repeated) as A:
             logits = logits_of(model(images), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
@@ -112,8 +109,14 @@ def logits_of(output: object, batch: int) -> Tensor:
 
 
 @contextmanager
-def _frozen(model: nn.Module, gradients: bool) -> Iterator[None]:
-    """Parameters without gradients: the trunk keeps no graph, the backward skips the weights."""
+def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
+    """Parameters without gradients: the trunk keeps no graph, the backward skips the weights.
+
+    With `gradients=False` nothing is changed. Raises ValueError where gradients cannot be had.
+    """
+    if gradients and any(p.is_inference() for p in model.parameters()):
+        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
+                         "gradients for good: build or load it outside")
     changed = [p for p in model.parameters() if p.requires_grad and gradients]
     try:
         for parameter in changed:

@@ -105,7 +105,7 @@ _TABLE = {
                  "Simonyan et al., Deep Inside Convolutional Networks, ICLR workshops 2014"),
     "input-x-gradient": ("gradient:InputXGradient", "gradient", 1, 1, "gradients of the input",
                          "Shrikumar et al., Not Just a Black Box, arXiv:1605.01713"),
-    "integrated-gradients": ("gradient:IntegratedGradients", "gradient", 51, 50, "gradients of the input",
+    "integrated-gradients": ("integrated:IntegratedGradients", "gradient", 51, 50, "gradients of the input",
                              "Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017"),
     "smoothgrad": ("gradient:SmoothGrad", "gradient", 51, 50, "gradients of the input",
                    "Smilkov et al., SmoothGrad, arXiv:1706.03825"),

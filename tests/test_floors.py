@@ -15,15 +15,16 @@ FLOORS = {
     "train": 4, "evaluate": 4, "report": 4, "card": 4,
     "explain": 3,
     "gradcam": 2, "multiscale": 2, "holistic": 2, "eigencam": 2, "joint": 2, "smooth": 2, "iia": 2, "msgcam": 2,
-    "polycam": 2, "ucag": 2, "scorecam": 2, "perturb": 2, "extremal": 2, "gradient": 2, "backprop": 2, "fullgrad": 2,
-    "relevance": 2, "controls": 2, "metrics": 2,
-    "passes": 1, "masks": 1, "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
+    "polycam": 2, "ucag": 2, "scorecam": 2, "perturb": 2, "extremal": 2, "gradient": 2, "integrated": 2, "backprop": 2,
+    "fullgrad": 2, "relevance": 2, "controls": 2, "metrics": 2,
+    "passes": 1, "masks": 1, "inputs": 1, "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "toynets": 0, "toyland": 0, "photos": 0,
 }
 SAME = {
     ("__main__", "explain_photos"), ("card", "train"),
     ("holistic", "multiscale"), ("msgcam", "multiscale"), ("polycam", "scorecam"),
     ("stream", "capture"), ("passes", "capture"), ("passes", "fusion"), ("masks", "stream"), ("masks", "capture"),
+    ("inputs", "stream"), ("inputs", "capture"),
     ("cam", "ops"), ("settings", "ops"), ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
 }
 BESIDE = {"plot", "setup", "explore"}  # only the book and the command line (floor 5) import them

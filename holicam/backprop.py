@@ -1,0 +1,108 @@
+r"""Two gradients of the image with another rule at every ReLU.
+
+A ReLU y = max(x, 0) hands a gradient R back where x > 0. DeconvNet hands back ReLU(R), whatever x
+was; guided backpropagation asks for both, R > 0 and x > 0. All other layers keep their gradients;
+a max-pooling returns each value to the place that it came from.
+
+The rule replaces the function, not the module: while the network runs, a torch function mode sees
+every call of relu, from a module, used once or many times, in place or not, or from
+`torch.nn.functional`. Nothing in the network is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .inputs import REDUCTIONS, InputExplainer, input_gradients
+from .ops import Target
+
+OTHER_ACTIVATIONS = {"celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
+                     "mish", "prelu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh"}
+
+
+class _PositiveReLU(torch.autograd.Function):
+    """max(x, 0) that hands back ReLU(R), with `gate` only where x > 0."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, gate: bool) -> Tensor:
+        if gate:
+            ctx.save_for_backward(x > 0)
+        return x.relu()
+
+    @staticmethod
+    def backward(ctx, R: Tensor) -> tuple[Tensor, None]:
+        R = R.relu()
+        return (R * ctx.saved_tensors[0] if ctx.saved_tensors else R), None
+
+
+class ReLURule(TorchFunctionMode):
+    """While it lasts, every ReLU of this thread hands back positive gradients only.
+
+    gate: also only where the ReLU was open. `seen` counts the calls. Raises ValueError at any
+    other activation function: the rule speaks of ReLUs.
+    """
+
+    def __init__(self, gate: bool) -> None:
+        super().__init__()
+        self.gate, self.seen = gate, 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        called = getattr(func, "__name__", "")
+        name = called.rstrip("_")
+        if name in OTHER_ACTIVATIONS:
+            raise ValueError(f"the network uses {name}, and this method has a rule for ReLUs only: "
+                             "take Gradient or SmoothGrad")
+        if name != "relu":
+            return func(*args, **kwargs)
+        self.seen += 1
+        x, *rest = [*args, *kwargs.values()]  # (input, inplace=False)
+        y = _PositiveReLU.apply(x, self.gate)
+        in_place = called.endswith("_") or any(rest)
+        return x.copy_(y) if in_place else y  # in place: others may hold x
+
+
+class _WithRule(InputExplainer):
+    gate: ClassVar[bool]
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        rule = ReLURule(self.gate)
+        D = input_gradients(model, images, target, score=self.score, around=rule).total
+        if not rule.seen:
+            raise ValueError(f"{type(self).__name__} changes what ReLUs hand back, and "
+                             f"{type(model).__name__} calls none: take Gradient or SmoothGrad")
+        return REDUCTIONS[self.reduction](D)  # (B, H, W)
+
+
+@dataclass(frozen=True)
+class GuidedBackprop(_WithRule):
+    r"""max_ch |R|, where a ReLU hands back R_in = R_out [x > 0] [R_out > 0].
+
+    Needs a network whose activation functions are ReLUs. reduction: see `inputs.REDUCTIONS`.
+    score: "logit" or "prob". One forward, one backward. Springenberg et al., "Striving for
+    Simplicity", ICLR workshops 2015. Built in chapter 13.
+    """
+
+    reduction: str = "max-abs"
+    score: str = "logit"
+    gate: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class DeconvNet(_WithRule):
+    r"""max_ch |R|, where a ReLU hands back R_in = ReLU(R_out), open or not.
+
+    Max-poolings use their forward switches. Needs and fields as for `GuidedBackprop`. One forward,
+    one backward. Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks",
+    ECCV 2014. Built in chapter 13.
+    """
+
+    reduction: str = "max-abs"
+    score: str = "logit"
+    gate: ClassVar[bool] = False

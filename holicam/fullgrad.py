@@ -1,0 +1,131 @@
+r"""FullGrad: the image's share of the score and every bias's, added up in one map.
+
+A piecewise linear network is, around one image, S_c = <D, X> + sum_l <b_l, G_l>, with D = dS/dX,
+the biases b_l of its layers and the gradients G_l at their outputs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from .inputs import InputExplainer, input_gradients
+from .ops import Target, at_least_float32, upsample
+from .settings import check_flag
+
+
+class IncompleteWarning(UserWarning):
+    """The parts do not add up to the score, as they do in a network of ReLUs."""
+
+
+def bias_of(module: nn.Module) -> Tensor | None:
+    """The constant a layer adds to each channel of its output: (C,), or None.
+
+    Of a convolution or linear layer its bias, of a batch norm beta - mu gamma / sqrt(v + eps).
+    """
+    if isinstance(module, (_ConvNd, nn.Linear)):
+        return None if module.bias is None else at_least_float32(module.bias.detach())
+    if not isinstance(module, _BatchNorm) or module.running_mean is None:
+        return None
+    mean, variance = at_least_float32(module.running_mean), at_least_float32(module.running_var)
+    scale = (variance + module.eps).rsqrt()  # (C,)
+    if not module.affine:
+        return -mean * scale
+    gamma, beta = (at_least_float32(p.detach()) for p in (module.weight, module.bias))
+    return beta - mean * gamma * scale
+
+
+def psi(z: Tensor) -> Tensor:
+    """|z| stretched to [0, 1] by the extremes of each sample: (B, ...) -> (B, ...)."""
+    z = z.abs()
+    axes = tuple(range(1, z.dim()))
+    low, high = z.amin(axes, True), z.amax(axes, True)
+    return (z - low) / (high - low + 1e-6)
+
+
+@contextmanager
+def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """While it lasts, a backward hands every b_l * G_l to `use` as it passes, and keeps none."""
+
+    def hook(name: str, module: nn.Module, output: Tensor) -> None:
+        bias = bias_of(module)
+        if bias is None or not output.requires_grad:
+            return
+        if not isinstance(module, nn.Linear):  # channels come second, not last
+            bias = bias.view(-1, *[1] * (output.dim() - 2))
+        output.register_hook(lambda G: use(name, bias * at_least_float32(G)))
+
+    handles = [module.register_forward_hook(lambda m, _, out, name=name: hook(name, m, out))
+               for name, module in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@dataclass(frozen=True)
+class FullGrad(InputExplainer):
+    r"""sum_ch psi(D X) + sum_l sum_k up(psi(b_l G_l))_k over the layers l with (B, C, h, w) outputs.
+
+    psi: |z| stretched to [0, 1] over all channels and places of a sample, 1e-6 added to the range.
+    align_corners: of the enlargement; True in the authors' code. The score is the logit.
+
+    intermediate adds "maps", {layer or "image": its term (B, H, W)}; "shares", {layer or "image":
+    <b_l, G_l> or <D, X>, (B,)} with the linear layers; "score" (B,), which the shares add up to in
+    a network of ReLUs. Where they do not, IncompleteWarning says so, asked or not.
+    One forward, one backward; one bias map is held at a time.
+    Srinivas and Fleuret, "Full-Gradient Representation for Neural Network Visualization",
+    NeurIPS 2019. Built in chapter 13.
+    """
+
+    align_corners: bool = False
+    has_stages: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_flag("align_corners", self.align_corners)
+        super().__post_init__()
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor | dict[str, object]:
+        size = tuple(images.shape[-2:])
+        maps, shares = {}, {}
+
+        def use(name: str, z: Tensor) -> None:
+            """One term b_l * G_l or D * X: its share of the score, and its map."""
+            shares[name] = shares.get(name, 0) + z.sum(tuple(range(1, z.dim())))
+            if z.dim() == 4:
+                term = self._enlarged(psi(z).sum(1), size)  # (B, H, W); sums commute with up
+                key = name if intermediate else "all"
+                maps[key] = maps[key] + term if key in maps else term
+
+        with _each_bias(model, use):
+            found = input_gradients(model, images, target)
+        use("image", images.to(found.total) * found.total)
+        score = found.scores[:, 0]
+        _check_complete(score, shares, low=next(model.parameters(), images).dtype.itemsize < 4)
+        total = sum(maps.values())
+        return {"map": total, "maps": maps, "shares": shares, "score": score} if intermediate else total
+
+    def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        if not self.align_corners or tuple(maps.shape[-2:]) == size:
+            return upsample(maps, size)
+        return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=True)[:, 0]
+
+
+def _check_complete(score: Tensor, shares: dict[str, Tensor], low: bool) -> None:
+    """Warn where the shares miss the score by more than a thousandth of their magnitudes."""
+    gap = (sum(shares.values()) - score).abs()
+    scale = sum(share.abs() for share in shares.values()) + score.abs()
+    if bool((gap > (5e-2 if low else 1e-3) * scale).any()):
+        warnings.warn("the shares of FullGrad do not add up to the score: some layer is not "
+                      "piecewise linear or adds a constant that is not its bias, so the map leaves "
+                      "part of the score out", IncompleteWarning, stacklevel=2)

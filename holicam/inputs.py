@@ -1,0 +1,163 @@
+"""The gradient of the score in the image itself, at one point or at many points per image.
+
+A method of this family asks for the gradient at the image, on the way to it from a baseline
+(integrated gradients) or around it (SmoothGrad), and sums what it finds. So points have numbers
+0..count-1 per image, are built a chunk at a time on the images' device, and only the sums stay. A
+chunk holds any mixture of images and points; it bounds the model batch and with it the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .capture import Reshape, check_call, frozen, logits_of
+from .ops import Target, at_least_float32, one_of, resolve_target, select_score, upsample
+from .settings import Size, output_size
+from .stream import check_chunk, stream
+
+Points = Callable[[Tensor, Tensor], Tensor]
+Each = Callable[[Tensor, Tensor], Tensor]
+
+# How (B, 3, H, W) becomes (B, H, W): the largest magnitude, the signed sum, the sum of magnitudes.
+REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "max-abs": lambda D: D.abs().amax(1),
+    "sum": lambda D: D.sum(1),
+    "sum-abs": lambda D: D.abs().sum(1),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class InputGradients:
+    """What the passes gave: detached, on the images' device, float32 (float64 for such a net)."""
+
+    target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
+    scores: Tensor  # (B, count), the target's score at every point
+    total: Tensor  # (B, 3, H, W), or what `each` makes of it, summed over the points
+
+
+def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
+                    points: Points | None = None, count: int = 1, each: Each | None = None,
+                    score: str = "logit", chunk: int | None = None,
+                    around: AbstractContextManager | None = None) -> InputGradients:
+    r"""sum_m D_m, where D = dS/dX at `count` points per image.
+
+    Args:
+        images: (B, 3, H, W), normalised as the network expects.
+        target: None (top-1 of the original image, whatever the points say), a class, one class
+            per image, or a callable (n, K) -> (n,), which must treat each row alike.
+        points: takes the image and the number of each point, (n,) and (n,), and returns the points
+            (n, 3, H, W); None is the images themselves.
+        each: takes gradients (n, 3, H, W) and the numbers of their points (n,), and returns what is
+            summed for each; None is the gradients.
+        score: differentiate the "logit" or the "prob"(ability).
+        chunk: the largest model batch, None for all at once; it never changes the result.
+        around: a context for the forward passes, such as one that changes what a ReLU hands back.
+
+    Costs B count forwards and as many backwards; B forwards more where points are given and
+    target is None. Everything is restored, as by `capture.capture`, whose errors these are.
+    """
+    one_of("score", score, ("logit", "prob"))
+    check_call(model, images)
+    size = len(images) * count
+    chunk = size if chunk is None else chunk
+    check_chunk(chunk)
+    if points is not None and target is None:
+        target = stream(model, images, _nothing, 0, None, chunk=chunk)[0]
+    total, scores, chosen = None, [], []
+    with torch.enable_grad(), frozen(model):
+        for start in range(0, size, chunk):
+            numbers = torch.arange(start, min(start + chunk, size), device=images.device)
+            owner, point = numbers // count, numbers % count  # (n,), image by image
+            x = images[owner] if points is None else points(owner, point)
+            x = x.detach().requires_grad_()
+            with around or nullcontext():
+                logits = logits_of(model(x.clone()), len(x))  # its first layer may work in place
+            wanted = _targets(logits, target, owner, len(images))
+            found = select_score(logits, wanted, score)  # (n,)
+            D = _gradient(found, x)
+            D = D if each is None else each(D, point)
+            if total is None:
+                total = D.new_zeros(len(images), *D.shape[1:])
+            total.index_add_(0, owner, D)  # in rising order: any chunk adds up alike
+            scores.append(found.detach())
+            chosen.append(wanted)
+    scores = torch.cat(scores).view(-1, count)
+    if not bool(scores.isfinite().all()):
+        raise ValueError("the network's logits hold NaN or infinite values: check that the images "
+                         "are finite and normalised, and the weights sound")
+    target = target if callable(target) else torch.cat(chosen)[::count]
+    return InputGradients(target, scores, total)
+
+
+def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """No input beside the images."""
+    raise NotImplementedError
+
+
+def _targets(logits: Tensor, target: Target, owner: Tensor, size: int) -> Target:
+    """The target of each row of a chunk. One row of logits says how many classes there are."""
+    if target is None:
+        return resolve_target(logits, None)
+    of_images = resolve_target(logits[:1].expand(size, *logits.shape[1:]), target)
+    return of_images if callable(of_images) else of_images[owner]
+
+
+def _gradient(score: Tensor, x: Tensor) -> Tensor:
+    """dS/dX. In eval mode images do not mix, so one sum serves the whole batch."""
+    if not score.requires_grad:  # the score does not depend on the image
+        return torch.zeros_like(at_least_float32(x.detach()))
+    found, = torch.autograd.grad(score.sum(), x, allow_unused=True, materialize_grads=True)
+    return at_least_float32(found)
+
+
+class InputExplainer:
+    """What the explainers of this family share: checks of common fields, and being called."""
+
+    takes: ClassVar[str] = "input"
+    has_stages: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        one_of("reduction", getattr(self, "reduction", "sum"), REDUCTIONS)
+        one_of("score", getattr(self, "score", "logit"), ("logit", "prob"))
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor | dict[str, Tensor]:
+        """Maps (B, H, W) at the images' size, or {"map": these, a stage: ...}."""
+        raise NotImplementedError
+
+    def __call__(self, model: nn.Module, images: Tensor, layers: None = None,
+                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
+                 intermediate: bool = False) -> Tensor | dict[str, Tensor]:
+        """Maps of a batch, one per image.
+
+        Args:
+            images: (B, 3, H, W), normalised as the network expects.
+            layers: None; these are maps of the image, not of a layer.
+            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
+            size: None or "native" for the images' (H, W), or (H, W).
+            reshape: not needed here; all explainers are called alike.
+            intermediate: a dict, the map under "map", beside the stages the class names.
+
+        Returns (B, H, W) in float32 (float64 for such a network), raw. Raises ValueError and
+        TypeError as `capture.capture` does.
+        """
+        name = type(self).__name__
+        if layers is not None:
+            raise ValueError(f"{name} explains the image itself and reads no layer: leave out "
+                             f"layers={layers!r}")
+        if intermediate and not self.has_stages:
+            raise ValueError(f"{name} has no stages to show: leave out intermediate")
+        check_call(model, images)
+        size = output_size(None if size == "native" else size, images)
+        with torch.inference_mode(False), torch.no_grad():
+            images = images.clone() if images.is_inference() else images.detach()
+            found = self.explain(model, images, target, intermediate)
+            if isinstance(found, Tensor):
+                return upsample(found, size)
+            return {**found, "map": upsample(found["map"], size)}
