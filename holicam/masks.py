@@ -92,7 +92,7 @@ def live_channels(A: Tensor) -> Tensor:
 
 def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
                    vary: Vary = keep, variants: int = 1, *, stretch: str = "after",
-                   align_corners: bool = False, score: str = "prob",
+                   align_corners: bool = False, constant: str = "skip", score: str = "prob",
                    chunk: int = 64) -> tuple[Tensor, Tensor]:
     """The target's score for every image, channel and variant of its mask.
 
@@ -104,15 +104,20 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
         vary, variants: what is made of an image and a mask, and how many variants of it; `keep`,
             `drop`, `keep_and_drop` (2), or any `Vary`.
         stretch, align_corners: as in `soft_masks`.
+        constant: "skip" constant channels, or "once": all of an image share one question, since
+            they share the mask 0. Only a softmax over channels needs their scores.
         score: "prob" or "logit", as in `ops.select_score`.
         chunk: the largest model batch; it bounds memory and never changes a score.
 
-    Returns the scores (B, C, variants), 0 for constant channels, and `live` (B, C). Costs
-    `variants` forwards for each live channel and nothing for the others. Built in chapter 12.
+    Returns the scores (B, C, variants), 0 for channels that were skipped, and `live` (B, C). Costs
+    `variants` forwards for each live channel and none for the others. Built in chapter 12.
     """
     one_of("stretch", stretch, STRETCH)
+    one_of("constant", constant, ("skip", "once"))
     live = live_channels(A)  # (B, C)
-    owners, channels = live.nonzero(as_tuple=True)  # (live channels of all images,) each
+    first = ~live & ((~live).cumsum(1) == 1)  # the first constant channel speaks for the others
+    asked = live | first if constant == "once" else live
+    owners, channels = asked.nonzero(as_tuple=True)  # (channels asked of all images,) each
     size = tuple(images.shape[-2:])
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +129,10 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
     _, _, found = stream(model, images, build, len(owners) * variants, target, score=score,
                          chunk=chunk, clean=False)
     scores = found.new_zeros(*live.shape, variants)
-    scores[live] = found.view(-1, variants)
+    scores[asked] = found.view(-1, variants)
+    if constant == "once":
+        shared = (scores * first[..., None]).sum(1, keepdim=True)  # (B, 1, variants)
+        scores = torch.where(live[..., None], scores, shared)
     return scores, live
 
 

@@ -107,6 +107,20 @@ def test_a_variant_knows_its_number_and_channel():
     torch.testing.assert_close(scores[..., :1], plain, rtol=1e-11, atol=1e-13)
 
 
+def test_constant_channels_may_share_one_question():
+    net, images, A, captured = seen(2, target=[3, 0])
+    A[0, 2], A[0, 4] = 0.0, 5.0
+    count = []
+    handle = net.register_forward_hook(lambda module, inputs, out: count.append(len(out)))
+    got, live = masks.channel_scores(net, images, A, captured.target, constant="once")
+    assert sum(count) == 11 and live.sum() == 10
+    handle.remove()
+    blank = masks.blank_scores(net, images, captured.target)
+    torch.testing.assert_close(got[0, [2, 4], 0], blank[:1].expand(2))
+    skipped, _ = masks.channel_scores(net, images, A, captured.target)
+    torch.testing.assert_close(got[live], skipped[live], rtol=1e-11, atol=1e-13)
+
+
 def test_clean_and_blank_scores():
     net, images, _, captured = seen(3, target=[4, 0, 1])
     with torch.no_grad():
