@@ -16,17 +16,17 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("backprop", "cam", "capture", "card", "channelcam", "controls", "eigencam", "explain", "extremal",
+_MODULES = ("asking", "backprop", "cam", "capture", "card", "channelcam", "controls", "eigencam", "explain", "extremal",
             "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs", "integrated", "joint",
-            "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale", "ops", "passes", "perturb",
-            "photos", "plot", "polycam", "polyscores", "relevance", "scorecam", "settings", "smooth", "stream",
-            "toyland", "toynets", "train", "ucag")
+            "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale", "normgrad", "ops", "passes",
+            "perturb", "photos", "plot", "polycam", "polyscores", "randommasks", "relevance", "scorecam", "settings", "smooth",
+            "smoothmasks", "stream", "toyland", "toynets", "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",
-    "gradcam": "CAM ActivationSum GradCAM GradCAMpp XGradCAM LayerCAM HiResCAM WGradCAM NormGrad",
-    "eigencam": "EigenCAM", "joint": "LayerCAMFused ZoomCAM", "smooth": "SmoothGradCAMpp", "iia": "IIA",
-    "msgcam": "MSGCAM", "multiscale": "CAMERAS", "holistic": "HolisticCAM",
+    "gradcam": "CAM ActivationSum GradCAM GradCAMpp XGradCAM LayerCAM HiResCAM WGradCAM",
+    "normgrad": "NormGrad", "eigencam": "EigenCAM", "joint": "LayerCAMFused ZoomCAM", "smooth": "SmoothGradCAMpp",
+    "iia": "IIA", "msgcam": "MSGCAM", "multiscale": "CAMERAS", "holistic": "HolisticCAM",
     "polycam": "PCAM PCAMPlus PCAMMinus", "channelcam": "CAMPlus CAMMinus CAMBoth", "ucag": "UCAG",
     "scorecam": "ScoreCAM SSCAM ISCAM", "perturb": "RISE Occlusion", "extremal": "ExtremalPerturbation",
     "gradient": "Gradient InputXGradient SmoothGrad", "integrated": "IntegratedGradients",

@@ -72,6 +72,11 @@ def layer_cam(A: Tensor, G: Tensor) -> Tensor:
     return G.relu()
 
 
+def w_grad_cam(A: Tensor, G: Tensor) -> Tensor:
+    """W-Grad-CAM: mean of activation times gradient. (B, C, 1, 1). A reconstruction, AAAI 2021."""
+    return torch.einsum("bchw,bchw->bc", A, G)[:, :, None, None] / A.shape[-2:].numel()
+
+
 def hires_cam(A: Tensor, G: Tensor) -> Tensor:
     """HiResCAM: the gradient of each element, sign kept. (B, C, h, w). arXiv:2011.08891."""
     return G

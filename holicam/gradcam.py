@@ -163,6 +163,17 @@ class XGradCAM(SingleScale):
 
 
 @dataclass(frozen=True)
+class WGradCAM(SingleScale):
+    """W-Grad-CAM (AAAI 2021), a reconstruction: w_k = mean(A_k G_k). Built in chapter 08."""
+
+    relu: bool = True
+    score: str = "logit"
+
+    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+        return cam.w_grad_cam(captured.A[layer], captured.G[layer])
+
+
+@dataclass(frozen=True)
 class LayerCAM(SingleScale):
     """Layer-CAM (TIP 2021): each element weighted by its positive gradient."""
 
