@@ -19,8 +19,8 @@ __version__ = "0.1.0"
 _MODULES = ("asking", "backprop", "cam", "capture", "card", "channelcam", "controls", "eigencam", "explain", "extremal",
             "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs", "integrated", "joint",
             "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale", "normgrad", "ops", "passes",
-            "perturb", "photos", "plot", "polycam", "polyscores", "randommasks", "relevance", "scorecam", "settings", "smooth",
-            "smoothmasks", "stream", "toyland", "toynets", "train", "ucag", "unfold")
+            "perturb", "photos", "plot", "polycam", "polyscores", "randommasks", "relevance", "scorecam", "settings",
+            "smooth", "smoothmasks", "stream", "toyland", "toynets", "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",

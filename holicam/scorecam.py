@@ -85,7 +85,7 @@ class MaskCAM:
                  reshape: Reshape | None = None) -> Maps:
         """Maps of a batch, one per image and layer.
 
-        Args: as for any explainer with layers, see `gradcam.SingleScale.__call__`; a callable
+        Args: as for any explainer with layers, see `passes.PassExplainer.__call__`; a callable
         target sees packed rows and must treat each row alike.
 
         Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.

@@ -1,0 +1,171 @@
+"""Hide pixels, ask again: RISE with random masks and Occlusion with a moving window.
+
+Nothing of the network is read but its scores, so both work for any classifier. Masks are built a
+chunk at a time (`stream`) and again when they are summed: scores are kept, masks are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .inputs import InputExplainer
+from .ops import Target, at_least_float32, one_of
+from .randommasks import BORDERS, MARGINS, RandomMasks
+from .settings import check_count, check_flag, check_number, fill_preset
+from .stream import check_chunk, stream
+
+
+@dataclass(frozen=True)
+class RISE(InputExplainer):
+    r"""RISE: the mean of random masks, each weighted by the score of what it shows.
+
+        M = 1 / (N p) \sum_n f_c(X m_n) m_n,   m_n = crop(up(bits of probability p on s x s cells))
+
+    Petsiuk et al., "RISE", BMVC 2018. A field left None takes the preset's value: "default", N =
+    6000, s = 8, p = 0.1, softmax, the authors' code as Poly-CAM ran it; "torchray", N = 8000,
+    s = 7, p = 0.5, sigmoid of the logit, no 1 / p, masks enlarged to the image and one cell, as in
+    UCAG's Table 2.
+
+    Args:
+        masks, cells, keep: N, s and p, the probability that a cell is shown.
+        score: "prob", "logit" or "sigmoid" (of the logit).
+        divide_by_keep: the factor 1 / p.
+        margin: masks are enlarged to (s + 1) ceil(H / s) pixels ("grid") or H + ceil(H / s)
+            ("cell") before they are cropped.
+        border: how the outer half cells are filled, "reflect" as in both codes, or "clamp".
+        subtract_mean: f_c less its mean over the masks, which takes noise away and not the signal.
+        baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
+        seed: masks are shared by the images of a batch. chunk: the largest model batch.
+
+    Cost N + 1 forwards. Built in chapter 12.
+    """
+
+    preset: str = "default"
+    masks: int | None = None
+    cells: int | None = None
+    keep: float | None = None
+    score: str | None = None
+    divide_by_keep: bool | None = None
+    margin: str | None = None
+    border: str = "reflect"
+    subtract_mean: bool = False
+    baseline: float = 0.0
+    seed: int = 0
+    chunk: int = 64
+    presets: ClassVar[dict] = {
+        "default": {"masks": 6000, "cells": 8, "keep": 0.1, "score": "prob",
+                    "divide_by_keep": True, "margin": "grid"},
+        "torchray": {"masks": 8000, "cells": 7, "keep": 0.5, "score": "sigmoid",
+                     "divide_by_keep": False, "margin": "cell"}}
+
+    def __post_init__(self) -> None:
+        fill_preset(self, self.presets)
+        check_count("masks", self.masks)
+        check_count("cells", self.cells)
+        check_number("keep", self.keep, 0, 1, above=True)
+        one_of("score", self.score, ("prob", "logit", "sigmoid"))
+        one_of("margin", self.margin, MARGINS)
+        one_of("border", self.border, BORDERS)
+        check_flag("divide_by_keep", self.divide_by_keep)
+        check_flag("subtract_mean", self.subtract_mean)
+        check_number("baseline", self.baseline, float("-inf"))
+        check_count("seed", self.seed, 0)
+        check_chunk(self.chunk)
+
+    def masks_for(self, images: Tensor) -> RandomMasks:
+        """The masks for images (B, 3, H, W), by number."""
+        return RandomMasks(self.masks, self.cells, self.keep, tuple(images.shape[-2:]), self.seed,
+                           self.border, self.margin, at_least_float32(images[:0]))
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        masks, size = self.masks_for(images), len(images)
+
+        def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
+            n, b = numbers // size, numbers % size  # a mask serves all images in turn
+            m = masks[n][:, None]  # (n, 1, H, W)
+            return (images[b] * m + self.baseline * (1 - m)).to(images.dtype), b
+
+        kind = "logit" if self.score == "sigmoid" else self.score
+        _, _, f = stream(model, images, build, size * self.masks, target, score=kind,
+                         chunk=self.chunk)
+        f = f.sigmoid() if self.score == "sigmoid" else f
+        f = f.view(self.masks, size).T  # (B, N)
+        f = f - f.mean(1, keepdim=True) if self.subtract_mean else f
+        total = f.new_zeros(size, images.shape[-2] * images.shape[-1])
+        for part in torch.arange(self.masks, device=images.device).split(self.chunk):
+            total += f[:, part] @ masks[part].flatten(1)  # (B, n) (n, H W)
+        total = total.unflatten(1, images.shape[-2:]) / self.masks
+        return total / self.keep if self.divide_by_keep else total
+
+
+@dataclass(frozen=True)
+class Occlusion(InputExplainer):
+    r"""Occlusion: what the score loses when a window is hidden, averaged over windows on a pixel.
+
+        M_ij = mean over windows W that hold ij of f_c(X) - f_c(X with W hidden)
+
+    Zeiler and Fergus, ECCV 2014; window, stride and the logit as Poly-CAM ran it. Windows start
+    every `stride` pixels until all pixels are covered; the last ones are cut at the border.
+
+    Args:
+        window, stride: in pixels, one number or (down, right); the stride at most the window.
+        baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
+        score: "logit" or "prob". chunk: the largest model batch.
+
+    Cost 1 + number of windows: 442 forwards at 224 pixels. Built in chapter 12.
+    """
+
+    window: int | tuple[int, int] = 64
+    stride: int | tuple[int, int] = 8
+    baseline: float = 0.0
+    score: str = "logit"
+    chunk: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("window", "stride"):
+            value = getattr(self, name)
+            pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+            if len(pair) != 2:
+                raise ValueError(f"{name} must be a number of pixels or (down, right); got {value!r}")
+            for one in pair:
+                check_count(name, one)
+            object.__setattr__(self, name, pair)
+        if any(s > w for s, w in zip(self.stride, self.window, strict=True)):
+            raise ValueError("stride must be at most window, or some pixels are never hidden; got "
+                             f"stride {self.stride} and window {self.window}")
+        check_number("baseline", self.baseline, float("-inf"))
+        check_chunk(self.chunk)
+
+    def spans(self, images: Tensor) -> list[Tensor]:
+        """For each axis, which pixels each window hides: (windows, length) of True and False."""
+        spans = []
+        for length, window, stride in zip(images.shape[-2:], self.window, self.stride, strict=True):
+            if window > length:
+                raise ValueError(f"window must fit the image; got a window of {self.window} for an "
+                                 f"image of {tuple(images.shape[-2:])}")
+            start = stride * torch.arange(-(-(length - window) // stride) + 1, device=images.device)
+            pixel = torch.arange(length, device=images.device)
+            spans.append((pixel >= start[:, None]) & (pixel < start[:, None] + window))
+        return spans
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        down, right = self.spans(images)  # (m, H), (n, W)
+        each = len(down) * len(right)
+
+        def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
+            b, window = numbers // each, numbers % each
+            hide = down[window // len(right)][:, :, None] & right[window % len(right)][:, None]
+            return images[b].masked_fill(hide[:, None], self.baseline), b
+
+        _, clean, scores = stream(model, images, build, len(images) * each, target,
+                                  score=self.score, chunk=self.chunk)
+        lost = (clean[:, None] - scores.view(-1, each)).unflatten(1, (len(down), len(right)))
+        down, right = down.to(lost), right.to(lost)
+        return down.T @ lost @ right / (down.sum(0)[:, None] * right.sum(0))  # (B, H, W)
