@@ -1,0 +1,235 @@
+"""holicam.backprop: guided backpropagation and DeconvNet, whatever way a network calls its ReLUs."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import slow_gradient as slow
+import torch
+import torch.nn.functional as F
+from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, randomise
+from torch import nn
+
+import holicam as hc
+from holicam.backprop import OTHER_ACTIVATIONS, ReLURule
+
+EVERY = {"guided": hc.GuidedBackprop(), "deconvnet": hc.DeconvNet()}
+every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
+THEIRS = {"guided": "GuidedBackprop", "deconvnet": "Deconvolution"}
+
+
+def difference(ours, theirs):
+    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    assert ours.shape == theirs.shape and abs(theirs).max() > 0
+    return abs(ours - theirs).max() / abs(theirs).max()
+
+
+def within(record_property, value, limit=1e-12):
+    record_property("difference", float(value))
+    assert value < limit
+
+
+class Block(nn.Module):
+    """A residual block that uses one ReLU twice, as torchvision's do."""
+
+    def __init__(self, relu: str) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.one, self.two = nn.ReLU(relu == "in place"), nn.ReLU(relu == "in place")
+        self.how = relu
+
+    def bend(self, x, module):
+        return {"functional": F.relu, "method": torch.Tensor.relu, "torch": torch.relu,
+                "in-place function": lambda x: F.relu(x, inplace=True), "in-place method": torch.Tensor.relu_,
+                "reused": self.one}.get(self.how, module)(x)
+
+    def forward(self, x):
+        y = self.bend(self.conv1(x), self.one)
+        y = self.conv2(y)
+        if self.how.startswith("in"):
+            y += x
+            if self.how == "in-place method":
+                y.relu_()  # what it returns is not used
+                return y
+        else:
+            y = y + x
+        return self.bend(y, self.two)
+
+
+def residual(relu: str) -> nn.Module:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), Block(relu), Block(relu),
+                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    randomise(net, 0)
+    return net.double().eval()
+
+
+def images(height=24):
+    return random_images(2, 3, height, 40, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_slow_twin(name, record_property):
+    x, target = random_images(2, 3, 9, 12, dtype=torch.float64), [1, 4]
+    ours = EVERY[name](TinyNet().double(), x, target=torch.tensor(target))
+    theirs = [slow.max_abs(slow.walk(TinyNet(), one, c, name)[1]) for one, c in zip(x.numpy(), target, strict=True)]
+    within(record_property, difference(ours, np.stack(theirs)))
+
+
+# captum needs a ReLU module of its own for each use, and out of place; ours is given the same
+# network written in other ways.
+@pytest.mark.parametrize("relu", ["module", "in place", "reused", "functional", "method", "torch",
+                                  "in-place function", "in-place method"])
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.filterwarnings("ignore:.*hooks.*:UserWarning", "ignore:.*required_grads.*:UserWarning")
+def test_captum(name, relu, record_property):
+    captum = pytest.importorskip("captum.attr")
+    x, target = images(), torch.tensor([0, 3])
+    theirs = getattr(captum, THEIRS[name])(residual("module")).attribute(x, target).abs().amax(1)
+    within(record_property, difference(EVERY[name](residual(relu), x, target=target), theirs.detach()))
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.filterwarnings("ignore:.*hooks.*:UserWarning", "ignore:.*required_grads.*:UserWarning")
+def test_captum_on_a_vgg(name, record_property):
+    captum = pytest.importorskip("captum.attr")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = hc.toynets.ToyVGG16BN(width=1).eval().double()
+    plain = copy.deepcopy(net)
+    for module in plain.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    x, target = images(32), torch.tensor([0, 3])
+    theirs = getattr(captum, THEIRS[name])(plain).attribute(x, target).abs().amax(1)
+    within(record_property, difference(EVERY[name](net, x, target=target), theirs.detach()))
+
+
+@every
+@pytest.mark.parametrize("family", ["resnet", "densenet", "googlenet"])
+def test_torchvision_networks(explainer, family):
+    """In place or not, and another map than the plain gradient's."""
+    from torchvision import models
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = {"resnet": lambda: models.resnet18(num_classes=5),
+               "densenet": lambda: models.DenseNet(4, (2, 2), 8, num_classes=5),
+               "googlenet": lambda: models.googlenet(num_classes=5, aux_logits=False, init_weights=False),
+               }[family]().eval()
+    x = random_images(2, 3, 48, 64)
+    maps = explainer(net, x, target=1)
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    torch.testing.assert_close(explainer(net, x, target=1), maps)
+    plain = hc.Gradient()(net, x, target=1)
+    assert maps.shape == (2, 48, 64) and bool(maps.isfinite().all())
+    assert not torch.allclose(maps / maps.amax(), plain / plain.amax(), rtol=1e-2)
+
+
+def test_the_rules_on_paper():
+    """One ReLU: plain passes where x > 0, deconvnet where R > 0, guided where both."""
+    x = torch.tensor([-1.0, 2.0, -3.0, 4.0], requires_grad=True)
+    R = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    for gate, expected in ((True, [0, 1, 0, 0]), (False, [1, 1, 0, 0])):
+        with ReLURule(gate) as rule:
+            y = F.relu(x)
+        assert torch.equal(y, x.relu()) and rule.seen == 1
+        found, = torch.autograd.grad(y, x, R)
+        assert torch.equal(found, torch.tensor(expected).float())
+    assert torch.equal(torch.autograd.grad(F.relu(x), x, R)[0], torch.tensor([0, 1.0, 0, -1.0]))
+
+
+def test_positive_weights_leave_nothing_to_clip():
+    """Where no gradient is negative, guided backpropagation is the gradient."""
+    net = ColourNet().double()
+    with torch.no_grad():
+        net.fc.weight.abs_()
+    found = hc.GuidedBackprop()(net, colour_image(), target=1)
+    torch.testing.assert_close(found, hc.Gradient()(net, colour_image(), target=1))
+
+
+@every
+def test_batch_precision_sizes_and_zeros(explainer):
+    net, x = TinyNet(), random_images(3, 3, 24, 40)
+    whole = explainer(net, x)
+    for b in range(3):
+        torch.testing.assert_close(explainer(net, x[b : b + 1])[0], whole[b])
+    torch.testing.assert_close(explainer(TinyNet(inplace=True), x), whole)
+    torch.testing.assert_close(explainer(BranchNet(True), x), explainer(BranchNet(False), x))
+    low = explainer(TinyNet().bfloat16(), x.bfloat16())
+    assert whole.dtype == low.dtype == torch.float32 and bool(low.isfinite().all())
+    assert explainer(net.double(), x.double()).dtype == torch.float64
+    assert explainer(TinyNet(), x, size=(7, 9)).shape == (3, 7, 9)
+    assert torch.equal(explainer(TinyNet(), x, target=lambda logits: logits[:, 0] * 0), torch.zeros(3, 24, 40))
+    with torch.no_grad():
+        assert torch.equal(explainer(TinyNet(), x), whole)
+
+
+@every
+def test_networks_without_relus_are_named(explainer):
+    class Bent(TinyNet):
+        def __init__(self, bend):
+            super().__init__()
+            self.bend = bend
+
+        def forward(self, x):
+            return self.fc(self.bend(self.conv0(x)).mean((2, 3)).repeat(1, 2))
+
+    x = random_images(1, 3, 8, 8)
+    with pytest.raises(ValueError, match="Bent calls none"):
+        explainer(Bent(lambda x: x), x)
+    for name, module in {"gelu": nn.GELU(), "silu": nn.SiLU(inplace=True), "leaky_relu": nn.LeakyReLU(),
+                         "relu6": nn.ReLU6(), "tanh": torch.tanh, "elu": F.elu, "hardswish": nn.Hardswish(),
+                         "prelu": nn.PReLU(), "sigmoid": torch.Tensor.sigmoid, "mish": nn.Mish()}.items():
+        called = "hardtanh" if name == "relu6" else name  # relu6 is made of it
+        with pytest.raises(ValueError, match=f"uses ({name}|{called}).*ReLUs only"):
+            explainer(Bent(module).eval(), x)
+        assert called in OTHER_ACTIVATIONS
+    with pytest.raises(ValueError, match="uses gelu"):
+        explainer(TokenNet(), random_images(1, 3, 8, 8))
+
+
+@every
+def test_nothing_is_left_behind(explainer):
+    net, x = TinyNet(), random_images(1, 3, 8, 8)
+
+    def fail(logits):
+        raise RuntimeError("no")
+
+    before = hc.Gradient()(net, x)
+    explainer(net, x)
+    with pytest.raises(RuntimeError, match="no"):
+        explainer(net, x, target=fail)
+    assert torch.equal(hc.Gradient()(net, x), before)
+    assert not torch.overrides._get_current_function_mode_stack()
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+    assert not any(m._forward_hooks or m._backward_hooks for m in net.modules())
+
+
+@every
+def test_bad_calls_and_repr(explainer):
+    kind = type(explainer)
+    assert eval(repr(explainer), {kind.__name__: kind}) == explainer
+    assert repr(explainer) == f"{kind.__name__}(reduction='max-abs', score='logit')"
+    for bad, words in (({"reduction": "l2"}, "reduction must be"), ({"score": "loss"}, "score must be")):
+        with pytest.raises(ValueError, match=words):
+            kind(**bad)
+    with pytest.raises(ValueError, match="reads no layer"):
+        explainer(TinyNet(), random_images(1, 3, 8, 8), "relu1")
+    with pytest.raises(ValueError, match="training mode"):
+        explainer(TinyNet().train(), random_images(1, 3, 8, 8))
+
+
+@pytest.mark.gpu
+@every
+@pytest.mark.parametrize("relu", ["module", "in place", "functional"])
+def test_cpu_and_gpu_agree(explainer, relu):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    cpu = explainer(residual(relu), images(), target=1)
+    gpu = explainer(residual(relu).cuda(), images().cuda(), target=1)
+    assert gpu.is_cuda
+    torch.testing.assert_close(gpu.cpu(), cpu, rtol=1e-9, atol=1e-12)
