@@ -1,0 +1,88 @@
+"""Asking any explainer for maps, one of this package or one that the reader wrote.
+
+An explainer is anything that can be called as explainer(model, images, target=...) and returns maps
+(m, h, w), or a dict of them. `layers`, `size` and `reshape` are given to those that take them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from .capture import logits_of
+from .ops import Target, at_least_float32
+
+OPTIONS = ("layers", "target", "size", "reshape")
+Parts = dict[str | None, Tensor]
+
+
+def options(explainer: object) -> set[str]:
+    """Which of `OPTIONS` an explainer takes. Raises ValueError where it cannot be asked at all."""
+    if isinstance(explainer, type) or not callable(explainer):
+        known = []
+    else:
+        known = inspect.signature(explainer).parameters.values()
+    anything = any(p.kind is p.VAR_KEYWORD for p in known)
+    named = {p.name for p in known if p.kind is not p.POSITIONAL_ONLY}
+    if "target" not in named and not anything:
+        raise ValueError("base must be an explainer, such as GradCAM(), or a function of (model, "
+                         f"images, target=...) that returns maps (m, h, w); got {explainer!r}")
+    return {name for name in OPTIONS if anything or name in named}
+
+
+def has_field(explainer: object, name: str) -> bool:
+    """Whether it is a dataclass with this field, which `dataclasses.replace` can change."""
+    return is_dataclass(explainer) and name in {f.name for f in fields(explainer)}
+
+
+def unscaled(explainer: object) -> object:
+    """The same explainer without its own `relu` and `normalise`, if it has such fields."""
+    off = {name: False for name in ("relu", "normalise") if has_field(explainer, name)}
+    return replace(explainer, **off) if off else explainer
+
+
+def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
+        **given: object) -> Parts:
+    """{layer, or None for an explainer that returns one tensor: maps (m, h, w)}, detached.
+
+    given: any of `OPTIONS`; what is None, or not taken by the explainer, is left out.
+    Gradients are on while it runs. Raises ValueError where it returns anything but maps.
+    """
+    known = options(explainer)
+    with torch.enable_grad():
+        found = explainer(model, images, target=target, **{
+            key: value for key, value in given.items() if key in known and value is not None})
+    found = found if isinstance(found, Mapping) else {None: found}
+    for maps in found.values():
+        if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != len(images):
+            got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+            raise ValueError(f"base must return maps (m, h, w), one for each of the {len(images)} "
+                             f"images it is given; got {got}")
+    return {name: at_least_float32(maps.detach()) for name, maps in found.items()}
+
+
+@contextmanager
+def overheard(model: nn.Module, x: Tensor) -> Iterator[list[Tensor]]:
+    """A list that gets the logits (m, K) of x (m, 3, H, W), if the first forward inside is one of x.
+
+    x is told by its values, so copies count; the batch may go on after it. Otherwise the list stays
+    empty: an explainer may begin with other inputs or run another module.
+    """
+    heard, calls = [], []
+
+    def hook(_: nn.Module, inputs: tuple, output: object) -> None:
+        calls.append(None)
+        first = inputs[0][:len(x)] if inputs and isinstance(inputs[0], Tensor) else None
+        if len(calls) == 1 and first is not None and torch.equal(first, x):
+            heard.append(logits_of(output, len(inputs[0]))[:len(x)].detach())
+
+    handle = model.register_forward_hook(hook)
+    try:
+        yield heard
+    finally:
+        handle.remove()

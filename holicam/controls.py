@@ -1,0 +1,96 @@
+"""Maps that know nothing of the network: what an explanation has to beat, and the one it cannot.
+
+None of them runs the network. They are called like any explainer, so that every metric, wrapper and
+table takes them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .inputs import InputExplainer
+from .ops import Target, at_least_float32
+from .settings import check_count
+
+
+@dataclass(frozen=True)
+class RandomMap(InputExplainer):
+    """Each pixel a number drawn evenly from [0, 1): the same map for every image of a size.
+
+    seed: the map follows from it alone, not from device, batch or target. Built in chapter 10.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("seed", self.seed, 0)
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        one = torch.rand(*images.shape[2:], generator=generator)  # (H, W), on the CPU
+        return one.to(at_least_float32(images)).repeat(len(images), 1, 1)
+
+
+@dataclass(frozen=True)
+class CenterMap(InputExplainer):
+    """Minus the distance in pixels to the middle of the image, ((H - 1) / 2, (W - 1) / 2).
+
+    The "Center" row of UCAG's Table 2: photographers put things in the middle, and a map that bets
+    on this alone finds many. Built in chapter 10.
+    """
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        like = at_least_float32(images)
+        y, x = (torch.arange(n, device=like.device, dtype=like.dtype) - (n - 1) / 2
+                for n in like.shape[2:])
+        away = (y[:, None].square() + x.square()).sqrt()  # (H, W)
+        return -away.repeat(len(images), 1, 1)
+
+
+@dataclass(frozen=True)
+class SobelMap(InputExplainer):
+    r"""How fast the luminance changes: sqrt(L_x^2 + L_y^2) with Sobel's 3 x 3 differences.
+
+    L = 0.299 R + 0.587 G + 0.114 B of the image before it was normalised, from 0 to 1; the change is
+    that of a pixel, borders are repeated. An edge detector looks like many explanations and explains
+    nothing. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
+    """
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        images = at_least_float32(images)
+        luminance = torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMINANCE))
+        L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
+        across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]
+        across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]
+        down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
+        return torch.hypot(across, down) / 8
+
+
+# Shares of red, green and blue (ITU-R BT.601), times the ImageNet deviations that normalising takes out.
+LUMINANCE = (0.299 * 0.229, 0.587 * 0.224, 0.114 * 0.225)
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth(InputExplainer):
+    """The object itself: 1 inside, 0 outside. The best map for localisation, not for the network.
+
+    masks: (B, H, W), bool or numbers, one for each image of the call. Built in chapter 10.
+    """
+
+    masks: Tensor | None = field(default=None, repr=False)
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        wanted = len(images), *images.shape[2:]
+        if not isinstance(self.masks, Tensor) or tuple(self.masks.shape) != wanted:
+            got = tuple(self.masks.shape) if isinstance(self.masks, Tensor) else self.masks
+            raise ValueError(f"GroundTruth must be given the true masks of these images, "
+                             f"GroundTruth(masks) with masks of shape {wanted}; got {got!r}")
+        return self.masks.to(at_least_float32(images))

@@ -1,0 +1,199 @@
+r"""Unfold and conquer attribution guidance (UCAG): explain an image piece by piece.
+
+    M = V(up(E(I_s) exp(p_c(I_s)))) / Gamma                                  (UCAG eqs. 1-6)
+
+The image is cut into n x n overlapping patches I_s; each is enlarged and explained on its own by any
+explainer E, weighted by how sure the network is of the class there, and put back in its place (V).
+Gamma counts the patches that cover a pixel: its map is their mean. Hong et al., "Towards Better
+Visualizing the Decision Basis of Networks via Unfold and Conquer Attribution Guidance", AAAI 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .asking import Parts, ask, has_field, options, overheard, unscaled
+from .capture import Reshape, check_call, logits_of
+from .gradcam import GradCAM
+from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
+from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
+from .stream import check_chunk, stream
+from .unfold import STRIDES, Grid, unfold_grid
+
+# What becomes of the confidences (B, n n) of an image's patches.
+CONFIDENCE = {"exp": torch.exp, "exp/max": lambda p: (p - p.amax(1, True)).exp(), "none": torch.ones_like}
+_DEFAULT = {"rho": 0.555, "stride": "even", "confidence": "exp", "count_from": 0, "smooth": False}
+PRESETS = {"default": _DEFAULT, "paper": _DEFAULT,
+           "reference": {"rho": 124 / 224, "stride": "floor", "confidence": "exp/max", "count_from": 1,
+                         "smooth": True, "bridge": (224, 224)}}
+
+
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """What `intermediate=True` returns for a layer; n n patches, row by row."""
+
+    map: Tensor  # (B, H, W), the final one
+    patches: Tensor  # (B, n n, h, w): E of each patch, before its weight, signed
+    scores: Tensor  # (B, n n): p_c of each patch
+    weights: Tensor  # (B, n n): exp(p_c), or as `confidence` says
+    coverage: Tensor  # (H, W) long: Gamma
+    grid: Grid  # where the patches lie
+
+
+@dataclass(frozen=True)
+class UCAG:
+    """UCAG around any explainer.
+
+    base: an explainer of this package, or anything callable as base(model, images, target=...) that
+        returns maps (m, h, w), or a dict of them; it is handed `layers`, `size` and `reshape` where
+        it takes them. It runs on enlarged patches, with its `relu` and `normalise` switched off if
+        it has them, since eq. 5 wants signed maps as they are.
+    preset: "default" and "paper" are the text. "reference" is the authors' code: patches of 124 in
+        224 pixels at a floored stride, weights scaled to at most 1, coverage counted from 1 (which
+        halves the map in the corners), smoothed CAMs, maps of the input by way of 224 x 224.
+    patches, rho: n, the number of patches along an axis, and their size as a share of the image's.
+    alpha: how much a patch is enlarged (bicubic), to int(alpha H') x int(alpha W').
+    confidence: "exp", exp(p_c), from 1 to e; "exp/max", divided by the largest of the image's
+        patches; "none".
+    count_from: 0, or 1 to divide by Gamma + 1. stride: see `unfold.unfold_grid`.
+    smooth: a finished map of a layer is stretched to [0, 1], then blurred (5 x 5, sigma 3).
+    bridge: (h, w) to which maps of the input, rather than of a layer, are resized first, or None.
+    relu: whether a CAM, a base whose own `relu` is on, gets its ReLU at the end. Other maps keep
+        their sign.
+    chunk: the largest batch given to base; patches of several images share it.
+
+    Costs a forward of the images and what base costs on n n patches of alpha rho times the side. p_c
+    comes from base's own first forward if that is one of the patches as they are; if not, as for a
+    base that asks at many points at once, each patch costs a forward more. Built in chapter 10.
+    """
+
+    takes: ClassVar[str] = "layer"  # of an instance: what its base takes
+
+    base: object = GradCAM()
+    preset: str = "default"
+    patches: int = 6
+    alpha: float = 2.6
+    rho: float | None = None
+    stride: str | None = None
+    confidence: str | None = None
+    count_from: int | None = None
+    smooth: bool | None = None
+    bridge: tuple[int, int] | None = None
+    relu: bool = True
+    chunk: int = 16
+
+    def __post_init__(self) -> None:
+        fill_preset(self, PRESETS)
+        check_count("patches", self.patches)
+        check_number("alpha", self.alpha, above=True)
+        check_number("rho", self.rho, 0, 1, above=True)
+        one_of("stride", self.stride, STRIDES)
+        one_of("confidence", self.confidence, CONFIDENCE)
+        one_of("count_from", self.count_from, (0, 1))
+        check_flag("smooth", self.smooth)
+        check_flag("relu", self.relu)
+        for side in self.bridge or ():
+            check_count("a side of bridge", side)
+        check_chunk(self.chunk)
+        if self.rho * self.patches < 1:
+            raise ValueError("patches must meet, patches * rho must be at least 1; got "
+                             f"{self.patches} * {self.rho}")
+        kind = "layer" if "layers" in options(self.base) else "input"
+        object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
+
+    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
+                 intermediate: bool = False) -> Maps:
+        """Maps of a batch: one per image, and per layer if base gives one per layer.
+
+        Args:
+            images: (B, 3, H, W), normalised as the network expects. The network must take patches
+                of the size that alpha and rho make.
+            layers, reshape: what base makes of them.
+            target: None (top-1 of the whole image), a class, one class per image, or a callable
+                (m, K) -> (m,), which must treat each row alike; given probabilities, it is p_c.
+            size: None or "native" for the images' (H, W); (H, W) resizes the finished maps.
+            intermediate: `Stages` in place of maps.
+
+        Returns (B, H, W), float32 or float64, raw. Raises ValueError and what base raises.
+        """
+        check_call(model, images)
+        out = output_size(None if size == "native" else size, images)
+        if layers is not None and "layers" not in options(self.base):
+            raise ValueError(f"base takes no layers: leave out layers={layers!r}")
+        with torch.inference_mode(False), torch.no_grad():
+            images = images.clone() if images.is_inference() else images.detach()
+            target = stream(model, images, _nothing, 0, target, chunk=self.chunk)[0]
+            grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
+            E, p, kept = self._explained(model, images, grid, target, intermediate, layers=layers,
+                                         size="native", reshape=reshape)
+            weights = CONFIDENCE[self.confidence](p)  # (B, n n)
+            maps = {name: upsample(self._conquered(m, weights, grid, images), out)
+                    for name, m in E.items()}
+            if intermediate:
+                count = grid.coverage().to(p.device)
+                maps = {name: Stages(m, kept[name], p, weights, count, grid) for name, m in maps.items()}
+        return maps[None] if None in maps else maps
+
+    def _explained(self, model: nn.Module, images: Tensor, grid: Grid, target: Target,
+                   keep: bool, **given: object) -> tuple[Parts, Tensor, Parts]:
+        """Eqs. 1-4: {layer, or None: E (B, n n, H', W')}, p_c (B, n n), and E as base gave it."""
+        E, scores, kept = defaultdict(list), [], defaultdict(list)
+        shape = len(images), self.patches**2
+        for some in torch.arange(math.prod(shape), device=images.device).split(self.chunk):
+            owner, patch = some // shape[1], some % shape[1]
+            x = self._enlarged(grid.cut(images, owner, patch))
+            wanted = target if callable(target) else target[owner]
+            with overheard(model, x) as heard:
+                found = ask(unscaled(self.base), model, x, wanted, **given)
+            for name, maps in found.items():
+                through = self.bridge if self.bridge and self.takes == "input" else maps.shape[1:]
+                E[name].append(upsample(upsample(maps, through), grid.size))
+                if keep:
+                    kept[name].append(maps)
+            logits = heard[0] if heard else logits_of(model(x), len(x))
+            scores.append(select_score(logits, wanted, "prob"))
+        E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()}
+                   for parts in (E, kept))
+        return E, torch.cat(scores).view(shape), kept
+
+    def _enlarged(self, x: Tensor) -> Tensor:
+        """Psi(., alpha) of patches (m, 3, H', W')."""
+        size = tuple(max(1, int(self.alpha * n + 1e-9)) for n in x.shape[2:])
+        if size == tuple(x.shape[2:]):
+            return x
+        return F.interpolate(at_least_float32(x), size, mode="bicubic").to(x.dtype)
+
+    def _conquered(self, E: Tensor, weights: Tensor, grid: Grid, images: Tensor) -> Tensor:
+        """Eqs. 5 and 6, and what follows for a CAM. (B, H, W)"""
+        count = grid.coverage().to(E) + self.count_from
+        maps = grid.fold(E * weights[..., None, None].to(E)) / count
+        maps = upsample(maps, images.shape[2:])  # the floored stride has a canvas of its own
+        maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps
+        return _blurred(normalise(maps)) if self.smooth and self.takes != "input" else maps
+
+    @property
+    def _has_relu(self) -> bool:
+        """The CAM family has a field `relu`; UCAG has one too, and asks its base."""
+        return getattr(self.base, "_has_relu", has_field(self.base, "relu"))
+
+
+def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """No input beside the images."""
+    raise NotImplementedError
+
+
+def _blurred(maps: Tensor) -> Tensor:
+    """Gaussian of 3 pixels on 5 x 5, mirrored at the border; smaller on maps below 3 pixels."""
+    from torchvision.transforms.functional import gaussian_blur
+
+    kernel = [min(5, 2 * n - 1) for n in maps.shape[:0:-1]]  # (W, H) is its order
+    return gaussian_blur(maps[:, None], kernel, [3.0, 3.0])[:, 0]

@@ -1,0 +1,96 @@
+"""Images cut into overlapping patches, and maps of patches put back where they belong.
+
+Patches have numbers 0..n*n-1, row by row. Nothing is cut before it is asked for: `Grid.cut` takes
+any mixture of images and patches, so that the patches of a batch stream through a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import torch
+from torch import Tensor
+
+from .ops import one_of
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where n x n patches lie: their first rows and columns, and their size (H', W')."""
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+    size: tuple[int, int]
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(H, W) of what the patches cover: the image, but for the "floor" stride."""
+        return self.rows[-1] + self.size[0], self.cols[-1] + self.size[1]
+
+    def coverage(self) -> Tensor:
+        """Gamma (H, W), long: how many patches cover each pixel of the canvas; at least 1."""
+        rows, cols = (torch.stack([(at >= s) & (at < s + length) for s in starts]).sum(0)
+                      for at, starts, length in zip(map(torch.arange, self.canvas),
+                                                    (self.rows, self.cols), self.size, strict=True))
+        return rows[:, None] * cols
+
+    def cut(self, images: Tensor, owner: Tensor, patch: Tensor) -> Tensor:
+        """The patches (m, C, H', W') with these numbers (m,) of these images (m,)."""
+        y, x = (torch.tensor(starts, device=images.device)[number, None]
+                + torch.arange(length, device=images.device)  # (m, H') and (m, W')
+                for starts, number, length in zip(
+                    (self.rows, self.cols), (patch // len(self.cols), patch % len(self.cols)),
+                    self.size, strict=True))
+        y, x = y.clamp(max=images.shape[2] - 1), x.clamp(max=images.shape[3] - 1)
+        pixels = images.movedim(1, 3)[owner[:, None, None], y[:, :, None], x[:, None, :]]
+        return pixels.movedim(3, 1)
+
+    def fold(self, maps: Tensor) -> Tensor:
+        """Maps of patches (B, n n, H', W') summed where they belong: (B, H, W), the canvas."""
+        canvas = maps.new_zeros(len(maps), *self.canvas)
+        for patch, (y, x) in enumerate(product(self.rows, self.cols)):
+            canvas[:, y:y + self.size[0], x:x + self.size[1]] += maps[:, patch]
+        return canvas
+
+
+def unfold_grid(size: Sequence[int], patches: int = 6, rho: float = 0.555,
+                stride: str = "even") -> Grid:
+    """patches x patches pieces of an image (H, W), each round(rho H) x round(rho W).
+
+    Args:
+        stride: "even" spreads them from edge to edge, round(i (H - H') / (patches - 1)); "floor" is
+            the code of UCAG's authors: int(rho H) rows, every (H - H' + 2) // (patches - 1), which
+            may end before the image or beyond it, where the last row is read again.
+
+    Raises ValueError where a pixel would lie in no patch. UCAG eq. 1. Built in chapter 10.
+    """
+    one_of("stride", stride, STRIDES)
+    (rows, height), (cols, width) = (_axis(n, patches, rho, stride) for n in size)
+    return Grid(rows, cols, (height, width))
+
+
+def _axis(length: int, n: int, rho: float, stride: str) -> tuple[tuple[int, ...], int]:
+    """The first places of n pieces of one axis, and their length."""
+    rounded, spread = STRIDES[stride]
+    piece = max(1, rounded(rho * length))
+    starts = spread(length - piece, n) if n > 1 else [0]
+    if any(b - a > piece for a, b in pairwise(starts)) or (n == 1 and piece < length):
+        raise ValueError(f"{n} patches of {piece} pixels leave gaps on {length} pixels: take more "
+                         "patches or a larger rho")
+    return tuple(starts), piece
+
+
+def _even(slack: int, n: int) -> list[int]:
+    """From edge to edge; ties are broken so that the second half mirrors the first."""
+    first = [round(i * slack / (n - 1)) for i in range(n)]
+    return [first[i] if 2 * i < n else slack - first[n - 1 - i] for i in range(n)]
+
+
+def _floor(slack: int, n: int) -> list[int]:
+    return [i * ((slack + 2) // (n - 1)) for i in range(n)]
+
+
+# How the length of a piece is rounded, and where the pieces begin.
+STRIDES = {"even": (round, _even), "floor": (lambda length: int(length + 1e-9), _floor)}
