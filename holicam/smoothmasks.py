@@ -1,0 +1,90 @@
+r"""What extremal perturbation is made of: images under many blurs, and masks that cannot be rough.
+
+A mask value m in [0, 1] says how sharp a pixel is: images are blurred with several deviations, and
+m chooses between them. A mask is held by few numbers p on a coarse grid; a pixel takes the largest
+of its neighbours' values, softly, each weaker the farther away. Everything here is differentiable
+in p and made on the images' device.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def blur_matrix(length: int, sigma: float) -> Tensor:
+    """(length, length): a Gaussian along one axis, cut at 4 sigma, border pixels repeated; float64."""
+    reach = -int(-4 * sigma // 1)
+    offset = torch.arange(-reach, reach + 1)
+    weight = torch.exp(-0.5 * (offset.double() / max(sigma, 1e-12)).square())
+    at = (torch.arange(length)[:, None] + offset).clamp(0, length - 1)  # (length, 2 reach + 1)
+    matrix = torch.zeros(length, length, dtype=torch.float64)
+    return matrix.scatter_add_(1, at, (weight / weight.sum()).expand(length, -1))
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """x (..., H, W) under a Gaussian of `sigma` pixels."""
+    down, right = (blur_matrix(length, sigma).to(x) for length in x.shape[-2:])
+    return down @ x @ right.mT
+
+
+def blur_levels(images: Tensor, levels: int = 8, sigma: float = 20.0) -> Tensor:
+    """(B, levels, 3, H, W): images blurred with `sigma` at level 0, in equal steps down to not."""
+    return torch.stack([blur(images, sigma * (1 - k / (levels - 1))) for k in range(levels)], 1)
+
+
+def blend(pyramid: Tensor, masks: Tensor) -> Tensor:
+    """Masks (n, H, W) applied to pyramids (n, levels, 3, H, W): (n, 3, H, W).
+
+    m = 1 is the image, m = 0 its strongest blur; between two levels it is linear in m.
+    """
+    at = masks * (pyramid.shape[1] - 1)
+    low = at.detach().floor().clamp(0, pyramid.shape[1] - 2)
+    index = low.long()[:, None, None].expand(-1, 1, *pyramid.shape[2:])
+    below, above = pyramid.gather(1, index)[:, 0], pyramid.gather(1, index + 1)[:, 0]
+    return torch.lerp(below, above, (at - low)[:, None])
+
+
+class SmoothMasks:
+    r"""Masks from parameters p on a grid: `masks(p)`, p (n, h, w) in [0, 1], gives the canvas.
+
+        m(y) = \sum_i v_i softmax(coldness v)_i,  v_i = p_i exp(-2 max(0, |y - step i| / reach - 1/2)^2)
+
+    over the parameters i up to ceil(reach / step) + 1 cells away, 0 beyond the grid. The canvas goes
+    `reach` pixels beyond the outermost parameters; `crop` cuts the image's part out of it.
+
+    Args: size (H, W) of the images; step, reach: whole pixels; like: the dtype and device wanted.
+    Fong et al., "Extremal Perturbations and Smooth Masks", ICCV 2019. Built in chapter 12.
+    """
+
+    def __init__(self, size: tuple[int, int], step: int, reach: int, coldness: float,
+                 like: Tensor) -> None:
+        self.size, self.reach, self.coldness = size, reach, coldness
+        self.grid = tuple(-(-length // step) for length in size)
+        self.radius = 1 - (-reach // step)
+        self.pad = self.radius - (-reach // step)
+        near = torch.arange(-self.radius, self.radius + 1, device=like.device)
+        self.base, far = [], []
+        for cells in self.grid:
+            pixel = torch.arange(-reach, (cells - 1) * step + reach + 1, device=like.device)
+            cell = pixel.div(step, rounding_mode="floor")
+            self.base.append(cell - cell[0])  # the row of unfolded neighbourhoods
+            far.append((pixel - step * (cell + near[:, None])).to(like))  # (2 radius + 1, pixels)
+        squared = far[0].square()[:, None, :, None] + far[1].square()[None, :, None, :]
+        z = squared.sqrt().flatten(0, 1) / reach  # (neighbours, height, width)
+        self.weight = torch.exp(-2 * (z - 0.5).clamp_min(0).square())
+
+    def __call__(self, p: Tensor) -> Tensor:
+        down, right = self.base
+        padded = F.pad(p[:, None], (self.pad,) * 4)
+        near = F.unfold(padded, 2 * self.radius + 1)  # (n, neighbours, places)
+        wide = padded.shape[-1] - 2 * self.radius
+        near = near.unflatten(2, (-1, wide))[:, :, down][..., right]  # (n, neighbours, height, width)
+        v = self.weight * near
+        return (v * (self.coldness * v).softmax(1)).sum(1).clamp(0, 1)
+
+    def crop(self, canvas: Tensor) -> Tensor:
+        """The part (n, H, W) of a canvas that lies on the image."""
+        (height, width), start = self.size, self.reach
+        return canvas[:, start : start + height, start : start + width]
