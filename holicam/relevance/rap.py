@@ -1,0 +1,67 @@
+"""RAP: suppression counts as relevance too, and what it takes is paid back by all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..inputs import InputExplainer
+from ..ops import Target
+from .mode import Op
+from .rules import Rules, absolute, divide
+from .walk import walk
+
+
+def shift(C: Tensor, amount: Tensor) -> Tensor:
+    """Take `amount` (B,) away from each image's C, in equal parts from all that is not 0."""
+    support = (C != 0).to(C)
+    part = divide(amount, support.flatten(1).sum(1))  # (B,)
+    return C - support * part.view(-1, *[1] * (C.dim() - 1))
+
+
+def total(R: Tensor) -> Tensor:
+    """The sum of each image, (B,)."""
+    return R.flatten(1).sum(1)
+
+
+def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+    r"""With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what
+    suppressed (in a linear layer, to what excited as well), and both once more to what suppressed;
+    then all that received anything pays back until the sum is R's:
+
+        C = x^+ [L^T_{W^+}(R^+/P) + L^T_{|W^-|}(R^-/N + R/(P+N))],   C - [C != 0](\sum C - \sum R)/nnz.
+
+    A 1 x 1 convolution shares by |x| |W|.
+    """
+    if op.conv and not op.kernel:
+        return absolute(R, xs, op)
+    positive, negative = R.clamp(min=0), R.clamp(max=0)
+    with torch.enable_grad():
+        u = xs[0].detach().clamp(min=0).requires_grad_()
+        P, N = op.apply(u, op.W.clamp(min=0)), op.apply(u, -op.W.clamp(max=0))
+        p, n = P.detach(), N.detach()
+        to_excited = divide(positive, p) if op.conv else divide(positive, p) + divide(negative, p)
+        to_suppressed = divide(R, p + n) + (divide(negative, n) if op.conv else 0)
+        pulled, = torch.autograd.grad([P, N], u, [to_excited, to_suppressed])
+    C = u.detach() * pulled
+    return (shift(C, total(C) - total(R)),)
+
+
+@dataclass(frozen=True)
+class RAP(InputExplainer):
+    r"""Relative attributing propagation: signed relevance from S_c e_c, summed over colours.
+
+    Sums, poolings, batch norms and the first layer as in `LRP`. The paper's special first step
+    never runs in the authors' published code (it waits for a largest relevance of exactly 1, and the
+    start is the logit); it is not here either. Written from descriptions of the method, and checked
+    only against a slow version of the same: experimental. One forward, about three backwards. Nam
+    et al., AAAI 2020. Built in chapter 11.
+    """
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        walked = walk(model, images, target, Rules(linear=relative))
+        return walked.back(walked.score * walked.one_hot)[None].sum(1)

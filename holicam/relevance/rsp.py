@@ -1,0 +1,91 @@
+"""RSP: Grad-CAM's channels, for and against the class, walk down to the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from ..cam import grad_cam
+from ..capture import capture
+from ..inputs import InputExplainer
+from ..models import default_layers
+from ..ops import Target
+from .mode import Op
+from .rap import shift, total
+from .rules import Rules, divide, pull, spread, zplus
+from .walk import walk
+
+
+def one_kernel_each(op: Op) -> Callable[[Tensor, Tensor], Tensor]:
+    """The convolution `op` of u (B, C, h, w) with V (B, O, I, k, k): other kernels for each image."""
+    groups = op.settings.get("groups", 1)
+
+    def apply(u: Tensor, V: Tensor) -> Tensor:
+        settings = op.settings | {"groups": groups * len(u)}
+        y = conv2d(u.reshape(1, -1, *u.shape[2:]), V.flatten(0, 1), **settings)
+        return y.view(len(u), -1, *y.shape[2:])
+
+    return apply
+
+
+def sectional(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+    r"""\Omega = the weight gradient of \langle L_W(x^+), |R| \rangle, once for R > 0 and once for
+    R < 0, takes the weights' place: C_+ and C_- share |R^+| and |R^-| by x^+ \Omega.
+
+    A 1 x 1 convolution hands on C_+ - C_-, any other twice that, less \sum R in equal parts from
+    all that received anything. \Omega belongs to one image, never to the batch.
+    """
+    if not op.conv:  # a linear layer below the start
+        return zplus(R, xs, op)
+    u, apply = xs[0].clamp(min=0), one_kernel_each(op)
+    each, own = op.W.expand(len(u), *op.W.shape), replace(op, apply=apply)
+
+    def share(amount: Tensor) -> Tensor:
+        omega, = pull(lambda V: apply(u, V), [each], lambda z: amount)  # (B, O, I, k, k)
+        return spread(amount, [(u, omega)], own)
+
+    C = share(R.clamp(min=0)) - share(-R.clamp(max=0))
+    return (shift(2 * C, total(R)) if op.kernel else C,)
+
+
+def excited(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+    """A sum shares in proportion to what is positive in each summand."""
+    xs = [x.clamp(min=0) for x in xs]
+    part = divide(R, sum(xs) + 1e-9)
+    return tuple(x * part for x in xs)
+
+
+def start_layer(model: nn.Module) -> str:
+    """The last default layer; where that is a pooling, the layer below it."""
+    name = default_layers(model)[-1]
+    if not isinstance(model.get_submodule(name), nn.MaxPool2d):
+        return name
+    parent, _, number = name.rpartition(".")
+    return f"{parent}.{int(number) - 1}"
+
+
+@dataclass(frozen=True)
+class RSP(InputExplainer):
+    r"""Relative sectional propagation: from the tensor w_k A_k / max of Grad-CAM at a deep layer,
+    whose sign says for or against the class, down to the image; summed over colours.
+
+    layer: where it starts; None is the end of a ResNet's last stage, the layer below a VGG's last
+    pooling. Poolings, batch norms and the first layer as in `LRP`. Experimental, as `RAP` is. Two
+    forwards, one backward above the layer and about five below. Nam et al., AAAI 2021. Built in
+    chapter 11.
+    """
+
+    layer: str | None = None
+
+    def explain(self, model: nn.Module, images: Tensor, target: Target,
+                intermediate: bool) -> Tensor:
+        layer = start_layer(model) if self.layer is None else self.layer
+        seen = capture(model, images, layer, target)
+        A, G = seen.A[layer], seen.G[layer]
+        start = grad_cam(A, G) * A  # (B, C, h, w)
+        start = start / (start.amax((1, 2, 3), keepdim=True).clamp(min=0) + 1e-9)
+        walked = walk(model, images, seen.target, Rules(linear=sectional, add=excited), layer)
+        return walked.back(start, layer)[None].sum(1)

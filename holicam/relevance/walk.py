@@ -1,0 +1,90 @@
+"""One forward that remembers how relevance goes back; `torch.autograd.grad` is then the walk.
+
+It sums relevance where paths meet, and goes only where it is asked to. While the network runs, a
+mode (`mode.RelevanceMode`) turns its operations into steps with rules; nothing is hooked but the
+layers asked for, and no weight, module or `forward` is replaced, so that nothing has to be put back
+and a sum needs no module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ..capture import _recorded, check_call, frozen, logits_of
+from ..models import find_layers
+from ..ops import Target, at_least_float32, resolve_target
+from .mode import RelevanceMode
+from .rules import Rules
+
+
+@dataclass(eq=False)
+class Walk:
+    """A forward that is done, and may be walked back from any start, any number of times."""
+
+    logits: Tensor  # (B, K), detached
+    target: Tensor  # (B,) long
+    places: dict[str | None, Tensor] = field(repr=False)  # {layer: A (B, C, h, w)} or {None: the image}
+    _out: Tensor = field(repr=False)
+
+    @property
+    def one_hot(self) -> Tensor:
+        """e_c, (B, K)."""
+        return nn.functional.one_hot(self.target, self.logits.shape[1]).to(self.logits)
+
+    @property
+    def score(self) -> Tensor:
+        """S_c, (B, 1)."""
+        return self.logits.gather(1, self.target[:, None])
+
+    def back(self, start: Tensor, layer: str | None = None) -> dict[str | None, Tensor]:
+        """The relevance of every place, from the relevance `start` of the logits (B, K).
+
+        layer: start there instead, from (B, C, h, w). Places that it does not depend on get 0.
+        """
+        out = self._out if layer is None else self.places[layer]
+        if not out.requires_grad:
+            return {name: torch.zeros_like(x) for name, x in self.places.items()}
+        found = torch.autograd.grad(out, list(self.places.values()), start.to(out), retain_graph=True,
+                                    allow_unused=True, materialize_grads=True)
+        return dict(zip(self.places, found, strict=True))
+
+
+def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules | None = None,
+         layers: str | Sequence[str] | None = None, *, to_image: bool = True) -> Walk:
+    """One forward under `rules`; the walk may end at the image and at the outputs of `layers`.
+
+    to_image: False where only the layers are of interest: nothing below them is remembered.
+
+    Raises what `capture.capture` raises, and ValueError for operations without a rule or a callable
+    target. Networks of half precision are computed in float32. Model and caller keep their state.
+    """
+    check_call(model, images)
+    if callable(target):
+        raise ValueError("relevance starts at a class, so its target must be None or class indices, "
+                         "not a callable; gradient methods take callables")
+    if any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
+        raise ValueError("the network is compiled by TorchScript, which hides its operations: give the Python module")
+    wanted = {} if layers is None else find_layers(model, layers)
+    with torch.inference_mode(False), torch.enable_grad(), frozen(model):
+        image = at_least_float32(images.clone() if images.is_inference() else images.detach())
+        image = image.detach().requires_grad_(to_image)
+        fed = image.clone()  # the first layer may work in place
+        mode = RelevanceMode(rules or Rules(), fed if to_image else None)
+        recorded = _recorded(wanted, True, "raise") if wanted else nullcontext({})
+        with recorded as A, mode:
+            out = logits_of(model(fed), len(images))
+        if missing := [name for name in wanted if name not in A]:
+            raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
+        logits = out.detach().clone()
+        if not bool(logits.isfinite().all()):
+            raise ValueError("the network's logits hold NaN or infinite values: check that the images are finite and "
+                             "normalised, and the weights sound")
+    if mode.linear:
+        mode.linear[-1].last = True
+    places = {name: A[name] for name in wanted} | ({None: image} if to_image else {})
+    return Walk(logits, resolve_target(logits, target), places, out)
