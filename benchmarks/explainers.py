@@ -1,0 +1,133 @@
+"""What every explainer costs, in forwards of the network, beside the peers: python benchmarks/explainers.py
+
+    python benchmarks/explainers.py [--network resnet50|toy-resnet50] [--only NAME ...] [--rounds N]
+
+All sides run in this process, in turn, in float32 and (on a CPU) one thread; see timing.py. 1 F is one plain forward
+of one image in a batch of the size that the row uses. A method that asks the network about masks is timed on about
+256 of them and reported a mask. Extremal perturbation is timed on 8 of its 800 steps. Writes results/explainers-*.json,
+which tools/speed_page.py turns into the table on the site. gates.py measures what we promise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peers import PEERS
+from timing import machine, medians, peak_mb
+
+import holicam as hc
+
+RESULTS = Path(__file__).parent / "results"
+LAYER, MASK_LAYER, STAGES = "layer4", "layer1", ["layer1", "layer2", "layer3", "layer4"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """How one explainer is timed. units: masks or steps in this run; total: in a run with its defaults."""
+
+    make: Callable[[], object]
+    layers: object = LAYER
+    images: int = 4
+    unit: str = ""
+    units: int = 0
+    total: int = 0
+
+
+def masks(make: Callable[[], object], total: int, units: int = 256, layers: object = MASK_LAYER) -> Work:
+    return Work(make, layers, 1, "mask", units, total)
+
+
+# What is not named here runs with its defaults: on layer4, 4 images (1 image where it costs more than 20 F).
+WORK = {
+    "score-cam": masks(hc.ScoreCAM, 2048),
+    "ss-cam": masks(lambda: hc.SSCAM(samples=1), 35 * 2048),
+    "is-cam": masks(lambda: hc.ISCAM(samples=1), 10 * 2048),
+    "pcam+": masks(hc.PCAMPlus, 3904, layers=[MASK_LAYER]),
+    "pcam-": masks(hc.PCAMMinus, 3904, layers=[MASK_LAYER]),
+    "pcam+-": masks(hc.PCAM, 7808, 512, [MASK_LAYER]),
+    "cam+": masks(hc.CAMPlus, 2048), "cam-": masks(hc.CAMMinus, 2048), "cam+-": masks(hc.CAMBoth, 4096, 512),
+    "rise": masks(lambda: hc.RISE(masks=256), 6000, layers=None),
+    "occlusion": masks(lambda: hc.Occlusion(window=64, stride=11), 441, layers=None),
+    "extremal-perturbation": Work(lambda: hc.ExtremalPerturbation(steps=8), None, 1, "step", 8, 800),
+    "ground-truth": Work(lambda: hc.GroundTruth(torch.ones(4, 224, 224)), None),
+}  # fmt: skip
+
+
+def network(name: str):
+    """(model in eval mode, channels of its MASK_LAYER); random weights for torchvision's network."""
+    if name.startswith("toy"):
+        return hc.load_model(name)
+    from torchvision import models
+
+    torch.manual_seed(0)
+    return models.get_model(name, weights=None).eval()
+
+
+def work_of(name: str) -> Work:
+    if name in WORK:
+        return WORK[name]
+    kind, row = hc.explainers[name], hc.info(name)
+    layers = LAYER if getattr(kind(), "takes", "layer") == "layer" else None
+    return Work(kind, layers, 1 if row.forwards > 20 else 4)
+
+
+def measure(name: str, model: torch.nn.Module, images: torch.Tensor, target: int, rounds: int) -> dict:
+    work, batch = work_of(name), images
+    explainer, batch = work.make(), images[: work.images]
+    layer = work.layers if isinstance(work.layers, str) else MASK_LAYER if work.unit == "mask" else LAYER
+
+    @torch.no_grad()
+    def forwards():
+        for _ in range(2):
+            model(images[:4])
+
+    def ours():
+        explainer(model, batch, work.layers, target)
+
+    runs = {"forwards": forwards, "ours": ours}
+    runs |= {peer: make(model, batch, layer, target) for peer, make in PEERS.get(name, {}).items()}
+    taken = medians(runs, rounds if work.images > 1 else min(rounds, 1))
+    one = taken.pop("forwards") / 8  # one F, in batches of four
+    count = len(batch) * (work.units or 1)
+    own = taken.pop("ours")
+    return {
+        "explainer": name, "settings": repr(explainer), "layers": work.layers, "images": len(batch),
+        "unit": work.unit, "units": work.units, "total_units": work.total,
+        "F": round(own / one / count, 3), "ms": round(1e3 * own / count, 2), "F_ms": round(1e3 * one, 2),
+        "peers": {peer: {"F": round(s / one / count, 3), "ratio": round(s / own, 2)} for peer, s in taken.items()},
+        "extra_mb": round(peak_mb(ours), 1),
+    }  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--network", default="resnet50")
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = network(options.network).to(device)
+    images = hc.toyland.batch(4, split="test").images.to(device)
+    rows = []
+    for name in options.only or hc.explainers:
+        rows.append(measure(name, model, images, 3, options.rounds))
+        row = rows[-1]
+        sys.stdout.write(f"{name:22} {row['F']:9.3f} F{' a ' + row['unit'] if row['unit'] else ''}  "
+                         f"{row['extra_mb']:7.1f} MB  {row['peers']}\n")
+        sys.stdout.flush()
+    if not options.only:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"explainers-{options.network}-{device}.json"
+        path.write_text(json.dumps({"network": options.network, **machine(), "rows": rows}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

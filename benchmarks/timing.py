@@ -1,0 +1,74 @@
+"""Medians of interleaved runs in CPU seconds, and the memory that a run needs beyond what is there."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+import torch
+
+Run = Callable[[], object]
+
+
+def medians(runs: Mapping[str, Run], rounds: int = 3) -> dict[str, float]:
+    """{name: median CPU seconds}. All take turns, so that a slow minute of the machine hits all of them.
+
+    CPU seconds of this process, because other work on the machine weighs little in them. On a GPU: seconds
+    between synchronisations.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for round_ in range(rounds + 1):
+        for name, run in runs.items():
+            began = _now()
+            run()
+            if round_ or rounds == 0:  # the first round warms up
+                taken[name].append(_now() - began)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def peak_mb(run: Run) -> float:
+    """MB beyond what the process held before: of the GPU, or of a forked child on the CPU (one thread)."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that the process still holds would hide the peak
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            run()
+            os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    said = os.read(reader, 64)
+    os.close(reader)
+    os.waitpid(child, 0)
+    return int(said or 0) / 1e3
+
+
+def machine() -> dict[str, object]:
+    """What a number depends on besides the code."""
+    cuda = torch.cuda.is_available()
+    packages = ("grad-cam", "torchcam", "captum", "zennit")
+    return {
+        "device": torch.cuda.get_device_name() if cuda else "cpu, one thread", "processor": platform.machine(),
+        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
+        "peers": {name: version(name) for name in packages},
+    }  # fmt: skip
