@@ -16,11 +16,12 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("asking", "backprop", "cam", "capture", "card", "channelcam", "controls", "eigencam", "explain", "extremal",
-            "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs", "integrated", "joint",
-            "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale", "normgrad", "ops", "passes",
-            "perturb", "photos", "plot", "polycam", "polyscores", "randommasks", "relevance", "scorecam", "settings",
-            "smooth", "smoothmasks", "stream", "toyland", "toynets", "train", "ucag", "unfold")
+_MODULES = ("asking", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets", "eigencam",
+            "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs",
+            "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale",
+            "normgrad", "ops", "passes", "perturb", "photos", "plot", "polycam", "polyscores", "randommasks",
+            "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stream", "toyland", "toynets",
+            "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",

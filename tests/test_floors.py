@@ -17,13 +17,13 @@ FLOORS = {
     "gradcam": 2, "normgrad": 2, "multiscale": 2, "holistic": 2, "eigencam": 2, "joint": 2, "smooth": 2, "iia": 2,
     "msgcam": 2,
     "polycam": 2, "ucag": 2, "scorecam": 2, "perturb": 2, "extremal": 2, "gradient": 2, "integrated": 2, "backprop": 2,
-    "channelcam": 2, "fullgrad": 2, "relevance": 2, "controls": 2, "metrics": 2,
+    "channelcam": 2, "fullgrad": 2, "relevance": 2, "controls": 2, "metrics": 2, "sanity": 2,
     "unfold": 1, "asking": 1,
     "randommasks": 1, "smoothmasks": 1,
     "passes": 1, "masks": 1, "polyscores": 1, "inputs": 1,
     "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
-    "photos": 0,
+    "photos": 0, "datasets": 0,
 }
 SAME = {
     ("__main__", "explain_photos"), ("card", "train"),
@@ -34,6 +34,7 @@ SAME = {
     ("stream", "capture"), ("passes", "capture"), ("passes", "fusion"), ("masks", "stream"), ("masks", "capture"),
     ("inputs", "stream"), ("inputs", "capture"),
     ("cam", "ops"), ("settings", "ops"), ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
+    ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"),
 }
 BESIDE = {"plot", "setup", "explore"}  # only the book and the command line (floor 5) import them
 CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")

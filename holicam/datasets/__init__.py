@@ -1,0 +1,43 @@
+"""Data sets: images with classes, boxes and masks, read from where they lie.
+
+    data = hc.datasets.load("voc2007", "/data/voc", preset="torchray")
+    for batch in hc.datasets.batches(data.sample(500, seed=0), 16):
+        batch.images, batch.target, batch.boxes, batch.masks, batch.skipped
+
+Nothing is downloaded: a set that is missing says what was looked for, where, and how to get it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from .batches import Batch, batches, collate
+from .coco import coco2014
+from .folders import image_folder, mura
+from .imagenet import imagenet
+from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError
+from .pascal import voc2007
+from .presets import Preset, preset_of, presets
+from .segmentation import imagenet_segmentation
+from .small import caltech101, oxford_pet
+from .worlds import toyland
+
+__all__ = [
+    "Batch", "Dataset", "Item", "MissingDataError", "Preset", "Raw", "Skipped", "UnreadableError", "batches",
+    "caltech101", "coco2014", "collate", "image_folder", "imagenet", "imagenet_segmentation", "load", "mura",
+    "oxford_pet", "preset_of", "presets", "registry", "toyland", "voc2007",
+]
+
+registry: Mapping[str, Callable[..., Dataset]] = {
+    "toyland": toyland, "imagenet": imagenet, "imagenet-segmentation": imagenet_segmentation, "voc2007": voc2007,
+    "coco2014": coco2014, "mura": mura, "caltech101": caltech101, "oxford-pet": oxford_pet, "folder": image_folder,
+}
+
+
+def load(name: str, *args: object, **options: object) -> Dataset:
+    """A data set by its name in `registry`; the rest goes to its function. Raises ValueError for an unknown name."""
+    if name not in registry:
+        close = difflib.get_close_matches(str(name).lower(), registry, n=3, cutoff=0.4)
+        raise ValueError(f"there is no data set {name!r}; close names are {', '.join(close or registry)}")
+    return registry[name](*args, **options)

@@ -1,0 +1,98 @@
+"""Pictures in folders: anyone's, and MURA's radiographs, whose label stands in the path.
+
+    any/where/picture.jpg                              no labels
+    any/<class>/picture.jpg                            labels by folder
+    MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL.Image import fromarray
+
+from ..photos import PhotoError, read_photo
+from .files import PICTURES, first, read_picture, whole
+from .items import Dataset, MissingDataError, Raw, UnreadableError
+from .presets import Preset, preset_of
+
+
+@dataclass(frozen=True, eq=False)
+class FolderReader:
+    """Reads one photograph upright, with the label of its folder."""
+
+    root: Path
+    labels: dict[str, int]
+
+    def __call__(self, name: str) -> Raw:
+        try:
+            rgb = read_photo(self.root / name)
+        except PhotoError as error:
+            raise UnreadableError(str(error)) from None
+        return Raw(fromarray(rgb.numpy()), (self.labels[name],) if name in self.labels else ())
+
+
+def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Sequence[str] | None = None) -> Dataset:
+    """All JPEG, PNG, BMP, WebP and TIFF files below a folder, in order of their paths.
+
+    Where every picture lies one folder deep, that folder's name is its class; `classes` gives their
+    numbers, else they are numbered by the alphabet. Otherwise there are no labels.
+
+    Raises MissingDataError, ValueError (a folder that is not among `classes`).
+    """
+    root = Path(root).expanduser()
+    found = sorted(p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    if not found:
+        raise MissingDataError(f"Pictures were not found: looked for {', '.join(PICTURES)} below {root}; "
+                               "name a folder that holds some.")
+    names, labels = tuple(classes or ()), {}
+    if all(len(path.parts) == 2 for path in found):
+        names = names or tuple(sorted({path.parts[0] for path in found}))
+        if unknown := {path.parts[0] for path in found} - set(names):
+            raise ValueError(f"{root} has a folder {min(unknown)!r}, which is not among the {len(names)} classes given")
+        labels = {path.as_posix(): names.index(path.parts[0]) for path in found}
+    return Dataset("folder", names, tuple(p.as_posix() for p in found), FolderReader(root, labels), preset_of(preset))
+
+
+HOW_MURA = "request MURA v1.1 at stanfordmlgroup.github.io/competitions/mura and unpack it there"
+
+
+@dataclass(frozen=True)
+class MuraReader:
+    """Reads one radiograph, grey, as three equal channels; positive studies are class 1."""
+
+    root: Path
+    decoder: str
+
+    def __call__(self, name: str) -> Raw:
+        image = read_picture(self.root / name, self.decoder)
+        return Raw(image, (int(Path(name).parent.name.endswith("_positive")),))
+
+
+def mura(root: str | Path, preset: str | Preset = "std", *, split: str = "valid", part: str | None = None,
+         partial: bool = False) -> Dataset:
+    """MURA v1.1: radiographs of seven parts of the arm; class 1 where the study was found abnormal.
+
+    Args:
+        split: "valid" (3,197 images) or "train" (36,808).
+        part: "WRIST", "ELBOW", ... for that part alone.
+
+    Raises MissingDataError, ValueError.
+    """
+    counts, chosen = {"valid": 3197, "train": 36_808}, preset_of(preset)
+    if split not in counts:
+        raise ValueError(f"split must be 'valid' or 'train', got {split!r}")
+    file = f"{split}_image_paths.csv"
+    base = first(root, ("MURA-v1.1", "."), "MURA's lists of images", HOW_MURA, file)
+    listed = [line.strip() for line in (base / file).read_text().splitlines() if line.strip()]
+    ids = [name.removeprefix("MURA-v1.1/") for name in listed]
+    whole(len(ids), counts[split], "listed images", base / file, HOW_MURA, partial)
+    if part is not None and not (mine := [i for i in ids if f"/XR_{part.upper()}/" in f"/{i}"]):
+        parts = sorted({Path(i).parts[1].removeprefix("XR_") for i in ids})
+        raise ValueError(f"MURA has no part {part!r}; there are {', '.join(parts)}")
+    ids = ids if part is None else mine
+    there = {p.relative_to(base).as_posix() for p in (base / split).rglob("*.png")}
+    whole(sum(i in there for i in ids), len(ids), "listed files (*.png)", base / split, HOW_MURA, partial)
+    return Dataset("mura", ("negative", "positive"), tuple(ids), MuraReader(base, chosen.decoder), chosen)
