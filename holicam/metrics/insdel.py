@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..capture import check_call
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
-from .protocols import Protocol, protocol_of
+from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids, check_maps, rank
 
 GAMES = ("insertion", "deletion")
@@ -84,9 +84,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
     check_chunk(chunk)
     check_call(model, images)
     check_maps(maps, images)
-    if target is None and protocol.target == "label":
-        raise ValueError(f"protocol {protocol.name!r} scores the labelled class: give target, one "
-                         "class per image")
+    check_target(protocol, target)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     counts = protocol.counts(*maps.shape[1:])
     kinds = list(dict.fromkeys(getattr(protocol, game) for game in games))  # distinct baselines

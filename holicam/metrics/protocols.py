@@ -103,3 +103,10 @@ def protocol_of(protocol: str | Protocol) -> Protocol:
         raise UnknownProtocolError(f"there is no protocol {protocol!r}; close names are "
                                    f"{', '.join(close or protocols)}")
     return protocols[protocol]
+
+
+def check_target(protocol: Protocol, target: object) -> None:
+    """Raise ValueError where the protocol scores the labelled class and none is given."""
+    if target is None and protocol.target == "label":
+        raise ValueError(f"protocol {protocol.name!r} scores the labelled class: give target, one "
+                         "class per image")

@@ -8,6 +8,7 @@ addressed by a `Recipe`; the same recipe gives the same pixels in any order, bat
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -43,9 +44,7 @@ def _kind(name: str) -> str:
 
 
 def _leave_out(without, things):
-    """The rule `draw` asks: `without` is None or a name; parts are those of the labelled class's objects."""
-    if without is None:
-        return lambda group, shape, thing: False
+    """The rule `draw` asks: `without` is a name; parts are those of the labelled class's objects."""
     label = things[0].label
     own = {i for i, thing in enumerate(things) if thing.label == label}
     if without in ("background", "shortcut"):
@@ -64,12 +63,15 @@ def _leave_out(without, things):
     )
 
 
-def render(recipe: Recipe, without: str | None = None, *, size: int | None = None, mark: int | None = None):
+def render(
+    recipe: Recipe, without: str | Iterable[str] | None = None, *, size: int | None = None, mark: int | None = None
+):  # fmt: skip
     """Draw a recipe, or its counterfactual.
 
     Args:
         recipe: which image.
-        without: a part name ("wheel 1", or "wheel" for both), "object", "shortcut" or "background" to leave out.
+        without: a part name ("wheel 1", or "wheel" for both), "object", "shortcut" or "background" to leave out;
+            several names leave out all of them.
         size: side in pixels; None: the recipe's own.
         mark: class the glyph or band is made to name instead of its own (only `shortcut` and `cast`).
 
@@ -80,11 +82,13 @@ def render(recipe: Recipe, without: str | None = None, *, size: int | None = Non
         ValueError: no such part, or `without="shortcut"` or `mark` on a subset that has none.
     """
     plan = scene(recipe)
-    if (mark is not None or without == "shortcut") and not plan.mark:
+    names = [] if without is None else [without] if isinstance(without, str) else list(without)
+    if (mark is not None or "shortcut" in names) and not plan.mark:
         raise ValueError(f"Subset {recipe.subset!r} has no shortcut; 'shortcut' and 'cast' have.")
     if mark is not None:
         plan.mark["cls"] = int(mark)
-    rgb, _, _ = draw(plan, size or recipe.size, _leave_out(without, plan.things))
+    rules = [_leave_out(name, plan.things) for name in names]
+    rgb, _, _ = draw(plan, size or recipe.size, lambda *layer: any(rule(*layer) for rule in rules))
     return torch.from_numpy(rgb)
 
 

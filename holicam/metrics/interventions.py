@@ -1,0 +1,175 @@
+"""Does a map's mass lie where the network's decision does? Asked by redrawing, not by erasing.
+
+Toyland draws any image again without one of its parts: what was behind it appears, nothing else
+changes, and the network sees an image like those it was trained on. With f the class score,
+
+    true change of part k      f(x) - f(x redrawn without k)
+    Shapley value of part k    its mean contribution f(S and k) - f(S) over all orders in which
+                               the parts S could have appeared (Shapley, 1953), from 2 ** parts
+                               redrawn images, exactly
+
+    part-faithfulness          Spearman's rank correlation, over the parts of one image, of the
+                               map's sum on each part with the true change
+    shapley-faithfulness       the same with the Shapley values
+
+One part's change says too little where parts are redundant: either of two wheels may be enough,
+and removing one changes nothing. The Shapley value shares the credit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import comb
+
+import torch
+from torch import Tensor, nn
+
+from .. import toyland
+from ..capture import check_call
+from ..ops import Target, at_least_float32, one_of
+from ..stream import check_chunk, stream
+from .protocols import Protocol, check_target, protocol_of
+from .ranking import DEGENERATE, Ids, check_maps, rank
+from .truth import check_images, check_recipes, regions
+
+TRUTHS = ("change", "shapley")
+
+
+@dataclass(frozen=True, eq=False)
+class Interventions:
+    """One run. faithfulness to the change and to the Shapley values, part and shapley, (B,), NaN
+    where the map is degenerate, fewer than two parts can be seen, or all masses or truths are
+    equal; parts, per image its regions' names; mass, change, values (B, R), NaN beyond an image's
+    own regions; target as resolved; degenerate as in `ranking.Ranking`. None for what was not run.
+    """
+
+    part: Tensor | None
+    shapley: Tensor | None
+    parts: list[list[str]]
+    mass: Tensor = field(repr=False)
+    change: Tensor | None = field(repr=False)
+    values: Tensor | None = field(repr=False)
+    target: Tensor | Callable[[Tensor], Tensor]
+    degenerate: Tensor
+
+
+def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
+                  masks: object = None, boxes: object = None,
+                  recipes: Sequence[toyland.Recipe] | None = None, explain: object = None,
+                  ids: Ids = None, protocol: str | Protocol = "holistic-cam",
+                  truths: Sequence[str] = TRUTHS, chunk: int = 64,
+                  on_nan: str = "raise") -> Interventions:
+    """Both faithfulness scores, or one.
+
+    Args:
+        images: (B, 3, S, S), as `toyland.batch` draws them from the recipes.
+        maps: (B, S, S), any sign: a part's mass is the map's sum over its visible pixels.
+        target: None (top-1 of each image), a class, one per image, or a callable.
+        recipes: one `toyland.Recipe` per image, of any size.
+        protocol: only its score and target are used. truths: "change", "shapley" or both.
+        chunk: the largest model batch. on_nan: "raise" or "record" maps that are not finite.
+        masks, boxes, explain, ids: not used; every metric takes them.
+
+    Costs 1 + R forwards an image with R parts for the change, 2 ** R for the Shapley values, which
+    contain it. Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 19.
+    """
+    protocol = protocol_of(protocol)
+    truths = (truths,) if isinstance(truths, str) else tuple(truths)
+    for kind in truths or (None,):
+        one_of("truths", kind, TRUTHS)
+    check_chunk(chunk)
+    check_call(model, images)
+    check_maps(maps, images)
+    check_target(protocol, target)
+    recipes = check_recipes(recipes, maps)
+    found = [regions(truth) for truth in check_images(images, recipes)]
+    parts, exact = [list(one) for one in found], "shapley" in truths
+    # Bit k of a job's number says that part k is left out; 0 is the image itself.
+    jobs = [(b, absent) for b, names in enumerate(parts) for absent in range(1, 1 << len(names))
+            if exact or absent.bit_count() == 1]
+
+    def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
+        chosen = [jobs[n] for n in numbers.tolist()]
+        without = [[p for k, p in enumerate(parts[b]) if absent >> k & 1] for b, absent in chosen]
+        rgb = torch.stack([toyland.render(recipes[b], names)
+                           for (b, _), names in zip(chosen, without, strict=True)])
+        owner = torch.tensor([b for b, _ in chosen], device=images.device)
+        return toyland.normalise(rgb).to(images), owner
+
+    target, clean, scores = stream(model, images, build, len(jobs), target, score=protocol.score,
+                                   chunk=chunk)
+    most = max(len(names) for names in parts)
+    value = clean.new_full((len(images), 1 << most), torch.nan)  # (B, 2 ** R), by what is absent
+    value[:, 0] = clean
+    if jobs:
+        at = torch.tensor(jobs, device=clean.device)
+        value[at[:, 0], at[:, 1]] = scores
+    alone = [1 << k for k in range(most)]
+    change = clean[:, None] - value[:, alone]  # (B, R)
+    counts = [len(names) for names in parts]
+    values = _shapley(value, counts, most) if exact else None
+    mass = _mass(maps, found, most)
+    degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
+    unknown = degenerate != DEGENERATE.index("none")
+    return Interventions(
+        part=spearman(mass, change).masked_fill(unknown, torch.nan) if "change" in truths else None,
+        shapley=spearman(mass, values).masked_fill(unknown, torch.nan) if exact else None,
+        parts=parts, mass=mass, change=change, values=values, target=target, degenerate=degenerate)
+
+
+def _shapley(value: Tensor, counts: Sequence[int], most: int) -> Tensor:
+    """(B, R) from the scores (B, 2 ** R) by what is absent; image b has counts[b] parts."""
+    out = value.new_full((len(value), most), torch.nan)
+    for b, count in enumerate(counts):
+        absent = torch.arange(1 << count, device=value.device)
+        size = sum((absent >> k & 1) for k in range(count)) if count else absent
+        for k in range(count):
+            here = absent[absent >> k & 1 == 0]  # k is present in these and absent in here + bit
+            weights = [1 / (count * comb(count - 1, s)) for s in range(count)]
+            weights = value.new_tensor(weights)[size[here]]
+            out[b, k] = (weights * (value[b, here] - value[b, here + (1 << k)])).sum()
+    return out
+
+
+def _mass(maps: Tensor, found: list[dict[str, Tensor]], most: int) -> Tensor:
+    """(B, R): the map's sum over each region, NaN beyond an image's own."""
+    values = at_least_float32(maps.detach())
+    out = values.new_full((len(maps), most), torch.nan)
+    for b, masks in enumerate(found):
+        if masks:
+            inside = torch.stack(list(masks.values())).to(values)  # (R, H, W)
+            out[b, : len(masks)] = (inside * values[b]).sum((1, 2))
+    return out
+
+
+def spearman(a: Tensor, b: Tensor) -> Tensor:
+    """(B,): the rank correlation of short rows (B, R), ties at their mean rank, NaN left out.
+
+    NaN where fewer than two are left or one side is constant.
+    """
+    valid = ~(a.isnan() | b.isnan())
+    first, second = (_mean_ranks(x, valid) for x in (a, b))
+    count = valid.sum(1, keepdim=True)
+    first, second = ((x - x.sum(1, keepdim=True) / count) * valid for x in (first, second))
+    return (first * second).sum(1) / ((first**2).sum(1) * (second**2).sum(1)).sqrt()
+
+
+def _mean_ranks(x: Tensor, valid: Tensor) -> Tensor:
+    """(B, R): how many are smaller, and half of those equal."""
+    other, own = torch.where(valid, x, torch.inf)[:, None], x[:, :, None]
+    counted = valid[:, None]
+    below = ((other < own) & counted).sum(2) + 0.5 * ((other == own) & counted).sum(2)
+    return below.to(x.dtype) * valid
+
+
+def part_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
+                      **options: object) -> Tensor:
+    """(B,) -1..1, higher is better: `interventions`.part."""
+    return interventions(model, images, maps, target, truths="change", **options).part
+
+
+def shapley_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
+                         **options: object) -> Tensor:
+    """(B,) -1..1, higher is better: `interventions`.shapley."""
+    return interventions(model, images, maps, target, truths="shapley", **options).shapley

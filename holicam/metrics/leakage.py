@@ -1,0 +1,130 @@
+"""Mass where it should not be: on clutter that knows nothing of the label, or on a shortcut.
+
+    distractor-leakage   (share of M+ on the clutter) / (share of the image that is clutter):
+                         1 for a map without any thought, 0 at best, above 1 drawn to it
+    shortcut-contrast    (share of M+ on the shortcut) for a network that was trained on it, less
+                         the same for a clean network: how much the map tells the two apart
+
+Both read Toyland's recipes (spec: BAM's model contrast, Yang and Kim, 2019, for the second).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..ops import Target
+from ..toyland import Recipe
+from .protocols import Protocol
+from .ranking import DEGENERATE, Ids, check_maps, rank
+from .truth import check_recipes, drawn, energy_share
+
+
+@dataclass(frozen=True, eq=False)
+class Leakage:
+    """One run, each (B,): ratio; share, of the map's energy on the clutter; area, its share of the
+    image. NaN where the map is degenerate or nowhere positive; ratio also where no clutter is seen.
+    """
+
+    ratio: Tensor
+    share: Tensor
+    area: Tensor
+    degenerate: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """One run, each (B,): shortcut, the share on the shortcut less that of the reference; object,
+    the reference's share on the object less the maps' own; own, reference: the two shares on the
+    shortcut. NaN where a map is degenerate or nowhere positive, or no shortcut can be seen.
+    """
+
+    shortcut: Tensor
+    object: Tensor
+    own: Tensor
+    reference: Tensor
+    degenerate: Tensor
+
+
+def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
+            masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
+            explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",
+            chunk: object = None, on_nan: str = "raise") -> Leakage:
+    """A map's mass on the clutter. It runs no network.
+
+    Args:
+        images: (B, 3, S, S), only checked against the maps; None is allowed.
+        maps: (B, S, S); recipes: one `toyland.Recipe` per map.
+        on_nan: "raise" or "record" maps that are not finite.
+        model, target, masks, boxes, explain, ids, protocol, chunk: not used; every metric takes
+            them.
+
+    Raises ValueError, TypeError. Built in chapter 19.
+    """
+    check_maps(maps, images)
+    masks = torch.cat([drawn(r).distractor_mask for r in check_recipes(recipes, maps)])
+    degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
+    masks = masks.to(maps.device)
+    share = _known(energy_share(maps, masks), degenerate)
+    area = masks.to(share.dtype).mean((1, 2))
+    return Leakage(ratio=torch.where(area > 0, share / area, torch.nan), share=share, area=area,
+                   degenerate=degenerate)
+
+
+def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
+             masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
+             explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",
+             reference: Tensor | None = None, chunk: object = None,
+             on_nan: str = "raise") -> Contrast:
+    """Two networks' maps of the same images, compared on the shortcut. It runs no network.
+
+    Args:
+        maps: (B, S, S), of a network trained with the shortcut.
+        reference: (B, S, S), the same explainer's maps of a clean network.
+        recipes: one per map, of the subset "shortcut" or "cast".
+        on_nan: "raise" or "record" maps that are not finite.
+        The rest is not used; every metric takes it.
+
+    Raises ValueError, TypeError. Built in chapter 19.
+    """
+    check_maps(maps, images)
+    if reference is None:
+        raise ValueError("shortcut-contrast needs reference=, the maps (B, S, S) that the same "
+                         "explainer gives for a network trained without the shortcut")
+    check_maps(reference)
+    if reference.shape != maps.shape:
+        raise ValueError(f"reference must have the maps' shape {tuple(maps.shape)}; got "
+                         f"{tuple(reference.shape)}")
+    truths = [drawn(recipe) for recipe in check_recipes(recipes, maps)]
+    mark = torch.cat([t.shortcut_mask for t in truths]).to(maps.device)
+    own = torch.cat([t.object_mask for t in truths]).to(maps.device)
+    kinds = [rank(m, tie="raster", on_nan=on_nan).degenerate for m in (maps, reference)]
+    seen = mark.flatten(1).any(1)
+
+    def shares(inside: Tensor) -> list[Tensor]:
+        pairs = zip((maps, reference.to(maps.device)), kinds, strict=True)
+        return [_known(energy_share(m, inside), kind) for m, kind in pairs]
+
+    (with_mark, clean_mark), (with_object, clean_object) = shares(mark), shares(own)
+    return Contrast(shortcut=torch.where(seen, with_mark - clean_mark, torch.nan),
+                    object=clean_object - with_object, own=with_mark, reference=clean_mark,
+                    degenerate=torch.maximum(*kinds))
+
+
+def _known(score: Tensor, degenerate: Tensor) -> Tensor:
+    return score.masked_fill(degenerate != DEGENERATE.index("none"), torch.nan)
+
+
+def distractor_leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor,
+                       target: Target = None, **options: object) -> Tensor:
+    """(B,) 0 at best, 1 for chance, lower is better: `leakage`.ratio."""
+    return leakage(model, images, maps, target, **options).ratio
+
+
+def shortcut_contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor,
+                      target: Target = None, **options: object) -> Tensor:
+    """(B,) -1..1, higher is better: `contrast`.shortcut."""
+    return contrast(model, images, maps, target, **options).shortcut

@@ -1,0 +1,122 @@
+"""Sensitivity-max: does a map hold still while the image does?
+
+    max over draws of ||E(x) - E(x + d)|| / ||E(x)||, every value of d uniform in -radius..radius
+
+(Yeh et al., NeurIPS 2019; Poly-CAM, table 5.) It runs the explainer, any callable (images, target)
+-> maps. Holding still is no virtue on its own: a map that never changes, whatever the image, has a
+perfect 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ..capture import check_call, logits_of
+from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
+from ..settings import check_count, check_number
+from ..stream import check_chunk
+from .draws import keys, uniform
+from .protocols import Protocol, check_target, protocol_of
+from .ranking import Ids
+
+NORMS = {"raw": lambda maps: maps, "minmax": normalise,
+         "l2": lambda maps: torch.nn.functional.normalize(maps.flatten(1)).view(maps.shape)}
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """One run: maximum (B,), NaN where a map is not finite; each (B, draws); norm (B,), of E(x):
+    where it is 0, the division is by 1.
+    """
+
+    maximum: Tensor
+    each: Tensor = field(repr=False)
+    norm: Tensor
+
+
+def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None, *,
+                masks: object = None, boxes: object = None, recipes: object = None,
+                explain: Callable[..., Tensor] | None = None, ids: Ids = None,
+                protocol: str | Protocol = "holistic-cam", radius: float = 0.02, draws: int = 10,
+                norm: str = "raw", chunk: int = 64, on_nan: str = "raise") -> Sensitivity:
+    """How far a map moves under noise that no eye sees.
+
+    Args:
+        images: (B, 3, H, W), normalised; 0.02 is about one grey level.
+        maps: not used: E(x) is computed like the others, so that nothing done to the maps since,
+            such as a stretch, counts as a change.
+        target: None (top-1 of each image), a class, one per image, or a callable; it stays.
+        explain: (images, target) -> maps (n, h, w) of any size, images apart from each other.
+        ids: one per image, for the noise; without ids images share it. protocol: its seed.
+        radius, draws: of the noise. norm: "raw", or "minmax" or "l2" of each map first.
+        chunk: the largest number of images that `explain` gets at once.
+        on_nan: "raise" or "record" maps that are not finite.
+        masks, boxes, recipes: not used; every metric takes them.
+
+    Costs draws + 1 explanations an image. Raises ValueError, TypeError. Built in chapter 17.
+    """
+    protocol = protocol_of(protocol)
+    check_call(model, images)
+    check_number("radius", radius, above=True)
+    check_count("draws", draws)
+    check_chunk(chunk)
+    one_of("norm", norm, NORMS)
+    one_of("on_nan", on_nan, ("raise", "record"))
+    if not callable(explain):
+        raise ValueError("sensitivity-max needs explain=, a callable (images, target) -> maps")
+    target, batch = _settled(model, images, target, protocol), len(images)
+    size, noises = batch * (draws + 1), keys(ids, batch, "sensitivity", draws, protocol.seed)
+    parts = []
+    for start in range(0, size, chunk):
+        numbers = torch.arange(start, min(start + chunk, size), device=images.device)
+        owner = numbers // (draws + 1)
+        inputs = _moved(images, numbers, noises, draws, radius)
+        found = explain(inputs, target if callable(target) else target[owner])
+        if not isinstance(found, Tensor) or found.dim() != 3 or len(found) != len(inputs):
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(f"explain must return maps ({len(inputs)}, h, w); got {got}")
+        parts.append(NORMS[norm](at_least_float32(found.detach())).flatten(1))
+    rows = torch.cat(parts).unflatten(0, (batch, draws + 1))  # (B, 1 + draws, N)
+    if on_nan == "raise" and not bool(rows.isfinite().all()):
+        raise ValueError("explain gave NaN or infinite values: mend it, or give on_nan='record' to "
+                         "have NaN recorded")
+    length = rows[:, 0].norm(dim=1)  # (B,)
+    moves = (rows[:, 1:] - rows[:, :1]).norm(dim=2)
+    each = moves / torch.where(length == 0, 1, length)[:, None]
+    broken = ~rows.isfinite().flatten(1).all(1)
+    return Sensitivity(maximum=each.amax(1).masked_fill(broken, torch.nan), each=each, norm=length)
+
+
+def _moved(images: Tensor, numbers: Tensor, noises: list, draws: int, radius: float) -> Tensor:
+    """Inputs by number, draws + 1 an image: the image itself, then its noisy copies."""
+    inputs, draw = images[numbers // (draws + 1)], numbers % (draws + 1)
+    noisy = draw.nonzero()[:, 0]
+    if not len(noisy):
+        return inputs
+    some = (numbers // (draws + 1) * draws + draw - 1)[noisy].tolist()
+    shift = uniform([noises[k] for k in some], images[0].numel(), images)
+    shift = ((2 * shift - 1) * radius).view(-1, *images.shape[1:]).to(images.dtype)
+    return inputs.index_add(0, noisy, shift)
+
+
+def _settled(model: nn.Module, images: Tensor, target: Target,
+             protocol: Protocol) -> Tensor | Callable[[Tensor], Tensor]:
+    """The target as every explanation gets it; a forward where it is the top-1 class."""
+    check_target(protocol, target)
+    if callable(target):
+        return target
+    if target is None:
+        with torch.no_grad():
+            return resolve_target(logits_of(model(images), len(images)), None)
+    classes = torch.as_tensor(target).expand(len(images))
+    return classes.to(images.device, torch.long)
+
+
+def sensitivity_max(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None,
+                    **options: object) -> Tensor:
+    """(B,) the largest relative change, lower is better: `sensitivity`.maximum."""
+    return sensitivity(model, images, maps, target, **options).maximum

@@ -1,0 +1,141 @@
+"""Three curves of the papers that are no score of a map: about gradients, about enlarged images.
+
+    gradient_variance     the spread of each channel's gradient over places (Holistic-CAM, fig. 2)
+    confidence_by_scale   the class score of the enlarged image (Holistic-CAM, fig. 3)
+    resolution_sweep      insertion and deletion of maps made from the enlarged image (UCAG, fig. 2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..capture import capture, check_call, logits_of
+from ..ops import (
+    Target,
+    at_least_float32,
+    normalise,
+    one_of,
+    resolve_target,
+    select_score,
+    upsample,
+)
+from ..settings import check_number
+from ..stream import check_chunk
+from .insdel import insertion_deletion
+from .protocols import Protocol, protocol_of
+from .ranking import Ids
+
+FACTORS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientVariance:
+    """At one layer: raw (B, C), the variance over places; relative (B, C), its share of the mean
+    square, 0 where one number says it all and near 1 where the mean cancels; lost (B,), the share
+    of the layer's whole gradient energy that averaging over places removes.
+    """
+
+    raw: Tensor = field(repr=False)
+    relative: Tensor = field(repr=False)
+    lost: Tensor
+
+
+def gradient_variance(model: nn.Module, images: Tensor, layers: str | Sequence[str],
+                      target: Target = None, *, score: str = "logit",
+                      ) -> GradientVariance | dict[str, GradientVariance]:
+    """The variance of the gradients at some layers, from one forward and one backward.
+
+    Args: as `capture`; `layers` given as a string returns the record itself. At the input of a
+    global average and a linear layer all three are 0, whatever the network learned: an identity.
+    Built in chapter 03.
+    """
+    G = capture(model, images, layers, target, score=score).G
+
+    def of(g: Tensor) -> GradientVariance:  # (B, C, h, w)
+        square = g.square().mean((2, 3))
+        # The mean square less the squared mean would round: about the mean instead.
+        raw = (g - g.mean((2, 3), keepdim=True)).square().mean((2, 3))
+        return GradientVariance(raw=raw, relative=raw / (square + 1e-20),
+                                lost=raw.sum(1) / (square.sum(1) + 1e-20))
+
+    found = {name: of(g) for name, g in G.items()}
+    return next(iter(found.values())) if isinstance(layers, str) else found
+
+
+def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None, *,
+                        factors: Sequence[float] = FACTORS, mode: str = "bilinear",
+                        score: str = "prob", chunk: int = 16) -> tuple[Tensor, Tensor]:
+    """The class score, and whether the top class is still the target, at enlarged sizes.
+
+    Args:
+        images: (B, 3, H, W); target: None (top-1 at the first factor), a class, or one per image.
+        factors: of the side; mode: "bilinear" (the papers' text) or "bicubic" (their code).
+        chunk: the largest model batch at the images' own size; it shrinks with the area.
+
+    Returns score and agreement, both (B, S). Costs the sum of factors**2, in F. Raises ValueError,
+    TypeError. Built in chapter 05.
+    """
+    check_call(model, images)
+    check_chunk(chunk)
+    one_of("mode", mode, ("bilinear", "bicubic"))
+    if callable(target):
+        raise ValueError("target must be None, a class or one class per image, so that the top "
+                         "class can be compared with it")
+    scores, agree = [], []
+    for factor in factors:
+        size = _size(images, factor)
+        rows = max(1, int(chunk / max(factor, 1) ** 2))
+        with torch.no_grad():
+            logits = torch.cat([logits_of(model(_enlarged(part, size, mode)), len(part))
+                                for part in images.split(rows)])
+        target = resolve_target(logits, target)
+        scores.append(select_score(logits, target, score))
+        agree.append(logits.argmax(1) == target)
+    return torch.stack(scores, 1), torch.stack(agree, 1)
+
+
+def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: Tensor,
+                     target: Target = None, *, factors: Sequence[float] = FACTORS,
+                     mode: str = "bilinear", protocol: str | Protocol = "ucag", ids: Ids = None,
+                     chunk: int = 64) -> tuple[Tensor, Tensor]:
+    """Insertion and deletion, on the images themselves, of maps made from enlarged images.
+
+    Args:
+        explain: (images, target) -> maps (n, h, w) of any size; they are cut at 0, brought to the
+            images' size and stretched.
+        target: a class or one per image; with None, the top-1 class of the images as they are.
+        factors, mode: as `confidence_by_scale`. protocol, ids, chunk: as `insertion_deletion`.
+
+    Returns two (B, S). Raises what those two raise. Built in chapter 17.
+    """
+    check_call(model, images)
+    one_of("mode", mode, ("bilinear", "bicubic"))
+    if target is None:
+        with torch.no_grad():
+            target = resolve_target(logits_of(model(images), len(images)), None)
+    both = []
+    for factor in factors:
+        maps = explain(_enlarged(images, _size(images, factor), mode), target)
+        maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
+        run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol),
+                                 ids=ids, chunk=chunk)
+        both.append(torch.stack([run.insertion, run.deletion]))
+    insertion, deletion = torch.stack(both, 2)  # (B, S) each
+    return insertion, deletion
+
+
+def _size(images: Tensor, factor: float) -> tuple[int, int]:
+    check_number("factors", factor, above=True)
+    return tuple(round(factor * n) for n in images.shape[-2:])
+
+
+def _enlarged(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """Half-pixel centres, no antialiasing; the images themselves where they have that size."""
+    if tuple(images.shape[-2:]) == size:
+        return images
+    return F.interpolate(images, size, mode=mode, align_corners=False)
