@@ -13,20 +13,61 @@ from nets import TinyNet, random_images
 
 import holicam as hc
 from holicam.explain import UnknownExplainerError
+from holicam.toynets import ToyResNet50
 
-NAMES = ["activation-sum", "cam", "grad-cam", "grad-cam++", "xgrad-cam", "layer-cam", "hires-cam",
-         "cameras", "holistic-cam"]
-SINGLE = NAMES[:-2]
+NAMES = """
+    cam activation-sum grad-cam grad-cam++ xgrad-cam layer-cam layer-cam-fused zoom-cam hires-cam eigen-cam w-grad-cam
+    normgrad smooth-grad-cam++ iia msg-cam cameras holistic-cam
+    pcam+ pcam- pcam+- cam+ cam- cam+- ucag
+    score-cam ss-cam is-cam rise occlusion extremal-perturbation
+    gradient input-x-gradient integrated-gradients smoothgrad guided-backprop deconvnet fullgrad
+    lrp c-lrp sglrp relevance-cam mwp c-mwp rap rsp agf
+    random center sobel ground-truth
+""".split()
+ONE_PASS = NAMES[1:12]  # CAM also reads the network's head and takes its last layer only
+JOINT = ["layer-cam-fused", "zoom-cam"]
+STAGES = ["layer1", "layer2", "layer3", "layer4"]
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return ToyResNet50(width=2).double().eval(), random_images(2, 3, 48, 32).double()
+
+
+@pytest.fixture
+def calls(resnet, monkeypatch):
+    """Collects "forward" of that network, and "backward"."""
+    seen, original = [], torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad",
+                        lambda *a, **k: seen.append("backward") or original(*a, **k))
+    handle = resnet[0].register_forward_hook(lambda *_: seen.append("forward"))
+    yield seen
+    handle.remove()
+
+
+def equal(one, other):
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(torch.equal(one[k], other[k]) for k in one)
+    return torch.equal(one, other)
 
 
 def test_every_name_gives_a_class_with_defaults():
     assert list(hc.explainers) == NAMES and len(hc.explainers) == len(NAMES)
-    for kind in hc.explainers.values():
-        assert isinstance(kind, type) and repr(kind()).startswith(kind.__name__)
     assert hc.explainers["grad-cam"] is hc.GradCAM
     assert hc.explainers["holistic-cam"] is hc.HolisticCAM
     assert "grad-cam" in hc.explainers and "gradcam" not in hc.explainers
     assert "grad-cam++" in repr(hc.explainers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_defaults_and_shows_them(name):
+    kind = hc.explainers[name]
+    explainer = kind(torch.ones(1, 4, 4)) if name == "ground-truth" else kind()
+    assert isinstance(kind, type) and repr(explainer).startswith(kind.__name__)
+    assert explainer.takes in ("layer", "joint", "input")
+    assert (explainer.takes == "joint") == (name in JOINT or name.startswith("pcam"))
 
 
 @pytest.mark.parametrize(("wrong", "close"), [("gradcam", "grad-cam"), ("Holistic", "holistic-cam"),
@@ -51,20 +92,75 @@ def test_info():
         assert row.name == name and row.family and row.needs and row.paper
 
 
-def test_many_from_one_pass(monkeypatch):
-    net, images, calls = TinyNet(), random_images(2, 3, 8, 8), []
-    net.register_forward_hook(lambda *_: calls.append("forward"))
-    original = torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad",
-                        lambda *a, **k: calls.append("backward") or original(*a, **k))
-    chosen = [name for name in SINGLE if name != "cam"]
-    maps = hc.explain_many(chosen, net, images, ["relu0", "relu1", "relu2"])
+def test_eleven_methods_on_four_layers_from_one_pass(resnet, calls):
+    """Grad-CAM and its kin, Eigen-CAM, NormGrad and the joint ones."""
+    net, images = resnet
+    maps = hc.explain_many(ONE_PASS, net, images, STAGES)
+    assert calls == ["forward", "backward"] and list(maps) == ONE_PASS
+    for name in ONE_PASS:
+        assert equal(maps[name], hc.explainers[name]()(net, images, STAGES))
+        assert isinstance(maps[name], torch.Tensor) == (name in JOINT)
+
+
+@pytest.mark.parametrize(("more", "forwards", "backwards"), [
+    (["cameras", "holistic-cam"], 8, 8), (["iia"], 11, 11), (["smooth-grad-cam++"], 5, 5),
+    (["cameras", "holistic-cam", "iia", "smooth-grad-cam++"], 22, 22)])
+def test_more_views_are_more_passes_and_none_is_paid_twice(resnet, calls, more, forwards, backwards):
+    """8 scales, 10 dimmed and 4 noisy copies; the image itself serves all of them."""
+    net, images = resnet
+    maps = hc.explain_many([*more, *ONE_PASS], net, images, STAGES)
+    assert calls.count("forward") == forwards and calls.count("backward") == backwards
+    for name in more:
+        assert equal(maps[name], hc.explainers[name]()(net, images, STAGES))
+
+
+def test_msg_cam_pays_for_its_masks_only(resnet, calls):
+    net, images = resnet
+    maps = hc.explain_many(["cameras", "msg-cam"], net, images, STAGES[2:])
+    masked = -(-2 * 33 // 64)  # two images, 32 groups and the blurred image, 64 at a time
+    assert calls.count("forward") == 8 + 2 * masked and calls.count("backward") == 8
+    assert equal(maps["msg-cam"], hc.MSGCAM()(net, images, STAGES[2:]))
+
+
+def test_the_cost_in_the_registry_is_what_is_run(resnet, calls):
+    """For one image, where a pass at scale r is worth r squared."""
+    net, images = resnet
+    spent = []
+    handle = net.register_forward_pre_hook(
+        lambda module, inputs: spent.append(inputs[0].numel() / images[:1].numel()))
+    for name in NAMES[1:NAMES.index("pcam+")]:
+        spent.clear()
+        calls.clear()
+        explainer = hc.MSGCAM(groups=32) if name == "msg-cam" else hc.explainers[name]()
+        explainer(net, images[:1], "layer3")
+        row = hc.info(name)
+        assert sum(spent) == pytest.approx(row.forwards, rel=0.03), name
+        if row.forwards < 60:
+            assert calls.count("backward") == row.backwards, name
+    handle.remove()
+
+
+def test_one_layer_of_several_explainers(resnet, calls):
+    net, images = resnet
+    maps = hc.explain_many(["cam", "grad-cam", "zoom-cam"], net, images, "layer4")
     assert calls == ["forward", "backward"]
-    assert list(maps) == chosen
-    for name in chosen:
-        alone = hc.explainers[name]()(net, images, ["relu0", "relu1", "relu2"])
-        for layer in alone:
-            assert torch.equal(maps[name][layer], alone[layer])
+    assert all(m.shape == (2, 48, 32) for m in maps.values())
+
+
+def test_default_layers_of_each(resnet, calls):
+    """Without layers each takes its own: the last one, or the list of a joint method."""
+    net, images = resnet
+    maps = hc.explain_many(["grad-cam", "layer-cam-fused", "gradient"], net, images)
+    assert torch.equal(maps["grad-cam"], hc.GradCAM()(net, images, "layer4"))
+    assert torch.equal(maps["layer-cam-fused"],
+                       hc.LayerCAMFused()(net, images, ["relu", *STAGES]))
+
+
+def test_explainers_of_the_input_are_called_without_layers(resnet):
+    net, images = resnet
+    maps = hc.explain_many(["grad-cam", "gradient"], net, images, STAGES, 3)
+    assert isinstance(maps["grad-cam"], dict) and maps["gradient"].shape == (2, 48, 32)
+    assert torch.equal(maps["gradient"], hc.Gradient()(net, images, None, 3))
 
 
 def test_names_explainers_and_labels_mix():
