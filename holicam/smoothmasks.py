@@ -64,25 +64,25 @@ class SmoothMasks:
         self.grid = tuple(-(-length // step) for length in size)
         self.radius = 1 - (-reach // step)
         self.pad = self.radius - (-reach // step)
-        near = torch.arange(-self.radius, self.radius + 1, device=like.device)
-        self.base, far = [], []
-        for cells in self.grid:
-            pixel = torch.arange(-reach, (cells - 1) * step + reach + 1, device=like.device)
-            cell = pixel.div(step, rounding_mode="floor")
-            self.base.append(cell - cell[0])  # the row of unfolded neighbourhoods
-            far.append((pixel - step * (cell + near[:, None])).to(like))  # (2 radius + 1, pixels)
-        squared = far[0].square()[:, None, :, None] + far[1].square()[None, :, None, :]
-        z = squared.sqrt().flatten(0, 1) / reach  # (neighbours, height, width)
-        self.weight = torch.exp(-2 * (z - 0.5).clamp_min(0).square())
+        # The canvas as blocks of step x step pixels, one around each cell: the distance to a
+        # neighbour depends on the place in the block alone. First pixel: a whole block before -reach.
+        within = torch.arange(step, device=like.device)
+        near = step * torch.arange(-self.radius, self.radius + 1, device=like.device)
+        far = (within - near[:, None]).to(like).square()  # (2 radius + 1, step)
+        z = (far[:, None, :, None] + far[None, :, None, :]).sqrt().flatten(0, 1) / reach
+        self.weight = torch.exp(-2 * (z - 0.5).clamp_min(0).square())[:, None, :, None, :]
+        self.start = -reach % step
+        self.canvas = tuple((cells - 1) * step + 2 * reach + 1 for cells in self.grid)
 
     def __call__(self, p: Tensor) -> Tensor:
-        down, right = self.base
         padded = F.pad(p[:, None], (self.pad,) * 4)
-        near = F.unfold(padded, 2 * self.radius + 1)  # (n, neighbours, places)
-        wide = padded.shape[-1] - 2 * self.radius
-        near = near.unflatten(2, (-1, wide))[:, :, down][..., right]  # (n, neighbours, height, width)
-        v = self.weight * near
-        return (v * (self.coldness * v).softmax(1)).sum(1).clamp(0, 1)
+        near = F.unfold(padded, 2 * self.radius + 1)  # (n, k neighbours, blocks)
+        down, right = (length - 2 * self.radius for length in padded.shape[-2:])
+        v = self.weight * near.view(len(p), -1, down, 1, right, 1)  # (n, k, down, r, right, s)
+        blocks = (v * (self.coldness * v).softmax(1)).sum(1)  # (n, down, r, right, s)
+        (height, width), at = self.canvas, self.start
+        whole = blocks.flatten(1, 2).flatten(2, 3)
+        return whole[:, at : at + height, at : at + width].clamp(0, 1)
 
     def crop(self, canvas: Tensor) -> Tensor:
         """The part (n, H, W) of a canvas that lies on the image."""

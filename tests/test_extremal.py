@@ -80,7 +80,7 @@ def test_masks_are_the_slow_twin(size, step, reach, record_property):
 
 def test_the_canvas_at_224_pixels():
     masks = SmoothMasks((224, 224), 7, 21, 20.0, torch.zeros(0))
-    assert masks.grid == (32, 32) and masks.weight.shape == (81, 260, 260)
+    assert masks.grid == (32, 32) and masks.weight.shape == (81, 1, 7, 1, 7)
     canvas = masks(torch.ones(1, 32, 32))
     assert canvas.shape == (1, 260, 260) and canvas[0, 0, 0] < 0.5
     # A whole mask is nearly one: each pixel's largest neighbour is at most half a cell away.
