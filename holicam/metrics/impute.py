@@ -72,7 +72,7 @@ def _solve(x: Tensor, removed: Tensor, tolerance: float, most: int) -> Tensor:
                     break
                 active, u, rest, step, hole = active[on], u[on], rest[on], step[on], hole[on]
                 before, goal, grids = before[on], goal[on], [grid[on] for grid in grids]
-        better = hole * rest / degree.clamp(min=1e-9) + _from_coarse(rest, grids)
+        better = hole * (rest / degree.clamp(min=1e-9) + _from_coarse(rest, grids))
         now = _dot(rest, better)
         step = better + now / before * step
         pushed = hole * (degree * step - around(step))  # A step
