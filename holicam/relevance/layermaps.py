@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ..cam import weighted_sum
@@ -58,13 +59,14 @@ class LayerRelevance:
         given = default_layers(model)[self.default:][:1] if layers is None else layers
         if size != "native":
             output_size(size, images)
-        walked = walk(model, images, target, self.rules(), given, to_image=False)
-        found, maps = walked.back(self.start(walked)), {}
-        for name, R in found.items():
-            if R.dim() != 4:
-                raise ValueError(f"layer {name!r} gives the shape {tuple(R.shape)}, a map needs (B, C, h, w)")
-            M = self.map(walked.places[name].detach(), R)
-            maps[name] = M if size == "native" else upsample(M, output_size(size, images))
+        maps = {}
+        with torch.inference_mode(False), torch.no_grad():
+            walked = walk(model, images, target, self.rules(), given, to_image=False)
+            for name, R in walked.back(self.start(walked)).items():
+                if R.dim() != 4:
+                    raise ValueError(f"layer {name!r} gives the shape {tuple(R.shape)}, a map needs (B, C, h, w)")
+                M = self.map(walked.places[name].detach(), R)
+                maps[name] = M if size == "native" else upsample(M, output_size(size, images))
         return next(iter(maps.values())) if layers is None or isinstance(layers, str) else maps
 
 

@@ -31,8 +31,8 @@ MOVES = {
     "concatenate", "contiguous", "copy", "double", "dropout", "dropout1d", "dropout2d", "dropout3d", "expand",
     "expand_as", "feature_dropout", "flatten", "flip", "float", "get", "getitem", "max_pool1d", "max_pool2d",
     "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices", "movedim",
-    "narrow", "pad", "permute", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "requires_grad", "reshape",
-    "reshape_as", "roll", "select", "split", "split_with_sizes", "squeeze", "stack", "swapaxes", "to",
+    "narrow", "pad", "permute", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "repeat", "requires_grad",
+    "reshape", "reshape_as", "roll", "select", "split", "split_with_sizes", "squeeze", "stack", "swapaxes", "to",
     "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
 }
 
@@ -41,13 +41,15 @@ MOVES = {
 class Op:
     """An operation as a rule sees it. f: its function of the inputs. Linear ones have the rest:
     apply(u, V), the same layer without bias on other inputs and weights; `conv`; `kernel`, True
-    where the kernel covers more than one place; last, of all linear ones. index: running number."""
+    where the kernel covers more than one place; last, of all linear ones. xs: its inputs as they
+    were, where its rule needs them. index: running number."""
 
     f: Callable[..., Tensor]
     W: Tensor | None = None
     bias: Tensor | None = None
     apply: Callable[[Tensor, Tensor], Tensor] | None = None
     settings: dict = field(default_factory=dict)
+    xs: list[Tensor] = field(default_factory=list)
     index: int = -1
     last: bool = False
 
@@ -66,13 +68,11 @@ class _Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rule, op: Op, *xs: Tensor) -> Tensor:
         ctx.rule, ctx.op = rule, op
-        if rule is not passes:
-            ctx.save_for_backward(*xs)
         return op.f(*xs)
 
     @staticmethod
     def backward(ctx, R: Tensor) -> tuple:
-        return None, None, *ctx.rule(R, ctx.saved_tensors, ctx.op)
+        return None, None, *ctx.rule(R, ctx.op.xs, ctx.op)
 
 
 def _lift(value: object) -> object:
@@ -90,7 +90,8 @@ class RelevanceMode(TorchFunctionMode):
 
     def __init__(self, rules: Rules, image: Tensor | None) -> None:
         super().__init__()
-        self.rules, self.linear, self.count = rules, [], 0  # linear: those Ops in running order
+        self.rules, self.linear, self.count = rules, [], 0
+        self.kept: dict[int, list[Op]] = {}  # {memory: the Ops that keep an input there}
         self.image = None if image is None else image.data_ptr()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -98,9 +99,13 @@ class RelevanceMode(TorchFunctionMode):
         name = called.strip("_")
         if name != "get":  # reading an attribute
             args, kwargs = tree_map(_lift, args), tree_map(_lift, kwargs)
+        own = called.startswith("__i") or called.endswith("_") and not called.startswith("__")
+        in_place = own or called == "__setitem__" or name in ("relu", "dropout") and any(
+            x is True for x in (*args[1:], kwargs.get("inplace")))
+        if in_place and args and isinstance(args[0], Tensor):
+            self._rescue(args[0])
         if not _tracked((args, kwargs)):
             return func(*args, **kwargs)
-        own = called.startswith("__i") or called.endswith("_") and not called.startswith("__")
         if name in LINEAR:
             return self._linear(func, *args, **kwargs)
         if name == "batch_norm":
@@ -108,10 +113,10 @@ class RelevanceMode(TorchFunctionMode):
         if name in AVERAGE:
             return self._step(self.rules.average, args, kwargs, func)
         if name == "relu":
-            x, *rest = [*args, *kwargs.values()]  # (input, inplace=False)
-            return self._step(self.rules.relu, (x,), {}, torch.relu, own or any(rest))
+            x = args[0] if args else kwargs["input"]
+            return self._step(self.rules.relu, (x,), {}, torch.relu, in_place)
         if name in ADD | SCALE:
-            return self._pair(name, args, kwargs, own)
+            return self._pair(name, args, kwargs, in_place)
         if self.rules.flatten and name in ("flatten", "reshape", "view") and args and args[0].dim() == 4:
             return self._step(self.rules.flatten, args, kwargs, func)
         out = func(*args, **kwargs)
@@ -127,7 +132,7 @@ class RelevanceMode(TorchFunctionMode):
             args = (kwargs.pop("input"),)
         xs, rest = args[:count], args[count:]
         memory = xs[0]
-        if in_place:  # rules must see what was there before
+        if in_place:  # the rule must see what was there before
             xs = (memory.clone(), *xs[1:])
         out = self._run(rule, Op(lambda *xs: func(*xs, *rest, **kwargs)), *xs)
         return memory.copy_(out) if in_place else out  # in place: others may hold it
@@ -158,4 +163,14 @@ class RelevanceMode(TorchFunctionMode):
 
     def _run(self, rule, op, *xs):
         op.index, self.count = self.count, self.count + 1
+        if rule is not passes:
+            op.xs = [x.detach() for x in xs]
+            for x in op.xs:
+                self.kept.setdefault(x.untyped_storage().data_ptr(), []).append(op)
         return _Step.apply(rule, op, *xs)
+
+    def _rescue(self, memory):
+        """Before a tensor is overwritten, give the Ops that keep it a copy."""
+        where = memory.untyped_storage().data_ptr()
+        for op in self.kept.pop(where, ()):
+            op.xs = [x.clone() if x.untyped_storage().data_ptr() == where else x for x in op.xs]

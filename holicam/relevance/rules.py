@@ -101,7 +101,8 @@ def zplus_biased(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]
 
 
 def alpha_beta(alpha: float, beta: float) -> Rule:
-    r"""alpha times what agrees less beta times what opposes; alpha - beta = 1 keeps the sum."""
+    """alpha times what agrees less beta times what opposes; alpha - beta = 1 keeps the sum
+    where an output has products of both kinds."""
     def rule(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
         share = alpha * spread(R, agreeing(xs[0], op.W), op)
         return (share - beta * spread(R, opposing(xs[0], op.W), op) if beta else share,)
