@@ -89,7 +89,7 @@ def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Te
     both, either = (above & inside).sum(1), (above | inside).sum(1)
     return Segmentation(accuracy=known(accuracy), ap_hard=known(accuracy**2 + (1 - accuracy) / 2),
                         ap_soft=known(average_precision(values, inside)),
-                        iou=known(both / either), outside_inside=known(_ratio(values, inside)),
+                        iou=known(both.to(values.dtype) / either), outside_inside=known(_ratio(values, inside)),
                         predicted=above.to(values.dtype).mean(1), degenerate=degenerate,
                         region=region)
 
