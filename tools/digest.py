@@ -109,8 +109,11 @@ class Package:
         for node in ast.walk(self.modules[""].tree):
             if isinstance(node, ast.Dict):
                 for key, value in zip(node.keys, node.values, strict=True):
-                    if isinstance(key, ast.Constant) and isinstance(value, ast.Constant) and \
-                            str(value.value).lstrip(".") in self.modules:
+                    if not (isinstance(key, ast.Constant) and isinstance(value, ast.Constant)):
+                        continue
+                    if key.value in self.modules:  # {file: "its names"}
+                        found |= dict.fromkeys(str(value.value).split(), str(key.value))
+                    elif str(value.value).lstrip(".") in self.modules:  # {name: ".file"}
                         found[str(key.value)] = str(value.value).lstrip(".")
         return found
 
