@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-book test-site execute lab lint clean distclean student lecturer bench site-packages test-packages
+.PHONY: help book test test-code test-slow test-book test-site execute lab lint clean distclean student lecturer bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -24,6 +24,7 @@ LAB  := .venv/.lab-$(call key,requirements-lab.txt)
 help:
 	@echo "make book      build the site (nothing is executed) and say where it is"
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
+	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
@@ -78,7 +79,10 @@ test: $(TEST)
 # Small tensors: one thread a process and JOBS processes is the fastest way through.
 test-code: $(TEST)
 	@echo "--- the code"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --ignore=tests/test_site.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) -m "not slow" --ignore=tests/test_site.py
+
+test-slow: $(TEST)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore=tests/test_site.py
 
 test-book: $(TEST)
 	@echo "--- the chapters: every cell is run again and its text compared with what is stored"

@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
+from . import evaluate_cli
+
 app = typer.Typer(help="Class-activation maps: learn, check and use them.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def main() -> None:
     """Class-activation maps: learn, check and use them."""
+
+
+for command in (evaluate_cli.evaluate, evaluate_cli.merge, evaluate_cli.report):
+    app.command()(command)
 
 
 def _bar(items, total: int, start: int = 0):

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 
 # A file imports only files of lower floors. Files of one floor may share it where `SAME` says so.
 FLOORS = {
-    "__main__": 5, "explain_photos": 5,
-    "train": 4, "evaluate": 4, "report": 4, "card": 4,
+    "__main__": 5, "explain_photos": 5, "evaluate_cli": 5,
+    "train": 4, "evaluate": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
     "explain": 3,
     "gradcam": 2, "normgrad": 2, "multiscale": 2, "holistic": 2, "eigencam": 2, "joint": 2, "smooth": 2, "iia": 2,
     "msgcam": 2,
@@ -26,7 +26,9 @@ FLOORS = {
     "photos": 0, "datasets": 0,
 }
 SAME = {
-    ("__main__", "explain_photos"), ("card", "train"),
+    ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("card", "train"),
+    ("evaluate", "plan"), ("evaluate", "parts"), ("parts", "plan"), ("presets", "plan"), ("report", "parts"),
+    ("report", "plan"), ("report_formats", "report"), ("report", "report_formats"),
     ("ucag", "gradcam"), ("asking", "capture"),
     ("holistic", "multiscale"), ("msgcam", "multiscale"), ("msgcam", "metrics"), ("eigencam", "gradcam"),
     ("polycam", "channelcam"),

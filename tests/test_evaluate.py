@@ -1,0 +1,291 @@
+"""The runner: units, parts, resuming, faults at every write, real kills, several processes, the command line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from holicam import datasets, parts
+from holicam import evaluate as runner
+from holicam.evaluate import Plan, evaluate, shard
+from holicam.plan import Config, ConfigError, differences, from_table, from_toml, mine, units_of
+
+TABLE = {"dataset": {"name": "toyland", "n": 7, "size": 32}, "networks": ["toy-resnet50"],
+         "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],
+         "layers": ["layer3", "layer4"], "metrics": ["epg", "average-drop"], "chunk": 3}
+TOML = """
+networks = ["toy-resnet50"]
+explainers = ["grad-cam", {name = "grad-cam++", label = "no guard", eps = 0.0}, "gradient"]
+layers = ["layer3", "layer4"]
+metrics = ["epg", "average-drop"]
+chunk = 3
+dataset = {name = "toyland", n = 7, size = 32}
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan.of(from_table(TABLE))
+
+
+@pytest.fixture(scope="module")
+def truth(plan, tmp_path_factory):
+    """The rows of a run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole")
+    assert evaluate(plan, out, part=(0, 1)) == len(plan.units)
+    return parts.merge(out, plan.keys())
+
+
+# Units and rows -----------------------------------------------------------------------------------
+
+def test_units_cover_every_image_once(plan):
+    assert [(u.group, u.start, len(u.ids)) for u in plan.units] == [
+        ("cams", 0, 3), ("gradient", 0, 3), ("cams", 3, 3), ("gradient", 3, 3), ("cams", 6, 1), ("gradient", 6, 1)]
+    assert len({u.name for u in plan.units}) == len(plan.units)
+    assert plan.config.groups() == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
+
+
+def test_rows_are_what_the_functions_give(plan, truth):
+    import holicam as hc
+
+    model = hc.load_model("toy-resnet50")
+    batch = hc.toyland.batch(7, split="test", size=32)
+    with torch.no_grad():
+        target = model(batch.images).argmax(1)
+    maps = hc.GradCAMpp(eps=0.0)(model, batch.images, "layer3", target)
+    want = hc.metrics.registry["epg"](model, batch.images, maps, target, masks=batch.class_masks[
+        torch.arange(7), batch.target], protocol="holistic-cam")
+    rows = [r for r in truth.to_pylist() if (r["explainer"], r["layer"], r["metric"]) == ("no guard", "layer3", "epg")]
+    assert [r["image"] for r in rows] == sorted(plan.dataset.ids)
+    got = {r["image"]: r["value"] for r in rows}
+    for image, value in zip(batch.ids, want, strict=True):
+        assert got[image] == pytest.approx(float(value), rel=1e-5, abs=1e-7)
+    assert rows[0]["settings"] == repr(hc.GradCAMpp(eps=0.0)) and rows[0]["protocol"] == "holistic-cam"
+    assert {r["protocol"] for r in truth.to_pylist() if r["metric"] == "average-drop"} == {""}
+    assert {r["layer"] for r in truth.to_pylist() if r["explainer"] == "gradient"} == {""}
+    assert truth.num_rows == 7 * 2 * (2 * 2 + 1)
+
+
+def test_several_processes_give_the_same_rows(plan, truth, tmp_path):
+    assert sum(evaluate(plan, tmp_path, part=(rank, 4)) for rank in range(4)) == len(plan.units)
+    assert parts.merge(tmp_path, plan.keys()).equals(truth)
+
+
+def test_a_second_run_does_nothing(plan, truth, tmp_path):
+    evaluate(plan, tmp_path, part=(0, 2))
+    left = []
+    evaluate(plan, tmp_path, part=(0, 1), progress=lambda unit, cost, seconds: left.append((unit, cost, seconds)))
+    assert [unit for unit, _, _ in left] == mine(plan.units, 1, 2)
+    assert all(cost > 0 and seconds > 0 for _, cost, seconds in left)
+    assert evaluate(plan, tmp_path, part=(0, 1)) == 0
+    assert parts.merge(tmp_path, plan.keys()).equals(truth)
+
+
+def test_labels_and_top_one():
+    labelled = Plan.of(from_table({**TABLE, "target": "label", "explainers": ["activation-sum"], "metrics": ["epg"]}))
+    rows = list(runner.rows(labelled, labelled.units[0], "", "cpu"))
+    assert [r["target"] for r in rows[:3]] == [labelled.dataset[i].targets[0] for i in range(3)]
+
+
+def test_an_image_that_cannot_be_read_is_recorded(plan, tmp_path):
+    def read(name):
+        if name == plan.dataset.ids[1]:
+            raise datasets.UnreadableError("the file ends early")
+        return plan.dataset.read(name)
+
+    broken = Plan(plan.config, replace(plan.dataset, read=read), plan.load, plan.units)
+    evaluate(broken, tmp_path, part=(0, 1))
+    rows = parts.merge(tmp_path, broken.keys()).to_pylist()
+    bad = [r for r in rows if r["image"] == plan.dataset.ids[1]]
+    assert len(rows) == 70 and len(bad) == 10
+    assert all(r["value"] != r["value"] and r["note"] == "skipped: the file ends early" for r in bad)
+
+
+# What can go wrong --------------------------------------------------------------------------------
+
+def test_another_run_is_refused_with_the_difference(plan, tmp_path):
+    evaluate(plan, tmp_path, part=(0, 6))
+    other = Plan.of(from_table({**TABLE, "protocol": "ucag", "explainers": ["grad-cam"]}))
+    with pytest.raises(ConfigError) as caught:
+        evaluate(other, tmp_path)
+    assert "protocol: 'holistic-cam' became 'ucag'" in str(caught.value)
+    assert "explainers.no guard" in str(caught.value)
+    assert differences({"a": 1, "b": [1]}, {"a": 1, "b": [2]}) == ["b: [1] became [2]"]
+
+
+def test_missing_and_doubled_rows_are_counted(plan, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no parts"):
+        parts.merge(tmp_path, plan.keys())
+    evaluate(replace(plan, units=plan.units[::2]), tmp_path)
+    with pytest.raises(parts.IncompleteError, match="14 of 70 rows are missing, 0 are there twice"):
+        parts.merge(tmp_path, plan.keys())
+    evaluate(plan, tmp_path, part=(0, 1))
+    first = parts.part_path(tmp_path, plan.units[0].name)
+    first.with_name("copy.parquet").write_bytes(first.read_bytes())
+    with pytest.raises(parts.IncompleteError, match="24 are there twice"):
+        parts.merge(tmp_path, plan.keys())
+    first.with_name("copy.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(parts.IncompleteError, match="cannot be read"):
+        parts.merge(tmp_path, plan.keys())
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("nth", [0, 1, 3])
+def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, monkeypatch, fails, nth):
+    """A full disk at the n-th write: an error, nothing half written, and the next run completes it."""
+    calls, real = [], {"fsync": os.fsync, "replace": os.replace, "write": open}
+
+    def fail(*args, **kwargs):
+        if fails == "write" and args[1:] != ("wb",):
+            return real[fails](*args, **kwargs)
+        calls.append(args)
+        if len(calls) == nth + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real[fails](*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        if fails == "write":
+            patch.setattr(parts, "open", fail, raising=False)
+        else:
+            patch.setattr(parts.os, fails, fail)
+        with pytest.raises(OSError, match="No space left"):
+            evaluate(plan, tmp_path, part=(0, 1))
+    there = [p.name for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(there) == nth and not [name for name in there if name.startswith(".")]
+    evaluate(plan, tmp_path, part=(0, 1))
+    assert parts.merge(tmp_path, plan.keys()).equals(truth)
+
+
+@pytest.mark.parametrize(("table", "message"), [
+    ({**TABLE, "explainer": ["a"]}, "there is no setting 'explainer'; close names are explainers"),
+    ({**TABLE, "explainers": ["gradcam"]}, "explainer 'gradcam': there is no explainer"),
+    ({**TABLE, "explainers": [{"name": "grad-cam", "epsilon": 1}]}, "explainer 'grad-cam'"),
+    ({**TABLE, "explainers": ["grad-cam", "grad-cam"]}, "two explainers are called 'grad-cam'"),
+    ({**TABLE, "networks": []}, "networks must be a list with at least one entry"),
+    ({**TABLE, "dataset": {"n": 3}}, "dataset must have a name"),
+    ({**TABLE, "target": "top1"}, "target must be one of 'top-1', 'label'"),
+    ({**TABLE, "chunk": 0}, "chunk must be a whole number of at least 1"),
+    ({"dataset": "toyland"}, "the configuration is not whole"),
+])
+def test_bad_configurations_are_named(table, message):
+    with pytest.raises(ValueError, match=message):
+        from_table(table)
+
+
+def test_unknown_metrics_data_sets_and_networks(tmp_path):
+    with pytest.raises(KeyError, match="there is no metric 'epp'"):
+        from_table({**TABLE, "metrics": ["epp"]})
+    for wrong, message in (({"dataset": {"name": "toylands"}}, "there is no data set 'toylands'"),
+                           ({"dataset": {"name": "toyland", "colour": 1}}, "dataset 'toyland'"),
+                           ({"networks": ["toy-resnet5"]}, "There is no network 'toy-resnet5'")):
+        with pytest.raises(ValueError, match=message):
+            Plan.of(from_table({**TABLE, **wrong}))
+    (tmp_path / "bad.toml").write_text("networks = [")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        from_toml(tmp_path / "bad.toml")
+
+
+def test_toml_and_table_are_one(tmp_path):
+    (tmp_path / "run.toml").write_text(TOML)
+    assert from_toml(tmp_path / "run.toml").plain() == from_table(TABLE).plain()
+    assert isinstance(from_table(TABLE), Config)
+
+
+def test_shards_follow_the_launcher(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    assert shard() == (0, 1)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "8")
+    assert shard() == (3, 8)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert shard() == (1, 2)
+    ids = [str(i) for i in range(20)]
+    units = units_of(from_table(TABLE), ids)
+    dealt = [mine(units, rank, 3) for rank in range(3)]
+    assert sorted(u.name for own in dealt for u in own) == sorted(u.name for u in units)
+    assert all({u.group for u in own} == {"cams", "gradient"} for own in dealt)  # nobody gets the costly ones only
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+def start(folder: Path, *more: str, **env: str) -> subprocess.Popen:
+    config = folder / "run.toml"
+    config.write_text(TOML)
+    command = [sys.executable, "-m", "holicam", "evaluate", str(config), "--out", str(folder / "out"), *more]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **env}, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def kill_after_one_more_part(folder: Path, wait: float) -> int:
+    """Start a run, kill it a moment after it has written a part; return how many parts there are."""
+    before = len(list((folder / "out").rglob("*.parquet")))
+    process = start(folder)
+    while process.poll() is None and len(list((folder / "out").rglob("*.parquet"))) <= before:
+        time.sleep(0.005)
+    time.sleep(wait)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return len(list((folder / "out").rglob("*.parquet")))
+
+
+def killed(folder: Path, kills: int, plan: Plan, truth) -> list[int]:
+    """Kill a run several times; the merged rows must equal an undisturbed run's, row for row."""
+    chance = random.Random(kills)
+    seen = []
+    for _ in range(kills):
+        seen.append(kill_after_one_more_part(folder, chance.uniform(0, 0.08)))
+        if seen[-1] == len(plan.units):  # begin anew, so that every kill meets a run at work
+            for path in (folder / "out").rglob("*.parquet"):
+                path.unlink()
+    evaluate(plan, folder / "out", part=(0, 1))
+    assert parts.merge(folder / "out", plan.keys()).equals(truth)
+    return seen
+
+
+def test_three_kills_lose_nothing(plan, truth, tmp_path):
+    assert max(killed(tmp_path, 3, plan, truth)) >= 1
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing(plan, truth, tmp_path):
+    assert len(killed(tmp_path, 20, plan, truth)) == 20
+
+
+def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):
+    (tmp_path / "run.toml").write_text(TOML)
+    out, python = tmp_path / "out", [sys.executable, "-m"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    torchrun = [*python, "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
+    tail = ["-m", "holicam", "evaluate", str(tmp_path / "run.toml"), "--out", str(out)]
+    subprocess.run([*torchrun, *tail], check=True, capture_output=True, env=env)
+    said = subprocess.run([*python, "holicam", "merge", str(tmp_path / "run.toml"), "--out", str(out)], check=True,
+                          capture_output=True, text=True, env=env)
+    assert "70 rows" in said.stdout
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(out / "rows.parquet").equals(truth)
+    assert json.loads((out / "manifest.json").read_text())["config"]["chunk"] == 3
+    dry = subprocess.run([*python, "holicam", "evaluate", str(tmp_path / "run.toml"), "--dry-run"], check=True,
+                         capture_output=True, text=True, env=env)
+    assert "6 of 6 units" in dry.stdout and "hours" in dry.stdout
+
+
+def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path):
+    (tmp_path / "out").write_text("a file where the folder should be")
+    process = start(tmp_path)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.strip().splitlines()[-1].startswith("Error: ") and "Traceback" not in said

@@ -1,0 +1,110 @@
+"""Presets and reports: every published table has its configuration; marks and intervals by hand."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from holicam import parts, report
+from holicam.evaluate import Plan, evaluate
+from holicam.models import data_folder
+from holicam.plan import ConfigError, from_table
+from holicam.presets import NAMES, preset
+
+PUBLISHED = data_folder() / "published"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_has_a_small_twin_on_toyland(name):
+    config = preset(name, toyland=True)
+    plan = Plan.of(config)
+    assert plan.units and config.dataset["name"] == "toyland" and "Toyland" in config.notes[0]
+    full = preset(name, root="/data")
+    assert full.n in (0, 2000, 3000) and full.dataset["root"] == "/data"
+    for network in full.networks:
+        assert any(note.startswith(f"{network}: ") for note in config.notes)
+    reduced = [note for note in config.notes if " = " in note]
+    assert bool(reduced) == any(e["name"] in ("rise", "ss-cam", "smoothgrad", "extremal-perturbation")
+                                for e in config.explainers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_published_values_find_their_cells(name):
+    """Every row of the paper that this table covers is found under the labels of its preset."""
+    known = report.published(name)
+    config = preset(name, root="/data")
+    found = {report.beside(known, network, layer, label, metric)
+             for network in config.networks for label in config.made() for metric in config.metrics
+             for layer in (*config.layers_for(network, ("",)), "")}
+    networks = {n.removesuffix("_bn").replace("-", "").replace("_", "") for n in config.networks}
+    wanted = {value for (model, _, _, metric), value in known.items()
+              if metric in config.metrics and model in networks}
+    assert wanted and wanted <= found, sorted(wanted - found)[:5]
+
+
+def test_names_and_roots_that_are_missing():
+    with pytest.raises(ConfigError, match="close names are holicam|close names are .*holistic-cam-table1"):
+        preset("holistic-table1")
+    with pytest.raises(ConfigError, match="needs the data set imagenet: give the folder"):
+        preset("holistic-cam-table6")
+
+
+def test_intervals_and_marks():
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=60)
+    columns = {"a": base + 1, "b": base + 0.5, "c": base, "d": base + rng.normal(scale=5, size=60)}
+    low, high = report.interval(base)
+    assert low < base.mean() < high and high - low == pytest.approx(4 * base.std() / 60**0.5, rel=0.15)
+    assert report.interval(base) == (low, high)
+    three = {k: columns[k] for k in "abc"}
+    assert report.marks(three, True) == {"a": "best", "b": "second"}
+    assert report.marks(three, False) == {"c": "best", "b": "second"}
+    assert report.marks({"a": base, "e": base}, True) == {}  # nobody is surely better than its twin
+    assert not report.surely_better(columns["d"], base, True)
+    holes = base.copy()
+    holes[5:] = np.nan
+    assert report.surely_better(base + 1, holes, True)
+    assert not report.surely_better(np.full(60, np.nan), base, True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A merged run under the name of a published table."""
+    out = tmp_path_factory.mktemp("run")
+    config = preset("holistic-cam-table1", toyland=True)
+    chosen = tuple(e for e in config.explainers if e["label"] in ("Grad-CAM", "Layer-CAM"))
+    config = replace(config, explainers=chosen, metrics=("epg",), networks=("toy-resnet50",),
+                     dataset={**config.dataset, "n": 4, "size": 48})
+    plan = Plan.of(config)
+    evaluate(plan, out, part=(0, 1))
+    parts.merge(out, plan.keys())
+    return out
+
+
+def test_three_formats_say_the_same(run):
+    paths = report.write(run)
+    assert [p.name for p in paths] == ["report.md", "report.html", "report.tex"]
+    markdown, page, latex = (p.read_text(encoding="utf-8") for p in paths)
+    with (PUBLISHED / "holistic_main_table1.csv").open(encoding="utf-8") as file:
+        printed = next(r["value"] for r in csv.DictReader(file)
+                       if (r["model"], r["layer"], r["method"], r["metric"]) == ("ResNet-50", "Layer4", "Grad-CAM", "epg"))
+    for text, percent in ((markdown, "%"), (page, "%"), (latex, "\\%")):
+        assert f"({printed} {percent})" in text and "Layer-CAM" in text and "Toyland: 8 images" in text
+    found, manifest = report.tables(run)
+    assert [t.title for t in found] == ["toy-resnet50, Layer2", "toy-resnet50, Layer4"]
+    cell = found[1].rows["Grad-CAM"]["epg"]
+    assert cell.count == 4 and cell.low <= cell.mean <= cell.high and cell.text in markdown
+    assert "holistic-cam" in report.caption(manifest)
+
+
+def test_a_run_that_is_not_merged(tmp_path):
+    with pytest.raises(FileNotFoundError, match="join the parts with `python -m holicam merge`"):
+        report.write(tmp_path)
+
+
+def test_tables_of_ones_own_have_no_published_values():
+    assert report.published("") == {} and from_table({"dataset": "toyland", "networks": ["toy-resnet50"],
+                                                      "explainers": ["grad-cam"]}).table == ""
