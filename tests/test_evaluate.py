@@ -212,7 +212,7 @@ def test_shards_follow_the_launcher(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert shard() == (1, 2)
-    ids = [str(i) for i in range(20)]
+    ids = [str(i) for i in range(200)]
     units = units_of(from_table(TABLE), ids)
     dealt = [mine(units, rank, 3) for rank in range(3)]
     assert sorted(u.name for own in dealt for u in own) == sorted(u.name for u in units)
