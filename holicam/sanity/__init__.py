@@ -1,0 +1,33 @@
+"""Sanity checks: a map that explains a network must change when the network does.
+
+    explain = functools.partial(hc.GradCAM(), layers="layer4")
+    run = hc.sanity.randomise(explain, model, images, order="cascading", progress=tqdm)
+    print(hc.sanity.verdict(explain, model, images))
+
+They know no explainer: whatever is called as explain(model, images, target=target) and returns maps (B, H, W)
+can be checked, an edge detector too, which must fail.
+"""
+
+from .alike import (
+    MEASURES,
+    average_ranks,
+    degenerate,
+    hog,
+    hog_pearson,
+    hog_spearman,
+    pearson,
+    similarities,
+    similarity,
+    spearman,
+    ssim,
+)
+from .cascade import Randomisation, randomise
+from .judge import Band, Verdict, verdict
+from .labels import LabelRandomisation, label_randomisation
+from .weights import Unit, kept, recalibrate, reinitialise, units
+
+__all__ = [
+    "MEASURES", "Band", "LabelRandomisation", "Randomisation", "Unit", "Verdict", "average_ranks", "degenerate", "hog",
+    "hog_pearson", "hog_spearman", "kept", "label_randomisation", "pearson", "randomise", "recalibrate",
+    "reinitialise", "similarities", "similarity", "spearman", "ssim", "units", "verdict",
+]

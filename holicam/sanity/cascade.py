@@ -1,0 +1,127 @@
+"""Parameter randomisation: do the maps change when the network forgets?
+
+    run = hc.sanity.randomise(functools.partial(hc.GradCAM(), layers="layer4"), model, images)
+    run.layers, run.similarity["spearman"]          # ("fc", "layer4.2", ...), (states, B)
+
+Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. In a *cascade* the units from the output down
+to the one named are new; *independently*, that one alone is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ..ops import Target, at_least_float32, one_of, resolve_target
+from .alike import MEASURES, degenerate, similarities
+from .weights import BN, kept, recalibrate, reinitialise, units
+
+Explain = Callable[..., Tensor]
+ORDERS, POLICIES = ("cascading", "independent"), ("fixed", "repredict")
+
+
+@dataclass(frozen=True, eq=False)
+class Randomisation:
+    """One run over S states and B images.
+
+    layers: the unit that became new last. similarity: {measure: (S, B)} to the trained network's map, NaN where
+    either is degenerate. target: (S, B) the class explained. predicted: (S, B) the class the network names then.
+    zero_fraction, degenerate: (S, B), of the new maps. original (B, H, W); maps (S, B, H, W) if they were kept.
+    """
+
+    order: str
+    class_policy: str
+    bn: str
+    seed: int
+    layers: tuple[str, ...]
+    similarity: dict[str, Tensor]
+    target: Tensor
+    predicted: Tensor
+    zero_fraction: Tensor
+    degenerate: Tensor
+    original: Tensor = field(repr=False)
+    maps: Tensor | None = field(default=None, repr=False)
+
+    def mean(self, measure: str) -> Tensor:
+        """(S,), over the images where the measure is defined; NaN where it is nowhere."""
+        return self.similarity[measure].nanmean(1)
+
+    def undefined(self, measure: str) -> Tensor:
+        """(S,), how many images had no value."""
+        return self.similarity[measure].isnan().sum(1)
+
+
+def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *, order: str = "cascading",
+              class_policy: str = "fixed", bn: str = "reset", granularity: str = "block",
+              layers: Sequence[str] | None = None, seed: int = 0, measures: Iterable[str] = MEASURES,
+              keep_maps: bool = False, progress: Callable[..., Iterable] | None = None) -> Randomisation:
+    """Randomise a network's weights step by step and compare its maps with those it had.
+
+    Args:
+        explain: called as explain(model, images, target=target), returns maps (B, H, W).
+        model: changed in place, one model for all states, and as it was at the end, also after an error.
+        images: (B, 3, H, W), all in one batch a state. target: as for explainers; None is top-1 when trained.
+        order: "cascading" or "independent". class_policy: "fixed" explains `target` throughout, "repredict" what
+            the changed network names, as Adebayo et al. and Poly-CAM do.
+        bn, granularity, layers: as in `units` and `reinitialise`; the reference keeps running statistics
+            ("keep" keeps the norms whole).
+        seed: new weights follow from it and the units' names alone. measures: of `MEASURES`.
+        keep_maps: keep the maps of every state. progress: called as progress(states, total=S), such as tqdm.
+
+    Costs one explanation more than there are states, and a forward pass each. Raises ValueError.
+    Built in chapter 18.
+    """
+    one_of("order", order, ORDERS)
+    one_of("class_policy", class_policy, POLICIES)
+    one_of("bn", bn, BN)
+    measures = tuple(measures)
+    if callable(target) and class_policy == "repredict":
+        raise ValueError('class_policy="repredict" chooses the class itself: give no callable target')
+    steps = units(model, images, granularity=granularity, layers=layers)
+    fixed = resolve_target(logits_of(model, images), target)
+    original = maps_of(explain, model, images, fixed)
+    rows: dict[str, list[Tensor]] = {name: [] for name in (*measures, "target", "predicted", "zero", "degenerate")}
+    maps = []
+    with kept(model) as trained:
+        for number in progress(range(len(steps)), total=len(steps)) if progress else range(len(steps)):
+            if order == "independent" and number:
+                trained.restore(steps[number - 1])
+            new = steps[: number + 1] if order == "cascading" else steps[number : number + 1]
+            reinitialise(model, steps[number], seed, bn)
+            if bn == "recalibrate":
+                recalibrate(model, new, images)
+            predicted = logits_of(model, images).argmax(1)
+            explained = fixed if class_policy == "fixed" else predicted
+            found = maps_of(explain, model, images, explained)
+            for name, value in similarities(original, found, measures).items():
+                rows[name].append(value)
+            rows["target"].append(torch.full_like(predicted, -1) if callable(explained) else explained)
+            rows["predicted"].append(predicted)
+            rows["zero"].append((found == 0).flatten(1).float().mean(1))
+            rows["degenerate"].append(degenerate(found))
+            if keep_maps:
+                maps.append(found)
+    stacked = {name: torch.stack(values) for name, values in rows.items()}
+    return Randomisation(order, class_policy, bn, seed, tuple(u.name for u in steps),
+                         {name: stacked[name] for name in measures}, stacked["target"], stacked["predicted"],
+                         stacked["zero"], stacked["degenerate"], original, torch.stack(maps) if maps else None)
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """(B, K), without a graph; a first layer may work in place."""
+    with torch.no_grad():
+        return model(images.clone())
+
+
+def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) -> Tensor:
+    """(B, H, W) float32 or float64. Raises TypeError and ValueError where `explain` gives something else."""
+    found = explain(model, images, target=target)
+    if not isinstance(found, Tensor):
+        raise TypeError(f"explain must return maps (B, H, W); got {type(found).__name__}: name one layer, as in "
+                        "functools.partial(hc.GradCAM(), layers=\"layer4\")")
+    if found.dim() != 3 or len(found) != len(images):
+        raise ValueError(f"explain must return maps ({len(images)}, H, W); got shape {tuple(found.shape)}")
+    return at_least_float32(found.detach())

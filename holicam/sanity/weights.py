@@ -1,0 +1,186 @@
+"""Taking a network's knowledge away, unit by unit, and giving it back.
+
+One model is changed in place; its trained tensors wait beside it on the same device. Numbers for a
+unit follow from the seed and the unit's name alone, so a cascade and a single draw give a unit the same
+new weights, on any device.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..ops import one_of
+
+BatchNorm = nn.modules.batchnorm._BatchNorm
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+BN = ("reset", "keep", "recalibrate")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is randomised at one step: `modules` are the paths of those that hold tensors themselves."""
+
+    name: str
+    modules: tuple[str, ...]
+
+
+def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
+          layers: Sequence[str] | None = None) -> tuple[Unit, ...]:
+    """The units of a network, from the output to the input.
+
+    Every module that holds weights and runs belongs to one; a norm goes with the weights that run
+    before it. The order is that of one forward pass, not of registration.
+
+    Args:
+        granularity: "block" keeps together what stands under one number of the network's outermost
+            list ("layer4.2" of a ResNet, as Adebayo et al. do); "layer" takes every convolution and
+            linear layer alone. Both are the same in a VGG.
+        layers: instead, these module paths, each with all that lies in it, in the order given.
+
+    Raises ValueError: a granularity or path that does not exist, or nothing that holds weights.
+    """
+    one_of("granularity", granularity, ("block", "layer"))
+    holders = {name: module for name, module in model.named_modules() if _own(module)}
+    if layers is not None:
+        found = [Unit(path, tuple(n for n in holders if n == path or n.startswith(f"{path}."))) for path in layers]
+        if missing := [unit.name for unit in found if not unit.modules]:
+            raise ValueError(f"{type(model).__name__} holds no weights in {', '.join(map(repr, missing))}")
+        return tuple(found)
+    order = _run_order(model, holders, images)
+    groups: dict[str, list[str]] = {}
+    ends: dict[str, int] = {}  # when the last weights of a group run
+    early: list[str] = []  # norms in front of all weights
+    last = None
+    for name in sorted(order, key=order.get):
+        own = _block(name) if granularity == "block" else name
+        if not isinstance(holders[name], NORMS):
+            last = own
+            ends[own] = order[name]
+            groups.setdefault(own, []).append(name)
+        elif last is None:
+            early.append(name)
+        else:
+            groups[own if own in groups else last].append(name)
+    if not groups:
+        raise ValueError(f"{type(model).__name__} has no weights to randomise")
+    groups[next(iter(groups))] += early
+    for inside in groups.values():  # parts that are used without being called, as in attention
+        inside += [n for n in holders if n not in order and any(m and n.startswith(f"{m}.") for m in inside)]
+    backwards = sorted(groups, key=ends.get, reverse=True)
+    return tuple(Unit(name or type(model).__name__, tuple(groups[name])) for name in backwards)
+
+
+def _own(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False)]
+
+
+def _block(name: str) -> str:
+    """"layer4.2.conv1" -> "layer4.2"; a path without a number is its own block."""
+    parts = name.split(".")
+    number = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts))
+    return ".".join(parts[: number + 1])
+
+
+def _run_order(model: nn.Module, holders: dict[str, nn.Module], images: Tensor) -> dict[str, int]:
+    """{path: when it last began} of one forward pass; a holder of others begins before them."""
+    order: dict[str, int] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_: order.__setitem__(name, max(order.values(), default=-1) + 1)
+
+    hooks = [module.register_forward_pre_hook(note(name)) for name, module in holders.items()]
+    try:
+        with torch.no_grad():
+            model(images[:1].clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return order
+
+
+def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> None:
+    """New weights for a unit, in place, by each module's own `reset_parameters`.
+
+    A module without one has its tensors' entries shuffled. bn: what happens to norms, "reset" to
+    scale 1, shift 0, mean 0 and variance 1; "keep" leaves them trained; "recalibrate" as "reset",
+    `recalibrate` then measures.
+    """
+    modules = dict(model.named_modules())
+    for path in unit.modules:
+        module = modules[path]
+        if bn == "keep" and isinstance(module, NORMS):
+            continue
+        number = int.from_bytes(hashlib.sha256(f"{seed}/{path}".encode()).digest()[:8], "big") >> 1
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(number)
+            fresh = _fresh(module)
+        with torch.no_grad():
+            for old, new in zip(_tensors(module), _tensors(fresh), strict=True):
+                old.copy_(new)
+
+
+def _fresh(module: nn.Module) -> nn.Module:
+    """A copy on the CPU with new weights: numbers drawn there are the same for every device."""
+    fresh = copy.deepcopy(module).cpu()
+    reset = getattr(fresh, "reset_parameters", None) or getattr(fresh, "_reset_parameters", None)
+    with torch.no_grad():
+        if reset is not None:
+            reset()
+        else:
+            for tensor in _own(fresh):
+                tensor.copy_(tensor.flatten()[torch.randperm(tensor.numel())].view_as(tensor))
+    return fresh
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> None:
+    """Measure mean and variance of the units' batch norms anew, over these images, in one pass."""
+    inside = {path for unit in chosen for path in unit.modules}
+    norms = [m for path, m in model.named_modules() if path in inside and isinstance(m, BatchNorm)
+             and m.running_mean is not None]
+    before = [(norm.momentum, norm.training) for norm in norms]
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum, norm.training = None, True  # a plain average
+        with torch.no_grad():
+            model(images.clone())
+    finally:
+        for norm, (momentum, training) in zip(norms, before, strict=True):
+            norm.momentum, norm.training = momentum, training
+
+
+class Trained:
+    """A model's tensors as they were; `restore` puts all of them, or a unit's, back in place."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.kept = {path: [t.detach().clone() for t in _tensors(m)] for path, m in model.named_modules()}
+
+    def restore(self, unit: Unit | None = None) -> None:
+        """Raises KeyError for a unit of another network."""
+        modules = dict(self.model.named_modules())
+        with torch.no_grad():
+            for path in self.kept if unit is None else unit.modules:
+                for now, then in zip(_tensors(modules[path]), self.kept[path], strict=True):
+                    now.copy_(then)
+
+
+@contextmanager
+def kept(model: nn.Module) -> Iterator[Trained]:
+    """Whatever is done to the model's tensors inside is undone at the end, after an exception too."""
+    trained = Trained(model)
+    try:
+        yield trained
+    finally:
+        trained.restore()
