@@ -121,6 +121,9 @@ def test_other_rules_that_conserve(name):
     one = hc.LRP(start="one")(net, images, None, 2)
     torch.testing.assert_close(one.sum((1, 2)), torch.ones(2, dtype=torch.float64))
     torch.testing.assert_close(one * S[:, None, None], hc.LRP()(net, images, None, 2))
+    contrast, one = (hc.ContrastiveLRP(start=start)(net, images, None, 2) for start in ("logit", "one"))
+    torch.testing.assert_close(one * S[:, None, None], contrast)
+    torch.testing.assert_close(hc.RAP(start="one")(net, images, None, 2).sum((1, 2)), torch.ones_like(S))
     centred = hc.LRP(center=True)(net, images, None, 2)
     assert centred.sum().abs() < 1e-12
 
@@ -227,6 +230,8 @@ def test_default_layers():
     (lambda: hc.SGLRP(affine="x"), ValueError, "affine must be one of"),
     (lambda: hc.SGLRP(rescale=1), TypeError, "rescale must be"),
     (lambda: hc.ContrastiveLRP(first="x"), ValueError, "first must be"),
+    (lambda: hc.RAP(start="x"), ValueError, "start must be"),
+    (lambda: hc.ContrastiveLRP(start="x"), ValueError, "start must be"),
     (lambda: hc.LRP(center="no"), TypeError, "center must be"),
     (lambda: hc.RelevanceCAM(preset="x"), ValueError, "preset must be"),
     (lambda: hc.RelevanceCAM(bias="once"), ValueError, "bias must be"),

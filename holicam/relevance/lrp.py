@@ -13,6 +13,12 @@ from .rules import Rules, alpha_beta, divide, nonzero, passes, zbox, zplus
 from .walk import Walk, walk
 
 AFFINE = {"pass": passes, "nonzero": nonzero}
+STARTS = ("logit", "one")
+
+
+def amount_of(explainer: object, walked: Walk) -> Tensor | float:
+    """What a walk starts with: S_c (B, 1), or 1."""
+    return walked.score if explainer.start == "logit" else 1.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class LRP(InputExplainer):
     UCAG do. center: subtract the map's mean, as UCAG does.
 
     Needs convolutions, linear layers, batch norms, ReLUs, poolings and sums. One forward, about
-    three backwards. Bach et al., PLOS ONE 2015; z^B: Montavon et al., Pattern Recognition 2017;
+    two backwards. Bach et al., PLOS ONE 2015; z^B: Montavon et al., Pattern Recognition 2017;
     UCAG eq. 3. Built in chapter 11.
     """
 
@@ -43,14 +49,13 @@ class LRP(InputExplainer):
 
     def __post_init__(self) -> None:
         check_rules(self)
-        one_of("start", self.start, ("logit", "one"))
+        one_of("start", self.start, STARTS)
         check_flag("center", self.center)
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
         walked = walk(model, images, target, rules_of(self))
-        amount = walked.score if self.start == "logit" else 1.0
-        M = walked.back(walked.one_hot * amount)[None].sum(1)
+        M = walked.back(walked.one_hot * amount_of(self, walked))[None].sum(1)
         return M - M.mean((1, 2), keepdim=True) if self.center else M
 
 
@@ -100,20 +105,27 @@ class ContrastiveLRP(Contrastive):
     r"""Contrastive LRP: M^t - M^o \sum M^t / \sum M^o, from R^t = S_c e_c and
     R^o = S_c / (K - 1) (1 - e_c).
 
-    rescale: False only subtracts; both ways the map sums to 0 (about). The other fields, rules and
-    needs as for `LRP`. One forward, about six backwards: two walks. Gu et al., "Understanding
-    Individual Decisions of CNNs via Contrastive Backpropagation", ACCV 2018. Built in chapter 11.
+    start: "one" puts 1 in the place of S_c. With "logit", as written above, a class of negative logit
+    gets its map with the signs turned. rescale: False only subtracts; both ways the map sums to 0
+    (about). The other fields, rules and needs as for `LRP`. One forward, about four backwards: two
+    walks. Gu et al., "Understanding Individual Decisions of CNNs via Contrastive Backpropagation",
+    ACCV 2018. Built in chapter 11.
     """
 
     alpha: float = 1.0
     beta: float = 0.0
     first: str = "zbox"
+    start: str = "logit"
     affine: str = "pass"
     rescale: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("start", self.start, STARTS)
+
     def starts(self, walked: Walk) -> tuple[Tensor, Tensor]:
-        own = walked.one_hot
-        return walked.score * own, walked.score * (1 - own) / (own.shape[1] - 1)
+        own, amount = walked.one_hot, amount_of(self, walked)
+        return amount * own, amount * (1 - own) / (own.shape[1] - 1)
 
 
 @dataclass(frozen=True)

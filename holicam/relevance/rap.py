@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..inputs import InputExplainer
-from ..ops import Target
+from ..ops import Target, one_of
+from .lrp import STARTS, amount_of
 from .mode import Op
 from .rules import Rules, absolute, divide
 from .walk import walk
@@ -54,14 +55,20 @@ def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
 class RAP(InputExplainer):
     r"""Relative attributing propagation: signed relevance from S_c e_c, summed over colours.
 
-    Sums, poolings, batch norms and the first layer as in `LRP`. The paper's special first step
-    never runs in the authors' published code (it waits for a largest relevance of exactly 1, and the
-    start is the logit); it is not here either. Written from descriptions of the method, and checked
-    only against a slow version of the same: experimental. One forward, about three backwards. Nam
-    et al., AAAI 2020. Built in chapter 11.
+    start: "logit", S_c, or "one"; a class of negative logit starts with negative relevance, which
+    the rule does not treat as it treats positive. Sums, poolings, batch norms and the first layer as
+    in `LRP`. The paper's special first step never runs in the authors' published code (it waits for
+    a largest relevance of exactly 1, and the start is the logit); it is not here either. Written from
+    descriptions of the method, and checked only against a slow version of the same: experimental.
+    One forward, about four backwards. Nam et al., AAAI 2020. Built in chapter 11.
     """
+
+    start: str = "logit"
+
+    def __post_init__(self) -> None:
+        one_of("start", self.start, STARTS)
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
         walked = walk(model, images, target, Rules(linear=relative))
-        return walked.back(walked.score * walked.one_hot)[None].sum(1)
+        return walked.back(walked.one_hot * amount_of(self, walked))[None].sum(1)

@@ -74,7 +74,7 @@ class RSP(InputExplainer):
 
     layer: where it starts; None is the end of a ResNet's last stage, the layer below a VGG's last
     pooling. Poolings, batch norms and the first layer as in `LRP`. Experimental, as `RAP` is. Two
-    forwards, one backward above the layer and about five below. Nam et al., AAAI 2021. Built in
+    forwards, one backward above the layer and about eight below. Nam et al., AAAI 2021. Built in
     chapter 11.
     """
 
