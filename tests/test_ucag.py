@@ -208,7 +208,8 @@ def test_bases_that_a_reader_wrote():
 @pytest.mark.parametrize("base", [
     hc.GradCAM(), hc.GradCAMpp(), hc.ActivationSum(), hc.CAMERAS(preset="reference", scales=(1, 2)),
     hc.HolisticCAM(scales=(1, 1.5), median=3, mean=5), hc.InputXGradient(), hc.Gradient(),
-    hc.GuidedBackprop(), SMALL, replace(SMALL, base=hc.InputXGradient())], ids=lambda b: type(b).__name__)
+    hc.GuidedBackprop(), hc.LRP(), hc.RelevanceCAM(), hc.EigenCAM(), SMALL,
+    replace(SMALL, base=hc.InputXGradient())], ids=lambda b: type(b).__name__)
 @pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
 def test_every_kind_of_base(base):
     net, images = TinyNet().double(), random_images(2, 3, 14, 12).double()
