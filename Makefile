@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
+NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ help:
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
-	@echo "make bench     measure what the metrics cost beyond their forwards"
+	@echo "make bench     measure what explainers and metrics cost, beside their peers"
 	@echo "make lab       open the chapters in JupyterLab"
 	@echo "make lint      check the style of the code"
 	@echo "make clean     remove what was built; make distclean also removes .venv"
@@ -101,8 +102,11 @@ test-site: $(TEST)
 execute: $(SITE)
 	@$(BIN)/python tools/execute.py $(CHAPTERS)
 
-bench: $(SITE)
-	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/insertion_deletion.py
+# Result files, and the page made from them. NETWORK=toy-resnet50 alone takes minutes, both take an hour.
+bench: $(TEST)
+	@for file in insertion_deletion road gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
+	@for network in $(NETWORK); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/explainers.py --network $$network; done
+	@$(BIN)/python tools/speed_page.py
 
 student lecturer: $(SITE)
 	@$(BIN)/python tools/editions.py $@
