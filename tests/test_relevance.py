@@ -211,6 +211,9 @@ def test_relevance_cam_presets_differ_by_a_factor_where_they_should():
     S = net(images).detach()[:, 0]
     torch.testing.assert_close(default * (S * 6 * 5)[:, None, None], paper)  # layer2 is 6 x 5
     assert hc.RelevanceCAM(preset="paper").relu is True and hc.RelevanceCAM().relu is False
+    even = hc.RelevanceCAM(balance=True)(net, images, "layer2", 0)
+    rest = sum(hc.RelevanceCAM(balance=True)(net, images, "layer2", c) for c in range(1, 5))
+    torch.testing.assert_close(even, -rest)  # the starts of all classes sum to 0
     tiny, image = TinyNet().double(), images[..., :9, :12]
     assert not torch.allclose(hc.RelevanceCAM(preset="reference")(tiny, image, "relu0", 0),
                               hc.RelevanceCAM()(tiny, image, "relu0", 0))
@@ -234,6 +237,7 @@ def test_default_layers():
     (lambda: hc.ContrastiveLRP(start="x"), ValueError, "start must be"),
     (lambda: hc.LRP(center="no"), TypeError, "center must be"),
     (lambda: hc.RelevanceCAM(preset="x"), ValueError, "preset must be"),
+    (lambda: hc.RelevanceCAM(balance=0), TypeError, "balance must be"),
     (lambda: hc.RelevanceCAM(bias="once"), ValueError, "bias must be"),
     (lambda: hc.ContrastiveMWP(relu=0), TypeError, "relu must be")])
 def test_bad_fields_are_named_at_once(make, error, words):

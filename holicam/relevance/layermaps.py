@@ -88,6 +88,10 @@ class RelevanceCAM(LayerRelevance):
     and drops what a batch norm's zero inputs receive (affine="nonzero"). Start and pooling change a
     map by a factor only, whose sign is that of the logit.
 
+    balance: -1/(K-1) in the place of -1/K, so that the start sums to 0. Shallow layers have nearly
+    the same relevance for every class, and what -1/K leaves over, 1/K of it, hides the difference
+    where classes are few. Not in the paper.
+
     One forward, about two backwards through the layers above. Lee et al., CVPR 2021. Built in
     chapter 11.
     """
@@ -97,6 +101,7 @@ class RelevanceCAM(LayerRelevance):
     pooling: str | None = None
     bias: str | None = None
     affine: str | None = None
+    balance: bool = False
     relu: bool | None = None
 
     def __post_init__(self) -> None:
@@ -105,6 +110,7 @@ class RelevanceCAM(LayerRelevance):
         one_of("pooling", self.pooling, ("mean", "sum"))
         one_of("bias", self.bias, ("none", "double"))
         one_of("affine", self.affine, AFFINE)
+        check_flag("balance", self.balance)
         check_flag("relu", self.relu)
 
     def rules(self) -> Rules:
@@ -112,7 +118,8 @@ class RelevanceCAM(LayerRelevance):
 
     def start(self, walked: Walk) -> Tensor:
         own = walked.one_hot
-        start = own - (1 - own) / own.shape[1]  # -1/K for all others, not -1/(K-1)
+        others = max(own.shape[1] - 1, 1) if self.balance else own.shape[1]
+        start = own - (1 - own) / others  # (B, K)
         return walked.score * start if self.start_at == "logit" else start
 
     def map(self, A: Tensor, R: Tensor) -> Tensor:
