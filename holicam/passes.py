@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from .capture import Captured, Reshape, capture
+from .capture import Captured, Reshape, capture, check_call
 from .fusion import rescale
 from .models import default_layers
 from .ops import Target, upsample
@@ -133,6 +133,7 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
     """
     if not explainers:
         raise ValueError("explainers must hold at least one explainer")
+    check_call(model, images)
     results, waiting = {}, {}  # {key: maps}, {key: (generator, what it asks for)}
     given = (layers,) if isinstance(layers, str) else layers and tuple(layers)
     call = Call(model, images, (), size, reshape, intermediate)

@@ -46,6 +46,9 @@ def check_flag(name: str, value: object) -> None:
 
 def output_size(size: Size, images: Tensor) -> tuple[int, int]:
     """(H, W) of the maps: that of the images for None, else the pair given."""
+    if not isinstance(images, Tensor):
+        raise TypeError("images must be a tensor of normalised floats (B, 3, H, W); got "
+                        f"{type(images).__name__}")
     if size is None:
         return tuple(images.shape[-2:])
     pair = () if isinstance(size, (str, int)) else tuple(size)
