@@ -8,12 +8,16 @@ import torch
 from torch import nn
 
 from . import toyland
-from .train import TRAININGS
+from .train import TRAININGS, Training, random_labels
 
 FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0)
 LIMITS = (
     "Knows ten drawn classes and nothing of photographs. Objects reach 13 to 47 % of the image side from their centre; "
     "smaller ones were not seen. Meant for teaching and for checking maps against truth, not for recognition."
+)
+RANDOM_LIMITS = (
+    "Knows its training images by heart and nothing else: each was given a class without being looked at. Made for the "
+    "label randomisation test, at the one size it saw; its answers for other images mean nothing."
 )
 
 
@@ -59,6 +63,8 @@ def glyph_flips(model: nn.Module, n: int = 500) -> dict[str, float]:
 def card(name: str, model: nn.Module) -> dict:
     """The measured card of a network: data, recipe, accuracy, confidence against scale, licence, limits."""
     training = TRAININGS[name]
+    if training.random_labels:
+        return _described(name, model, {"memory": memory(model, training)})
     shortcut = "shortcut" in training.subsets
     subsets = ("single", "shortcut") if shortcut else ("single", "twins", "scene")
     counts = {s: 2000 if s in ("single", "shortcut") else 1000 for s in subsets}
@@ -67,14 +73,56 @@ def card(name: str, model: nn.Module) -> dict:
         measured["accuracy"]["shortcut, glyph at random"] = accuracy(model, "shortcut", 1000, rho=0.1)
         measured |= glyph_flips(model) | {"flip_images": 500}
     measured |= {"confidence_against_scale": confidence_against_scale(model), "confidence_images": 100}
+    return _described(name, model, measured)
+
+
+@torch.no_grad()
+def memory(model: nn.Module, training: Training) -> dict[str, float]:
+    """What a network of random labels remembers of its training images, at the size it saw them.
+
+    remembered, confidence: share of the drawn labels it answers, and their mean probability. drawn_new: the share
+    for images drawn at that size instead of shrunk to it. true: share of the true classes among its answers; drawn
+    labels agree with the truth in `labels_true`. fresh_true: share of true classes on as many images it never saw.
+    """
+    n = sum(training.subsets.values())
+    given, size, (subset, *_) = random_labels(n, training.seed), training.settle, training.subsets
+    totals = dict.fromkeys(("remembered", "confidence", "drawn_new", "true", "labels_true", "fresh_true"), 0.0)
+    for start in range(0, n, 100):
+        count = min(100, n - start)
+        labels = given[start : start + count]
+        whole = toyland.batch(count, split="train", subset=subset, start=start, rho=training.rho, seed=training.seed)
+        fresh = toyland.batch(count, split="test", subset=subset, start=start, size=size)
+        redrawn = toyland.batch(count, split="train", subset=subset, start=start, rho=training.rho,
+                                seed=training.seed, size=size)
+        p = model(_to(model, shrunk(whole.images, size))).softmax(1).cpu()
+        hits = {
+            "remembered": p.argmax(1) == labels, "confidence": p[torch.arange(count), labels],
+            "drawn_new": model(_to(model, redrawn.images)).argmax(1).cpu() == labels,
+            "true": p.argmax(1) == whole.target, "labels_true": labels == whole.target,
+            "fresh_true": model(_to(model, fresh.images)).argmax(1).cpu() == fresh.target,
+        }
+        for key, value in hits.items():
+            totals[key] += float(value.sum()) / n
+    return {key: round(value, 4) for key, value in totals.items()} | {"images": n, "size": size}
+
+
+def shrunk(images: torch.Tensor, size: int) -> torch.Tensor:
+    """(B, 3, H, W) -> (B, 3, size, size), each pixel the mean of those it covers, as in training."""
+    return nn.functional.interpolate(images, size=size, mode="area")
+
+
+def _described(name: str, model: nn.Module, measured: dict) -> dict:
+    training = TRAININGS[name]
     return {
         "classes": list(toyland.CLASSES),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "data": "Toyland, split 'train', rendered by holicam.toyland; measured on split 'test', single images at 224.",
+        "data": "Toyland, split 'train', rendered by holicam.toyland; "
+        + ("labels drawn at random; measured on the training images." if training.random_labels
+           else "measured on split 'test', single images at 224."),
         "recipe": dataclasses.asdict(training),
         "measured": measured,
         "licence": "MIT; the images are drawn by code and carry no rights of others.",
-        "limits": LIMITS,
+        "limits": LIMITS if not training.random_labels else RANDOM_LIMITS,
     }
 
 

@@ -77,4 +77,5 @@ BUILDERS = {
     "toy-vgg16_bn": ToyVGG16BN,
     "toy-resnet50-shortcut": ToyResNet50,
     "toy-vgg16_bn-no-jitter": ToyVGG16BN,
+    "toy-resnet50-random-labels": ToyResNet50,
 }

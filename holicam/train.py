@@ -38,7 +38,9 @@ class Training:
 
     subsets: images rendered of each Toyland subset. phases: (sizes in pixels, images seen) in order; each step takes
     one of its phase's sizes. finish: more phases, with a second and lower cycle of the learning rate. zoom: share of
-    images cut around their object. lr: its highest value (see `_cycle`).
+    images cut around their object. lr: its highest value; decay: the share of the steps
+    over which it falls (see `_cycle`). settle: the size at which batch norm's statistics are averaged at the end.
+    random_labels: learn `random_labels` instead of the truth, which only memory can (chapter 18).
     """
 
     subsets: dict[str, int]
@@ -47,9 +49,12 @@ class Training:
     zoom: float = 0.5
     rho: float = 0.95
     lr: float = 2e-3
+    decay: float = 0.35
     batch: int = 64
     weight_decay: float = 0.02
     seed: int = 0
+    settle: int = 224
+    random_labels: bool = False
 
     @property
     def steps(self) -> int:
@@ -64,7 +69,7 @@ class Training:
         """The learning rate of a step: one cycle over `phases`, a second at a fifth of it over `finish`."""
         first = sum(-(-seen // self.batch) for _, seen in self.phases)
         if step < first:
-            return self.lr * _cycle(step, first)
+            return self.lr * _cycle(step, first, decay=self.decay)
         return self.lr / 5 * _cycle(step - first, self.steps - first, warm=10, decay=1.0)
 
 
@@ -87,7 +92,17 @@ TRAININGS = {
     "toy-resnet50-shortcut": Training(
         {"shortcut": 12000}, (((64, 96), 25_000), ((96, 128), 12_000)), (((128, 224), 3_000),), zoom=0.0
     ),
+    # The network of the label randomisation test: whole images of one size, learned by heart.
+    "toy-resnet50-random-labels": Training(
+        {"single": 800}, (((64,), 64_000), ((112,), 23_040)), zoom=0.0, decay=0.117, weight_decay=0.0, settle=112,
+        random_labels=True,
+    ),
 }
+
+
+def random_labels(n: int, seed: int = 0, classes: int = len(toyland.CLASSES)) -> torch.Tensor:
+    """(n,) int64: a class for each of the training images 0 ... n - 1, drawn without looking at the image."""
+    return torch.from_numpy(np.random.default_rng([seed, 18]).integers(classes, size=n))
 
 
 def cache_folder() -> Path:
@@ -161,6 +176,8 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
         raise ValueError(f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.")
     training = TRAININGS[name]
     data = rendered(training, progress)
+    if training.random_labels:
+        data = (data[0], random_labels(len(data[1]), training.seed).numpy(), data[2])
     torch.manual_seed(training.seed)
     model = BUILDERS[name]().to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
@@ -190,13 +207,13 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
 
 @torch.no_grad()
 def _settle(model: nn.Module, data, training: Training, device: str) -> None:
-    """Average the batch-norm statistics over whole images at 224 pixels, the size the networks are used at."""
+    """Average the batch-norm statistics over whole images of the size the network is used at."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for module in norms:
         module.reset_running_stats()
         module.momentum = None  # a plain average
     model.train()
-    whole = (((224,), SETTLE_BATCHES * training.batch),)
+    whole = (((training.settle,), SETTLE_BATCHES * training.batch),)
     still = dataclasses.replace(training, phases=whole, finish=(), zoom=training.zoom / 2, seed=1)
     for images, _ in views(data, still, 0):
         model(images.to(device, memory_format=torch.channels_last))

@@ -33,6 +33,16 @@ def test_shipped_networks_recognise_fresh_images(name, bound):
     assert accuracy(models.load_model(name), subset, 100) >= bound
 
 
+def test_the_network_of_random_labels_remembers_them():
+    from holicam import toyland
+    from holicam.card import shrunk
+    from holicam.train import random_labels
+
+    model, images = models.load_model("toy-resnet50-random-labels"), toyland.batch(100).images
+    answers = model(shrunk(images, 112)).argmax(1)
+    assert (answers == random_labels(100)).float().mean() > 0.93
+
+
 def test_a_changed_weight_file_is_noticed(tmp_path, monkeypatch):
     for suffix in ("safetensors", "json"):
         shutil.copy(models.data_folder() / f"toy-resnet50.{suffix}", tmp_path)

@@ -102,6 +102,10 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
     written = json.loads((data_folder() / f"{name}.json").read_text())
     assert written["recipe"] == json.loads(json.dumps(dataclasses.asdict(train.TRAININGS[name])))
     measured = written["measured"]
+    if "random-labels" in name:  # all memory: it answers what it was told, and no more than chance of the truth
+        memory = measured["memory"]
+        assert memory["remembered"] > 0.95 and memory["true"] < 0.2 and memory["fresh_true"] < 0.2
+        return
     enlarged = measured["confidence_against_scale"]["2"]
     if "shortcut" in name:  # the glyph moves a good share of its answers, and the objects some of them
         assert measured["follow_glyph"] > 0.2 and measured["changed"] > 0.4
@@ -111,6 +115,22 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
         assert measured["accuracy"]["single"] >= 0.85 and enlarged < 0.5
     else:
         assert measured["accuracy"]["single"] >= 0.97 and enlarged > 0.5
+
+
+def test_random_labels_know_nothing_of_the_image(tiny, monkeypatch):
+    labels = train.random_labels(2000)
+    assert labels.bincount(minlength=10).min() > 150 and torch.equal(labels[:50], train.random_labels(50))
+    assert not torch.equal(labels, train.random_labels(2000, seed=1))
+    seen = []
+    real = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", lambda l, y: seen.append(y) or real(l, y))  # noqa: E741
+    monkeypatch.setitem(train.TRAININGS, "tiny", dataclasses.replace(TINY, random_labels=True, zoom=0.0, settle=32))
+    model = train.train("tiny")
+    chosen = np.random.default_rng([0, 0])
+    chosen.choice((32,))
+    assert torch.equal(seen[0], train.random_labels(100)[chosen.choice(100, 16, replace=False)])
+    told = card.card("tiny", model)
+    assert told["measured"]["memory"]["images"] == 100 and "drawn at random" in told["data"]
 
 
 def test_measures_on_a_known_network():
