@@ -80,6 +80,7 @@ test: $(TEST)
 # Small tensors: one thread a process and JOBS processes is the fastest way through.
 test-code: $(TEST)
 	@echo "--- the code"
+	@$(BIN)/ruff check --quiet .
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) -m "not slow" --ignore=tests/test_site.py
 
 test-slow: $(TEST)

@@ -92,7 +92,7 @@ def measure(name: str, model: torch.nn.Module, images: torch.Tensor, target: int
 
     runs = {"forwards": forwards, "ours": ours}
     runs |= {peer: make(model, batch, layer, target) for peer, make in PEERS.get(name, {}).items()}
-    taken = medians(runs, rounds if work.images > 1 else min(rounds, 1))
+    taken = medians(runs, rounds if work.images > 1 else 0)  # minutes a run: once, without a warm-up
     one = taken.pop("forwards") / 8  # one F, in batches of four
     count = len(batch) * (work.units or 1)
     own = taken.pop("ours")
