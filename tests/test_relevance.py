@@ -150,6 +150,14 @@ def test_rsp_starts_from_grad_cam_and_keeps_its_sum(name):
         torch.testing.assert_close(maps.sum((1, 2)), expected)
 
 
+def test_rsp_stays_small_where_nothing_speaks_for_the_class():
+    net, images = TinyNet().double(), random_images(1, 3, 9, 12, dtype=torch.float64)
+    with torch.no_grad():
+        net.fc.weight[2] = -net.fc.weight[2].abs()
+    maps = hc.RSP(layer="relu2")(net, images, None, 2)
+    assert (maps != 0).any() and maps.abs().sum() < 1e3 and maps.sum() < 0
+
+
 class Positive(TinyNet):
     """Weights, biases and statistics that are positive: nothing is lost at a ReLU."""
 

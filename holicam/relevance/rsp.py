@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
@@ -86,6 +87,8 @@ class RSP(InputExplainer):
         seen = capture(model, images, layer, target)
         A, G = seen.A[layer], seen.G[layer]
         start = grad_cam(A, G) * A  # (B, C, h, w)
-        start = start / (start.amax((1, 2, 3), keepdim=True).clamp(min=0) + 1e-9)
+        most, least = (f((1, 2, 3), keepdim=True) for f in (start.amax, start.amin))
+        # the code's denominator; where nothing speaks for the class it would blow the map up
+        start = divide(start, torch.where(most > 0, most + 1e-9, -least).expand_as(start))
         walked = walk(model, images, seen.target, Rules(linear=sectional, add=excited), layer)
         return walked.back(start, layer)[None].sum(1)
