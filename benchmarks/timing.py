@@ -46,11 +46,13 @@ def peak_mb(run: Run) -> float:
         before = torch.cuda.memory_allocated()
         run()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that the process still holds would hide the peak
+    libc = ctypes.CDLL("libc.so.6")
+    libc.malloc_trim(0)  # freed memory that the process still holds would hide the peak
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         try:
+            libc.mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD: tensors of 1 MB and more are given back when freed
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             run()
             os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before).encode())
