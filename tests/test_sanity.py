@@ -307,16 +307,19 @@ def test_an_edge_detector_fails_and_noise_of_the_weights_passes(measure):
     model, images = hc.load_model("toy-resnet50"), hc.toyland.batch(4, size=64, split="test").images
     edges = sanity.verdict(hc.SobelMap(), model, images, measure=measure, seeds=2)
     assert edges.passed is False and edges.original.mean == pytest.approx(1) == edges.edges.mean
-    assert "fails" in str(edges) and edges.within_null and len(edges.reasons) == 2
+    assert edges.reasons == ("without the weights the maps still show the image",) and edges.within_null
+    assert "fails" in str(edges) and edges.kept == pytest.approx(1) and edges.error < 0.05
     middle = sanity.verdict(hc.CenterMap(), model, images, measure=measure, seeds=2)
-    assert middle.passed is False and middle.reasons == ("the maps stay what they were",)
+    assert middle.passed is False and middle.reasons == ("the maps are the same for all images and networks",)
+    assert math.isnan(middle.kept)
 
     def of_the_weights(model, images, target):
         seed = int(model.fc.weight.double().abs().sum() * 1e6)
         return torch.rand(len(images), 64, 64, generator=torch.Generator().manual_seed(seed))
 
     noise = sanity.verdict(of_the_weights, model, images, measure=measure, seeds=3)
-    assert noise.passed and abs(noise.original.mean - noise.others.mean) < 0.1 and noise.original.count == 12
+    assert noise.passed and abs(noise.kept) < 0.1 and noise.original.count == 12 and noise.others.count == 36
+    assert noise.kept == pytest.approx((noise.original.mean - noise.others.mean) / (1 - noise.others.mean))
 
 
 def test_a_verdict_without_maps_is_none():
@@ -335,11 +338,11 @@ def test_guided_backpropagation_draws_edges_without_weights_and_grad_cam_does_no
     """Adebayo et al.'s finding, where the random network sees its image; where it does not, nothing fails."""
     model, images = hc.load_model("toy-resnet50"), hc.toyland.batch(6, size=112, split="test").images
     guided = sanity.verdict(hc.GuidedBackprop(), model, images, bn="recalibrate", seeds=2)
-    assert guided.passed is False and guided.original.mean > 0.6
+    assert guided.passed is False and guided.original.mean > 0.6 and guided.kept > 0.5 > 4 * guided.error
     layer4 = functools.partial(hc.GradCAM(), layers="layer4")
     assert sanity.verdict(layer4, model, images, bn="recalibrate", seeds=3).passed
     blind = sanity.verdict(hc.GuidedBackprop(), model, images, seeds=2)
-    assert blind.sees < 0.15 < 0.4 < guided.sees
+    assert blind.passed and blind.sees < 0.15 < 0.4 < guided.sees
 
 
 # ---------------------------------------------------------------- random labels

@@ -3,14 +3,18 @@
 The whole network is randomised with several seeds, and four similarities are taken:
 
     original   the trained map and a random network's, of the same image
-    null       two random networks' maps of the same image
     others     the trained map and a random network's, of different images: what is left when neither weights
                nor image agree, only habits of the method such as a bright middle
+    null       two random networks' maps of the same image
     edges      a random network's map and Sobel's edges of its image
 
-A method passes where `original`, on average, is no higher than 95 % of the values of `others`, and below `SAME`.
-`null` alone cannot judge: an edge detector never reads the network, so its `original` is 1 and its `null` too. Of
-`others` it is not, so the edge detector fails; a bright middle on every image fails by `SAME`.
+With the means of the first two,
+
+    kept = (original - others) / (1 - others)
+
+is 0 where a random network's map of the image is no better than one of another image, 1 where the weights do not
+matter. A method passes where kept <= `LIMIT`. `null` cannot judge: an edge detector never reads the network, so
+its `original` is 1 and its `null` too; its `kept` is 1. A map that is the same for everything has `others` of 1.
 """
 
 from __future__ import annotations
@@ -29,8 +33,9 @@ from .alike import degenerate, similarity
 from .cascade import Explain, logits_of, maps_of
 from .weights import BN, kept, recalibrate, reinitialise, units
 
+LIMIT = 1 / 3  # of the likeness above chance may survive; a choice, so every verdict shows its number
+SAME = 0.95  # maps of different images and networks that are as alike as this are one map
 SHARE = 0.95  # of the values of a band lie below its upper end
-SAME = 0.9  # from here on the maps are taken to be what they were
 
 
 @dataclass(frozen=True)
@@ -47,26 +52,30 @@ class Band:
 class Verdict:
     """passed: None where too few maps are defined to say. reasons: what it failed by, in words.
 
-    degenerate: share of the random networks' maps that are constant or not finite. sees: how much more alike
-    random networks' maps are of one image than of two; near 0 they no longer show the image, and a method
-    passes because the random network is blind, not because the method is honest.
+    kept: as above, NaN where `others` leaves no room; error: its standard error over images. degenerate: share of
+    the random networks' maps that are constant or not finite. sees: how much more alike random networks' maps are
+    of one image than of two; near 0 they no longer show the image, and a method passes because the random network
+    is blind, not because the method is honest.
     """
 
     passed: bool | None
     reasons: tuple[str, ...]
     measure: str
     bn: str
+    kept: float
+    error: float
     original: Band
-    null: Band
     others: Band
+    null: Band
     edges: Band
     sees: float
     degenerate: float
 
     def __str__(self) -> str:
         word = {True: "passes", False: "fails", None: "cannot be judged"}[self.passed]
-        return (f"{word} ({self.measure}): original {self.original.mean:.2f}, other images up to "
-                f"{self.others.high:.2f}, null up to {self.null.high:.2f}" + "".join(f"; {r}" for r in self.reasons))
+        numbers = (f"{self.kept:.2f} ± {self.error:.2f} of the likeness is kept, original {self.original.mean:.2f}, "
+                   f"other images {self.others.mean:.2f}")
+        return "; ".join([f"{word} ({self.measure}): {numbers}", *self.reasons])
 
     @property
     def within_null(self) -> bool:
@@ -104,23 +113,29 @@ def verdict(explain: Explain, model: nn.Module, images: Tensor, target: Target =
 
 
 def _judge(trained: Tensor, drawn: list[Tensor], edges: Tensor, measure: str, bn: str) -> Verdict:
-    def band(pairs: Iterable[tuple[Tensor, Tensor]]) -> Band:
-        return _band(torch.cat([similarity(measure, a, b) for a, b in pairs]))
+    def alike(pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+        return torch.stack([similarity(measure, a, b) for a, b in pairs])  # (pairs, B)
 
     rolls = range(1, min(len(trained), 4))  # image i beside image i - 1, i - 2, i - 3
     couples = list(itertools.combinations(drawn, 2))
-    original, null = band((trained, r) for r in drawn), band(couples)
-    others = band((trained, r.roll(k, 0)) for r in drawn for k in rolls)
-    across = band((a, b.roll(k, 0)) for a, b in couples for k in rolls)
-    broken = float(torch.stack([degenerate(r) for r in drawn]).float().mean())
+    original = alike((trained, r) for r in drawn)
+    others = alike((trained, r.roll(k, 0)) for r in drawn for k in rolls)
+    null = _band(alike(couples))
+    across = _band(alike((a, b.roll(k, 0)) for a, b in couples for k in rolls))
+    chance = float(others.nanmean())
+    each = original.nanmean(0) - others.nanmean(0)  # (B,)
+    each = each[~each.isnan()]
+    room = 1 - chance if chance <= SAME else float("nan")
+    share = float(original.nanmean() - chance) / room
+    error = float(each.std() / len(each) ** 0.5) / room if len(each) > 1 else float("nan")
     reasons = []
-    if original.mean > SAME:
-        reasons.append("the maps stay what they were")
-    if original.mean > others.high + 1e-6:  # up to rounding
+    if chance > SAME:
+        reasons.append("the maps are the same for all images and networks")
+    elif share > LIMIT:
         reasons.append("without the weights the maps still show the image")
-    judged = original.count > 0 and null.count > 0 and others.count > 0
-    return Verdict(not reasons if judged else None, tuple(reasons), measure, bn, original, null, others,
-                   band((r, edges) for r in drawn), null.mean - across.mean, broken)
+    return Verdict(not reasons if len(each) else None, tuple(reasons), measure, bn, share, error, _band(original),
+                   _band(others), null, _band(alike((r, edges) for r in drawn)), null.mean - across.mean,
+                   float(torch.stack([degenerate(r) for r in drawn]).float().mean()))
 
 
 def _band(values: Tensor) -> Band:
