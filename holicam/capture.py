@@ -60,7 +60,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     wanted = find_layers(model, layers)
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
-        with frozen(model, gradients), _recorded(wanted, gradients, repeated) as A:
+        with frozen(model, gradients), recorded(wanted, gradients, repeated) as A:
             logits = logits_of(model(images), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
@@ -128,7 +128,7 @@ def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(wanted: Mapping[str, nn.Module], gradients: bool,
+def recorded(wanted: Mapping[str, nn.Module], gradients: bool,
               repeated: str) -> Iterator[dict[str, Tensor]]:
     """Forward hooks that fill {name: output} while the context lasts."""
     A: dict[str, Tensor] = {}

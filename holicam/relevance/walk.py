@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import _recorded, check_call, frozen, logits_of
+from ..capture import check_call, frozen, logits_of, recorded
 from ..models import find_layers
 from ..ops import Target, at_least_float32, resolve_target
 from .mode import RelevanceMode
@@ -75,8 +75,8 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()  # the first layer may work in place
         mode = RelevanceMode(rules or Rules(), fed if to_image else None)
-        recorded = _recorded(wanted, True, "raise") if wanted else nullcontext({})
-        with recorded as A, mode:
+        layers_seen = recorded(wanted, True, "raise") if wanted else nullcontext({})
+        with layers_seen as A, mode:
             out = logits_of(model(fed), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
