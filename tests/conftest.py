@@ -6,6 +6,15 @@ import torch
 torch.set_num_threads(1)  # the tensors are small, and several processes share the cores
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Recorded numbers become plain floats: parallel runs cannot send NumPy's or torch's."""
+    report = yield
+    report.user_properties = [(name, float(value) if hasattr(value, "item") else value)
+                              for name, value in report.user_properties]
+    return report
+
+
 def pytest_collection_modifyitems(items):
     """Skip the tests marked `gpu` where there is no CUDA device, and say so."""
     if torch.cuda.is_available():
