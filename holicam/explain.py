@@ -190,7 +190,7 @@ def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn
         chosen: names or explainers, or a mapping from any label to them.
         layers: as for a single explainer. Methods that join several layers join these; methods that
             explain the input itself take no layers and are not given any.
-        The rest as for a single explainer.
+        model, images, target, size, reshape: as for a single explainer.
 
     Returns {label, or the name or explainer as given: what the explainer alone would return}.
     """

@@ -56,7 +56,8 @@ class LayerCAMFused(Joint):
 
     M_l = ReLU(sum_k ReLU(G_k) A_k). s_l is tanh(gamma M_l / max M_l) for the `scaled` shallowest
     layers, whose maps are dim but for some peaks, and `ops.normalise` for the others.
-    preset: "paper" scales two layers; "default" and "reference", the authors' code, three of five.
+    preset: "paper" scales two layers, as Poly-CAM's text says of its baseline; "default" and
+        "reference" three of five, as its code does.
 
     Called as every explainer, with several layers in any order, and gives one tensor (B, H, W);
     `intermediate=True` gives {layer: M_l}. Default layers: the five poolings of a VGG,

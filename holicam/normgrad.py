@@ -36,8 +36,8 @@ class NormGrad(PassExplainer):
     each place adds to the gradient of its parameters. identity: which layer that is,
     "conv1x1", |A| |G| with norms over the channels; "scaling", |A G|; "bias", |G|.
 
-    score: "logit", "prob", or "ce", the cross-entropy -log p of the original. Its gradient is that
-        of p over -p, so its map is that of "prob" over p: one number an image.
+    score: "logit", "prob", or "ce", the cross-entropy -log p of the original, whose gradient is
+        that of p over -p: the map of "prob" over p, one number an image.
 
     A norm has no sign: nothing speaks against the class, and there is no ReLU. The original can
     also multiply the normalised maps of several layers, which is left to the caller.
