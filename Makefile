@@ -81,7 +81,7 @@ test: $(TEST)
 test-code: $(TEST)
 	@echo "--- the code"
 	@$(BIN)/ruff check --quiet .
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) -m "not slow" --ignore=tests/test_site.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore=tests/test_site.py
 
 test-slow: $(TEST)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore=tests/test_site.py
