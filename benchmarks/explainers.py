@@ -56,6 +56,7 @@ WORK = {
     "rise": masks(lambda: hc.RISE(masks=256), 6000, layers=None),
     "occlusion": masks(lambda: hc.Occlusion(window=64, stride=11), 441, layers=None),
     "extremal-perturbation": Work(lambda: hc.ExtremalPerturbation(steps=8), None, 1, "step", 8, 800),
+    "fullgrad": Work(hc.FullGrad, None, 1),  # grad-cam's takes minutes for four images
     "ground-truth": Work(lambda: hc.GroundTruth(torch.ones(4, 224, 224)), None),
 }  # fmt: skip
 

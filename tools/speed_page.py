@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import holicam as hc  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "book" / "speed.md"
 HEAD = """(sec-speed)=
@@ -40,6 +44,9 @@ def explainers(result: dict) -> list[str]:
         theirs = [", ".join(f"{v['F']:.2f}" for name, v in row["peers"].items() if name.split(",")[0] == peer) or "–"
                   for peer in peers]
         out.append(f"| {row['explainer']} | {where} | {cost} | {row['extra_mb']:.0f} | {' | '.join(theirs)} |")
+    missing = [name for name in hc.explainers if name not in {row["explainer"] for row in result["rows"]}]
+    if missing:
+        out += ["", f"Not measured yet: {', '.join(missing)}."]
     return [*out, ""]
 
 
