@@ -16,8 +16,8 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("asking", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets", "eigencam",
-            "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs",
+_MODULES = ("asking", "askonce", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets", "eigencam",
+            "edition", "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs",
             "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale",
             "normgrad", "ops", "passes", "perturb", "photos", "plot", "polycam", "polyscores", "randommasks",
             "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stream", "toyland", "toynets",

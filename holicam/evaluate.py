@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from . import datasets, metrics
+from .askonce import ask_once, same_questions
 from .explain import explain_many
 from .models import default_layers, load_model
 from .parts import open_run, part_path, write_part
@@ -191,14 +192,21 @@ def _maps(plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, 
           target: Tensor) -> Iterator[tuple[str, str, Tensor]]:
     if unit.group == "cams":
         found = explain_many(made, model, images, list(plan.layers[unit.network]), target)
+    elif all(map(same_questions, made.values())):
+        found = ask_once({label: (explainer, _layers(plan, unit, label)) for label, explainer in made.items()},
+                         model, images, target)
     else:
         label, explainer = next(iter(made.items()))
-        single = getattr(explainer, "takes", "layer") == "layer"
-        layers = list(plan.layers[unit.network]) if single else plan.config.joined(label)
-        found = {label: explainer(model, images, layers, target)}
+        found = {label: explainer(model, images, _layers(plan, unit, label), target)}
     for label, maps in found.items():
         for layer, one in (maps.items() if isinstance(maps, dict) else [("", maps)]):
             yield label, layer, one
+
+
+def _layers(plan: Plan, unit: Unit, label: str) -> list[str] | None:
+    """The run's layers, or those that a joint explainer joins."""
+    single = getattr(plan.made[label], "takes", "layer") == "layer"
+    return list(plan.layers[unit.network]) if single else plan.config.joined(label)
 
 
 def _measure(config: Config, model: nn.Module, label: str, explainer: object, layer: str, batch: datasets.Batch,

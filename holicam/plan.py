@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from .askonce import same_questions
 from .explain import explainers, info
 from .metrics import registry
 from .ops import one_of
@@ -104,14 +105,19 @@ class Config:
         return dict(pairs)
 
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """{group: labels}: "cams" for those that share passes, else one explainer a group."""
-        shared, alone = [], {}
+        """{group: labels}: "cams" for those that share passes, "asked" for those that share questions
+        (`askonce`; "asked-1" and so on for a second set), else one explainer a group.
+        """
+        shared, asked, alone = [], {}, {}
         for label, explainer in self.made().items():
             if isinstance(explainer, PassExplainer) and explainer.takes == "layer":
                 shared.append(label)
+            elif questions := same_questions(explainer):
+                asked.setdefault(questions, []).append(label)
             else:
                 alone[label] = (label,)
-        return ({"cams": tuple(shared)} if shared else {}) | alone
+        together = {f"asked-{i}" if i else "asked": tuple(labels) for i, labels in enumerate(asked.values())}
+        return ({"cams": tuple(shared)} if shared else {}) | together | alone
 
     def layers_for(self, network: str, default: Sequence[str]) -> tuple[str, ...]:
         """The layers explained on a network, `default` where none are named."""
@@ -199,6 +205,6 @@ def cost(config: Config, unit: Unit, maps: int) -> float:
     """About how many F a unit costs: `maps` maps an image, their passes and their metrics."""
     rows = [info(config.names()[label]) for label in unit.labels]
     passes = [row.forwards + row.backwards for row in rows]
-    explaining = max(passes) if unit.group == "cams" else sum(passes)
+    explaining = max(passes) if unit.group.startswith(("cams", "asked")) else sum(passes)
     scoring = sum(registry[name].forwards for name in config.metrics) * maps
     return len(unit.ids) * (explaining + scoring)

@@ -92,6 +92,22 @@ def test_a_second_run_does_nothing(plan, truth, tmp_path):
     assert parts.merge(tmp_path, plan.keys()).equals(truth)
 
 
+def test_poly_cam_is_asked_once_for_all_its_variants(tmp_path):
+    """Rows of a group that shares questions are those of each explainer alone."""
+    depth = [{"name": "pcam+-", "label": f"from {layer}", "layers": ["layer3", "layer4"][i:]}
+             for i, layer in enumerate(("layer3", "layer4"))]
+    table = {**TABLE, "dataset": {"name": "toyland", "n": 2, "size": 64}, "metrics": ["epg"], "layers": ["layer4"]}
+    together = Plan.of(from_table({**table, "explainers": [*depth, "cam-"]}))
+    assert together.config.groups() == {"asked": ("from layer3", "from layer4", "cam-")}
+    rows = {(r["explainer"], r["layer"], r["image"]): r["value"]
+            for unit in together.units for r in runner.rows(together, unit, "", "cpu")}
+    assert len(rows) == 6
+    for entry in [*depth, "cam-"]:
+        alone = Plan.of(from_table({**table, "explainers": [entry]}))
+        for row in runner.rows(alone, alone.units[0], "", "cpu"):
+            assert rows[row["explainer"], row["layer"], row["image"]] == pytest.approx(row["value"], rel=1e-4)
+
+
 def test_labels_and_top_one():
     labelled = Plan.of(from_table({**TABLE, "target": "label", "explainers": ["activation-sum"], "metrics": ["epg"]}))
     rows = list(runner.rows(labelled, labelled.units[0], "", "cpu"))

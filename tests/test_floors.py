@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 FLOORS = {
     "__main__": 5, "explain_photos": 5, "evaluate_cli": 5,
     "train": 4, "evaluate": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
-    "explain": 3,
+    "explain": 3, "askonce": 3,
     "gradcam": 2, "normgrad": 2, "multiscale": 2, "holistic": 2, "eigencam": 2, "joint": 2, "smooth": 2, "iia": 2,
     "msgcam": 2,
     "polycam": 2, "ucag": 2, "scorecam": 2, "perturb": 2, "extremal": 2, "gradient": 2, "integrated": 2, "backprop": 2,
@@ -38,7 +38,7 @@ SAME = {
     ("cam", "ops"), ("settings", "ops"), ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"),
 }
-BESIDE = {"plot", "setup", "explore"}  # only the book and the command line (floor 5) import them
+BESIDE = {"plot", "setup", "explore", "edition"}  # only the book and the command line (floor 5) import them
 CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
 CORE_LINES = 900
 
