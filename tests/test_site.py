@@ -102,20 +102,20 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def contexts(browser):
-    """One window a theme, so that scripts and fonts are read once."""
-    opened = {theme: browser.new_context(color_scheme=theme) for theme in THEMES}
+def context(browser):
+    """One window for all pages, so that scripts and fonts are read once."""
+    opened = browser.new_context(color_scheme=THEMES[0])
     yield opened
-    for context in opened.values():
-        context.close()
+    opened.close()
 
 
 @pytest.fixture
-def visit(contexts, address):
+def visit(context, address):
     visits = []
 
-    def open_page(name, theme):
-        visits.append(Visit(contexts[theme], address, name))
+    def open_page(name, theme=THEMES[0]):
+        visits.append(Visit(context, address, name))
+        visits[-1].page.emulate_media(color_scheme=theme)
         return visits[-1]
 
     yield open_page
@@ -146,23 +146,25 @@ BROKEN = """() => [...document.querySelectorAll(".bd-content img")]
 
 @each_page
 def test_page(visit, name):
-    seen = {theme: visit(name, theme) for theme in THEMES}
-    pictures = {}
-    for theme, one in seen.items():
-        page = one.page
+    """Opened once; the theme is turned where it stands, as a reader's system turns it."""
+    one, pictures = visit(name), {}
+    page = one.page
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
         if page.query_selector(".bd-content"):
-            assert page.evaluate("document.documentElement.dataset.theme") == theme
+            page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme,
+                                   timeout=10_000)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             if width == WIDTHS[0]:
                 pictures[theme] = shots(page)
             wide = page.evaluate(TOO_WIDE)
             assert not wide, f"scrolls sideways at {width} px ({theme}): {wide}"
-        raw, broken = page.evaluate(NOT_TYPESET), page.evaluate(BROKEN)
-        assert not raw, f"formulas not typeset: {raw}"
-        assert not broken, f"pictures that do not show, or without alt text: {broken}"
-        assert not one.foreign, f"asks other hosts: {one.foreign}"
-        assert not one.troubles, one.troubles
+    raw, broken = page.evaluate(NOT_TYPESET), page.evaluate(BROKEN)
+    assert not raw, f"formulas not typeset: {raw}"
+    assert not broken, f"pictures that do not show, or without alt text: {broken}"
+    assert not one.foreign, f"asks other hosts: {one.foreign}"
+    assert not one.troubles, one.troubles
     pairs = list(zip(pictures["light"], pictures["dark"], strict=True))
     for number, (light, dark) in enumerate(pairs, 1):
         assert np.array_equal(light, dark), f"picture {number} looks different in dark mode"
