@@ -1,0 +1,150 @@
+"""What the chapters say of themselves, read from the notebooks: nothing of it is kept a second time.
+
+Objectives stand under "You will be able to", prerequisites under "You need" as links to chapters.
+A sentence there with the words "looks ahead" names a later chapter that one experiment borrows from;
+it is no prerequisite.
+"""
+
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests")]
+
+from book_guards import prose  # noqa: E402  one way of counting words in the whole project
+
+WORDS_A_MINUTE = 100  # text between formulas, figures and code is read slowly
+AHEAD = "looks ahead"
+REFERENCE = re.compile(r"\{ref\}`(?:[^`<]*<)?(sec-[\w-]+)>?`")
+WORD = re.compile(r"[\w’'-]*\w[\w’'-]*")
+SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+EXERCISE = re.compile(r"^(`{3,})\{exercise\} ([^\n]+)\n:label: (\S+)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook, and what can be read from its text cells."""
+
+    path: Path
+    part: str = ""
+    notebook: dict = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "notebook", json.loads(self.path.read_text(encoding="utf-8")))
+
+    @property
+    def number(self) -> int:
+        return int(self.path.stem[:2])
+
+    @property
+    def label(self) -> str:
+        return f"sec-{self.path.stem[3:]}"
+
+    @cached_property
+    def text(self) -> str:
+        """All text cells, in order."""
+        return "\n\n".join(source(c) for c in self.notebook["cells"] if c["cell_type"] == "markdown")
+
+    @cached_property
+    def title(self) -> str:
+        return re.search(r"^# (.+)$", self.text, re.MULTILINE).group(1).strip()
+
+    @cached_property
+    def sections(self) -> dict[str, str]:
+        """Heading of the second level -> what stands below it."""
+        pieces = SECTION.split(self.text)
+        return {name.strip(): body.strip() for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+    def section(self, start: str) -> str:
+        """The text of the first section whose heading begins with `start`; empty where there is none."""
+        return next((body for name, body in self.sections.items() if name.startswith(start)), "")
+
+    @property
+    def question(self) -> str:
+        return self.section("Question")
+
+    def bullets(self, start: str) -> list[str]:
+        """The list items of a section, each on one line."""
+        return [re.sub(r"\s+", " ", item).strip()
+                for item in re.split(r"^- ", self.section(start), flags=re.MULTILINE)[1:]]
+
+    @property
+    def objectives(self) -> list[str]:
+        return [item.rstrip(";.") for item in self.bullets("You will be able to")]
+
+    def _linked(self, ahead: bool) -> list[str]:
+        lines = [line for line in self.section("You need").splitlines() if (AHEAD in line) == ahead]
+        return list(dict.fromkeys(REFERENCE.findall("\n".join(lines))))
+
+    @property
+    def needs(self) -> list[str]:
+        """Labels that "You need" links to, other pages than chapters included."""
+        return self._linked(ahead=False)
+
+    @property
+    def looks_ahead(self) -> list[str]:
+        return self._linked(ahead=True)
+
+    @property
+    def exercises(self) -> list[tuple[str, str]]:
+        """Title and label of each exercise."""
+        return [(title.strip(), label) for _, title, label, _ in EXERCISE.findall(self.text)]
+
+    @cached_property
+    def words(self) -> int:
+        """Words of the text without the exercises and their solutions."""
+        count, practice = 0, False
+        for cell in self.notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                pieces = SECTION.split(source(cell))
+                for name, body in zip([None, *pieces[1::2]], pieces[::2], strict=True):
+                    practice = practice if name is None else name.startswith("Exercises")
+                    count += 0 if practice else len(WORD.findall(prose(f"{name or ''}\n{body}")))
+        return count
+
+    @property
+    def minutes(self) -> int:
+        """Minutes to read the chapter, rounded to five."""
+        return 5 * round(self.words / WORDS_A_MINUTE / 5)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of the run whose outputs are stored."""
+        return self.notebook["metadata"].get("holicam", {}).get("seconds")
+
+
+def load(root: Path = ROOT) -> list[Chapter]:
+    """The numbered chapters in the order of the table of contents, each with its part."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [Chapter((root / entry["file"]).with_suffix(".ipynb"), part["caption"])
+            for part in toc["parts"] for entry in part["chapters"]
+            if re.match(r"book/\d\d-", entry["file"]) and (root / f"{entry['file']}.ipynb").exists()]
+
+
+def prerequisites(chapters: list[Chapter]) -> dict[str, list[str]]:
+    """Label of each chapter -> labels of the chapters it needs."""
+    known = {c.label for c in chapters}
+    return {c.label: [label for label in c.needs if label in known] for c in chapters}
+
+
+def reduced(needs: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The same graph without the links that follow from others."""
+    def below(label: str) -> set[str]:
+        return set(needs[label]).union(*(below(n) for n in needs[label]))
+
+    return {label: [n for n in direct if not any(n in below(m) for m in direct if m != n)]
+            for label, direct in needs.items()}
