@@ -20,8 +20,8 @@ _MODULES = ("asking", "askonce", "backprop", "cam", "capture", "card", "channelc
             "edition", "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs",
             "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale",
             "normgrad", "ops", "passes", "perturb", "photos", "plot", "polycam", "polyscores", "randommasks",
-            "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stream", "toyland", "toynets",
-            "train", "ucag", "unfold")
+            "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stored", "stream", "toyland",
+            "toynets", "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",
@@ -34,7 +34,7 @@ _BY_FILE = {
     "backprop": "GuidedBackprop DeconvNet", "fullgrad": "FullGrad",
     "relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
     "controls": "RandomMap CenterMap SobelMap GroundTruth",
-    "explain": "explainers explain_many info", "setup": "setup",
+    "explain": "explainers explain_many info", "setup": "setup", "explore": "explore",
 }
 _NAMES = {name: file for file, names in _BY_FILE.items() for name in names.split()}
 __all__ = sorted([*_MODULES, *_NAMES])
@@ -55,11 +55,11 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `hc.setup` the function, in whatever order its module of the same name is imported."""
+    """Keeps `hc.setup` and `hc.explore` functions, in whatever order their modules are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "setup" and isinstance(value, ModuleType):
-            value = value.setup
+        if name in ("setup", "explore") and isinstance(value, ModuleType):
+            value = getattr(value, name)
         super().__setattr__(name, value)
 
 

@@ -64,6 +64,19 @@ def plain_text_as_it_is(app, what, name, obj, options, lines) -> None:
         lines[first:] = ["", "::", "", *("   " + line for line in lines[first:]), ""]
 
 
+def explorers(app, pagename, templatename, context, doctree) -> None:
+    """Where a page holds an explorer: its script and style, and addresses that lead to its data.
+
+    A chapter names them as seen from book/, `_static/...`; on the site this folder lies at the top.
+    """
+    body = context.get("body") or ""
+    if 'class="cam-explorer"' in body:
+        top = context["pathto"]("_static/explorers/", 1)
+        context["body"] = body.replace('data-manifest="_static/explorers/', f'data-manifest="{top}')
+        app.add_css_file("explorer.css")
+        app.add_js_file("explorer.mjs", type="module")
+
+
 def first_page(app, exception) -> None:
     """Write index.html, which leads to the first page, as a whole page with a link and an icon."""
     first, index = app.config.root_doc, Path(app.outdir) / "index.html"
@@ -80,6 +93,7 @@ def first_page(app, exception) -> None:
 def setup(app) -> dict:
     app.config.mathjax_path = f"mathjax/{BUNDLE}"
     app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", explorers)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("autodoc-process-docstring", absolute_bars)
     app.connect("autodoc-process-docstring", plain_text_as_it_is, priority=900)  # after napoleon

@@ -1,0 +1,217 @@
+"""What an explorer holds: pictures, maps, and both packed into small files.
+
+CAMs are coarse by nature, so a page needs no rendered overlays: it gets the photograph once and every map as
+bytes on the map's own grid, all in one greyscale picture, the *sprite*. A manifest says where each map lies in it
+and what its lowest and highest byte stand for:
+
+    value = low + (high - low) · byte / 255
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..plot import _map, _rgb
+from ..settings import check_number
+
+CELLS = 64  # a map of more cells a side is averaged down to at most this many
+SPRITE_WIDTH = 256
+QUALITY = 88  # of the photograph: a JPEG of 224 pixels has about 15 kB
+INPUT = "input"  # the layer's name of methods that explain the image itself
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One map: what it is a map of, its values (h, w), and the grid (rows, columns) it was made on."""
+
+    target: str
+    method: str
+    layer: str
+    random: bool
+    values: np.ndarray
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything an explorer shows. pictures: {target: uint8 RGB}; scores: {target: (trained, random)}."""
+
+    pictures: dict[str, np.ndarray]
+    entries: tuple[Entry, ...]
+    scores: dict[str, tuple[float, ...]]
+    signed: bool
+    start: dict[str, Any]
+
+    def map_of(self, target: str, method: str, layer: str, random: bool = False) -> Entry:
+        """The map of that name. Raises KeyError."""
+        for one in self.entries:
+            if (one.target, one.method, one.layer, one.random) == (target, method, layer, random):
+                return one
+        raise KeyError(f"there is no map of {method}, {layer}, for {target}")
+
+    def layer_names(self, method: str) -> list[str]:
+        """A method's layers, in the order given."""
+        return list(dict.fromkeys(e.layer for e in self.entries if e.method == method))
+
+    @property
+    def method_names(self) -> list[str]:
+        return list(dict.fromkeys(e.method for e in self.entries))
+
+    @property
+    def has_random(self) -> bool:
+        return any(e.random for e in self.entries)
+
+
+def collect(image: Any, maps: Any, random: Any = None, scores: Any = None, signed: bool = False,
+            start: Mapping[str, Any] | None = None) -> Content:
+    """Everything checked and brought to one shape; the arguments are those of `explore`."""
+    nested = _by_target(maps, "maps", image)
+    pictures = image if isinstance(image, Mapping) else dict.fromkeys(nested, image)
+    if list(pictures) != list(nested):
+        raise ValueError(f"image names the targets {list(pictures)}, maps name {list(nested)}: give the same.")
+    pictures = {name: _rgb(picture) for name, picture in pictures.items()}
+    if len({picture.shape for picture in pictures.values()}) > 1:
+        raise ValueError("all pictures of an explorer must have one size.")
+    entries = list(_entries(nested, False))
+    if random is not None:
+        forgotten = list(_entries(_by_target(random, "random", image), True))
+        if [_key(e) for e in entries] != [_key(e) for e in forgotten]:
+            raise ValueError("random must hold the same targets, methods and layers as maps, in the same order.")
+        entries += forgotten
+    content = Content(pictures, tuple(entries), _scores(scores, list(pictures), random is not None), bool(signed), {})
+    return Content(content.pictures, content.entries, content.scores, content.signed, _start(content, start or {}))
+
+
+def _key(entry: Entry) -> tuple[str, str, str]:
+    return entry.target, entry.method, entry.layer
+
+
+def _by_target(maps: Any, name: str, image: Any) -> dict[str, Any]:
+    """{target: {method: {layer: map}}}; with one target its name may be left out."""
+    if not isinstance(maps, Mapping) or not maps:
+        raise TypeError(f"{name} must be a non-empty dict {{method: {{layer: map (h, w)}}}}; "
+                        f"got {type(maps).__name__ if not isinstance(maps, Mapping) else 'an empty one'}.")
+    deep = isinstance(image, Mapping) or any(
+        isinstance(inner, Mapping) for value in maps.values() if isinstance(value, Mapping) for inner in value.values())
+    if not deep:
+        return {"": {str(k): v for k, v in maps.items()}}
+    for target, methods in maps.items():
+        if not isinstance(methods, Mapping) or not methods:
+            raise TypeError(f"{name}[{target!r}] must be a non-empty dict {{method: {{layer: map (h, w)}}}}.")
+    return {str(target): {str(k): v for k, v in methods.items()} for target, methods in maps.items()}
+
+
+def _entries(nested: Mapping[str, Mapping[str, Any]], random: bool):
+    for target, methods in nested.items():
+        for method, layers in methods.items():
+            layers = layers if isinstance(layers, Mapping) else {INPUT: layers}
+            if not layers:
+                raise ValueError(f"method {method!r} has no map.")
+            for layer, values in layers.items():
+                m = _map(values, ", ".join(filter(None, (target, method, str(layer)))))
+                yield Entry(target, method, str(layer), random, reduced(m), m.shape)
+
+
+def reduced(m: np.ndarray) -> np.ndarray:
+    """(h, w) -> at most `CELLS` cells a side, each the mean of a block; the last block may be cut by the border."""
+    step = max(-(-side // CELLS) for side in m.shape)
+    if step == 1:
+        return m
+    for axis in (0, 1):
+        starts = np.arange(0, m.shape[axis], step)
+        counts = np.diff([*starts, m.shape[axis]])
+        m = np.add.reduceat(m, starts, axis) / np.expand_dims(counts, 1 - axis)
+    return m
+
+
+def _scores(scores: Any, targets: list[str], random: bool) -> dict[str, tuple[float, ...]]:
+    if scores is None:
+        return {}
+    given = scores if isinstance(scores, Mapping) else dict.fromkeys(targets, scores)
+    if set(map(str, given)) != set(targets):
+        raise ValueError(f"scores must name the targets {targets}; got {list(given)}.")
+    pairs = {str(k): tuple(round(float(x), 3) for x in np.atleast_1d(v)) for k, v in given.items()}
+    if any(len(pair) != 1 + random for pair in pairs.values()):
+        raise ValueError("scores must hold one number a target, or (trained, random) where random maps are given.")
+    return {name: pairs[name] for name in targets}
+
+
+def _start(content: Content, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown first, every choice filled in."""
+    def chosen(name: str, known: list[str]) -> str:
+        value = known[0] if wanted.get(name) is None else str(wanted[name])
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
+        return value
+
+    method = chosen("method", content.method_names)
+    numbers = {"opacity": wanted.get("opacity", 0.6), "threshold": wanted.get("threshold", 0.0)}
+    for name, value in numbers.items():
+        check_number(name, value, 0, 1)
+    return {"target": chosen("target", list(content.pictures)), "method": method,
+            "layer": chosen("layer", content.layer_names(method)), **{k: float(v) for k, v in numbers.items()}}
+
+
+def quantised(m: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """(h, w) -> bytes, and the values of byte 0 and byte 255; a constant map is all zeros."""
+    low, high = float(m.min()), float(m.max())
+    bits = np.zeros(m.shape, np.uint8) if high == low else np.round(255 * (m - low) / (high - low)).astype(np.uint8)
+    return bits, low, high
+
+
+def pack(content: Content) -> tuple[dict[str, Any], np.ndarray]:
+    """The manifest without names of files, and the sprite (H, 256) uint8: maps on shelves, left to right."""
+    shelf = x = y = 0
+    rows, placed = [], []
+    for entry in content.entries:
+        bits, low, high = quantised(entry.values)
+        h, w = bits.shape
+        if x + w > SPRITE_WIDTH:
+            x, y, shelf = 0, y + shelf, 0
+        placed.append((x, y, bits))
+        rows.append({"target": entry.target, "method": entry.method, "layer": entry.layer, "random": entry.random,
+                     "x": x, "y": y, "w": w, "h": h, "grid": list(entry.grid), "min": _short(low),
+                     "max": _short(high)})
+        x, shelf = x + w, max(shelf, h)
+    sprite = np.zeros((y + shelf, SPRITE_WIDTH), np.uint8)
+    for x, y, bits in placed:
+        sprite[y : y + bits.shape[0], x : x + bits.shape[1]] = bits
+    height, width = next(iter(content.pictures.values())).shape[:2]
+    manifest = {"version": 1, "size": [height, width], "signed": content.signed, "start": content.start,
+                "targets": [{"name": name, "scores": list(content.scores.get(name, ()))}
+                            for name in content.pictures],
+                "maps": rows, "digest": hashlib.sha256(sprite.tobytes()).hexdigest()}
+    return manifest, sprite
+
+
+def _short(value: float) -> float:
+    """Five digits: more than a byte's step tells, and short in a file."""
+    return float(f"{value:.5g}")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Greyscale, nothing but the pixels: no colour profile may change a byte on its way to the page."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def jpeg(pixels: np.ndarray, quality: int = QUALITY) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=quality, optimize=True)
+    return out.getvalue()
+
+
+def text(manifest: Mapping[str, Any]) -> str:
+    """A manifest as it is stored: one line a map, so that changes are small."""
+    rest = {k: v for k, v in manifest.items() if k != "maps"}
+    rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in manifest["maps"])
+    return f"{json.dumps(rest, ensure_ascii=False, indent=1)[:-2]},\n \"maps\": [\n  {rows}\n ]\n}}\n"

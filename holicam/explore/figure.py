@@ -1,0 +1,136 @@
+"""What a notebook shows: a figure with a real picture, which a script on the page brings to life.
+
+The picture is the default view. It is what a reader without scripts, on paper or on a code host sees.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+
+from .. import ops
+from ..plot import EVIDENCE, SIGNED
+from . import data, store
+
+SIDE = 448  # pixels: a picture is enlarged by whole numbers up to about this, so that maps look smooth
+VIEW_SIDE = 336  # of the stored picture
+QUALITY = 80
+HINT = ("On the book's site this figure has controls for method, layer, opacity and threshold; "
+        "in a notebook <code>live=True</code> shows them.")
+
+
+def table(signed: bool) -> np.ndarray:
+    """(256, 3) uint8: the book's colours, as in `holicam.plot`."""
+    colours = matplotlib.colormaps[SIGNED if signed else EVIDENCE](np.arange(256))
+    return np.round(255 * colours[:, :3]).astype(np.uint8)
+
+
+def relative(m: np.ndarray, signed: bool) -> np.ndarray:
+    """A map on its own scale: [0, 1] between its extremes, or [-1, 1] about zero. A constant one is zeros."""
+    if signed:
+        top = np.abs(m).max()
+        return m / top if top > 0 else np.zeros_like(m)
+    low, high = m.min(), m.max()
+    return (m - low) / (high - low) if high > low else np.zeros_like(m)
+
+
+def drawn(picture: np.ndarray, m: np.ndarray, *, signed: bool = False, opacity: float = 0.6, threshold: float = 0.0,
+          cells: bool = False, side: int = SIDE, cursor: tuple[int, int] | None = None) -> np.ndarray:
+    """A map over its photograph, uint8 (H, W, 3), as the page draws it.
+
+    picture: uint8 RGB. m: (h, w). The map is resampled bilinearly with half-pixel centres, or shown in its true
+    cells; where its magnitude is below the threshold the photograph alone is seen. The more opaque the map, the
+    greyer the photograph, so that colours belong to the map. cursor: a cell (row, column) to outline.
+    """
+    zoom = max(1, round(side / picture.shape[1]))
+    size = picture.shape[0] * zoom, picture.shape[1] * zoom
+    photo = np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)).astype(float)
+    values = torch.from_numpy(relative(m, signed))[None, None]
+    enlarged = torch.nn.functional.interpolate(values, size, mode="nearest-exact") if cells else ops.upsample(
+        values, size)
+    v = enlarged[0, 0].numpy()  # (H, W)
+    grey = photo @ np.array([0.299, 0.587, 0.114])
+    under = photo + opacity * (grey[..., None] - photo)
+    level = (v + 1) / 2 if signed else v
+    colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
+    share = np.where(np.abs(v) >= threshold, opacity, 0.0)[..., None]
+    out = np.round(under + share * (colours - under)).astype(np.uint8)
+    if cursor is not None:
+        (h, w), (row, column) = m.shape, cursor
+        top, left = (round(row * size[0] / h), round(column * size[1] / w))
+        bottom, right = (round((row + 1) * size[0] / h) - 1, round((column + 1) * size[1] / w) - 1)
+        for y, x in ((slice(top, bottom + 1), [left, right]), ([top, bottom], slice(left, right + 1))):
+            out[y, x] = 255
+    return out
+
+
+def words(content: data.Content, target: str, method: str, layer: str, random: bool = False) -> str:
+    """What is seen, in words."""
+    who = " of a network with random weights" if random else ""
+    what = f" for {target}" if target else ""
+    scale = "red speaks for the class, blue against it" if content.signed else "brighter is more evidence"
+    return f"The map of {method} at {layer}{who}{what} over the greyed image; {scale}."
+
+
+class Explorer:
+    """One figure; a notebook shows it, `str` of it is its HTML."""
+
+    def __init__(self, content: data.Content, name: str | None, caption: str, alt: str) -> None:
+        self.content, self.name, self.caption = content, name, caption
+        start = content.start
+        entry = content.map_of(start["target"], start["method"], start["layer"])
+        picture = content.pictures[start["target"]]
+        seen = drawn(picture, entry.values, signed=content.signed, opacity=start["opacity"],
+                     threshold=start["threshold"], side=VIEW_SIDE)
+        view = data.jpeg(seen, QUALITY)
+        self.alt = alt or words(content, start["target"], start["method"], start["layer"])
+        folder = store.place(name)
+        if folder is not None:
+            file, self.manifest = store.written(folder, name.split("/")[1], content, view)
+            view, self._script = (folder / self.manifest["view"]).read_bytes(), ""
+            self._source = f"{store.FOLDER}/{folder.name}/{file}"
+        else:
+            self.manifest = store.inline(content)
+            self._source = store.address("application/json", json.dumps(self.manifest).encode())
+            self._script = _script()
+        self._view, self._size = view, seen.shape[:2]
+
+    def __repr__(self) -> str:
+        inside = self.content
+        layers = dict.fromkeys(e.layer for e in inside.entries)
+        random = ", with a randomised network" if inside.has_random else ""
+        return (f"Explorer({len(inside.method_names)} methods, {len(layers)} layers, {len(inside.pictures)} targets"
+                f"{random})")
+
+    def __str__(self) -> str:
+        return self._repr_html_()
+
+    def _repr_html_(self) -> str:
+        """The same bytes for the same maps: the identifier is the name, and nothing is random."""
+        who = self.name.replace("/", "-") if self.name else self.manifest["digest"][:12]
+        height, width = self._size
+        picture = store.address("image/jpeg", self._view)
+        return (f'<figure class="cam-explorer" id="explorer-{who}" data-manifest="{self._source}">\n'
+                f'<img src="{picture}" width="{width}" height="{height}" alt="{html.escape(self.alt)}">\n'
+                f'<figcaption>{html.escape(self.caption)} <span class="cam-explorer-hint">{HINT}</span></figcaption>\n'
+                f"</figure>{self._script}")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+
+
+def _script() -> str:
+    """The page's style and script for a figure outside the book; nothing where they are not at hand."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "static", package.parent / "book" / "_static"):
+        if (folder / "explorer.mjs").is_file():
+            style, script = ((folder / f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("css", "mjs"))
+            return f'\n<style>\n{style}</style>\n<script type="module">\n{script}</script>'
+    return ""
