@@ -34,7 +34,7 @@ def weighted_sum(A: Tensor, W: Tensor) -> Tensor:
 
 
 def activation_sum(A: Tensor, G: Tensor | None = None) -> Tensor:
-    """W = 1: the plain sum of the channels ("no weighting", Holistic-CAM Fig. 4)."""
+    """W = 1: the plain sum of the channels ("no weighting", Holistic-CAM Fig. 4). Built in chapter 04."""
     return A.new_ones(1, 1, 1, 1)
 
 
@@ -60,7 +60,7 @@ def xgrad_cam(A: Tensor, G: Tensor, eps: float = 1e-7) -> Tensor:
     """XGrad-CAM: the gradient averaged with the activations as weights. Returns (B, C, 1, 1).
 
     eps keeps the sign of the channel's sum, and a channel whose |sum| <= eps gets weight 0, so
-    signed activations do not flip or explode. Fu et al., "Axiom-based Grad-CAM", BMVC 2020.
+    signed activations do not flip or explode. Fu et al., "Axiom-based Grad-CAM", BMVC 2020. Built in chapter 08.
     """
     total = A.sum((2, 3), keepdim=True)  # (B, C, 1, 1)
     weight = torch.einsum("bchw,bchw->bc", A, G)[:, :, None, None] / (total + total.sign() * eps)
@@ -68,17 +68,20 @@ def xgrad_cam(A: Tensor, G: Tensor, eps: float = 1e-7) -> Tensor:
 
 
 def layer_cam(A: Tensor, G: Tensor) -> Tensor:
-    """Layer-CAM: the positive gradient of each element. (B, C, h, w). Jiang et al., TIP 2021."""
+    """Layer-CAM: the positive gradient of each element. (B, C, h, w). Jiang et al., TIP 2021. Built in chapter 08."""
     return G.relu()
 
 
 def w_grad_cam(A: Tensor, G: Tensor) -> Tensor:
-    """W-Grad-CAM: mean of activation times gradient. (B, C, 1, 1). A reconstruction, AAAI 2021."""
+    """W-Grad-CAM: mean of activation times gradient. (B, C, 1, 1). A reconstruction, AAAI 2021.
+
+    Built in chapter 08.
+    """
     return torch.einsum("bchw,bchw->bc", A, G)[:, :, None, None] / A.shape[-2:].numel()
 
 
 def hires_cam(A: Tensor, G: Tensor) -> Tensor:
-    """HiResCAM: the gradient of each element, sign kept. (B, C, h, w). arXiv:2011.08891."""
+    """HiResCAM: the gradient of each element, sign kept. (B, C, h, w). arXiv:2011.08891. Built in chapter 03."""
     return G
 
 

@@ -107,7 +107,7 @@ class CAMBoth(ChannelWise):
 class CAMPlus(CAMBoth):
     """CAM+: the weight of a channel is what its place alone still says of the class (eq. 4).
 
-    One forward for each channel that is not constant, and one.
+    One forward for each channel that is not constant, and one. Built in chapter 09.
     """
 
     variant: ClassVar[str] = "+"
@@ -117,7 +117,7 @@ class CAMPlus(CAMBoth):
 class CAMMinus(CAMBoth):
     """CAM-: the weight of a channel is what the class loses without its place (eq. 5).
 
-    One forward for each channel that is not constant, and one.
+    One forward for each channel that is not constant, and one. Built in chapter 09.
     """
 
     variant: ClassVar[str] = "-"

@@ -46,7 +46,7 @@ class SingleScale(PassExplainer):
 
 @dataclass(frozen=True)
 class ActivationSum(SingleScale):
-    """W = 1: the sum of all channels, the same for every class. One forward, no backward."""
+    """W = 1: the sum of all channels, the same for every class. One forward, no backward. Built in chapter 04."""
 
     relu: bool = True
     uses_gradients: ClassVar[bool] = False
@@ -152,7 +152,7 @@ class GradCAMpp(SingleScale):
 
 @dataclass(frozen=True)
 class XGradCAM(SingleScale):
-    """XGrad-CAM (BMVC 2020): channels weighted by their activation-weighted gradient."""
+    """XGrad-CAM (BMVC 2020): channels weighted by their activation-weighted gradient. Built in chapter 08."""
 
     eps: float = 1e-7
     relu: bool = True
@@ -175,7 +175,7 @@ class WGradCAM(SingleScale):
 
 @dataclass(frozen=True)
 class LayerCAM(SingleScale):
-    """Layer-CAM (TIP 2021): each element weighted by its positive gradient."""
+    """Layer-CAM (TIP 2021): each element weighted by its positive gradient. Built in chapter 08."""
 
     relu: bool = True
     score: str = "logit"
@@ -186,7 +186,7 @@ class LayerCAM(SingleScale):
 
 @dataclass(frozen=True)
 class HiResCAM(SingleScale):
-    """HiResCAM (2020): each element weighted by its gradient, sign kept."""
+    """HiResCAM (2020): each element weighted by its gradient, sign kept. Built in chapter 03."""
 
     relu: bool = True
     score: str = "logit"

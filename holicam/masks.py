@@ -37,7 +37,7 @@ def keep(x: Tensor, u: Tensor, variant: Tensor, channel: Tensor) -> Tensor:
 
 
 def drop(x: Tensor, u: Tensor, variant: Tensor, channel: Tensor) -> Tensor:
-    """X (1 - u): what the mask hides. One variant."""
+    """X (1 - u): what the mask hides. One variant. Built in chapter 12."""
     return x * (1 - u)
 
 
@@ -74,6 +74,7 @@ def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after",
     stretch: "after", min-max of the enlarged channel, as Score-CAM and Poly-CAM write it;
     "before", min-max on the channel's own grid; "percentile", Poly-CAM's code (`percentile`, on
     the channel's own grid). A constant channel becomes zeros. align_corners: as in F.interpolate.
+    Built in chapter 12.
     """
     one_of("stretch", stretch, STRETCH)
     before, after = STRETCH[stretch]

@@ -30,7 +30,7 @@ def multi_scale(model: nn.Module, images: Tensor, layers: str | Sequence[str],
                 reshape: Reshape | None = None) -> Iterator[Captured]:
     """One capture for each scale, in order. The target is resolved once, on the first one.
 
-    Args: as `capture.capture` and `fusion.pyramid`. The network must take images of every size.
+    Args: as `capture.capture` and `fusion.pyramid`. The network must take images of every size. Built in chapter 05.
     """
     for scaled in pyramid(images, scales, interpolation):
         captured = capture(model, scaled, layers, target, score=score, reshape=reshape)

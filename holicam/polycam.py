@@ -150,13 +150,13 @@ class PCAM(ChannelWise):
 
 @dataclass(frozen=True)
 class PCAMPlus(PCAM):
-    """PCAM+: the weight of a channel is what its place alone still says of the class (eq. 4)."""
+    """PCAM+: the weight of a channel is what its place alone still says of the class (eq. 4). Built in chapter 09."""
 
     variant: ClassVar[str] = "+"
 
 
 @dataclass(frozen=True)
 class PCAMMinus(PCAM):
-    """PCAM-: the weight of a channel is what the class loses without its place (eq. 5)."""
+    """PCAM-: the weight of a channel is what the class loses without its place (eq. 5). Built in chapter 09."""
 
     variant: ClassVar[str] = "-"

@@ -28,7 +28,7 @@ def smooth_weights(A: Tensor, D1: Tensor, D2: Tensor, D3: Tensor, factor: Tensor
                    numerator: str = "d2", eps: float = 1e-8) -> Tensor:
     r"""w_k = \sum_{ij} alpha ReLU(factor), alpha = D2 / (2 D2 + \sum_{ab} A_ab D3_ab + eps).
 
-    All (B, C, h, w); returns (B, C, 1, 1). alpha is 0 where the denominator is.
+    All (B, C, h, w); returns (B, C, 1, 1). alpha is 0 where the denominator is. Built in chapter 08.
     """
     below = 2 * D2 + (A * D3).sum((2, 3), keepdim=True) + eps
     above = D2 if numerator == "d2" else D1

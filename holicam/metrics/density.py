@@ -95,11 +95,11 @@ def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target =
 
 def density_positive(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                      **options: object) -> Tensor:
-    """(B,) score kept per unit of area, higher is better: `map_density`.positive."""
+    """(B,) score kept per unit of area, higher is better: `map_density`.positive. Built in chapter 17."""
     return map_density(model, images, maps, target, sides="positive", **options).positive
 
 
 def density_negative(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                      **options: object) -> Tensor:
-    """(B,) the same of what the map leaves out, lower is better: `map_density`.negative."""
+    """(B,) the same of what the map leaves out, lower is better: `map_density`.negative. Built in chapter 17."""
     return map_density(model, images, maps, target, sides="negative", **options).negative

@@ -98,11 +98,14 @@ def unknown_maps(degenerate: Tensor, stretch: str) -> Tensor:
 
 def average_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                  **options: object) -> Tensor:
-    """(B,) the share of its score that an image loses, lower is better: `confidence_drop`.drop."""
+    """(B,) the share of its score that an image loses, lower is better: `confidence_drop`.drop.
+
+    Built in chapter 17.
+    """
     return confidence_drop(model, images, maps, target, **options).drop
 
 
 def average_increase(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                      **options: object) -> Tensor:
-    """(B,) 1 where the score rises, higher is better: `confidence_drop`.increase."""
+    """(B,) 1 where the score rises, higher is better: `confidence_drop`.increase. Built in chapter 17."""
     return confidence_drop(model, images, maps, target, **options).increase

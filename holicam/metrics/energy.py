@@ -68,7 +68,7 @@ def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor
         top: K, at most all pixels. on_nan: "raise" or "record" maps that are not finite.
         model, target, recipes, explain, chunk: not used; every metric takes them.
 
-    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 14.
+    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 16.
     """
     one_of("positive", positive, ("relu", "minmax"))
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
@@ -134,17 +134,17 @@ def boxes_to_masks(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> Tensor:
 
 def epg(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
         **options: object) -> Tensor:
-    """(B,) the share of the map's energy inside, higher is better: `energy_pointing`.full."""
+    """(B,) the share of the map's energy inside, higher is better: `energy_pointing`.full. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).full
 
 
 def epg_top100(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                target: Target = None, **options: object) -> Tensor:
-    """(B,) the same among the 100 largest pixels: `energy_pointing`.top_energy."""
+    """(B,) the same among the 100 largest pixels: `energy_pointing`.top_energy. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).top_energy
 
 
 def epg_count(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
               **options: object) -> Tensor:
-    """(B,) the share of the 100 largest pixels inside: `energy_pointing`.top_count."""
+    """(B,) the share of the 100 largest pixels inside: `energy_pointing`.top_count. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).top_count

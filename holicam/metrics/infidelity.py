@@ -104,5 +104,8 @@ def squares(numbers: Tensor, height: int, width: int, sides: tuple[int, int]) ->
 
 def infidelity(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                **options: object) -> Tensor:
-    """(B,) the mean squared error of the prediction, lower is better: `infidelity_scores`.error."""
+    """(B,) the mean squared error of the prediction, lower is better: `infidelity_scores`.error.
+
+    Built in chapter 17.
+    """
     return infidelity_scores(model, images, maps, target, **options).error

@@ -129,7 +129,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
 def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-cam") -> Tensor:
     """The area under curves (B, n + 1) at shares (n + 1,) by a protocol's rule: (B,).
 
-    Where all steps are equal, the two rules differ by (last - first point) / (2 n).
+    Where all steps are equal, the two rules differ by (last - first point) / (2 n). Built in chapter 14.
     """
     protocol = protocol_of(protocol)
     if protocol.auc == "right":
@@ -141,17 +141,20 @@ def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-c
 
 def insertion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
               **options: object) -> Tensor:
-    """(B,) the area under the insertion curve, higher is better: `insertion_deletion`, one game."""
+    """(B,) the area under the insertion curve, higher is better: `insertion_deletion`, one game.
+
+    Built in chapter 14.
+    """
     return insertion_deletion(model, images, maps, target, games="insertion", **options).insertion
 
 
 def deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
              **options: object) -> Tensor:
-    """(B,) the area under the deletion curve, lower is better: `insertion_deletion`, one game."""
+    """(B,) the area under the deletion curve, lower is better: `insertion_deletion`, one game. Built in chapter 14."""
     return insertion_deletion(model, images, maps, target, games="deletion", **options).deletion
 
 
 def over_all(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
              **options: object) -> Tensor:
-    """(B,) insertion minus deletion, higher is better, from one `insertion_deletion`."""
+    """(B,) insertion minus deletion, higher is better, from one `insertion_deletion`. Built in chapter 14."""
     return insertion_deletion(model, images, maps, target, **options).over_all

@@ -165,11 +165,11 @@ def _mean_ranks(x: Tensor, valid: Tensor) -> Tensor:
 
 def part_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                       **options: object) -> Tensor:
-    """(B,) -1..1, higher is better: `interventions`.part."""
+    """(B,) -1..1, higher is better: `interventions`.part. Built in chapter 19."""
     return interventions(model, images, maps, target, truths="change", **options).part
 
 
 def shapley_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
                          **options: object) -> Tensor:
-    """(B,) -1..1, higher is better: `interventions`.shapley."""
+    """(B,) -1..1, higher is better: `interventions`.shapley. Built in chapter 19."""
     return interventions(model, images, maps, target, truths="shapley", **options).shapley

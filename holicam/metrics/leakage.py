@@ -120,11 +120,11 @@ def _known(score: Tensor, degenerate: Tensor) -> Tensor:
 
 def distractor_leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                        target: Target = None, **options: object) -> Tensor:
-    """(B,) 0 at best, 1 for chance, lower is better: `leakage`.ratio."""
+    """(B,) 0 at best, 1 for chance, lower is better: `leakage`.ratio. Built in chapter 19."""
     return leakage(model, images, maps, target, **options).ratio
 
 
 def shortcut_contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                       target: Target = None, **options: object) -> Tensor:
-    """(B,) -1..1, higher is better: `contrast`.shortcut."""
+    """(B,) -1..1, higher is better: `contrast`.shortcut. Built in chapter 19."""
     return contrast(model, images, maps, target, **options).shortcut

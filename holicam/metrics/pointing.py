@@ -84,7 +84,7 @@ def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
 
 def pointing_hits(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                   target: Target = None, **options: object) -> Tensor:
-    """(B,) 1 for a hit, 0 for a miss, higher is better: `pointing_game`.hit."""
+    """(B,) 1 for a hit, 0 for a miss, higher is better: `pointing_game`.hit. Built in chapter 16."""
     return pointing_game(model, images, maps, target, **options).hit
 
 
@@ -92,7 +92,7 @@ def by_class(values: Tensor, classes: Tensor, count: int) -> Tensor:
     """(count,): the mean of the values of each class, NaN for one without any.
 
     Values that are NaN are left out. The papers' number is `by_class(...).nanmean()`: classes that
-    a subset lacks do not count. Args: values (n,); classes (n,) in 0..count-1.
+    a subset lacks do not count. Args: values (n,); classes (n,) in 0..count-1. Built in chapter 16.
     """
     known = ~values.isnan()
     zeros = at_least_float32(values).new_zeros(count)
@@ -104,7 +104,7 @@ def difficult(class_masks: Tensor, target: Tensor) -> Tensor:
     """(B,) bool: the class covers less than a quarter of the image, and another class is there.
 
     Args: class_masks (B, K, H, W) bool, every class's region; target (B,). VOC and COCO come with
-    lists of their own, which are the authority there.
+    lists of their own, which are the authority there. Built in chapter 16.
     """
     areas = class_masks.flatten(2).to(torch.float32).mean(2)  # (B, K)
     own = areas.gather(1, target[:, None])[:, 0]
@@ -112,7 +112,7 @@ def difficult(class_masks: Tensor, target: Tensor) -> Tensor:
 
 
 def centre(maps: Tensor) -> Tensor:
-    """Maps (B, H, W) whose largest value is the image's middle: the control of the game."""
+    """Maps (B, H, W) whose largest value is the image's middle: the control of the game. Built in chapter 16."""
     height, width = maps.shape[1:]
     out = at_least_float32(maps).new_zeros(maps.shape)
     out[:, height // 2, width // 2] = 1

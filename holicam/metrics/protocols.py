@@ -36,7 +36,7 @@ class Protocol:
     score: "prob" (softmax) or "logit".
     target: "pred" allows target=None for the top-1 class; "label" wants it given.
     preprocess: how the paper makes images into tensors. A note: metrics receive tensors.
-    tie, seed: see `ranking`; the reference implementations leave ties to their library.
+    tie, seed: see `ranking`; the reference implementations leave ties to their library. Built in chapter 14.
     """
 
     name: str

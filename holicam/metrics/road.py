@@ -139,7 +139,7 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
 
 def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
          **options: object) -> Tensor:
-    """(B,) half of LeRF less MoRF, higher is better: `remove_and_debias`.half."""
+    """(B,) half of LeRF less MoRF, higher is better: `remove_and_debias`.half. Built in chapter 15."""
     return remove_and_debias(model, images, maps, target, **options).half
 
 

@@ -97,7 +97,7 @@ def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Te
 def average_precision(values: Tensor, inside: Tensor) -> Tensor:
     """(B,): the mean, over the region's pixels, of the precision at their value.
 
-    Equal values are one threshold, as in scikit-learn. Args: values (B, N), inside (B, N) bool.
+    Equal values are one threshold, as in scikit-learn. Args: values (B, N), inside (B, N) bool. Built in chapter 16.
     """
     values, order = values.sort(dim=1, descending=True)
     right = inside.gather(1, order)
@@ -118,23 +118,23 @@ def _ratio(values: Tensor, inside: Tensor) -> Tensor:
 
 def segmentation_accuracy(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                           target: Target = None, **options: object) -> Tensor:
-    """(B,) the share of pixels that agree, higher is better: `segmentation_scores`.accuracy."""
+    """(B,) the share of pixels that agree, higher is better: `segmentation_scores`.accuracy. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).accuracy
 
 
 def mean_average_precision(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                            target: Target = None, **options: object) -> Tensor:
-    """(B,) what papers print as mAP, higher is better: `segmentation_scores`.ap_hard."""
+    """(B,) what papers print as mAP, higher is better: `segmentation_scores`.ap_hard. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).ap_hard
 
 
 def iou(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
         **options: object) -> Tensor:
-    """(B,) overlap over union, higher is better: `segmentation_scores`.iou."""
+    """(B,) overlap over union, higher is better: `segmentation_scores`.iou. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).iou
 
 
 def outside_inside(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                    target: Target = None, **options: object) -> Tensor:
-    """(B,) outside over inside, lower is better: `segmentation_scores`.outside_inside."""
+    """(B,) outside over inside, lower is better: `segmentation_scores`.outside_inside. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).outside_inside

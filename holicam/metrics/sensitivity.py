@@ -118,5 +118,5 @@ def _settled(model: nn.Module, images: Tensor, target: Target,
 
 def sensitivity_max(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None,
                     **options: object) -> Tensor:
-    """(B,) the largest relative change, lower is better: `sensitivity`.maximum."""
+    """(B,) the largest relative change, lower is better: `sensitivity`.maximum. Built in chapter 17."""
     return sensitivity(model, images, maps, target, **options).maximum

@@ -42,7 +42,7 @@ def pull(f: Callable[..., Tensor], xs: Sequence[Tensor],
 
 def spread(R: Tensor, parts: Sequence[tuple[Tensor, Tensor]], op: Any,
            extra: Tensor | float = 0.0) -> Tensor:
-    """u L_V^T (R / z), z = L_V(u) + extra, summed over parts (u, V) that share one z."""
+    """u L_V^T (R / z), z = L_V(u) + extra, summed over parts (u, V) that share one z. Built in chapter 11."""
     us, Vs = zip(*parts, strict=True)
 
     def z(*us: Tensor) -> Tensor:

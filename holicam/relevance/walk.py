@@ -62,6 +62,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
 
     Raises what `capture.capture` raises, and ValueError for operations without a rule or a callable
     target. Networks of half precision are computed in float32. Model and caller keep their state.
+    Built in chapter 11.
     """
     check_call(model, images)
     if callable(target):

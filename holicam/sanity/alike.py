@@ -21,7 +21,7 @@ from ..ops import at_least_float32, normalise
 
 
 def average_ranks(values: Tensor) -> Tensor:
-    """(B, N) -> (B, N) float64, ranks from 0; equal values share the average of theirs."""
+    """(B, N) -> (B, N) float64, ranks from 0; equal values share the average of theirs. Built in chapter 18."""
     ordered = values.sort(-1).values
     below = torch.searchsorted(ordered, values.contiguous())
     up_to = torch.searchsorted(ordered, values.contiguous(), right=True)
@@ -35,7 +35,7 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
 
 
 def spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Correlation of average ranks. `scipy.stats.spearmanr` of the flattened maps."""
+    """Correlation of average ranks. `scipy.stats.spearmanr` of the flattened maps. Built in chapter 18."""
     return _where_defined(a, b, pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))))
 
 
