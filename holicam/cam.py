@@ -73,10 +73,7 @@ def layer_cam(A: Tensor, G: Tensor) -> Tensor:
 
 
 def w_grad_cam(A: Tensor, G: Tensor) -> Tensor:
-    """W-Grad-CAM: mean of activation times gradient. (B, C, 1, 1). A reconstruction, AAAI 2021.
-
-    Built in chapter 08.
-    """
+    """W-Grad-CAM (AAAI 2021), reconstructed: mean of activation times gradient. (B, C, 1, 1). Built in chapter 08."""
     return torch.einsum("bchw,bchw->bc", A, G)[:, :, None, None] / A.shape[-2:].numel()
 
 

@@ -140,8 +140,7 @@ def _median_opencv(m: Tensor, k: int) -> Tensor:
 def kernel_size(k: int, size: tuple[int, int]) -> int:
     """The odd number nearest to k min(H, W) / 224, at least 1; 0 (off) stays 0.
 
-    The shorter side decides for both axes: the window stays square, as in the paper and in OpenCV.
-    Built in chapter 06.
+    The shorter side decides for both axes: the window stays square, as in the paper and in OpenCV. Built in chapter 06.
     """
     return k and max(1, 2 * round((k * min(size) / 224 - 1) / 2) + 1)
 
