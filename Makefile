@@ -27,6 +27,7 @@ help:
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
+	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
@@ -81,10 +82,10 @@ test: $(TEST)
 test-code: $(TEST)
 	@echo "--- the code"
 	@$(BIN)/ruff check --quiet .
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore=tests/test_site.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/test_site*.py'
 
 test-slow: $(TEST)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore=tests/test_site.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore-glob='tests/test_site*.py'
 
 test-book: $(TEST)
 	@echo "--- the chapters: every cell is run again and its text compared with what is stored"
@@ -96,12 +97,15 @@ test-book: $(TEST)
 test-site: $(TEST)
 	@echo "--- the site, in a browser"
 	@$(BIN)/python tools/build_site.py --quiet
-	@$(BIN)/python -m pytest tests/test_site.py -q -rs -n $(JOBS) --dist load
+	@$(BIN)/python -m pytest tests/test_site.py tests/test_site_explorer.py -q -rs -n $(JOBS) --dist load
 
 # --- the others ------------------------------------------------------------------------------
 
+# With MODEL or PHOTOS the chapters that take any network are run with yours, into _build/edition-<model>.
+SECOND := $(filter command line,$(origin MODEL) $(origin PHOTOS))
 execute: $(SITE)
-	@$(BIN)/python tools/execute.py $(CHAPTERS)
+	@$(BIN)/python $(if $(SECOND),tools/second_edition.py $(if $(MODEL),--model "$(MODEL)") \
+	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools/execute.py $(CHAPTERS))
 
 # Result files, and the page made from them. NETWORK=toy-resnet50 alone takes minutes, both take an hour.
 bench: $(TEST)

@@ -25,7 +25,7 @@ WIDTHS, THEMES = (1280, 390), ("light", "dark")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-PICTURES = ".bd-content .cell_output img, .bd-content figure img"
+PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
 
 each_page = pytest.mark.parametrize("name", PAGES)
 
@@ -85,6 +85,8 @@ class Visit:
         self.page.evaluate("""async () => {
             await (window.MathJax?.startup?.promise ?? null);
             await document.fonts.ready;
+            while (document.querySelector(".cam-explorer[data-state=loading]"))
+                await new Promise(done => setTimeout(done, 20));
             await new Promise(done => setTimeout(done, 100));  // whatever scripts ask for late
         }""")
 
