@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
+from .intervals import Grouping, interval, marks, mean
 from .metrics import registry
 from .models import data_folder
 
-DRAWS, SEED = 2000, 0
 FILES = {"holistic-cam-table1": "holistic_main_table1", "holistic-cam-table2": "holistic_main_table2",
          "holistic-cam-table6": "holistic_appendix_table6",
          **{f"holistic-cam-appendix{i}": f"holistic_appendix_table{i}" for i in range(1, 6)},
          **{f"poly-cam-table{i}": f"polycam_table{i}" for i in range(1, 6)},
-         **{f"ucag-table{i}": f"ucag_table{i}" for i in range(1, 6)}}  # fmt: skip
+         **{f"ucag-table{i}": f"ucag_table{i}" for i in range(1, 6)},
+         **{f"ucag-table{i}-coco": f"ucag_table{i}" for i in (2, 3)}}  # fmt: skip
 METRICS = {"over_all": "over-all", "ins_minus_del": "over-all", "energy_pointing_game": "epg",
            "pointing_game": "pointing-game", "sensitivity_max": "sensitivity-max", "density_pos": "map-density+",
            "density_neg": "map-density-", "pixel_accuracy": "segmentation-accuracy"}  # fmt: skip
@@ -57,37 +58,13 @@ class Table:
     rows: Mapping[str, Mapping[str, Cell]]
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of (n,), from a fixed seed."""
-    draws = np.random.default_rng(SEED).integers(0, len(values), (DRAWS, len(values)))
-    low, high = np.quantile(values[draws].mean(1), (0.025, 0.975))
-    return float(low), float(high)
-
-
-def surely_better(one: np.ndarray, other: np.ndarray, higher: bool) -> bool:
-    """Whether the paired interval of the difference leaves out zero, on the images that both have."""
-    both = np.isfinite(one) & np.isfinite(other)
-    if both.sum() < 2:
-        return False
-    low, _ = interval((one - other)[both] * (1 if higher else -1))
-    return low > 0
-
-
-def marks(columns: Mapping[str, np.ndarray], higher: bool) -> dict[str, str]:
-    """{explainer: "best" or "second"}, where the images allow it."""
-    usable = {name: v for name, v in columns.items() if np.isfinite(v).any()}
-    order = sorted(usable, key=lambda name: np.nanmean(usable[name]), reverse=higher)
-    found = {}
-    for place, name in zip(("best", "second"), order[:2], strict=False):
-        rest = order[order.index(name) + 1:]
-        if not rest or not all(surely_better(usable[name], usable[other], higher) for other in rest):
-            break
-        found[name] = place
-    return found
-
-
 def published(table: str) -> dict[tuple[str, str, str, str], tuple[str, str]]:
-    """{(model, layer, method and variant, metric): (value as printed, with its unit; note)}."""
+    """{(model, layer, method and variant, metric): (value as printed, with its unit; note)}.
+
+    Of tables on two data sets, COCO's where the table's name ends so, else VOC's. The metric of a
+    difficult subset is "pointing-game difficult".
+    """
+    other = "VOC07" if table.endswith("-coco") else "COCO14"
     path = data_folder() / "published" / f"{FILES.get(table, '')}.csv"
     if table not in FILES or not path.exists():
         return {}
@@ -98,7 +75,8 @@ def published(table: str) -> dict[tuple[str, str, str, str], tuple[str, str]]:
             note = "" if row["flag"] == "ok" else f"{row['flag']}: {row['note']}"
             said = f"{row['value']} {'%' if row['unit'] == 'percent' else ''}".strip()
             metric = METRICS.get(row["metric"], row["metric"])
-            if row["subset"] in ("", "all"):
+            metric += " difficult" if row["subset"] == "difficult" else ""
+            if not row["dataset"].startswith(other):
                 model = row["model"].split(" ")[0].replace("-", "").lower()
                 found[model, row["layer"], method, metric] = said, note
     return found
@@ -128,6 +106,7 @@ def tables(out: Path) -> tuple[list[Table], dict]:
     for row in rows:
         key = row["network"], row["layer"], row["metric"], row["explainer"]
         values.setdefault(key, np.full(len(images), np.nan))[images[row["image"]]] = row["value"]
+    views, grouping = _views(rows, images) if config.get("pairs") else ({"": None}, None)
     known, found = published(config["table"]), []
     for network in config["networks"]:
         for layer in sorted({key[1] for key in values if key[0] == network}):
@@ -135,30 +114,46 @@ def tables(out: Path) -> tuple[list[Table], dict]:
                       if any(key[:2] == (network, layer) and key[3] == name for key in values)]
             cells = {label: {} for label in labels}
             for metric in config["metrics"]:
-                columns = {label: values[network, layer, metric, label] for label in labels}
-                best = marks(columns, registry[metric].higher_is_better)
-                for label, column in columns.items():
-                    real = column[np.isfinite(column)]
-                    low, high = interval(real) if len(real) else (np.nan, np.nan)
-                    mean = float(real.mean()) if len(real) else np.nan
-                    cells[label][metric] = Cell(mean, low, high, len(real), best.get(label, ""),
-                                                *beside(known, network, layer, label, metric))
-            found.append(Table(f"{network}, {layer or 'the whole network'}", tuple(config["metrics"]), cells))
+                for view, chosen in views.items():
+                    columns = {label: values[network, layer, metric, label] for label in labels}
+                    if chosen is not None:
+                        columns = {label: np.where(chosen, column, np.nan) for label, column in columns.items()}
+                    best, name = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
+                    for label, column in columns.items():
+                        count = int(np.isfinite(column).sum())
+                        low, high = interval(column, grouping) if count else (np.nan, np.nan)
+                        cells[label][name] = Cell(mean(column, grouping), low, high, count, best.get(label, ""),
+                                                  *beside(known, network, layer, label, name))
+            heads = tuple(f"{metric} {view}".strip() for metric in config["metrics"] for view in views)
+            found.append(Table(f"{network}, {layer or 'the whole network'}", heads, cells))
     return found, manifest
+
+
+def _views(rows: list[dict], images: Mapping[str, int]) -> tuple[dict[str, np.ndarray], Grouping]:
+    """All pairs that are not flagged and the difficult ones, (n,) bool each; images and classes of the pairs."""
+    subset, target = np.full(len(images), "flagged", object), np.zeros(len(images), int)
+    for row in rows:
+        if row["target"] is not None:
+            subset[images[row["image"]]], target[images[row["image"]]] = row["subset"], row["target"]
+    owners = np.unique([image.rpartition("#")[0] or image for image in images], return_inverse=True)[1]
+    return {"": subset != "flagged", "difficult": subset == "difficult"}, Grouping(owners, target)
 
 
 def caption(manifest: Mapping) -> str:
     """What a reader must know of all tables."""
     config = manifest["config"]
     notes = "; ".join(config["notes"])
-    return (f"Data set {config['dataset']['name']}, protocol {config['protocol']}, target {config['target']}. Mean "
-            f"[95 % bootstrap interval over images]. Bold: surely better than all others on the same images; "
-            f"italics: surely better than the rest. Published values in parentheses, † where the paper's own copies or "
-            f"sums disagree.{' ' + notes + '.' if notes else ''}")
+    pairs = ("One row for each image and class in it, without pairs whose every object is flagged difficult; means "
+             "are over classes, of the means of each class; difficult: the class is small and not alone. ")
+    return (f"Data set {config['dataset']['name']}, protocol {config['protocol']}, target {config['target']}. "
+            f"{pairs if config.get('pairs') else ''}Mean [95 % bootstrap interval over images]. Bold: surely better "
+            f"than all others on the same images; italics: surely better than the rest. Published values in "
+            f"parentheses, † where the paper's own copies or sums disagree.{' ' + notes + '.' if notes else ''}")
 
 
 def arrow(metric: str) -> str:
-    return f"{metric} {'↑' if registry[metric].higher_is_better else '↓'}"
+    """A column's head, and which direction is better."""
+    return f"{metric} {'↑' if registry[metric.split()[0]].higher_is_better else '↓'}"
 
 
 def lines(table: Table, style: Mapping[str, str]) -> Iterator[list[str]]:
@@ -179,14 +174,17 @@ def notes(found: list[Table]) -> list[str]:
 
 
 def write(out: Path) -> list[Path]:
-    """report.md, report.html and report.tex in the run's folder. Returns their paths."""
+    """report.md, report.html and report.tex in the run's folder, and figures of curves where rows have them.
+
+    Returns their paths.
+    """
+    from .report_curves import write_curves
     from .report_formats import to_html, to_latex, to_markdown
 
     found, manifest = tables(Path(out))
-    written = []
+    figures, written = write_curves(Path(out)), []
     for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
         path = Path(out) / name
-        path.write_text(render(found, caption(manifest), notes(found)), encoding="utf-8")
+        path.write_text(render(found, caption(manifest), notes(found), figures), encoding="utf-8")
         written.append(path)
-    return written
-
+    return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]

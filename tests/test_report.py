@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from holicam import parts, report
+from holicam import intervals, parts, report
 from holicam.evaluate import Plan, evaluate
 from holicam.models import data_folder
 from holicam.plan import ConfigError, from_table
@@ -56,18 +56,18 @@ def test_intervals_and_marks():
     rng = np.random.default_rng(1)
     base = rng.normal(size=60)
     columns = {"a": base + 1, "b": base + 0.5, "c": base, "d": base + rng.normal(scale=5, size=60)}
-    low, high = report.interval(base)
+    low, high = intervals.interval(base)
     assert low < base.mean() < high and high - low == pytest.approx(4 * base.std() / 60**0.5, rel=0.15)
-    assert report.interval(base) == (low, high)
+    assert intervals.interval(base) == (low, high)
     three = {k: columns[k] for k in "abc"}
-    assert report.marks(three, True) == {"a": "best", "b": "second"}
-    assert report.marks(three, False) == {"c": "best", "b": "second"}
-    assert report.marks({"a": base, "e": base}, True) == {}  # nobody is surely better than its twin
-    assert not report.surely_better(columns["d"], base, True)
+    assert intervals.marks(three, True) == {"a": "best", "b": "second"}
+    assert intervals.marks(three, False) == {"c": "best", "b": "second"}
+    assert intervals.marks({"a": base, "e": base}, True) == {}  # nobody is surely better than its twin
+    assert not intervals.surely_better(columns["d"], base, True)
     holes = base.copy()
     holes[5:] = np.nan
-    assert report.surely_better(base + 1, holes, True)
-    assert not report.surely_better(np.full(60, np.nan), base, True)
+    assert intervals.surely_better(base + 1, holes, True)
+    assert not intervals.surely_better(np.full(60, np.nan), base, True)
 
 
 @pytest.fixture(scope="module")
