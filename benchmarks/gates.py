@@ -1,4 +1,4 @@
-"""What we promise about speed and memory, measured: python benchmarks/gates.py
+"""What we promise about speed and memory, measured: python benchmarks/gates.py [--only cam peers fusion masks]
 
 A ResNet-50 of torchvision's size with random weights, 4 images of 224 pixels, float32, one thread on a CPU. Each
 promise is a ratio of two things that take turns in this process (timing.py). Writes results/gates-*.json; returns 1
@@ -7,6 +7,7 @@ where one is not kept.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from explainers import STAGES, network
 from peers import PEERS
-from timing import machine, medians, peak_mb
+from timing import allocated_mb, machine, medians
 
 import holicam as hc
 
@@ -113,7 +114,7 @@ def fusion_gates(model, images) -> list[dict]:
         taken = medians(runs, 0)
         rows.append(gate(f"fusion of Holistic-CAM at {layer} over its forwards and backwards",
                          taken["fuse"] / taken["passes"], 0.10, pge=round(taken["pge"] / taken["passes"], 3)))
-        rows.append(gate(f"fusion at {layer}, MB beyond its inputs", peak_mb(runs["fuse"]), 150))
+        rows.append(gate(f"fusion at {layer}, MB of tensors beyond its inputs", allocated_mb(runs["fuse"]), 150))
     return rows
 
 
@@ -135,15 +136,24 @@ def mask_gates(model, images) -> list[dict]:
     return [gate(f"{name} on 256 masks against 257 forwards", taken[name] / taken["forwards"], 1.05) for name in many]
 
 
+PARTS = {"cam": cam_gates, "peers": peer_gates, "fusion": fusion_gates, "masks": mask_gates}
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", choices=list(PARTS), help="measure these again and keep the others")
+    wanted = parser.parse_args().only or list(PARTS)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = network("resnet50").to(device)
     images = hc.toyland.batch(4, split="test").images.to(device)
     RESULTS.mkdir(exist_ok=True)
-    path, rows = RESULTS / f"gates-{device}.json", []
-    for part in (cam_gates, peer_gates, fusion_gates, mask_gates):
-        rows += part(model, images)
+    path = RESULTS / f"gates-{device}.json"
+    there = json.loads(path.read_text())["rows"] if path.exists() else []
+    found = {name: [row for row in there if row.get("part") == name] for name in PARTS}
+    for name in wanted:
+        found[name] = [{"part": name, **row} for row in PARTS[name](model, images)]
+        rows = [row for part in found.values() for row in part]
         result = {"network": "resnet50, random weights", **machine(), "rows": rows}
         path.write_text(json.dumps(result, indent=1) + "\n")  # kept, should the next part be interrupted
     return int(not all(row["kept"] for row in rows))

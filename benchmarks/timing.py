@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from itertools import accumulate
 
 import torch
 
@@ -53,9 +54,10 @@ def peak_mb(run: Run) -> float:
     if not child:
         try:
             libc.mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD: tensors of 1 MB and more are given back when freed
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            before, libraries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, _file_kb()
             run()
-            os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before).encode())
+            peak, libraries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, _file_kb() - libraries
+            os.write(writer, str(peak - before - libraries).encode())
         finally:
             os._exit(0)
     os.close(writer)
@@ -63,6 +65,23 @@ def peak_mb(run: Run) -> float:
     os.close(reader)
     os.waitpid(child, 0)
     return int(said or 0) / 1e3
+
+
+def allocated_mb(run: Run) -> float:
+    """MB of tensors alive at the worst moment of a run, beyond those there before; the same on every machine."""
+    if torch.cuda.is_available():
+        return peak_mb(run)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    changes = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    alive = accumulate(event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns()))
+    return max(alive, default=0) / 1e6
+
+
+def _file_kb() -> int:
+    """kB of mapped files: a child maps the pages of libraries anew as it touches them, which is no memory of a run."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssFile:"))
 
 
 def machine() -> dict[str, object]:

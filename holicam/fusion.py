@@ -120,10 +120,14 @@ def _tile(A: list[Tensor], W: list[Tensor], rows: tuple, cols: tuple, share: Ten
 
 def _gram(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:
     A, W = (torch.cat([t.flatten(2) for t in tensors], 2) for tensors in (A, W))  # (B, C, P)
-    U = torch.cat([(r[:, None, :, None] * q[:, None, :]).flatten(2) for r, q in
-                   zip(R, Q, strict=True)], 2)  # (Y, X, P)
-    flat = U.flatten(0, 1)
-    return ((flat @ (W.transpose(1, 2) @ A)) * flat).sum(2).unflatten(1, U.shape[:2])
+    G = W.transpose(1, 2) @ A  # (B, P, P)
+    Y, X = len(R[0]), len(Q[0])
+    step, out = max(1, _CELLS // (len(G) * X * G.shape[1])), []
+    for first in range(0, Y, step):  # U of some of the tile's rows: whole it would outgrow G
+        U = torch.cat([(r[first:first + step, None, :, None] * q[:, None, :]).flatten(2)
+                       for r, q in zip(R, Q, strict=True)], 2).flatten(0, 1)  # (some X, P)
+        out.append((U @ G).mul_(U).sum(2))
+    return torch.cat(out, 1).unflatten(1, (Y, X))
 
 
 def _direct(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:

@@ -124,7 +124,11 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         pair, variant = numbers // variants, numbers % variants  # (n,)
         b, k = owners[pair], channels[pair]
-        u = soft_masks(A[b, k], size, stretch, align_corners)[:, None]  # (n, 1, H, W)
+        # All variants of a channel share its mask: n numbers in a row meet at most so many channels.
+        reach = torch.arange((len(numbers) + variants - 2) // variants + 1, device=pair.device)
+        met = (pair[0] + reach).clamp(max=len(owners) - 1)
+        u = soft_masks(A[owners[met], channels[met]], size, stretch, align_corners)
+        u = u[pair - pair[0]][:, None]  # (n, 1, H, W)
         return vary(images[b].to(u), u, variant, k).to(images.dtype), b
 
     _, _, found = stream(model, images, build, len(owners) * variants, target, score=score,
