@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-slow test-book test-site execute lab lint clean distclean student lecturer bench site-packages test-packages
+.PHONY: help book test test-code test-slow test-book test-site execute pages lab lint clean distclean student lecturer slides bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -26,10 +26,12 @@ help:
 	@echo "make book      build the site (nothing is executed) and say where it is"
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
+	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
+	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
 	@echo "make lab       open the chapters in JupyterLab"
 	@echo "make lint      check the style of the code"
@@ -107,6 +109,10 @@ execute: $(SITE)
 	@$(BIN)/python $(if $(SECOND),tools/second_edition.py $(if $(MODEL),--model "$(MODEL)") \
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools/execute.py $(CHAPTERS))
 
+# The claim ledger, notes on the published tables, provenance, who builds what, the syllabi's tables, the costs.
+pages: $(SITE)
+	@for page in claims published provenance used teaching speed; do $(BIN)/python tools/$${page}_page.py || exit 1; done
+
 # Result files, and the page made from them. NETWORK=toy-resnet50 alone takes minutes, both take an hour.
 bench: $(TEST)
 	@for file in insertion_deletion road gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
@@ -115,6 +121,9 @@ bench: $(TEST)
 
 student lecturer: $(SITE)
 	@$(BIN)/python tools/editions.py $@
+
+slides: $(SITE)
+	@$(BIN)/python tools/slides.py
 
 lab: $(LAB)
 	@$(BIN)/jupyter lab --notebook-dir=book

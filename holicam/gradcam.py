@@ -46,7 +46,7 @@ class SingleScale(PassExplainer):
 
 @dataclass(frozen=True)
 class ActivationSum(SingleScale):
-    """W = 1: the sum of all channels, the same for every class. One forward, no backward. Built in chapter 04."""
+    """W = 1: the sum of all channels, the same for every class. One forward, no backward. Built in chapter 08."""
 
     relu: bool = True
     uses_gradients: ClassVar[bool] = False

@@ -1,0 +1,179 @@
+"""Write book/claims.md, the claim ledger, from data/claims.toml: python tools/claims_page.py
+
+A claim names the paper and the place, says what is claimed, and holds our verdict with a reason.
+Its numbers are not typed: `find` describes a piece of a chapter's stored output, and the numbers on
+the page are those that stand there.
+
+    find  = "layer2 {first} ... fused {fused}"
+            a space is any white space, ... is anything, {name} is a number; exactly one cell of the
+            chapter must have printed it. Several pieces: a list.
+    check = "fused > first"        must be true of these numbers, so that the verdict cannot go stale
+    ours  = "{first} alone, {fused} fused"      what the page says
+"""
+
+import ast
+import operator
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import stored  # noqa: E402
+
+SOURCE, PAGE = ROOT / "data" / "claims.toml", stored.BOOK / "claims.md"
+PAPERS = {"hc": ("Holistic-CAM", "chen2024holistic"), "pc": ("Poly-CAM", "englebert2022poly"),
+          "uc": ("UCAG", "hong2023towards")}
+VERDICTS = {"holds": "holds", "partly": "holds in part", "fails": "does not hold", "open": "not checked here"}
+# Every figure and table of the papers; a claim `covers` some of them.
+PRINTED = {
+    "hc": ([f"Fig. {n}" for n in range(1, 10)] + ["Table 1", "Table 2"] + [f"Table A{n}" for n in range(1, 7)]
+           + ["Fig. A1", "Fig. A2", "poster"]),
+    "pc": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
+    "uc": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
+}
+HEAD = """(sec-claims)=
+# The claim ledger
+
+The three papers that this book builds make claims.
+Below each stands what we found, with a link to the cell that printed it, and a verdict:
+
+- **holds**: our networks and images show what the paper says;
+- **holds in part**: a part of it, or for another reason;
+- **does not hold**: they show something else;
+- **not checked here**: it needs data or weights that do not come with the book.
+
+```{admonition} How to read a verdict
+:class: important
+Nearly all of it was measured on Toyland, with small networks and few images.
+So *does not hold* means that a claim is no law: we looked for the effect in a place where it should show, and \
+did not find it.
+It says nothing against the papers' own numbers on photographs, and {ref}`sec-published-tables` speaks of those.
+```
+
+The numbers are not typed: a tool reads them from the stored outputs of the chapters, and a test fails if a \
+chapter prints something else or if a number no longer bears out its verdict.
+
+"""
+NUMBER = r"(?P<{}>[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?)"
+COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+           ast.Eq: operator.eq, ast.NotEq: operator.ne}
+COUNT = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+
+
+def pattern(find: str) -> re.Pattern:
+    """The regular expression of a `find`."""
+    out = ""
+    for piece in re.split(r"(\{\w+\}|\.\.\.|\s+)", find):
+        if re.fullmatch(r"\{\w+\}", piece):
+            out += NUMBER.format(piece[1:-1])
+        elif piece == "...":
+            out += r".*?"
+        else:
+            out += r"\s+" if piece.isspace() else re.escape(piece)
+    return re.compile(rf"(?<![\w.]){out}", re.DOTALL)
+
+
+def read(chapter: stored.Chapter, find: str) -> tuple[int, dict[str, str]]:
+    """The cell that printed it, and the numbers as they are printed. ValueError unless it is one cell."""
+    wanted = pattern(find)
+    hits = [(count, hit) for count, said in chapter.printed.items() if (hit := wanted.search(said))]
+    if len(hits) != 1:
+        cells = [count for count, _ in hits]
+        raise ValueError(f"{chapter.path.name}: {find!r} is in {f'cells {cells}' if cells else 'no cell'}")
+    return hits[0][0], hits[0][1].groupdict()
+
+
+def number(printed: str) -> float:
+    return float(printed.rstrip("%").replace(",", "").replace("−", "-"))
+
+
+def value(node: ast.AST, numbers: dict[str, float]) -> float | bool:
+    """A comparison or a sum over named numbers; anything else raises ValueError."""
+    match node:
+        case ast.Expression(body=body):
+            return value(body, numbers)
+        case ast.Constant(value=int() | float() as v):
+            return v
+        case ast.Name(id=name) if name in numbers:
+            return numbers[name]
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -value(inner, numbers)
+        case ast.BinOp(left=a, op=op, right=b) if type(op) in COUNT:
+            return COUNT[type(op)](value(a, numbers), value(b, numbers))
+        case ast.BoolOp(op=op, values=parts):
+            every = [value(part, numbers) for part in parts]
+            return all(every) if isinstance(op, ast.And) else any(every)
+        case ast.Compare(left=left, ops=ops, comparators=rest) if all(type(op) in COMPARE for op in ops):
+            line = [value(part, numbers) for part in (left, *rest)]
+            return all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, line, line[1:], strict=False))
+        case ast.Call(func=ast.Name(id="max" | "min" | "abs" as name), args=args):
+            return {"max": max, "min": min, "abs": abs}[name](*(value(a, numbers) for a in args))
+    raise ValueError(f"{ast.unparse(node)} is no number and no comparison of those found")
+
+
+def claims() -> list[dict]:
+    """The claims as they stand in the file."""
+    return tomllib.loads(SOURCE.read_text(encoding="utf-8"))["claim"]
+
+
+def finding(claim: dict, book: dict[int, stored.Chapter]) -> str:
+    """Our side of a claim: the sentence with its numbers, and links to the cells and the figure."""
+    if "chapter" not in claim:
+        return ""
+    chapter, printed, cells = book[claim["chapter"]], {}, []
+    finds = claim.get("find", [])
+    for find in [finds] if isinstance(finds, str) else finds:
+        cell, numbers = read(chapter, find)
+        printed |= numbers
+        cells += [cell] if cell not in cells else []
+    if "check" in claim and not value(ast.parse(claim["check"], mode="eval"),
+                                      {k: number(v) for k, v in printed.items()}):
+        raise ValueError(f"{claim['place']}: {claim['check']!r} is not true of {printed}")
+    where = [f"{{ref}}`chapter {chapter.number} <{chapter.label}>`"]
+    where += [f"{{ref}}`cell {n} <cell-{chapter.number:02d}-{n}>`" for n in cells]
+    where += [f"{{numref}}`{claim['figure']}`"] if "figure" in claim else []
+    return f"{claim['ours'].format(**printed)} ({', '.join(where)})"
+
+
+def totals(found: list[dict]) -> list[str]:
+    """Papers and verdicts, counted."""
+    out = ["| paper | " + " | ".join(VERDICTS.values()) + " | together |", "|---" * (len(VERDICTS) + 2) + "|"]
+    for paper, (name, _) in PAPERS.items():
+        row = [sum((c["paper"], c["verdict"]) == (paper, v) for c in found) for v in VERDICTS]
+        out.append(f"| {name} | {' | '.join(map(str, row))} | {sum(row)} |")
+    row = [sum(c["verdict"] == v for c in found) for v in VERDICTS]
+    return [*out, f"| all | {' | '.join(map(str, row))} | {sum(row)} |"]
+
+
+def index(found: list[dict]) -> list[str]:
+    """Each figure and table of the papers, and what became of it."""
+    out = ["## Every figure and table", "",
+           "What the three papers print, and the verdicts of the claims above that rest on it.", ""]
+    for paper, (name, _) in PAPERS.items():
+        out += [f"{name}", ""]
+        for printed in PRINTED[paper]:
+            said = [VERDICTS[c["verdict"]] for c in found if c["paper"] == paper and printed in c["covers"]]
+            count = [f"{w}{f' ({said.count(w)})' if said.count(w) > 1 else ''}" for w in dict.fromkeys(said)]
+            out.append(f"- {printed}: {', '.join(count)}")
+        out.append("")
+    return out
+
+
+def page() -> list[str]:
+    """The page, line by line."""
+    found, book = claims(), stored.chapters()
+    out = [HEAD, "", *totals(found), ""]
+    for paper, (name, key) in PAPERS.items():
+        out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
+        for claim in (c for c in found if c["paper"] == paper):
+            out += [f"{claim['place']}: **{VERDICTS[claim['verdict']]}**", f": *The paper:* {claim['says']}"]
+            out += [f": *Here:* {ours}." for ours in [finding(claim, book)] if ours]
+            out += [f": {claim['why']}", ""] if "why" in claim else [""]
+    return out + index(found)
+
+
+if __name__ == "__main__":
+    stored.write(PAGE, page())

@@ -1,0 +1,123 @@
+"""Write book/provenance.md: where every output, network and stored row comes from: python tools/provenance_page.py"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import stored  # noqa: E402
+
+DATA, PAGE = ROOT / "data", stored.BOOK / "provenance.md"
+HEAD = """(sec-provenance)=
+# Provenance
+
+Which software made the outputs of each chapter, on what and in how many seconds, what the networks were \
+trained on, and where the stored rows come from.
+The page is written by a tool from the chapters' metadata, the networks' cards and the results' manifests, and \
+a test fails when it is out of date.
+
+A *digest* is a hash of a chapter's code and of all definitions of `holicam` that it reaches.
+It is stored when the chapter is run; a test computes it anew, so a chapter whose code has changed since cannot \
+pass as fresh.
+"""
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run_of(chapter: stored.Chapter) -> dict:
+    return chapter.notebook["metadata"]["holicam"]
+
+
+def versions() -> list[str]:
+    """Versions that all chapters share, and those of chapters that differ."""
+    said = {n: run_of(c)["versions"] for n, c in stored.chapters().items()}
+    names = list(dict.fromkeys(k for v in said.values() for k in v))
+    out = ["| package | version |", "|---|---|"]
+    for name in names:
+        found: dict[str, list[int]] = {}
+        for n, v in said.items():
+            found.setdefault(v.get(name, "–"), []).append(n)
+        most = max(found, key=lambda k: len(found[k]))
+        rest = [f"{v} in chapter {', '.join(map(str, ns))}" for v, ns in found.items() if v != most]
+        out.append(f"| {name} | {'; '.join([most, *rest])} |")
+    return out
+
+
+def chapters() -> list[str]:
+    """A row a chapter."""
+    out = ["| chapter | device | seconds | digest |", "|---|---|---|---|"]
+    total = 0.0
+    for number, chapter in stored.chapters().items():
+        run = run_of(chapter)
+        total += run["seconds"]
+        out.append(f"| {number}, {{ref}}`{chapter.label}` | {run['device']} | {run['seconds']:.0f} "
+                   f"| `{run['digest'][:12]}` |")
+    return [*out, f"| together | | {total:.0f} | |"]
+
+
+def shares(measured: dict) -> str:
+    """A card's accuracies, in words."""
+    said = [f"{name} {value:.1%}" for name, value in measured.get("accuracy", {}).items()]
+    if memory := measured.get("memory"):
+        said.append(f"random labels remembered {memory['remembered']:.1%}")
+    return "; ".join(said)
+
+
+def networks() -> list[str]:
+    """A paragraph a network, from its card; the hash is computed from the file."""
+    out = []
+    for card_path in sorted(DATA.glob("*.json")):
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        images = " + ".join(f"{n:,} {subset}" for subset, n in card["recipe"]["subsets"].items())
+        out += [f"`{card['name']}`, {card['parameters']:,} parameters",
+                f": Trained on {images} images of Toyland, seed {card['recipe']['seed']}. {card['data']}",
+                f": Measured: {shares(card['measured'])}.",
+                f": sha256 `{sha256(card_path.with_suffix('.safetensors'))}`", ""]
+    return out
+
+
+def results() -> list[str]:
+    """A paragraph a result file."""
+    out = []
+    for path in sorted((DATA / "results").glob("*.json")):
+        manifest, rows = json.loads(path.read_text(encoding="utf-8")), None
+        for kind in (".parquet", ".csv"):
+            if (file := path.with_suffix(kind)).exists():
+                rows = file
+        if rows is None:
+            continue
+        weights = ", ".join(f"{name} `{value[:12]}`" for name, value in manifest.get("weights", {}).items())
+        config = path.with_suffix(".toml")
+        how = f"configuration `data/results/{config.name}`" if config.exists() else "configuration in the manifest"
+        out += [f"`{rows.relative_to(ROOT).as_posix()}`, {count(rows):,} rows",
+                f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
+                f": sha256 `{sha256(rows)}`", ""]
+    return out
+
+
+def count(path: Path) -> int:
+    """How many rows a result file has."""
+    if path.suffix == ".csv":
+        return sum(1 for _ in open(path, encoding="utf-8")) - 1
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path).num_rows
+
+
+def page() -> list[str]:
+    """The page, line by line."""
+    return [HEAD, "", "## Software", "", *versions(), "", "## Chapters", "",
+            "Seconds are those of the run that made the stored outputs, on a machine that may have been busy.", "",
+            *chapters(), "", "## Networks", "", *networks(), "## Stored rows", "",
+            "Tables that are too slow for a chapter are computed once and stored; "
+            "the chapter that shows them computes a slice again and compares.",
+            "The short hash behind a network is that of its file, or the runner's of its parameters.", "", *results()]
+
+
+if __name__ == "__main__":
+    stored.write(PAGE, page())

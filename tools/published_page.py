@@ -1,0 +1,165 @@
+"""Write book/published-tables.md from data/published/: python tools/published_page.py
+
+What a reader of the three papers' tables should know, cell by cell, from data/published/anomalies.csv, with the
+counts of all printed values from the tables' own files.
+"""
+
+import csv
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import stored  # noqa: E402
+
+FOLDER, PAGE = ROOT / "data" / "published", stored.BOOK / "published-tables.md"
+PAPERS = {"holistic": ("Holistic-CAM", "chen2024holistic"), "polycam": ("Poly-CAM", "englebert2022poly"),
+          "ucag": ("UCAG", "hong2023towards")}
+TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "poster": "poster", "table": "Table {}"}
+KINDS = {
+    "arith_mismatch": ("a difference that is not the difference", "Over-all is insertion less deletion; here the "
+                       "printed three do not agree, so one of them has a slip."),
+    "contradiction": ("two prints of one number", "The same quantity is printed twice, with two values. "
+                      "They may come from two samples of images."),
+    "suspect_duplicate": ("equal digits", "Values that were measured apart and share all their digits. "
+                          "That can be chance, or a row filled in twice."),
+    "suspect_swap": ("rows that look exchanged", "Values that fit an identity only when two rows change places."),
+    "wrong_mark": ("a mark on another cell", "Bold or underline sits on a value that is not the best or second."),
+    "mislabelled": ("a row under another name", "The values are those of the neighbouring method."),
+}
+COLUMN = {"over_all": "Over-all", "epg": "EPG", "insertion": "Ins", "deletion": "Del", "road": "ROAD", "map": "mAP",
+          "pixel_accuracy": "pixel accuracy", "sensitivity_max": "sensitivity", "pointing_game": "pointing game"}
+WORDS = """## Words around the tables
+
+Not in a cell, and worth knowing when a table is read:
+
+- Holistic-CAM says that it is best *across the entire stage*.
+  In its own appendix, Table 6, it has the best value in this many of {best}.
+- Holistic-CAM, Table 2: the caption calls the denoising step R and the columns call it F, and a Del column has \
+an arrow up.
+- Holistic-CAM, section 4.1: the ROAD formula as printed cannot give the positive numbers of the table \
+({{ref}}`chapter 15 <sec-remove-and-debias>`), and eq. 9 ends above its own maximum ({{ref}}`chapter 5 \
+<sec-many-scales-much-noise>`).
+- Holistic-CAM, VGG-16: layers 43, 33, 23 and 13 are poolings of the network *with* batch norm; the plain \
+VGG-16 has no layer 43.
+- Poly-CAM, Table 3: rows conv4_6 and conv5_3 agree in insertion and deletion for all three variants, as they \
+do for the layers that the code finds, not for those printed ({{ref}}`chapter 9 <sec-poly-cam>`).
+- UCAG, Table 4: the caption speaks of an outside-inside ratio, which is not in the table; mAP and pixel \
+accuracy are one measurement ({{ref}}`chapter 16 <sec-pointing>`).
+- UCAG names Pascal VOC 2002 in the text and VOC07 in the tables.
+"""
+HEAD = """(sec-published-tables)=
+# Notes on the published tables
+
+Whoever compares with a printed number should know what is odd about it.
+To put our numbers beside the papers' (`python -m holicam report` does), we copied {values:,} values of their \
+tables into `data/published/` and let a program look at them: does insertion less deletion give the printed \
+Over-all, do two prints of one number agree, does the bold value win?
+Of these, {flagged} cells raised a question.
+They are listed here so that nobody has to find them twice.
+
+```{{admonition}} In fairness
+:class: note
+Tables of this size have slips in most papers, and none of these changes what a paper is about.
+We worked from the text of the papers; a slip may be the copy's and not the authors'.
+Where the text had lost a table's marks or headers, they were recovered by comparing with another print of the \
+same table ({recovered} values), and the notes say so.
+We have no access to the authors' logs, so we say what does not fit and do not say why.
+```
+"""
+
+
+def table_of(file: str) -> tuple[str, str]:
+    """The paper's key and the table's name, from a file's name."""
+    paper, _, rest = file.removesuffix(".csv").partition("_")
+    kind = rest.rstrip("0123456789")
+    return paper, TABLES[kind].format(rest[len(kind):])
+
+
+def read(name: str) -> list[dict]:
+    with open(FOLDER / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def values() -> list[dict]:
+    """Every value of the three papers' tables, with the file it comes from."""
+    names = sorted(p.name for p in FOLDER.glob("*.csv") if p.name.split("_")[0] in PAPERS)
+    return [{"file": name, **row} for name in names for row in read(name)]
+
+
+def place(row: dict) -> str:
+    """Where a value stands, in words."""
+    found = [row["model"].split(" (")[0], row["layer"], row["method"]]
+    if row["variant"] and not row["variant"].startswith("block"):
+        found.append(row["variant"].replace(";", ", ").replace("=", " "))
+    return ", ".join(filter(None, found))
+
+
+def cells(rows: list[dict]) -> str:
+    """Values and where they stand; several metrics of one row of a table in one go."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(place(row), []).append(f"{COLUMN[row['metric']]} {row['value']}")
+    return "; ".join(f"{where}: {', '.join(numbers)}" for where, numbers in found.items())
+
+
+def plain(note: str) -> str:
+    """A note in words that a reader of this page knows."""
+    note = re.sub(r"printed [\d.]+ but ins-del=([\d.]+)", r"Ins less Del is \1", note)
+    note = re.sub(r"(\w+)=(\d+);(\w+)=(\d+)", r"\1 \2, \3 \4", note)
+    note = note.replace("identical to A4", "the same value as in the appendix, Table 4, at").replace("=", " = ")
+    note = note.replace("supplementary.pdf", "supplement").replace(" sd ", " standard deviation of ")
+    return note.replace("E[a^2]+(1-E[a])/2", "E[a²] + (1 - E[a])/2")
+
+
+def best_in(rows: list[dict], method: str) -> str:
+    """For each metric, in how many blocks (network and layer) of a table a method has the best value."""
+    blocks: dict[str, dict[tuple, list[dict]]] = {}
+    for row in rows:
+        blocks.setdefault(row["metric"], {}).setdefault((row["model"], row["layer"]), []).append(row)
+    out = []
+    for metric, found in blocks.items():
+        pick = max if next(iter(found.values()))[0]["higher_is_better"] == "1" else min
+        wins = sum(pick(block, key=lambda r: float(r["value"]))["method"] == method for block in found.values())
+        out.append(f"{COLUMN[metric]} {wins}")
+    return f"{len(found)} blocks: {', '.join(out)}"
+
+
+def page() -> list[str]:
+    """The page, line by line."""
+    odd, every = read("anomalies.csv"), values()
+    recovered = sum(bool({"reconstructed", "ambiguous"} & set(r["flag"].split("+"))) for r in every)
+    out = [HEAD.format(values=len(every), flagged=len(odd), recovered=recovered), "", "## In numbers", "",
+           "| what | " + " | ".join(name for name, _ in PAPERS.values()) + " |", "|---" * (len(PAPERS) + 1) + "|"]
+    count = Counter((table_of(r["file"])[0], k) for r in odd for k in r["flag"].split("+"))
+    out += [f"| {title} | {' | '.join(str(count[paper, kind]) for paper in PAPERS)} |"
+            for kind, (title, _) in KINDS.items()]
+    total = Counter(table_of(r["file"])[0] for r in every)
+    out += [f"| values typed in | {' | '.join(str(total[paper]) for paper in PAPERS)} |", "",
+            "A cell may count in two rows, and each cell of a pair counts.", ""]
+    for paper, (name, key) in PAPERS.items():
+        out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
+        for kind, (title, about) in KINDS.items():
+            rows = [r for r in odd if table_of(r["file"])[0] == paper and kind in r["flag"].split("+")]
+            if rows:
+                out += [f"### {name}: {title}", "", about, ""]
+            for (file, note), group in grouped(rows).items():
+                out += [f"- {table_of(file)[1]}: {cells(group)}.", f"  *Note:* {plain(note)}."]
+            out += [""] if rows else []
+    best = best_in(read("holistic_appendix_table6.csv"), "Holistic-CAM")
+    return [*out, WORDS.format(best=best)]
+
+
+def grouped(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
+    """Rows of one table with one note belong together."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        found.setdefault((row["file"], row["note"]), []).append(row)
+    return found
+
+
+if __name__ == "__main__":
+    stored.write(PAGE, page())
