@@ -14,20 +14,21 @@ import hashlib
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from . import datasets, metrics
-from .askonce import ask_once, same_questions
-from .explain import explain_many
+from . import costs, datasets
 from .models import default_layers, load_model
+from .pairs import pairs_of
 from .parts import open_run, part_path, write_part
-from .plan import Config, ConfigError, Unit, cost, mine, units_of
+from .plan import Config, ConfigError
+from .rows import rows
+from .units import Unit, mine, units_of
 
 Progress = Callable[[Unit, float, float], None]  # a finished unit, its cost in F, its seconds
 
@@ -51,6 +52,7 @@ class Plan:
         except TypeError as error:
             raise ConfigError(f"dataset {name!r}: {error}") from None
         dataset = dataset.sample(config.n, config.seed) if config.n else dataset
+        dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
         plan = cls(config, dataset, cache(load_model), tuple(units_of(config, dataset.ids)))
         plan.layers  # noqa: B018  a network that is missing is missed now
         return plan
@@ -58,12 +60,14 @@ class Plan:
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:
         """{network: the layers explained}."""
-        return {name: self.config.layers_for(name, default_layers(self.load(name))) for name in self.config.networks}
+        models = {name: self.load(name) for name in self.config.networks}
+        return {name: self.config.layers_for(name, ()) or default_layers(model) for name, model in models.items()}
 
     @cached_property
     def weights(self) -> dict[str, str]:
         """{network: twelve hex digits of all its parameters and buffers}."""
-        return {name: fingerprint(self.load(name)) for name in self.config.networks}
+        names = dict.fromkeys([*self.config.networks, self.config.reference])
+        return {name: fingerprint(self.load(name)) for name in names if name}
 
     @cached_property
     def made(self) -> dict[str, object]:
@@ -91,9 +95,18 @@ class Plan:
                         for metric in self.config.metrics:
                             yield unit.network, image, label, layer, metric
 
+    @cached_property
+    def scoring(self) -> float:
+        """F of all metrics of one map, from a few of the images."""
+        few = [item for item in self.dataset.select(self.dataset.ids[:costs.SAMPLE])
+               if isinstance(item, datasets.Item)]
+        size = tuple(few[0].image.shape[-2:]) if few else (224, 224)
+        return costs.scoring(self.config, size, [item.recipe for item in few if item.recipe is not None])
+
     def cost(self, unit: Unit) -> float:
         """F of a unit, about."""
-        return cost(self.config, unit, sum(len(self.layers_of(label, unit.network)) for label in unit.labels))
+        maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
+        return len(unit.ids) * (costs.explaining(self.config, unit) + maps * self.scoring)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -142,92 +155,3 @@ def evaluate(plan: Plan, out: Path, *, part: tuple[int, int] | None = None, on: 
         if progress:
             progress(unit, plan.cost(unit), time.perf_counter() - began)
     return done
-
-
-def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, object]]:
-    """The rows of one unit; an image that cannot be read has rows without values, and the reason."""
-    config, model = plan.config, plan.load(unit.network).to(where)
-    items = list(plan.dataset.select(unit.ids))
-    shared = {"run": run, "dataset": plan.dataset.name, "split": plan.dataset.split_hash, "network": unit.network,
-              "weights": plan.weights[unit.network], "preset": plan.dataset.preset.name, "target_policy": config.target}
-    good = [item for item in items if isinstance(item, datasets.Item)]
-    bad = {item.id: item.reason for item in items if isinstance(item, datasets.Skipped)}
-    made = {label: plan.made[label] for label in unit.labels}
-    for same in _of_one_size(good):
-        batch = datasets.collate(same).to(where)
-        with torch.no_grad():
-            probability = model(batch.images).softmax(1)
-        target = batch.target if config.target == "label" else probability.argmax(1)
-        p = probability.gather(1, target[:, None])[:, 0].tolist()
-        for label, layer, maps in _maps(plan, unit, made, model, batch.images, target):
-            values = _measure(config, model, label, made[label], layer, batch, maps, target)
-            kinds = _degenerate(maps)
-            for metric, (protocol, value) in values.items():
-                for i, image in enumerate(batch.ids):
-                    yield {**shared, "image": image, "layer": layer, "explainer": label, "settings": repr(made[label]),
-                           "target": int(target[i]), "probability": p[i], "metric": metric, "protocol": protocol,
-                           "value": float(value[i]), "degenerate": kinds[i], "note": "; ".join(batch.notes[i])}
-    for image, reason in bad.items():
-        for label in unit.labels:
-            for layer in plan.layers_of(label, unit.network):
-                for metric in config.metrics:
-                    yield {**shared, "image": image, "layer": layer, "explainer": label, "settings": repr(made[label]),
-                           "target": None, "probability": None, "metric": metric, "protocol": "", "value": float("nan"),
-                           "degenerate": "none", "note": f"skipped: {reason}"}
-
-
-def _of_one_size(items: list[datasets.Item]) -> Iterator[list[datasets.Item]]:
-    """Neighbours that fit one batch."""
-    run: list[datasets.Item] = []
-    for item in items:
-        if run and item.image.shape != run[0].image.shape:
-            yield run
-            run = []
-        run.append(item)
-    if run:
-        yield run
-
-
-def _maps(plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, images: Tensor,
-          target: Tensor) -> Iterator[tuple[str, str, Tensor]]:
-    if unit.group == "cams":
-        found = explain_many(made, model, images, list(plan.layers[unit.network]), target)
-    elif all(map(same_questions, made.values())):
-        found = ask_once({label: (explainer, _layers(plan, unit, label)) for label, explainer in made.items()},
-                         model, images, target)
-    else:
-        label, explainer = next(iter(made.items()))
-        found = {label: explainer(model, images, _layers(plan, unit, label), target)}
-    for label, maps in found.items():
-        for layer, one in (maps.items() if isinstance(maps, dict) else [("", maps)]):
-            yield label, layer, one
-
-
-def _layers(plan: Plan, unit: Unit, label: str) -> list[str] | None:
-    """The run's layers, or those that a joint explainer joins."""
-    single = getattr(plan.made[label], "takes", "layer") == "layer"
-    return list(plan.layers[unit.network]) if single else plan.config.joined(label)
-
-
-def _measure(config: Config, model: nn.Module, label: str, explainer: object, layer: str, batch: datasets.Batch,
-             maps: Tensor, target: Tensor) -> dict[str, tuple[str, Tensor]]:
-    """{metric: (protocol, values)}: the run's protocol where the metric knows it, else its own."""
-    def again(images: Tensor, target: Tensor) -> Tensor:
-        return explainer(model, images, layer or config.joined(label), target)
-
-    given = {"masks": batch.masks, "boxes": None if batch.masks is not None else batch.boxes, "ids": batch.ids,
-             "recipes": batch.recipes, "explain": again}
-    values = {}
-    for protocol in (config.protocol, ""):
-        names = [name for name in config.metrics
-                 if (config.protocol in metrics.registry[name].protocols) == bool(protocol)]
-        options = {**given, "protocol": protocol} if protocol else given
-        if names:
-            found = metrics.measure(names, model, batch.images, maps, target, **options)
-            values |= {name: (protocol, found[name]) for name in names}
-    return {name: values[name] for name in config.metrics}
-
-
-def _degenerate(maps: Tensor) -> list[str]:
-    """What is wrong with each map, as `metrics.rank` names it."""
-    return [metrics.DEGENERATE[int(kind)] for kind in metrics.rank(maps).degenerate]

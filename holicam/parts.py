@@ -19,6 +19,8 @@ COLUMNS = {"run": "string", "dataset": "string", "split": "string", "image": "st
            "weights": "string", "layer": "string", "explainer": "string", "settings": "string", "preset": "string",
            "target_policy": "string", "target": "int64", "probability": "float64", "metric": "string",
            "protocol": "string", "value": "float64", "degenerate": "string", "note": "string"}
+# Columns of runs that ask for them: of pairs of image and class, and of curves (float16 keeps an area to 0.0005).
+EXTRA = {"subset": "string", "share": "float32", "curve": "float16"}
 KEY = ("network", "image", "explainer", "layer", "metric")
 
 
@@ -26,11 +28,12 @@ class IncompleteError(ValueError):
     """The rows of a run are not all there, or some are there twice; the message counts them."""
 
 
-def schema():
-    """The columns of a result row."""
+def schema(extra: Iterable[str] = ()):
+    """The columns of a result row; extra: names in `EXTRA`."""
     import pyarrow as pa
 
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
+    more = [(name, pa.string() if name == "subset" else pa.list_(getattr(pa, EXTRA[name])())) for name in extra]
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()] + more)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -53,7 +56,8 @@ def write_part(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table, buffer = pa.Table.from_pylist(list(rows), schema()), pa.BufferOutputStream()
+    extra = [name for name in EXTRA if rows and name in rows[0]]
+    table, buffer = pa.Table.from_pylist(list(rows), schema(extra)), pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd")
     write_whole(path, buffer.getvalue().to_pybytes())
 
@@ -93,7 +97,7 @@ def merge(out: Path, expected: Iterable[tuple[str, ...]]):
     if not paths:
         raise FileNotFoundError(f"{out / 'parts'} holds no parts: run `python -m holicam evaluate` first")
     try:
-        table = pa.concat_tables([pq.read_table(path, schema=schema()) for path in paths])
+        table = pa.concat_tables([pq.read_table(path) for path in paths])
     except pa.ArrowInvalid as error:
         raise IncompleteError(f"a part in {out / 'parts'} cannot be read ({error}): delete it and run "
                               "`python -m holicam evaluate` again") from None

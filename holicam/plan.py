@@ -1,28 +1,26 @@
-"""What an evaluation consists of: a configuration, and the units of work that it divides into.
+"""What an evaluation consists of: a configuration, from a table, a file or a preset.
 
-A unit is one network, one group of explainers and one chunk of images. Its rows depend on nothing
-else, so units may run anywhere, in any order, twice, or again after a crash. Explainers that share
-passes form one group; every other explainer is a group of its own.
+`units` divides it into work, `evaluate` runs it, `costs` says what it takes.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from .askonce import same_questions
-from .explain import explainers, info
+from .explain import explainers
 from .metrics import registry
 from .ops import one_of
 from .passes import PassExplainer
-from .settings import check_count
+from .settings import check_count, check_flag
 
 TARGETS = ("top-1", "label")
+LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves")  # fields that older manifests do not have
 
 
 class ConfigError(ValueError):
@@ -40,6 +38,13 @@ class Config:
     metrics. target: "top-1" or "label". n: images, drawn by `seed` from the data set; 0 takes all.
     chunk: images a unit. batch: the largest model batch. notes: what a reader of the table must be
     told, such as a reduced number of masks. table: the published table beside which ours is put.
+
+    The fields below stand in a manifest only where they are used. pairs: one row for each image and
+    class in it, the class being the target, see `pairs`; difficult: a file that lists the pairs of
+    the difficult subset, else a rule decides. reference: the network trained without the shortcut,
+    for shortcut-contrast. seed_by_image: labels of explainers whose noise follows from each image's
+    id, else the images of a batch share one draw. curves: keep the curves of insertion, deletion
+    and ROAD in the rows.
     """
 
     dataset: Mapping[str, object]
@@ -55,6 +60,11 @@ class Config:
     batch: int = 64
     notes: Sequence[str] = ()
     table: str = ""
+    pairs: bool = False
+    difficult: str = ""
+    reference: str = ""
+    seed_by_image: Sequence[str] = ()
+    curves: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.dataset, str):
@@ -71,7 +81,30 @@ class Config:
         check_count("chunk", self.chunk)
         check_count("batch", self.batch)
         check_count("n", self.n, 0)
-        self.made()
+        for key in ("pairs", "curves"):
+            check_flag(key, getattr(self, key))
+        self._check_together(self.made())
+
+    def _check_together(self, made: Mapping[str, object]) -> None:
+        """Raise ConfigError where settings that are sound alone do not fit each other."""
+        if self.pairs and self.target != "label":
+            raise ConfigError('pairs = true explains every class in an image: give target = "label" with it')
+        if self.difficult and not self.pairs:
+            raise ConfigError("difficult names a list of pairs of image and class: give pairs = true with it")
+        for name in self.metrics:
+            if self.pairs and "recipes" in registry[name].needs:
+                raise ConfigError(f"{name} knows the parts of an image's label only: leave out pairs")
+            if "reference" in registry[name].needs and not self.reference:
+                raise ConfigError(f'{name} compares two networks: give reference = "toy-resnet50", or whichever was '
+                                  "trained without the shortcut")
+        for label in self.seed_by_image:
+            if not hasattr(made.get(label), "seed"):
+                having = [name for name, explainer in made.items() if hasattr(explainer, "seed")]
+                raise ConfigError(f"seed_by_image names {label!r}, which draws no noise here; those that do: "
+                                  f"{', '.join(having) or 'none'}")
+            if "sensitivity-max" in self.metrics:
+                raise ConfigError("sensitivity-max asks for maps of perturbed images, which have no id: leave out "
+                                  "seed_by_image")
 
     def made(self) -> dict[str, object]:
         """{label: explainer}, in order. Raises ConfigError."""
@@ -127,6 +160,9 @@ class Config:
     def plain(self) -> dict[str, object]:
         """What the rows depend on, as JSON has it; explainers with every resolved field."""
         said = json.loads(json.dumps(asdict(self)))
+        for key in LATER:
+            if not said[key]:
+                del said[key]
         said["explainers"] = {label: [repr(made), self.joined(label)] for label, made in self.made().items()}
         return said
 
@@ -153,44 +189,6 @@ def from_toml(path: Path) -> Config:
     return from_table(table)
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One piece of work: which network, which group of explainers, which images."""
-
-    network: str
-    group: str
-    start: int
-    labels: tuple[str, ...] = field(compare=False)
-    ids: tuple[str, ...] = field(compare=False)
-
-    @property
-    def name(self) -> str:
-        """A file name; what does not suit one is hashed."""
-        said = f"{self.network}--{self.group}--{self.start:07d}"
-        if said.replace("-", "").replace("_", "").replace(".", "").isalnum():
-            return said
-        return f"{self.start:07d}--{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-
-
-def units_of(config: Config, ids: Sequence[str]) -> list[Unit]:
-    """All units, in order: the first images of every network and group come first."""
-    return [Unit(network, group, start, labels, tuple(ids[start:start + config.chunk]))
-            for start in range(0, len(ids), config.chunk)
-            for network in config.networks
-            for group, labels in config.groups().items()]
-
-
-def mine(units: Sequence[Unit], rank: int, world: int) -> list[Unit]:
-    """The units of one process: every one belongs to exactly one, nothing is padded.
-
-    They are dealt in the order of a hash of their names, or a process would get the costly group of
-    every chunk; each process then works in the order of `units`.
-    """
-    dealt = sorted(units, key=lambda unit: hashlib.sha256(unit.name.encode()).digest())[rank::world]
-    own = {unit.name for unit in dealt}
-    return [unit for unit in units if unit.name in own]
-
-
 def differences(old: object, new: object, path: str = "") -> list[str]:
     """Where two JSON values differ: "protocol: 'rise' became 'ucag'"."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -199,12 +197,3 @@ def differences(old: object, new: object, path: str = "") -> list[str]:
             found += differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         return found
     return [] if old == new else [f"{path}: {old!r} became {new!r}"]
-
-
-def cost(config: Config, unit: Unit, maps: int) -> float:
-    """About how many F a unit costs: `maps` maps an image, their passes and their metrics."""
-    rows = [info(config.names()[label]) for label in unit.labels]
-    passes = [row.forwards + row.backwards for row in rows]
-    explaining = max(passes) if unit.group.startswith(("cams", "asked")) else sum(passes)
-    scoring = sum(registry[name].forwards for name in config.metrics) * maps
-    return len(unit.ids) * (explaining + scoring)

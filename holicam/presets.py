@@ -37,6 +37,7 @@ _LAYERS = {"resnet50": ("Layer1", "Layer2", "Layer3", "Layer4"),
            "vgg16_bn": ("Layer13", "Layer23", "Layer33", "Layer43")}  # fmt: skip
 _TWO = {"resnet50": ("Layer2", "Layer4"), "vgg16_bn": ("Layer23", "Layer43")}
 _IMAGENET = {"name": "imagenet"}
+_VOC = {"dataset": {"name": "voc2007"}, "pairs": True}  # one map for each class in an image
 
 
 def _ablation(fields: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, object]]:
@@ -105,15 +106,19 @@ _TABLES = {
                     {"metrics": ("insertion", "deletion")}),
     "ucag-table2": (("vgg16", "resnet50"), lambda: [*_labelled({f"{k} original": v for k, v in _POINTING.items()}),
                                                     {"name": "ucag", "label": "GradCAM+UCAG ucag"}], 0,
-                    {"dataset": {"name": "voc2007"}, "metrics": ("pointing-game",)}),
+                    {**_VOC, "metrics": ("pointing-game",)}),
     "ucag-table3": (("vgg16", "resnet50"), lambda: _around({**_CAMS, "XGCAM": "xgrad-cam"}), 0,
-                    {"dataset": {"name": "voc2007"}, "metrics": ("epg",)}),
+                    {**_VOC, "metrics": ("epg",)}),
     "ucag-table4": (("vgg19", "resnet50"), lambda: _around(_PROPAGATION), 0,
-                    {"dataset": {"name": "imagenet-segmentation"}, "metrics": ("map", "segmentation-accuracy")}),
+                    {"dataset": {"name": "imagenet-segmentation"}, "metrics": ("map", "segmentation-accuracy"),
+                     "target": "top-1"}),  # it has masks and no classes
     "ucag-table5": (("resnet50", "densenet121", "inception_v3"), lambda: [
         *_labelled({"GradCAM": "grad-cam", "CAMERAS": "cameras"}), {"name": "ucag", "label": "GradCAM+UCAG"}], 0,
         {"metrics": ("map-density+", "map-density-")}),
 }  # fmt: skip
+for _name in ("ucag-table2", "ucag-table3"):  # printed for both data sets
+    _networks, _made, _n, _more = _TABLES[_name]
+    _TABLES[f"{_name}-coco"] = _networks, _made, _n, {**_more, "dataset": {"name": "coco2014"}}
 NAMES = tuple(_TABLES)
 
 
@@ -129,7 +134,7 @@ def preset(name: str, *, toyland: bool = False, root: Path | None = None) -> Con
                           "of your own is a file that ends in .toml")
     networks, explainers, n, more = _TABLES[name]
     paper = "label" if name.startswith("ucag") else "top-1"
-    protocol = name.rsplit("-", 1)[0]
+    protocol = name.partition("-table")[0].partition("-appendix")[0]
     if not toyland and root is None:
         kind = more.get("dataset", _IMAGENET)["name"]
         raise ConfigError(f"{name} needs the data set {kind}: give the folder where it lies with --root, or --toyland")
@@ -155,7 +160,7 @@ def small(config: Config, n: int = 8, size: int = 112) -> Config:
     layers = config.layers
     if isinstance(layers, Mapping):
         layers = {TWINS[network]: layers[network] for network in networks if network in layers}
-    subset = "scene" if config.dataset["name"] in ("voc2007", "imagenet-segmentation") else "single"
-    return replace(config, dataset={"name": "toyland", "n": n, "size": size, "subset": subset}, n=0,
+    subset = "scene" if config.dataset["name"] in ("voc2007", "coco2014", "imagenet-segmentation") else "single"
+    return replace(config, pairs=False, dataset={"name": "toyland", "n": n, "size": size, "subset": subset}, n=0,
                    networks=tuple(TWINS[network] for network in networks), explainers=tuple(explainers),
                    layers=layers, notes=tuple(notes), chunk=4)  # fmt: skip

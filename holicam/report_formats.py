@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .report import Table, arrow, lines
 
@@ -11,17 +11,20 @@ PLAIN = {"best": "**{}**", "second": "*{}*", "": "{}"}
 LATEX = {"best": "<b>{}<e>", "second": "<i>{}<e>", "": "{}"}  # braces would clash with str.format
 
 
-def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str]) -> str:
+def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
     out = ["# Results", "", caption, ""]
     for table in found:
         heads = ["explainer", *map(arrow, table.metrics)]
         out += [f"## {table.title}", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
         out += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines(table, PLAIN)]
         out.append("")
-    return "\n".join([*out, *(f"† {note}" for note in notes), ""])
+    out += [f"† {note}" for note in notes]
+    for title, name in figures.items():
+        out += ["", f"![Mean curves of {title}]({name}.svg)"]
+    return "\n".join([*out, ""])
 
 
-def to_html(found: Sequence[Table], caption: str, notes: Sequence[str]) -> str:
+def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
     style = {"best": "\0b{}\0/b", "second": "\0i{}\0/i", "": "{}"}  # tags that escaping leaves alone
 
     def cell(kind: str, text: str) -> str:
@@ -37,10 +40,12 @@ def to_html(found: Sequence[Table], caption: str, notes: Sequence[str]) -> str:
         rows = "".join(f"<tr>{''.join(cell('td', c) for c in row)}</tr>\n" for row in lines(table, style))
         out.append(f"<h2>{html.escape(table.title)}</h2><table><tr>{heads}</tr>\n{rows}</table>")
     out += [f"<p>† {html.escape(note)}</p>" for note in notes]
+    out += [f'<p><img src="{name}.svg" alt="Mean curves of {html.escape(title)}"></p>'
+            for title, name in figures.items()]
     return "\n".join([*out, "</body></html>", ""])
 
 
-def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str]) -> str:
+def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
     out = []
     for table in found:
         heads = " & ".join(_tex(head) for head in ["explainer", *map(arrow, table.metrics)])
@@ -48,6 +53,9 @@ def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str]) -> str:
         out += [r"\begin{table}", rf"\caption{{{_tex(table.title)}. {_tex(caption)}}}",
                 rf"\begin{{tabular}}{{l{'r' * len(table.metrics)}}}", r"\hline", heads + r" \\", r"\hline", *rows,
                 r"\hline", r"\end{tabular}", r"\end{table}", ""]
+    for title, name in figures.items():
+        out += [r"\begin{figure}", rf"\includegraphics[width=\linewidth]{{{name}}}",
+                rf"\caption{{Mean curves of {_tex(title)}.}}", r"\end{figure}", ""]
     return "\n".join([*out, *(f"% {_tex(note)}" for note in notes), ""])
 
 

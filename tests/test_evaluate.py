@@ -19,7 +19,8 @@ import torch
 from holicam import datasets, parts
 from holicam import evaluate as runner
 from holicam.evaluate import Plan, evaluate, shard
-from holicam.plan import Config, ConfigError, differences, from_table, from_toml, mine, units_of
+from holicam.plan import Config, ConfigError, differences, from_table, from_toml
+from holicam.units import mine, units_of
 
 TABLE = {"dataset": {"name": "toyland", "n": 7, "size": 32}, "networks": ["toy-resnet50"],
          "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],

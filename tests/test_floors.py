@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 # A file imports only files of lower floors. Files of one floor may share it where `SAME` says so.
 FLOORS = {
     "__main__": 5, "explain_photos": 5, "evaluate_cli": 5,
-    "train": 4, "evaluate": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
+    "evaluate": 4, "rows": 4, "measured": 4, "pairs": 4, "costs": 4, "units": 4, "intervals": 4, "report_curves": 4,
+    "train": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
+    "stored": 4,
     "explain": 3, "askonce": 3,
     "gradcam": 2, "normgrad": 2, "multiscale": 2, "holistic": 2, "eigencam": 2, "joint": 2, "smooth": 2, "iia": 2,
     "msgcam": 2,
@@ -27,8 +29,13 @@ FLOORS = {
 }
 SAME = {
     ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("card", "train"),
-    ("evaluate", "plan"), ("evaluate", "parts"), ("parts", "plan"), ("presets", "plan"), ("report", "parts"),
+    ("evaluate", "plan"), ("evaluate", "parts"), ("evaluate", "units"), ("evaluate", "rows"), ("evaluate", "costs"),
+    ("evaluate", "pairs"), ("rows", "evaluate"), ("rows", "units"), ("rows", "plan"), ("rows", "measured"),
+    ("rows", "pairs"), ("measured", "evaluate"), ("measured", "pairs"), ("pairs", "plan"), ("units", "plan"),
+    ("costs", "plan"), ("costs", "units"), ("report", "intervals"), ("report", "report_curves"),
+    ("parts", "plan"), ("presets", "plan"), ("report", "parts"),
     ("report", "plan"), ("report_formats", "report"), ("report", "report_formats"),
+    ("stored", "plan"), ("stored", "report"), ("stored", "intervals"),
     ("ucag", "gradcam"), ("asking", "capture"),
     ("holistic", "multiscale"), ("msgcam", "multiscale"), ("msgcam", "metrics"), ("eigencam", "gradcam"),
     ("polycam", "channelcam"),

@@ -28,6 +28,10 @@ class CocoReader:
     classes: dict[int, int]  # category id (1 to 90, with gaps) -> 0 ... 79
     decoder: str
 
+    def classes_in(self, name: str) -> tuple[int, ...]:
+        """The classes in an image, without reading the picture."""
+        return tuple(sorted({self.classes[thing["category_id"]] for thing in self.things[name]}))
+
     def __call__(self, name: str) -> Raw:
         image = read_picture(self.folder / f"{name}.jpg", self.decoder)
         things = self.things[name]

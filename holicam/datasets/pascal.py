@@ -51,6 +51,11 @@ class VOCReader:
     root: Path
     decoder: str
 
+    def classes_in(self, name: str) -> tuple[int, ...]:
+        """The classes in an image, without reading the picture. Raises UnreadableError."""
+        _, things = read_boxes(self.root / "Annotations" / f"{name}.xml")
+        return tuple(dict.fromkeys(VOC_CLASSES.index(thing.name) for thing in things))
+
     def __call__(self, name: str) -> Raw:
         image = read_picture(self.root / "JPEGImages" / f"{name}.jpg", self.decoder)
         _, things = read_boxes(self.root / "Annotations" / f"{name}.xml")

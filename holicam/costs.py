@@ -1,0 +1,60 @@
+"""What a unit costs, in F: one F is one forward of the network on one image.
+
+Explainers know what a map takes (`explain.info`), metrics what a score takes (`metrics.registry`).
+Metrics that share a run are counted once, curves by the points that the protocol has at the images'
+size, Shapley values by the parts that the images show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .explain import info
+from .metrics import protocol_of, registry
+from .metrics.truth import drawn, regions
+from .plan import Config
+from .units import Unit
+
+GAMES = ("insertion", "deletion", "over-all")
+SAMPLE = 8  # images whose parts are counted
+
+
+def curve_forwards(games: Sequence[str], protocol: str, size: tuple[int, int]) -> int:
+    """Forwards of insertion, deletion or both: the image, the baselines, the points between."""
+    rules = protocol_of(protocol)
+    kinds = {"insertion", "deletion"} if len(games) > 1 or "over-all" in games else set(games)
+    inner = len(rules.counts(*size)) - 2
+    return 1 + len({getattr(rules, kind) for kind in kinds}) + len(kinds) * inner
+
+
+def scoring(config: Config, size: tuple[int, int], recipes: Sequence[object] = ()) -> float:
+    """F of all metrics of one map of an image (H, W); recipes: of some images, where there are any."""
+    shared: dict[Callable[..., object], list[str]] = {}
+    for name in config.metrics:
+        shared.setdefault(registry[name].run, []).append(name)
+    total = 0.0
+    for names in shared.values():
+        forwards = [registry[name].forwards for name in names]
+        if set(names) & set(GAMES):
+            protocol = config.protocol if config.protocol in registry[names[0]].protocols else "holistic-cam"
+            total += curve_forwards(names, protocol, size)
+        elif recipes and set(names) & {"part-faithfulness", "shapley-faithfulness"}:
+            parts = [len(regions(drawn(recipe))) for recipe in recipes[:SAMPLE]]
+            exact = "shapley-faithfulness" in names
+            total += sum(2**n if exact else 1 + n for n in parts) / len(parts)
+        elif names[0].startswith("map-density"):
+            total += sum(forwards)  # one for each side
+        else:
+            total += max(forwards)
+    return total
+
+
+def explaining(config: Config, unit: Unit) -> float:
+    """F of the maps of one image."""
+    names = config.names()
+    passes = {label: info(names[label]).forwards + info(names[label]).backwards for label in unit.labels}
+    again = sum(registry[name].explanations for name in config.metrics)  # sensitivity's own
+    shared = unit.group.startswith(("cams", "asked"))
+    own = max(passes.values()) if shared else sum(passes.values())
+    reference = 2 if config.reference and "shortcut-contrast" in config.metrics else 1
+    return own * reference + again * sum(passes.values())

@@ -1,0 +1,126 @@
+"""Every metric of one batch of maps, with what only a run asks for beside the value.
+
+The run's protocol holds where a metric knows it, else the metric's own. A map that is not finite is
+recorded, never a reason to stop. Curves are kept where the run wants them, pairs are scored at the
+picture's own size, and a part-faithfulness of changes that are rounding is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from . import datasets
+from .controls import GroundTruth
+from .metrics import insertion_deletion, interventions, measure, registry, remove_and_debias
+from .ops import upsample
+from .pairs import region
+
+if TYPE_CHECKING:
+    from .evaluate import Plan
+
+# Probabilities near 1 are 6e-8 apart in float32 and a forward rounds many times: ranks of changes
+# below this are ranks of rounding.
+ROUNDING = 1e-6
+NO_CHANGE = "no part changes the score"
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """One metric of B maps: protocol, value (B,); share (n,) and curve (B, n) where kept; notes (B)."""
+
+    protocol: str
+    value: Tensor
+    share: Tensor | None = None
+    curve: Tensor | None = None
+    notes: Sequence[str] = ()
+
+
+def measured(plan: Plan, model: nn.Module, label: str, explainer: object, layer: str, batch: datasets.Batch,
+             maps: Tensor, target: Tensor, reference: Tensor | None = None) -> dict[str, Values]:
+    """{metric: values} of one explainer's maps (B, H, W) at one layer, in the run's order.
+
+    reference: the clean network's maps, for shortcut-contrast.
+    """
+    config = plan.config
+
+    def again(images: Tensor, target: Tensor) -> Tensor:
+        if isinstance(explainer, GroundTruth):  # whatever the pixels are, the object is where it is
+            return explainer.masks[:1].float().expand(len(images), -1, -1)
+        return explainer(model, images, layer or config.joined(label), target)
+
+    given = {"masks": batch.masks, "boxes": None if batch.masks is not None else batch.boxes, "ids": batch.ids,
+             "recipes": batch.recipes, "explain": again, "chunk": config.batch, "on_nan": "record"}
+    values: dict[str, Values] = {}
+    for protocol in (config.protocol, ""):
+        names = [name for name in config.metrics
+                 if (config.protocol in registry[name].protocols) == bool(protocol)]
+        options = {**given, "protocol": protocol} if protocol else given
+        if config.pairs:
+            here = [name for name in names if _reads_regions(name)]
+            values |= _in_the_file(plan, here, batch.ids, maps, protocol)
+            names = [name for name in names if name not in here]
+        for special in ((_curves,) if config.curves else ()) + (_parts,):
+            found = special(names, model, batch.images, maps, target, options, protocol)
+            values |= found
+            names = [name for name in names if name not in found]
+        if names:
+            more = {"reference": reference} if "shortcut-contrast" in names else {}
+            found = measure(names, model, batch.images, maps, target, **options, **more)
+            values |= {name: Values(protocol, found[name]) for name in names}
+    return {name: values[name] for name in config.metrics}
+
+
+def _reads_regions(name: str) -> bool:
+    return registry[name].needs == ("masks or boxes",)
+
+
+def _in_the_file(plan: Plan, names: Sequence[str], ids: Sequence[str], maps: Tensor,
+                 protocol: str) -> dict[str, Values]:
+    """Games on regions at the pictures' own sizes, as the papers play them."""
+    if not names:
+        return {}
+    options = {"protocol": protocol} if protocol else {}
+    each = []
+    for i, name in enumerate(ids):
+        inside = region(plan.dataset.read(name))[None].to(maps.device)
+        each.append(measure(names, None, None, upsample(maps[i:i + 1], inside.shape[1:]), None, masks=inside,
+                            ids=[name], on_nan="record", **options))
+    return {name: Values(protocol, torch.cat([found[name] for found in each])) for name in names}
+
+
+def _curves(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor, target: Tensor,
+            options: Mapping[str, object], protocol: str) -> dict[str, Values]:
+    """Insertion, deletion and over-all from one run, and ROAD, with their curves.
+
+    A curve has one score for each share of the image; ROAD's has the shares twice, MoRF first.
+    """
+    found = {}
+    games = [name for name in ("insertion", "deletion", "over-all") if name in names]
+    if games:
+        kinds = games if len(games) == 1 and games != ["over-all"] else ("insertion", "deletion")
+        run = insertion_deletion(model, images, maps, target, games=kinds, **options)
+        of = {"insertion": (run.insertion, run.insertion_curve), "deletion": (run.deletion, run.deletion_curve),
+              "over-all": (run.over_all, None)}  # fmt: skip
+        found = {name: Values(protocol, of[name][0], run.fraction, of[name][1]) for name in games}
+    if "road" in names:
+        run = remove_and_debias(model, images, maps, target, **options)
+        share = maps.new_tensor(run.ratios).repeat(2)
+        found["road"] = Values(protocol, run.half, share, torch.cat([run.morf, run.lerf], 1))
+    return found
+
+
+def _parts(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor, target: Tensor,
+           options: Mapping[str, object], protocol: str) -> dict[str, Values]:
+    """Part-faithfulness, unknown where no change is more than rounding; Shapley's from the same run."""
+    if "part-faithfulness" not in names:
+        return {}
+    both = "shapley-faithfulness" in names
+    run = interventions(model, images, maps, target, truths=("change", "shapley") if both else "change", **options)
+    still = run.change.abs().nan_to_num().amax(1) <= ROUNDING if run.change.shape[1] else run.part.isnan()
+    part = Values(protocol, run.part.masked_fill(still, torch.nan), notes=[NO_CHANGE if s else "" for s in still])
+    return {"part-faithfulness": part} | ({"shapley-faithfulness": Values(protocol, run.shapley)} if both else {})

@@ -1,0 +1,87 @@
+"""Curves of a merged run as figures: insertion, deletion and ROAD, the mean over images of each method.
+
+Rows hold curves where the configuration says `curves = true`. Each network and layer gets one
+figure, as SVG for pages and as PDF for LaTeX; the same rows give the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+PANELS = ("insertion", "deletion", "road")
+DASHES = ("-", "--", ":", "-.")
+Curve = tuple[np.ndarray, np.ndarray]  # shares, scores
+
+
+def mean_curves(out: Path) -> dict[tuple[str, str], dict[str, dict[str, Curve]]]:
+    """{(network, layer): {metric: {explainer: (shares, mean scores)}}} of a merged run; empty without curves."""
+    import pyarrow.parquet as pq
+
+    path = out / "rows.parquet"
+    if "curve" not in pq.read_schema(path).names:
+        return {}
+    columns = ["network", "layer", "metric", "explainer", "share", "curve"]
+    sums: dict[tuple, list] = {}
+    for batch in pq.ParquetFile(path).iter_batches(65536, columns=columns):
+        for row in batch.to_pylist():
+            if row["curve"] is None or not np.isfinite(row["curve"]).all():
+                continue
+            key = row["network"], row["layer"], row["metric"], row["explainer"]
+            shares, scores = np.array(row["share"]), np.array(row["curve"], float)
+            held = sums.setdefault(key, [shares, np.zeros_like(scores), 0])
+            if held[0].shape == shares.shape:  # pictures of another size may have other steps
+                held[1] += scores
+                held[2] += 1
+    found: dict[tuple[str, str], dict[str, dict[str, Curve]]] = {}
+    for (network, layer, metric, explainer), (shares, total, count) in sums.items():
+        found.setdefault((network, layer), {}).setdefault(metric, {})[explainer] = shares, total / count
+    return found
+
+
+def write_curves(out: Path) -> dict[str, str]:
+    """Figures in the run's folder: {title: name of the file without its ending}; empty without curves."""
+    import matplotlib
+
+    found = mean_curves(out)
+    written = {}
+    for i, ((network, layer), panels) in enumerate(sorted(found.items())):
+        title, name = f"{network}, {layer or 'the whole network'}", f"curves-{i}"
+        figure = _figure(title, panels)
+        for kind, stamp in (("svg", "Date"), ("pdf", "CreationDate")):
+            with matplotlib.rc_context({"svg.hashsalt": "holicam"}):
+                figure.savefig(out / f"{name}.{kind}", metadata={stamp: None})
+        written[title] = name
+    return written
+
+
+def _figure(title: str, panels: Mapping[str, Mapping[str, Curve]]):
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    shown = [name for name in PANELS if name in panels]
+    names = list(dict.fromkeys(explainer for name in shown for explainer in panels[name]))
+    colours = matplotlib.colormaps["tab10"].colors
+    style = {name: {"color": colours[i % 10], "linestyle": DASHES[i // 10 % 4]} for i, name in enumerate(names)}
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        rows = -(-len(names) // 4)
+        figure = Figure(figsize=(3.3 * len(shown), 3.1 + 0.2 * rows), layout="constrained")
+        lines = {}
+        for axes, metric in zip(np.atleast_1d(figure.subplots(1, len(shown), sharey=True)), shown, strict=True):
+            for name, (shares, scores) in panels[metric].items():
+                parts = 2 if metric == "road" else 1  # MoRF, then LeRF
+                for x, y, width in zip(np.split(shares, parts), np.split(scores, parts), (1.6, 0.8), strict=False):
+                    lines[name], = axes.plot(100 * x, y, lw=width, **style[name])
+            axes.set(xlabel=LABELS[metric], title=metric, xlim=(0, 100))
+            axes.grid(alpha=0.3)
+        figure.axes[0].set_ylabel("mean score of the class")
+        figure.legend([lines[name] for name in names], names, loc="outside lower center", ncols=min(4, len(names)),
+                      frameon=False, fontsize=8)
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+LABELS = {"insertion": "% of pixels shown", "deletion": "% of pixels removed",
+          "road": "% of pixels removed\n(thick: most relevant first, thin: least)"}
