@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..plot import _map, _rgb
+from ..plot import _array, _map, _rgb
 from ..settings import check_number
 
 CELLS = 64  # a map of more cells a side is averaged down to at most this many
@@ -138,7 +138,7 @@ def _scores(scores: Any, targets: list[str], random: bool) -> dict[str, tuple[fl
     given = scores if isinstance(scores, Mapping) else dict.fromkeys(targets, scores)
     if set(map(str, given)) != set(targets):
         raise ValueError(f"scores must name the targets {targets}; got {list(given)}.")
-    pairs = {str(k): tuple(round(float(x), 3) for x in np.atleast_1d(v)) for k, v in given.items()}
+    pairs = {str(k): tuple(round(float(x), 3) for x in np.atleast_1d(_array(v))) for k, v in given.items()}
     if any(len(pair) != 1 + random for pair in pairs.values()):
         raise ValueError("scores must hold one number a target, or (trained, random) where random maps are given.")
     return {name: pairs[name] for name in targets}

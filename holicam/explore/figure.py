@@ -19,7 +19,7 @@ from .. import ops
 from ..plot import EVIDENCE, SIGNED
 from . import data, store
 
-SIDE = 448  # pixels: a picture is enlarged by whole numbers up to about this, so that maps look smooth
+SIDE = 448  # pixels: a picture is enlarged by whole numbers up to this, so that maps look smooth
 VIEW_SIDE = 336  # of the stored picture
 QUALITY = 80
 HINT = ("On the book's site this figure has controls for method, layer, opacity and threshold; "
@@ -49,7 +49,7 @@ def drawn(picture: np.ndarray, m: np.ndarray, *, signed: bool = False, opacity: 
     cells; where its magnitude is below the threshold the photograph alone is seen. The more opaque the map, the
     greyer the photograph, so that colours belong to the map. cursor: a cell (row, column) to outline.
     """
-    zoom = max(1, round(side / picture.shape[1]))
+    zoom = max(1, side // picture.shape[1])
     size = picture.shape[0] * zoom, picture.shape[1] * zoom
     photo = np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)).astype(float)
     values = torch.from_numpy(relative(m, signed))[None, None]

@@ -140,7 +140,7 @@ class Panel(widgets.VBox):
             widget.description = name
             widget.style.description_width = "initial"
         picture = next(iter(source.pictures.values()))
-        zoom = max(1, round(figure.SIDE / picture.shape[1]))
+        zoom = max(1, figure.SIDE // picture.shape[1])
         self.picture = widgets.Image(format="jpeg", width=picture.shape[1] * zoom, height=picture.shape[0] * zoom)
         self.readout, self.trouble = widgets.HTML(), widgets.HTML()
         self.busy = False
