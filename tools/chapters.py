@@ -104,6 +104,12 @@ class Chapter:
         """Title and label of each exercise."""
         return [(title.strip(), label) for _, title, label, _ in EXERCISE.findall(self.text)]
 
+    @property
+    def tasks(self) -> list[str]:
+        """Title and first sentence of each exercise, as Markdown."""
+        return [f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {body.strip().splitlines()[0]}"
+                for _, title, _, body in EXERCISE.findall(self.text)]
+
     @cached_property
     def words(self) -> int:
         """Words of the text without the exercises and their solutions."""

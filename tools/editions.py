@@ -1,7 +1,7 @@
 """Write the students' and the lecturer's edition of the chapters to _build/student and _build/lecturer.
 
     python tools/editions.py student      without solutions: starters and checks stay, outputs of checks go
-    python tools/editions.py lecturer     everything, solutions unfolded
+    python tools/editions.py lecturer     everything, solutions unfolded, with the exam's answers and the notes
 
 A public repository hides nothing: the solutions stand in book/ for everyone who looks.
 """
@@ -12,6 +12,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from tools.exam import bank  # noqa: E402
+from tools.notes import PAGE as NOTES  # noqa: E402
+
 SOLUTION_TEXT = re.compile(r"^(`{3,})\{(?:dropdown\} Solution|solution\})[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
@@ -65,6 +70,9 @@ def main() -> int:
     for path in sorted((ROOT / "book").glob("*.ipynb")):
         made = EDITIONS[name](json.loads(path.read_text(encoding="utf-8")))
         (folder / path.name).write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if name == "lecturer":
+        (folder / "exam-with-answers.md").write_text(bank(), encoding="utf-8")
+        (folder / "lecturers-notes.md").write_text(NOTES.read_text(encoding="utf-8"), encoding="utf-8")
     print(f"The {name}'s edition is in {folder.relative_to(ROOT)}/. The repository itself holds the solutions.")
     return 0
 

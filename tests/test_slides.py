@@ -1,0 +1,103 @@
+"""Slides: every deck is complete and plain, and in a browser nothing overflows, nothing is asked of other hosts."""
+
+import functools
+import http.server
+import re
+import threading
+
+import pytest
+from test_site import FLAGS, Quiet, chromium
+
+from tools.chapters import load
+from tools.notes import Notes
+from tools.slide_text import inline
+from tools.slides import LECTURE, build
+
+NUMBERED = {c.number: c for c in load()}
+IN_BROWSER = (2, 14)  # the deck with most formulas, and one with most pictures
+HIDDEN = re.compile(r'<aside class="notes">.*?</aside>|<div class="code">.*?</div>', re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("slides")
+    build(target)
+    return target
+
+
+@pytest.mark.parametrize("number", LECTURE)
+def test_deck(folder, number):
+    chapter = NUMBERED[number]
+    page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
+    slides = page.split("<section")[1:]
+    assert 12 <= len(slides) <= 40
+    assert all(re.search(r"<h[12]>.+</h[12]>", slide) for slide in slides)
+    figures = [c["metadata"]["mystnb"]["figure"]["name"] for c in chapter.notebook["cells"]
+               if c["metadata"].get("mystnb", {}).get("figure")]
+    assert figures and all(f'src="pictures/{name}.jpg"' in page for name in figures)
+    assert all((folder / path).stat().st_size for path in re.findall(r'<img src="([^"]+)"', page))
+    assert page.count("<img ") == len(re.findall(r'<img src="[^"]+" alt="[^"]{30,}"', page))
+    shown = HIDDEN.sub("", page.partition("<body>")[2])
+    leftover = re.findall(r"\{(?:ref|eq|numref|cite)[^}]*\}`|\]\(|```|(?<!\w)\*\*\w", shown)
+    assert not leftover, f"markup that was not read: {leftover[:3]}"
+    assert not re.search(r"\b[Tt]he next cell", shown)
+    for _, said in Notes().misconceptions(chapter):
+        assert inline(said)[:40] in page, f"the note {said!r} is on no slide"
+
+
+def test_nothing_is_loaded_from_elsewhere(folder):
+    for page in folder.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r'(?:src|href)="([^"#]+)"', text):
+            assert "//" not in path and (folder / path).exists(), f"{page.name}: {path}"
+    assert (folder / "reveal" / "LICENSE").read_text(encoding="utf-8").count("Permission is hereby granted")
+
+
+MEASURE = """() => {
+    const slide = Reveal.getCurrentSlide();
+    return {bottom: bottom(slide), right: right(slide), size: slide.style.fontSize || "100%",
+            words: slide.innerText.trim().length, wrong: slide.querySelectorAll("mjx-merror").length,
+            broken: [...slide.querySelectorAll("img")].filter(i => !i.complete || !i.naturalWidth).length}}"""
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium found: install one, or name it with CHROMIUM=/path/to/it")
+    from playwright.sync_api import sync_playwright
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        opened.set_default_timeout(300_000)
+        opened.address = f"http://127.0.0.1:{server.server_port}"
+        yield opened
+        browser.close()
+    server.shutdown()
+
+
+@pytest.mark.parametrize("number", IN_BROWSER)
+def test_deck_in_a_browser(page, number):
+    troubles, foreign = [], []
+    page.on("request", lambda r: r.url.startswith((page.address, "data:")) or foreign.append(r.url))
+    page.on("requestfailed", lambda r: troubles.append(r.url))
+    page.on("pageerror", lambda e: troubles.append(str(e)))
+    page.goto(f"{page.address}/{NUMBERED[number].path.stem}.html")
+    page.evaluate("async () => { await typeset; await document.fonts.ready; }")
+    for i in range(page.evaluate("Reveal.getTotalSlides()")):
+        page.evaluate("async i => { Reveal.slide(i); await new Promise(requestAnimationFrame); }", i)
+        seen = page.evaluate(MEASURE)
+        assert seen["bottom"] <= 712 and seen["right"] <= 1280, f"slide {i + 1} overflows: {seen}"
+        assert int(seen["size"].rstrip("%")) >= 75 and seen["words"] > 10, f"slide {i + 1}: {seen}"
+        assert not seen["wrong"] and not seen["broken"], f"slide {i + 1}: {seen}"
+    assert not troubles and not foreign, (troubles, foreign)
+
+
+def test_overflow_is_found(page):
+    """The measure sees a slide that is too tall even when set small."""
+    page.evaluate("""() => { const p = document.createElement("p"); p.style.height = "900px";
+                             Reveal.getCurrentSlide().append(p); fit(Reveal.getCurrentSlide()); }""")
+    assert page.evaluate(MEASURE)["bottom"] > 712
