@@ -119,8 +119,8 @@ def fusion_gates(model, images) -> list[dict]:
 
 
 def mask_gates(model, images) -> list[dict]:
-    """Methods that ask about masks, against plain forwards of as many images in the same batches."""
-    one, chunk = images[:1], 64
+    """Methods that ask about masks, against plain forwards of as many images in the batches that suit the device."""
+    one, chunk = images[:1], 64 if images.is_cuda else 8
     packed = one.expand(257, -1, -1, -1)
 
     @torch.no_grad()
@@ -128,8 +128,8 @@ def mask_gates(model, images) -> list[dict]:
         for part in packed.split(chunk):
             model(part.contiguous())
 
-    many = {"score-cam": hc.ScoreCAM(chunk=chunk), "rise": hc.RISE(masks=256, chunk=chunk),
-            "pcam+": hc.PCAMPlus(chunk=chunk)}
+    many = {"score-cam": hc.ScoreCAM(), "rise": hc.RISE(masks=256),
+            "pcam+": hc.PCAMPlus()}
     layers = {"score-cam": "layer1", "rise": None, "pcam+": ["layer1"]}
     runs = {name: lambda name=name: many[name](model, one, layers[name], TARGET) for name in many}
     taken = medians({"forwards": forwards, **runs}, 0)  # a minute each: once

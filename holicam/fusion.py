@@ -12,7 +12,7 @@ matrices. A tile is computed in whichever way takes fewer operations:
   with G = W'A, a P x P matrix summed over the channels at the layer's own resolution.
 
 Seconds for layer4, 3, 2, 1 of a ResNet-50 at 8 scales, 224 x 224, one CPU thread: this 0.4, 0.8,
-0.8, 0.8 with at most 50 MB; matrix products without tiles 1.5, 1.3, 1.1, 1.2; F.interpolate on
+0.8, 0.8 with at most 60 MB; matrix products without tiles 1.5, 1.3, 1.1, 1.2; F.interpolate on
 chunks of channels 13, 9, 4, 2. The forwards and backwards take 10 (layer4) and 18 (all four).
 """
 

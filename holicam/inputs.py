@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .capture import Reshape, check_call, frozen, logits_of
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score, upsample
 from .settings import Size, output_size
-from .stream import check_chunk, stream
+from .stream import check_chunk, model_batch, stream
 
 Points = Callable[[Tensor, Tensor], Tensor]
 Each = Callable[[Tensor, Tensor], Tensor]
@@ -67,6 +67,7 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
     size = len(images) * count
     chunk = size if chunk is None else chunk
     check_chunk(chunk)
+    chunk = model_batch(chunk, images)
     if points is not None and target is None:
         target = stream(model, images, _nothing, 0, None, chunk=chunk)[0]
     total, scores, chosen = None, [], []

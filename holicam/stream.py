@@ -20,6 +20,7 @@ from .capture import check_call, logits_of
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
+_CPU_PIXELS = 8 * 224 * 224
 
 
 def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
@@ -35,13 +36,14 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
         target: None (top-1 of each original image), a class, one class per image, or a callable
             (n, K) -> (n,), which sees packed rows and must treat each row alike.
         score: "prob" or "logit", as in `ops.select_score`.
-        chunk: the largest model batch. Memory grows with it and not with `count`.
+        chunk: the largest model batch. Memory grows with it and not with `count`. On a CPU the
+            batches are smaller where images are large.
         clean: False leaves the images themselves out, for callers who have captured them already;
             the target must then be given.
 
     Returns the target as `ops.resolve_target` gives it (as given, where no input was run), the
     images' scores (B,), or (0,) without `clean`, and the inputs' scores (count,), float32 or
-    float64. Costs B + count forwards in ceil((B + count) / chunk) batches, without `clean` count.
+    float64. Costs B + count forwards in ceil((B + count) / batch) batches, without `clean` count.
     Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
     """
     one_of("score", score, ("prob", "logit"))
@@ -49,6 +51,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
     check_call(model, images)
     if target is None and not clean:
         raise ValueError("target must be given where the images themselves are not scored")
+    chunk = model_batch(chunk, images)
     first = images if clean else images[:0]
     size, total = len(first), len(first) + count
     chosen, parts = None, [at_least_float32(images.new_empty(0))]
@@ -78,6 +81,16 @@ def check_chunk(chunk: int) -> None:
     if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
         raise ValueError("chunk must be a positive number of inputs per model batch; got "
                          f"{chunk!r}")
+
+
+def model_batch(chunk: int, images: Tensor) -> int:
+    """How many inputs a forward takes: the chunk, but on a CPU at most 8 images of 224 pixels.
+
+    What no longer fits a CPU's caches costs up to twice as much a forward: see benchmarks/results.
+    """
+    if images.device.type != "cpu":
+        return chunk
+    return min(chunk, max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])))
 
 
 def _inputs(images: Tensor, build: Build, start: int, stop: int) -> tuple[Tensor, Tensor]:
