@@ -1,6 +1,13 @@
 """For the notebook gate (`pytest --nbval book/`): how stored and fresh outputs are compared."""
 
+import os
+
 from tools.compare import Printed
+
+# What is stored was run with the book's own network, on a CPU; HOLICAM_DEVICE=cuda compares a GPU.
+for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
+    os.environ.pop(name, None)
+os.environ.setdefault("HOLICAM_DEVICE", "cpu")
 
 
 def pytest_itemcollected(item):

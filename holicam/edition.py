@@ -51,7 +51,7 @@ def network(default: str) -> tuple[nn.Module, str, str]:
         model, name, line = load_model(wanted, place), wanted, ""
     except WeightsNotFoundError as error:
         model, name = load_model(default, place), default
-        line = f"pending: {error} Until then, {default}: "
+        line = f"pending: {error} Until then: "
     return model, name, f"{line}network {name}, {len(class_names(name))} classes"
 
 

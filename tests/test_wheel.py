@@ -1,6 +1,8 @@
-"""A built wheel carries data/: installed alone, it loads a trained network."""
+"""A built wheel carries data/: installed alone, elsewhere, it loads a network and runs a chapter."""
 
+import json
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -28,7 +30,7 @@ def wheel(tmp_path_factory) -> Path:
     source, out = (tmp_path_factory.mktemp(name) for name in ("source", "wheel"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-text.md"):
         shutil.copy(ROOT / name, source)
-    for name in ("holicam", "data"):
+    for name in ("holicam", "data", "book/_static"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q",
         "-w", out, source)
@@ -59,6 +61,23 @@ def test_data_is_in_the_wheel(wheel):
         if path.is_file() and "__pycache__" not in path.parts:
             assert f"holicam/data/{path.relative_to(ROOT / 'data').as_posix()}" in names
     assert "holicam/toyland/__init__.py" in names
+    assert {n for n in names if "/static/" in n} == {"holicam/static/explorer.mjs", "holicam/static/explorer.css"}
+
+
+def test_the_wheel_leaves_an_installed_pytorch_alone(wheel):
+    """Colab brings its own: lower bounds only, no higher than what the README promises."""
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as opened:
+        name = next(n for n in opened.namelist() if n.endswith(".dist-info/METADATA"))
+        needs = re.findall(r"^Requires-Dist: ([^;\n]+)$", opened.read(name).decode(), re.MULTILINE)
+    assert all(re.fullmatch(r"[\w.-]+ ?>=[\d.]+", need) for need in needs), needs
+    assert "torch>=2.6" in needs and "torchvision>=0.21" in needs
+
+
+def alone() -> dict[str, str]:
+    """This environment without what would lead back to the repository or to a choice of yours."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and not k.startswith("HOLICAM_")}
 
 
 def test_wheel_loads_a_network(python, tmp_path):
@@ -67,7 +86,25 @@ def test_wheel_loads_a_network(python, tmp_path):
         f"model = hc.load_model({NETWORK!r})\n"
         "with torch.no_grad(): print(tuple(model(torch.zeros(1, 3, 64, 64)).shape))\n"
         "print(pathlib.Path(hc.__file__).resolve())\n")
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    said = run(python, "-c", script, cwd=tmp_path, env=environment).split("\n")
+    said = run(python, "-c", script, cwd=tmp_path, env=alone()).split("\n")
     assert said[0] == "(1, 10)"
     assert not Path(said[1]).is_relative_to(ROOT), "the repository was used, not the wheel"
+
+
+RUN = """
+import json, sys
+names = {}
+for source in json.load(sys.stdin):
+    exec(source, names)
+"""
+
+
+def test_a_chapter_runs_from_the_wheel(python, tmp_path):
+    """As on Colab: the notebook alone, the package from pip, another folder. It prints what is stored."""
+    notebook = json.loads((ROOT / "book" / "23-your-own-network.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][:7]
+    stored = "".join("".join(o["text"]) for c in cells for o in c["outputs"] if o.get("name") == "stdout")
+    said = run(python, "-c", RUN, input=json.dumps(["".join(c["source"]) for c in cells]), cwd=tmp_path,
+               env={**alone(), "HOLICAM_DEVICE": "cpu"})
+    assert "network toy-resnet50" in stored and "layer4" in stored
+    assert re.sub(r"\d+%", "%", said) == re.sub(r"\d+%", "%", stored)

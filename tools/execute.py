@@ -3,7 +3,8 @@
     python tools/execute.py                      every stale chapter in book/
     python tools/execute.py book/01-*.ipynb      these, if stale; --force: also if fresh
 
-A chapter that fails is not written.
+A chapter that fails is not written. What is stored in book/ never depends on the reader's choice of
+a network (holicam/edition.py); a second edition with that choice: tools/second_edition.py.
 """
 
 import argparse
@@ -116,26 +117,35 @@ def provenance(seconds: float) -> dict:
     return {"device": device, "seconds": round(seconds, 1), "versions": versions}
 
 
-def run(path: Path, package: Package) -> float:
-    """Execute one chapter and store it; the seconds it took. Errors are raised."""
-    old = nbformat.read(path, as_version=4)
-    old.nbformat_minor = 5
-    new = nbformat.from_dict(json.loads(json.dumps(old)))
+def executed(old, folder: Path = BOOK):
+    """A copy of a notebook with the outputs of a run in `folder`, and the seconds; errors are raised."""
+    new = nbformat.from_dict({**json.loads(json.dumps(old)), "nbformat_minor": 5})
     for number, cell in enumerate(new["cells"]):
         cell.setdefault("id", f"cell-{number:02d}")
     for cell in code_cells(new):
         cell["outputs"], cell["execution_count"] = [], None
     began = time.perf_counter()
     NotebookClient(new, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False,
-                   resources={"metadata": {"path": str(BOOK)}}).execute()
-    seconds = time.perf_counter() - began
-    keep_pictures(old, new)
-    new["metadata"]["holicam"] = {"digest": chapter_digest(new, package), **provenance(seconds)}
-    tidy(new)
-    nbformat.validate(new)
+                   resources={"metadata": {"path": str(folder)}}).execute()
+    return new, time.perf_counter() - began
+
+
+def store(notebook, path: Path, seconds: float, **about) -> None:
+    """Write an executed notebook, tidied, with its provenance and what else is to be known `about` it."""
+    notebook["metadata"]["holicam"] = {**about, **provenance(seconds)}
+    tidy(notebook)
+    nbformat.validate(notebook)
     draft = path.with_suffix(".tmp")
-    draft.write_text(canonical_text(new), encoding="utf-8")
+    draft.write_text(canonical_text(notebook), encoding="utf-8")
     os.replace(draft, path)  # whole or not at all
+
+
+def run(path: Path, package: Package) -> float:
+    """Execute one chapter and store it; the seconds it took. Errors are raised."""
+    old = nbformat.read(path, as_version=4)
+    new, seconds = executed(old)
+    keep_pictures(old, new)
+    store(new, path, seconds, digest=chapter_digest(new, package))
     return seconds
 
 
@@ -151,6 +161,9 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
     parser.add_argument("--force", action="store_true", help="run fresh chapters, too")
     options = parser.parse_args()
+    for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
+        os.environ.pop(name, None)
+    os.environ["HOLICAM_DEVICE"] = "cpu"
     failed, package = [], Package()
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
         if not options.force and is_fresh(path, package):

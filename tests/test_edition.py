@@ -1,0 +1,199 @@
+"""The reader's network and photographs: chosen, pending or wrong, and the chapters that take them."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import pytest
+import torch
+from PIL import Image
+from torchvision import models as tv
+
+from holicam import edition, photos
+from tools import second_edition
+from tools.execute import BOOK
+
+BARE = ("HOLICAM_MODEL", "HOLICAM_PHOTOS", "HOLICAM_DEVICE")
+CHAPTER = BOOK / "23-your-own-network.ipynb"
+
+
+@pytest.fixture(autouse=True)
+def no_choice(monkeypatch):
+    for name in BARE:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def torch_home(tmp_path, monkeypatch):
+    """An empty TORCH_HOME of a machine without a network."""
+    def refuse(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    torch.hub._hub_dir = None
+    checkpoints = tmp_path / "home" / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    return checkpoints
+
+
+def _resnet18(checkpoints):
+    made = tv.resnet18()
+    torch.save(made.state_dict(), checkpoints / tv.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1])
+    return made
+
+
+def _photographs(folder, count=5):
+    """Photographs that ship with scikit-image: colour and grey, wide and high."""
+    from skimage import data
+
+    folder.mkdir()
+    pictures = (data.astronaut(), data.camera(), data.coffee(), data.chelsea(), data.rocket())
+    for number, picture in enumerate(pictures[:count]):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    return folder
+
+
+def test_without_a_choice_the_book_s_own_world(torch_home):
+    model, name, line = edition.network("toy-resnet50")
+    assert name == "toy-resnet50" and line == "network toy-resnet50, 10 classes" and not model.training
+    files, line = edition.photographs(3)
+    assert line == "photographs: 3 images of Toyland, saved as PNG"
+    assert [f.stem for f in files] == ["1-key", "2-cactus", "3-key"]
+    from holicam import toyland
+
+    drawn = toyland.batch(3, split="test", subset="scene").rgb
+    assert all(torch.equal(photos.read_photo(f), rgb) for f, rgb in zip(files, drawn, strict=True))
+
+
+def test_a_chosen_network_is_loaded(torch_home, monkeypatch):
+    made = _resnet18(torch_home)
+    monkeypatch.setenv("HOLICAM_MODEL", "resnet18")
+    model, name, line = edition.network("toy-resnet50")
+    x = torch.randn(1, 3, 64, 64)
+    assert (name, line) == ("resnet18", "network resnet18, 1000 classes")
+    assert torch.allclose(model(x.to(edition.device())).cpu(), made.eval()(x), atol=1e-4)
+
+
+def test_a_network_without_weights_is_pending_in_one_line(torch_home, monkeypatch):
+    monkeypatch.setenv("HOLICAM_MODEL", "resnet50")
+    model, name, line = edition.network("toy-resnet50")
+    assert name == "toy-resnet50" and type(model).__name__ == "ToyResNet50" and "\n" not in line
+    assert line.startswith("pending: ") and line.endswith("network toy-resnet50, 10 classes")
+    assert "resnet50-0676ba61.pth" in line and str(torch_home) in line
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("a pickle was run",))
+
+
+def test_weights_are_never_a_free_pickle(torch_home, monkeypatch, capsys):
+    torch.save(Evil(), torch_home / tv.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1])
+    monkeypatch.setenv("HOLICAM_MODEL", "resnet18")
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        edition.network("toy-resnet50")
+    assert "a pickle was run" not in capsys.readouterr().out
+
+
+def test_a_network_nobody_knows_is_an_error(monkeypatch):
+    monkeypatch.setenv("HOLICAM_MODEL", "resnet51")
+    with pytest.raises(ValueError, match="resnet50"):
+        edition.network("toy-resnet50")
+
+
+def test_photographs_are_taken_by_name_and_broken_ones_are_named(tmp_path, monkeypatch):
+    folder = _photographs(tmp_path / "mine")
+    (folder / "0.png").write_bytes(b"nothing")
+    (folder / "notes.txt").write_text("no photograph")
+    monkeypatch.setenv("HOLICAM_PHOTOS", str(folder))
+    files, line = edition.photographs(2)
+    assert [f.name for f in files] == ["1.png", "2.png"]
+    assert line == "photographs: 2 of 5 in mine; cannot be read: 0.png"
+    assert len(edition.photographs(9)[0]) == 4
+
+
+def test_a_folder_without_photographs_is_an_error(tmp_path, monkeypatch):
+    for folder, words in ((tmp_path, "no JPEG or PNG"), (tmp_path / "gone", "no such folder")):
+        monkeypatch.setenv("HOLICAM_PHOTOS", str(folder))
+        with pytest.raises(photos.PhotoError, match=words):
+            edition.photographs()
+    with pytest.raises(ValueError, match="at least 1"):
+        edition.photographs(0)
+
+
+def test_the_device(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert edition.device().type == "cpu"
+    monkeypatch.setenv("HOLICAM_DEVICE", "meta")  # stands in for a GPU: the network really goes there
+    model, _, _ = edition.network("toy-resnet50")
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+    monkeypatch.setenv("HOLICAM_DEVICE", "gpu")
+    with pytest.raises(ValueError, match="HOLICAM_DEVICE is 'gpu'"):
+        edition.device()
+
+
+def test_cuda_is_the_default_where_there_is_one(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(edition.torch, "empty", lambda *size, device: asked.append(device) or torch.zeros(0))
+    edition.device()
+    assert asked == ["cuda"]
+
+
+def _chapter(*sources):
+    cells = [nbformat.v4.new_markdown_cell("# One\n\n```{figure} figures/23-six-links.svg\n```")]
+    return nbformat.v4.new_notebook(cells=cells + [nbformat.v4.new_code_cell(s) for s in sources])
+
+
+FIRST = """import holicam as hc
+model, name, line = hc.edition.network("toy-resnet50")
+files, said = hc.edition.photographs(2)
+print(line)
+print(said)"""
+SECOND = "x = hc.photos.to_images(hc.photos.fit(hc.photos.read_photo(files[0]), 64))\nmodel(x).shape"
+
+
+def test_a_second_edition_is_written_beside_the_book(tmp_path, torch_home, monkeypatch, capsys):
+    _resnet18(torch_home)
+    mine = _photographs(tmp_path / "my photos", 3)
+    book, out = tmp_path / "book", tmp_path / "out"
+    book.mkdir()
+    for name, notebook in {"01-truth": _chapter("hc.toyland.batch(1).object_mask"), "02-any": _chapter(FIRST, SECOND),
+                           "03-any": _chapter(FIRST, "model.nothing")}.items():  # fmt: skip
+        nbformat.write(notebook, book / f"{name}.ipynb")
+    before = {p.name: p.read_bytes() for p in book.iterdir()}
+    monkeypatch.setenv("HOLICAM_DEVICE", "cpu")
+    second_edition.choose("resnet18", mine)
+    failed = second_edition.write(sorted(book.glob("*.ipynb")), "resnet18", mine, out)
+    said = capsys.readouterr().out
+    assert failed == ["03-any.ipynb"] and "01 (object_mask)" in said
+    assert "network resnet18, 1000 classes\nphotographs: 2 of 3 in my photos" in said
+    assert {p.name for p in out.iterdir()} == {"02-any.ipynb", "figures"}
+    assert (out / "figures" / "23-six-links.svg").exists()
+    made = json.loads((out / "02-any.ipynb").read_text(encoding="utf-8"))
+    assert "HOLICAM_MODEL=resnet18" in "".join(made["cells"][1]["source"])
+    assert "torch.Size([1, 1000])" in json.dumps(made["cells"][-1]["outputs"])
+    assert {p.name: p.read_bytes() for p in book.iterdir()} == before
+
+
+def test_what_is_wrong_is_said_before_a_chapter_is_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOLICAM_MODEL", "")  # set here so that what main() sets is undone
+    monkeypatch.setenv("HOLICAM_PHOTOS", "")
+    for arguments, words in ((["--model", "resnet51"], "resnet50"), (["--photos", str(tmp_path)], "no JPEG")):
+        monkeypatch.setattr("sys.argv", ["second_edition.py", *arguments])
+        assert second_edition.main() == 2
+        assert words in capsys.readouterr().err
+
+
+def test_the_chapters_that_take_part():
+    taking, others = [], []
+    for path in sorted(BOOK.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        (taking if second_edition.takes_part(notebook) else others).append(path)
+        if second_edition.takes_part(notebook):
+            assert not second_edition.TRUTH.search(second_edition.code(notebook)), path.name
+        else:
+            assert not second_edition.reason(notebook).startswith("no network"), path.name
+    assert CHAPTER in taking and len(others) >= 19

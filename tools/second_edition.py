@@ -1,0 +1,132 @@
+"""Run the chapters that take any network again, with yours and with your photographs.
+
+    python tools/second_edition.py --model resnet50 --photos folder     (make execute MODEL=... PHOTOS=...)
+
+The notebooks go to _build/edition-<model>/; book/ is only read. A chapter takes part if its code
+asks `hc.edition` for its network. The others measure against Toyland's truth, masks and recipes
+that no photograph has; they are named with what they need.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.execute import code_cells, executed, store  # noqa: E402
+
+BOOK = ROOT / "book"
+TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
+# Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
+OWN = re.compile(r"\btoy-[\w-]+")
+
+
+def code(notebook) -> str:
+    return "\n".join(cell["source"] for cell in code_cells(notebook))
+
+
+def takes_part(notebook) -> bool:
+    """True where a chapter asks for the reader's network."""
+    return "hc.edition.network" in code(notebook)
+
+
+def reason(notebook) -> str:
+    """What of Toyland a chapter cannot do without, in a few words."""
+    text = code(notebook)
+    found = sorted(set(TRUTH.findall(text))) or sorted(set(OWN.findall(text)))[-1:]
+    return ", ".join(found[:2]) or "no network of its own to exchange"
+
+
+def preface(model: str, photos: Path | None) -> str:
+    """What a reader of the second edition must know before the first line."""
+    images = f"photographs from `{photos.name}`" if photos else "Toyland's images"
+    return (":::{admonition} Second edition\n:class: note\n\n"
+            f"Run with `HOLICAM_MODEL={model}` and {images}.\n"
+            "The cells are those of the book; sentences that read a number speak of the first edition.\n:::")
+
+
+def add_preface(notebook, text: str):
+    """A copy of the notebook with `text` below its title cell."""
+    cells = list(notebook["cells"])
+    cells.insert(1, nbformat.v4.new_markdown_cell(text, id="second-edition"))
+    return nbformat.from_dict({**notebook, "cells": cells})
+
+
+def copy_figures(notebook, out: Path) -> None:
+    """The drawings that the text of a chapter shows."""
+    for cell in notebook["cells"]:
+        for name in re.findall(r"\bfigures/[\w.-]+", cell["source"]):
+            if (BOOK / name).is_file():
+                (out / "figures").mkdir(exist_ok=True)
+                shutil.copy2(BOOK / name, out / name)
+
+
+def check(model: str) -> None:
+    """Raises ValueError or PhotoError for a network nobody knows or a folder without photographs."""
+    from holicam import edition, models
+
+    models.class_names(model)
+    edition.photographs(1)
+    edition.device()
+
+
+def choose(model: str, photos: Path | None) -> None:
+    """Tell the chapters' kernels, which inherit this environment, what to explain."""
+    os.environ["HOLICAM_MODEL"] = model
+    os.environ.pop("HOLICAM_PHOTOS", None)
+    if photos:
+        os.environ["HOLICAM_PHOTOS"] = str(photos.resolve())
+
+
+def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list[str]:
+    """Run the chapters that take part; the names of those that failed."""
+    failed, left_out = [], []
+    out.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        if not takes_part(notebook):
+            left_out.append(f"{path.stem[:2]} ({reason(notebook)})")
+            continue
+        print(f"{path.name}: running ...", end=" ", flush=True)
+        try:
+            new, seconds = executed(add_preface(notebook, preface(model, photos)), out)
+        except (CellExecutionError, CellTimeoutError) as error:
+            print(f"failed, nothing written\n{error}")
+            failed.append(path.name)
+            continue
+        copy_figures(new, out)
+        store(new, out / path.name, seconds, edition=model)
+        print(f"{seconds:.0f} s")
+        first = (o["text"] for cell in code_cells(new) for o in cell["outputs"] if o.get("name") == "stdout")
+        print("".join(next(first, "")).rstrip())  # the network, the photographs, and what is pending
+    if left_out:
+        print("Left out, for they need Toyland's truth or its networks:", "; ".join(left_out))
+    return failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="toy-resnet50", help="a name that holicam.load_model knows")
+    parser.add_argument("--photos", type=Path, help="a folder of JPEG and PNG files")
+    options = parser.parse_args()
+    choose(options.model, options.photos)
+    try:
+        check(options.model)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    out = ROOT / "_build" / f"edition-{options.model.replace(':', '-')}"
+    failed = write(sorted(BOOK.glob("*.ipynb")), options.model, options.photos, out)
+    print(f"The second edition is in {out.relative_to(ROOT)}/; book/ is as it was.")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
