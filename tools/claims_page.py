@@ -169,7 +169,7 @@ def page() -> list[str]:
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
         for claim in (c for c in found if c["paper"] == paper):
-            out += [f"{claim['place']}: **{VERDICTS[claim['verdict']]}**", f": *The paper:* {claim['says']}"]
+            out += [f"{claim['place']}: *{VERDICTS[claim['verdict']]}*", f": *The paper:* {claim['says']}"]
             out += [f": *Here:* {ours}." for ours in [finding(claim, book)] if ours]
             out += [f": {claim['why']}", ""] if "why" in claim else [""]
     return out + index(found)
