@@ -128,7 +128,7 @@ def test_exercises_are_set_after_their_chapter():
                 assert owner[label] in done, f"{heading}: {label} is set before its chapter"
 
 
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c.number <= 19], ids=lambda c: c.path.stem)
+@each_chapter
 def test_notes_to_a_chapter(chapter):
     """Title as in the chapter, misconceptions at sections that exist."""
     notes = Notes()

@@ -19,8 +19,7 @@ from tools.slide_text import Block, announced, blocks, html, inline, options, pl
 
 ROOM = 15.0  # lines of text on one slide, below its title
 LINE = 80  # characters in a line
-LITTLE = 3.6  # text of so little room shares a slide with the picture before or after it
-CODE_LINES, OUTPUT_LINES = 14, 19
+LITTLE, CODE_LINES, OUTPUT_LINES = 3.6, 14, 19  # so little text shares a picture's slide
 LEFT_OUT = ("You need", "Sources", "Question", "You will be able to", "Exercises", "Summary")
 PRACTICE = {"exercise", "solution", "check"}
 
@@ -86,7 +85,7 @@ class Deck:
         words = self.words(markdown)
         return self.flow(f'<p class="{kind}">{inline(words)}</p>' if kind else f"<p>{inline(words)}</p>",
                          0.5 + (1 + len(words) // LINE) * (0.8 if kind else 1),
-                         slack=2.6 if words[:1].islower() else 0.8)  # a sentence that goes on stays with its start
+                         slack=2.6 if words[:1].islower() else 1.6)  # a sentence that goes on stays with its start
 
     def picture(self, name: str, path: str, alt: str, caption: str) -> None:
         finding, _, rest = " ".join(self.words(caption).split()).partition(". ")
@@ -125,9 +124,9 @@ class Deck:
                 follows = found[i + 1] if i + 1 < len(found) else None
                 equation = follows if follows and follows.kind == "equation" else None
                 shown = said(block.text, bool(equation))
+                if equation:
+                    self.keep_together(sum(1.5 + len(line) // LINE for line in shown) + self.height(equation))
                 for line in shown:
-                    if equation and line == shown[-1]:
-                        self.keep_together(1.5 + len(line) // LINE + self.height(equation))
                     self.say(line)
                 rest = [line for line in block.text.split("\n") if line not in shown]
                 if rest and self.slides:
@@ -180,7 +179,9 @@ class Deck:
             colours = HtmlFormatter(style="friendly", noclasses=True, wrapcode=True)
             body = f'<div class="code">{highlight(chr(10).join(program), PythonLexer(), colours)}</div>'
         if shown:
-            body += f'<pre class="{"small" if lines > 12 else "shown"}">{escape(shown, quote=False)}</pre>'
+            wide = max(map(len, shown.split("\n")))
+            look = ["shown", "small", "small long"][(wide > 94 or lines > 12) + (wide > 112)]
+            body += f'<pre class="{look}">{escape(shown, quote=False)}</pre>'
         told = announced(before)
         self.keep_together(room + 0.5 + len(told) / LINE)
         if told:
