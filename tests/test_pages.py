@@ -138,3 +138,36 @@ def test_all_that_is_offered_is_on_an_api_page(every):
     for module, name in used_page.offered():
         if not isinstance(modules[module].definitions[name][0], (ast.Assign, ast.AnnAssign)):
             assert (module, name) in every, f"{module}.{name} is on no API page"
+
+
+def in_module(package, module, name):
+    """What `holicam.module` has under this name: its own, or another package's that it imports."""
+    nodes = (n for n in ast.walk(package.modules[module].tree) if isinstance(n, (ast.Import, ast.ImportFrom)))
+    bound = {a.asname or a.name.split(".")[0] for n in nodes for a in n.names}
+    return package.find(module, name) or (name in bound and (module, name)) or None
+
+
+def unknown(package, dotted):
+    """The first part of hc.this.that which holicam does not have; a definition's own attributes are not followed."""
+    where = ""
+    for part in dotted.split("."):
+        where = in_module(package, where, part)
+        if where is None:
+            return part
+        if isinstance(where, tuple):
+            return None
+    return None
+
+
+def test_every_name_that_the_book_mentions_exists(book):
+    package, text, code = used_page.Package(), {}, {}
+    for chapter in book.values():
+        text[chapter.path.name] = "\n".join(chapter.text)
+        code[chapter.path.name] = "\n".join(chapter.code)
+    text |= {p.name: p.read_text(encoding="utf-8") for p in stored.BOOK.glob("*.md")}
+    said = [(name, d) for name, t in text.items() for d in re.findall(r"`hc\.(\w+(?:\.\w+)*)", t)]
+    said += [(name, d) for name, t in code.items() for d in re.findall(r"\bhc\.(\w+(?:\.\w+)*)", t)]
+    assert len(said) > 500
+    wrong = {f"{name}: hc.{dotted} has no {part}" for name, dotted in said if (part := unknown(package, dotted))}
+    assert not wrong, sorted(wrong)
+    assert unknown(package, "metrics.insertion_delation") == "insertion_delation"
