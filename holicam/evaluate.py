@@ -11,10 +11,11 @@ Slurm gave it, and writes one part a unit (parts.py).
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -53,7 +54,7 @@ class Plan:
             raise ConfigError(f"dataset {name!r}: {error}") from None
         dataset = dataset.sample(config.n, config.seed) if config.n else dataset
         dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
-        plan = cls(config, dataset, cache(load_model), tuple(units_of(config, dataset.ids)))
+        plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
         plan.layers  # noqa: B018  a network that is missing is missed now
         return plan
 
@@ -107,6 +108,24 @@ class Plan:
         """F of a unit, about."""
         maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
         return len(unit.ids) * (costs.explaining(self.config, unit) + maps * self.scoring)
+
+
+def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:
+    """`load_model`, but for the names in {network: "module:function"}; each network is loaded once."""
+    @cache
+    def load(name: str) -> nn.Module:
+        if name not in own:
+            return load_model(name)
+        module, _, function = own[name].partition(":")
+        try:
+            model = getattr(importlib.import_module(module), function)()
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigError(f'loaders: {name} = "{own[name]}" must be "module:function" ({error})') from None
+        if not isinstance(model, nn.Module) or model.training:
+            raise ConfigError(f"loaders: {own[name]} must return a torch.nn.Module in eval mode; got {type(model)}")
+        return model
+
+    return load
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -15,6 +15,7 @@ import typer
 CONFIG = Annotated[str, typer.Argument(help="A TOML file, or a preset such as holistic-cam-table6.")]
 OUT = Annotated[Path, typer.Option(help="Folder of the parts; default: results/NAME.")]
 TOYLAND = Annotated[bool, typer.Option("--toyland", help="A preset on Toyland and its networks, laptop-sized.")]
+LOAD = Annotated[list[str] | None, typer.Option(help="A network of your own: NAME=module:function; repeatable.")]
 IMAGES = Annotated[int, typer.Option(min=0, help="How many images; 0: what the configuration says.")]
 
 
@@ -24,6 +25,7 @@ def evaluate(
     toyland: TOYLAND = False,
     images: IMAGES = 0,
     root: Annotated[Path | None, typer.Option(help="Where the data set lies, for presets on real data.")] = None,
+    load: LOAD = None,
     shard: Annotated[str, typer.Option(help="rank/processes; default: from torchrun or a Slurm array.")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: this rank's GPU where there is one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it costs; run nothing.")] = False,
@@ -34,7 +36,7 @@ def evaluate(
     from . import evaluate as runner
 
     with said():
-        plan = runner.Plan.of(config_of(config, toyland, images, root))
+        plan = runner.Plan.of(config_of(config, toyland, images, root, load))
         out = folder(out, config)
         part = tuple(int(n) for n in shard.split("/")) if shard else runner.shard()
         mine = runner.mine(plan.units, *part)
@@ -54,13 +56,14 @@ def evaluate(
 
 
 def merge(config: CONFIG, out: OUT = Path(), toyland: TOYLAND = False, images: IMAGES = 0,
-          root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None) -> None:
+          root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
+          load: LOAD = None) -> None:
     """Join the parts into rows.parquet, after checking that every row is there exactly once."""
     from . import evaluate as runner
     from .parts import merge as join
 
     with said():
-        plan = runner.Plan.of(config_of(config, toyland, images, root))
+        plan = runner.Plan.of(config_of(config, toyland, images, root, load))
         table = join(folder(out, config), plan.keys())
         typer.echo(f"{folder(out, config) / 'rows.parquet'}: {table.num_rows} rows")
 
@@ -74,7 +77,7 @@ def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.
             typer.echo(str(path))
 
 
-def config_of(name: str, toyland: bool, images: int, root: Path | None):
+def config_of(name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None):
     """The configuration that a file or a preset's name stands for."""
     from dataclasses import replace
 
@@ -82,6 +85,10 @@ def config_of(name: str, toyland: bool, images: int, root: Path | None):
     from .presets import preset
 
     config = from_toml(Path(name)) if name.endswith(".toml") else preset(name, toyland=toyland, root=root)
+    if load:
+        if any("=" not in entry for entry in load):
+            raise ValueError(f"--load must be NAME=module:function; got {', '.join(load)}")
+        config = replace(config, loaders={**config.loaders, **dict(entry.split("=", 1) for entry in load)})
     if images and config.dataset["name"] == "toyland":
         return replace(config, dataset={**config.dataset, "n": images})
     return replace(config, n=images) if images else config

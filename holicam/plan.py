@@ -9,7 +9,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from .askonce import same_questions
@@ -20,7 +20,7 @@ from .passes import PassExplainer
 from .settings import check_count, check_flag
 
 TARGETS = ("top-1", "label")
-LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves")  # fields that older manifests do not have
+LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves", "loaders")  # not in older manifests
 
 
 class ConfigError(ValueError):
@@ -44,7 +44,8 @@ class Config:
     the difficult subset, else a rule decides. reference: the network trained without the shortcut,
     for shortcut-contrast. seed_by_image: labels of explainers whose noise follows from each image's
     id, else the images of a batch share one draw. curves: keep the curves of insertion, deletion
-    and ROAD in the rows.
+    and ROAD in the rows. loaders: {network: "module:function"} for networks of one's own, such as
+    one trained on VOC's classes; the function returns it in eval mode.
     """
 
     dataset: Mapping[str, object]
@@ -65,6 +66,7 @@ class Config:
     reference: str = ""
     seed_by_image: Sequence[str] = ()
     curves: bool = False
+    loaders: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.dataset, str):
@@ -95,16 +97,14 @@ class Config:
             if self.pairs and "recipes" in registry[name].needs:
                 raise ConfigError(f"{name} knows the parts of an image's label only: leave out pairs")
             if "reference" in registry[name].needs and not self.reference:
-                raise ConfigError(f'{name} compares two networks: give reference = "toy-resnet50", or whichever was '
-                                  "trained without the shortcut")
+                raise ConfigError(f"{name} compares two networks: give reference, one trained without the shortcut")
         for label in self.seed_by_image:
             if not hasattr(made.get(label), "seed"):
                 having = [name for name, explainer in made.items() if hasattr(explainer, "seed")]
                 raise ConfigError(f"seed_by_image names {label!r}, which draws no noise here; those that do: "
                                   f"{', '.join(having) or 'none'}")
-            if "sensitivity-max" in self.metrics:
-                raise ConfigError("sensitivity-max asks for maps of perturbed images, which have no id: leave out "
-                                  "seed_by_image")
+        if self.seed_by_image and "sensitivity-max" in self.metrics:
+            raise ConfigError("sensitivity-max asks for maps of images that have no id: leave out seed_by_image")
 
     def made(self) -> dict[str, object]:
         """{label: explainer}, in order. Raises ConfigError."""

@@ -130,8 +130,24 @@ def test_noise_by_image_makes_a_batch_equal_its_singles():
                            ("rise", "'rise', which draws no noise")):
         with pytest.raises(ConfigError, match=message):
             from_table({**TOY, **table, "seed_by_image": [wrong]})
-    with pytest.raises(ConfigError, match="which have no id"):
+    with pytest.raises(ConfigError, match="that have no id"):
         from_table({**TOY, **table, "metrics": ["sensitivity-max"]})
+
+
+def test_networks_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "my_nets.py").write_text("import holicam as hc\ndef voc():\n    return hc.load_model('toy-resnet50')\n"
+                                         "def busy():\n    return voc().train()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = Plan.of(from_table({**TOY, "networks": ["voc"], "loaders": {"voc": "my_nets:voc"}}))
+    theirs = [row["value"] for row in all_rows({})]
+    assert [row["value"] for unit in own.units for row in rows(own, unit, "", "cpu")] == theirs
+    assert own.config.plain()["loaders"] == {"voc": "my_nets:voc"}
+    for wrong in ("my_nets:busy", "my_nets:none", "no_such_module:voc", "my_nets"):
+        with pytest.raises(ConfigError, match="loaders: "):
+            Plan.of(from_table({**TOY, "networks": ["voc"], "loaders": {"voc": wrong}}))
+    from holicam.evaluate_cli import config_of
+
+    assert config_of("ucag-table2", False, 0, tmp_path, ["vgg16=my_nets:voc"]).loaders == {"vgg16": "my_nets:voc"}
 
 
 @dataclass(frozen=True)
