@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import holicam as hc
+from tools import editions, exam
 from tools.chapters import REFERENCE, ROOT, load
 from tools.editions import student
 from tools.exam import ANSWERS, QUESTIONS, bank, sections
@@ -55,6 +56,29 @@ def test_answers_are_with_the_lecturer_only():
     for page in (ROOT / "_build" / "html").rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not [w for w in words if w in text], f"{page.name} gives an answer away"
+
+
+@pytest.mark.parametrize("edition", ["student", "lecturer"])
+def test_editions_on_disk(edition, tmp_path, monkeypatch):
+    """The lecturer's folder holds exam and notes, the students' holds no answer in any of its files."""
+    (tmp_path / "book").symlink_to(ROOT / "book")
+    monkeypatch.setattr(editions, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["editions.py", edition])
+    assert editions.main() == 0
+    folder = tmp_path / "_build" / edition
+    others = {path.name for path in folder.iterdir() if path.suffix != ".ipynb"}
+    assert others == ({"exam-with-answers.md", "lecturers-notes.md"} if edition == "lecturer" else set())
+    secret = lines("\n".join(body for _, body in ANSWERED.values()))
+    said = "\n".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+    assert sum(line in said for line in secret) == (len(secret) if edition == "lecturer" else 0)
+
+
+def test_a_question_without_an_answer_is_found(tmp_path, monkeypatch):
+    short = tmp_path / "answers.md"
+    short.write_text(ANSWERS.read_text(encoding="utf-8").partition("## 20.")[0], encoding="utf-8")
+    monkeypatch.setattr(exam, "ANSWERS", short)
+    with pytest.raises(ValueError, match="same numbers"):
+        bank()
 
 
 def grid(*rows):
