@@ -80,12 +80,11 @@ class Deck:
         if last and last.section == self.section and last.room + room > ROOM:
             last.room = 2 * ROOM
 
-    def say(self, markdown: str, kind: str = "") -> Slide:
-        """One sentence; kind "lead" is the smaller line above what a cell shows."""
+    def say(self, markdown: str) -> None:
+        """One sentence."""
         words = self.words(markdown)
-        return self.flow(f'<p class="{kind}">{inline(words)}</p>' if kind else f"<p>{inline(words)}</p>",
-                         0.5 + (1 + len(words) // LINE) * (0.8 if kind else 1),
-                         slack=2.6 if words[:1].islower() else 1.6)  # a sentence that goes on stays with its start
+        slack = 2.6 if words[:1].islower() else 1.6  # a sentence that goes on stays with its start
+        self.flow(f"<p>{inline(words)}</p>", 1.5 + len(words) // LINE, slack)
 
     def picture(self, name: str, path: str, alt: str, caption: str) -> None:
         finding, _, rest = " ".join(self.words(caption).split()).partition(". ")
@@ -182,11 +181,9 @@ class Deck:
             wide = max(map(len, shown.split("\n")))
             look = ["shown", "small", "small long"][(wide > 94 or lines > 12) + (wide > 112)]
             body += f'<pre class="{look}">{escape(shown, quote=False)}</pre>'
-        told = announced(before)
-        self.keep_together(room + 0.5 + len(told) / LINE)
-        if told:
-            self.say(told, "lead")
-        self.flow(body, room)
+        told = self.words(announced(before))
+        lead = f'<p class="lead">{inline(told)}</p>' if told else ""
+        self.flow(lead + body, room + (0.5 + 0.8 * (1 + len(told) // LINE)) * bool(told))
 
     def make(self) -> list[Slide]:
         before = ""
