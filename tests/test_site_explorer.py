@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from PIL import Image
-from test_site import PAGES, SITE, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
+from test_site import PAGES, SITE, THEMES, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
 
 import holicam as hc
 from holicam.explore import data, figure
@@ -292,6 +292,19 @@ def test_explorers_of_the_site(visit, name):  # noqa: F811
     page.wait_for_function("() => !document.querySelector('figure.cam-explorer:not([data-state=ready])')")
     assert page.locator("figure.cam-explorer").nth(0).get_by_label("opacity").input_value() == "100"
     assert not one.troubles and not one.foreign, (one.troubles, one.foreign)
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_words_can_be_read_in_both_themes(visit, name):  # noqa: F811
+    """The theme lays a light card behind what a cell writes; dark on dark or light on light is no text."""
+    page = visit(name).page
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+        for words in ("label", "output", ".cam-explorer-help", "button", "figcaption", ".cam-explorer-scale span"):
+            element = page.locator(f"figure.cam-explorer {words}").first
+            pixels = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("L")).astype(int)
+            assert np.ptp(pixels) > 110, f"{words} cannot be read ({theme})"
 
 
 def test_chapters_show_explorers():

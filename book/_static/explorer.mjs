@@ -232,7 +232,7 @@ export async function render({ model, el }) {
     const share = `Above the threshold: ${percent(map.sum > 0 ? above / map.sum : 0)} of the evidence `
       + `in ${percent(count / map.scaled.length)} of the cells.`;
     const scores = manifest.targets.find((target) => target.name === state.target).scores;
-    const answer = scores.length ? ` The ${state.random ? "randomised " : ""}network's score: ${scores[state.random]}.` : "";
+    const answer = scores.length ? ` The ${state.random ? "randomised " : ""}network's score: ${scores[state.random].toFixed(2)}.` : "";
     return `${where} ${share}${answer}`;
   }
 
