@@ -8,6 +8,7 @@ import functools
 import http.server
 import io
 import os
+import re
 import shutil
 import threading
 from html.parser import HTMLParser
@@ -230,6 +231,16 @@ def test_links_lead_somewhere():
             if link.fragment and target in pages:
                 assert unquote(link.fragment) in pages[target].places, (
                     f"{path.name} links to {link.path}#{link.fragment}")
+
+
+@pytest.mark.parametrize("name", [n for n in PAGES if re.match(r"book/\d\d-", n)])
+def test_chapter_can_be_run_elsewhere(name):
+    """A link to Colab on the public repository's main branch, the notebook as a file, the set-up line."""
+    links, notebook = Anchors(name).links, name.removesuffix(".html") + ".ipynb"
+    assert f"https://colab.research.google.com/github/holicam/holicam/blob/main/{notebook}" in links
+    assert "../_sources/" + notebook in links
+    assert (SITE / "_sources" / notebook).read_bytes() == (SITE.parent.parent / notebook).read_bytes()
+    assert "%pip install -q git+https://github.com/holicam/holicam</code>" in (SITE / name).read_text(encoding="utf-8")
 
 
 @each_page
