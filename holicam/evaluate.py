@@ -141,7 +141,8 @@ def shard() -> tuple[int, int]:
     """(rank, number of processes) as torchrun or a Slurm array gave them, else (0, 1)."""
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")):
         if rank in os.environ and world in os.environ:
-            return int(os.environ[rank]), int(os.environ[world])
+            first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", 0)) if rank.startswith("SLURM") else 0
+            return int(os.environ[rank]) - first, int(os.environ[world])
     return 0, 1
 
 

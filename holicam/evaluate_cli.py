@@ -46,8 +46,12 @@ def evaluate(
         ready = [unit for unit in mine if runner.part_path(out, unit.name).exists()]
         total = sum(map(plan.cost, mine))
         with tqdm(total=round(total), initial=round(sum(map(plan.cost, ready))), unit="F", unit_scale=True) as bar:
+            finished = len(ready)
+
             def progress(unit, cost, seconds):
-                bar.set_postfix_str(f"{unit.name}", refresh=False)
+                nonlocal finished
+                finished += 1
+                bar.set_postfix_str(f"{finished} of {len(mine)} units", refresh=False)
                 bar.update(round(cost))
 
             done = runner.evaluate(plan, out, part=part, on=device or None, progress=progress)

@@ -18,6 +18,7 @@ import numpy as np
 from .intervals import Grouping, interval, marks, mean
 from .metrics import registry
 from .models import data_folder
+from .remarks import remarks
 
 FILES = {"holistic-cam-table1": "holistic_main_table1", "holistic-cam-table2": "holistic_main_table2",
          "holistic-cam-table6": "holistic_appendix_table6",
@@ -178,13 +179,17 @@ def write(out: Path) -> list[Path]:
 
     Returns their paths.
     """
+    import pyarrow.parquet as pq
+
     from .report_curves import write_curves
     from .report_formats import to_html, to_latex, to_markdown
 
-    found, manifest = tables(Path(out))
-    figures, written = write_curves(Path(out)), []
+    out = Path(out)
+    found, manifest = tables(out)
+    said = " ".join([caption(manifest), *remarks(pq.read_table(out / "rows.parquet").to_pylist())])
+    figures, written = write_curves(out), []
     for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
-        path = Path(out) / name
-        path.write_text(render(found, caption(manifest), notes(found), figures), encoding="utf-8")
+        path = out / name
+        path.write_text(render(found, said, notes(found), figures), encoding="utf-8")
         written.append(path)
     return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]

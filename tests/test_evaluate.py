@@ -226,6 +226,8 @@ def test_shards_follow_the_launcher(monkeypatch):
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "8")
     assert shard() == (3, 8)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MIN", "1")  # --array=1-8
+    assert shard() == (2, 8)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert shard() == (1, 2)
@@ -278,7 +280,9 @@ def test_three_kills_lose_nothing(plan, truth, tmp_path):
 
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing(plan, truth, tmp_path):
-    assert len(killed(tmp_path, 20, plan, truth)) == 20
+    seen = killed(tmp_path, 20, plan, truth)
+    print("whole parts after each kill:", *seen)  # shown with -s
+    assert len(seen) == 20
 
 
 def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):

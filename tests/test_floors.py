@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 FLOORS = {
     "__main__": 5, "explain_photos": 5, "evaluate_cli": 5,
     "evaluate": 4, "rows": 4, "measured": 4, "pairs": 4, "costs": 4, "units": 4, "intervals": 4, "report_curves": 4,
+    "remarks": 4,
     "train": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
     "stored": 4,
     "explain": 3, "askonce": 3,
@@ -33,6 +34,7 @@ SAME = {
     ("evaluate", "pairs"), ("rows", "evaluate"), ("rows", "units"), ("rows", "plan"), ("rows", "measured"),
     ("rows", "pairs"), ("measured", "evaluate"), ("measured", "pairs"), ("pairs", "plan"), ("units", "plan"),
     ("costs", "plan"), ("costs", "units"), ("report", "intervals"), ("report", "report_curves"),
+    ("report", "remarks"),
     ("parts", "plan"), ("presets", "plan"), ("report", "parts"),
     ("report", "plan"), ("report_formats", "report"), ("report", "report_formats"),
     ("stored", "plan"), ("stored", "report"), ("stored", "intervals"),

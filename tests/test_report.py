@@ -13,6 +13,7 @@ from holicam.evaluate import Plan, evaluate
 from holicam.models import data_folder
 from holicam.plan import ConfigError, from_table
 from holicam.presets import NAMES, preset
+from holicam.remarks import remarks
 
 PUBLISHED = data_folder() / "published"
 
@@ -108,3 +109,17 @@ def test_a_run_that_is_not_merged(tmp_path):
 def test_tables_of_ones_own_have_no_published_values():
     assert report.published("") == {} and from_table({"dataset": "toyland", "networks": ["toy-resnet50"],
                                                       "explainers": ["grad-cam"]}).table == ""
+
+
+def test_maps_that_say_nothing_are_counted_and_left_out_once():
+    def row(image, value, degenerate="none", note="", metric="insertion"):
+        return {"network": "net", "layer": "layer4", "explainer": "Grad-CAM", "image": image, "metric": metric,
+                "value": value, "degenerate": degenerate, "note": note}
+
+    nan = float("nan")
+    rows = [row("a", 0.25), row("b", 0.75), row("c", 0.9, "zero"), row("d", nan, "nan"),
+            *(row(image, nan, metric="epg") for image in "ab"), row("e", nan, note="skipped: it ends early")]
+    assert remarks(rows[:2]) == []
+    assert remarks(rows) == [
+        "1 could not be read, the first: e (it ends early).",
+        "net, layer4, Grad-CAM: 2 of 4 maps say nothing (1 nan, 1 zero); without them insertion 0.500."]
