@@ -7,14 +7,15 @@ size, Shapley values by the parts that the images show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from .explain import info
+from .explain import explainers, info
 from .metrics import protocol_of, registry
 from .metrics.truth import drawn, regions
 from .plan import Config
 from .units import Unit
 
+COUNTS = ("masks", "samples", "steps")  # fields that an explainer's cost is proportional to
 GAMES = ("insertion", "deletion", "over-all")
 SAMPLE = 8  # images whose parts are counted
 
@@ -49,12 +50,21 @@ def scoring(config: Config, size: tuple[int, int], recipes: Sequence[object] = (
     return total
 
 
-def explaining(config: Config, unit: Unit) -> float:
-    """F of the maps of one image."""
+def explaining(config: Config, unit: Unit, made: Mapping[str, object]) -> float:
+    """F of the maps of one image; made: the explainers by label."""
     names = config.names()
-    passes = {label: info(names[label]).forwards + info(names[label]).backwards for label in unit.labels}
+    passes = {label: _passes(names[label], made[label]) for label in unit.labels}
     again = sum(registry[name].explanations for name in config.metrics)  # sensitivity's own
     shared = unit.group.startswith(("cams", "asked"))
     own = max(passes.values()) if shared else sum(passes.values())
     reference = 2 if config.reference and "shortcut-contrast" in config.metrics else 1
     return own * reference + again * sum(passes.values())
+
+
+def _passes(name: str, explainer: object) -> float:
+    """F of one explainer on one image: what it takes by default, times how much more or less it does."""
+    usual, total = explainers[name](), info(name).forwards + info(name).backwards
+    for field in COUNTS:
+        if getattr(usual, field, None):
+            total *= getattr(explainer, field) / getattr(usual, field)
+    return total

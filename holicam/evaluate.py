@@ -107,7 +107,7 @@ class Plan:
     def cost(self, unit: Unit) -> float:
         """F of a unit, about."""
         maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
-        return len(unit.ids) * (costs.explaining(self.config, unit) + maps * self.scoring)
+        return len(unit.ids) * (costs.explaining(self.config, unit, self.made) + maps * self.scoring)
 
 
 def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:

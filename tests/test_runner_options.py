@@ -215,6 +215,9 @@ def test_cost_follows_protocol_size_and_parts():
     exact = scoring(["part-faithfulness", "shapley-faithfulness"], recipes=drawn.recipes)
     assert exact == sum(2**n for n in parts_seen) / 3 < 256
     assert scoring(["part-faithfulness"], recipes=drawn.recipes) == 1 + sum(parts_seen) / 3
+    less = [{"name": "rise", "masks": 60}, {"name": "smoothgrad", "samples": 5}]
+    few = Plan.of(from_table({**TOY, "explainers": less}))
+    assert [few.cost(unit) for unit in few.units[:2]] == pytest.approx([2 * 60.01, 2 * 10.1])
     plan = Plan.of(from_table({**TOY, "metrics": ["shapley-faithfulness", "sensitivity-max"]}))
     cams, sobel = plan.units[:2]
     assert plan.cost(cams) == pytest.approx(2 * (2 + 11 * 2 + plan.scoring)) and plan.cost(sobel) < plan.cost(cams)
