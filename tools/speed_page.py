@@ -62,11 +62,31 @@ def gates(result: dict) -> list[str]:
 
 
 def metrics() -> list[str]:
-    """What a metric costs beyond its forwards."""
+    """What a metric costs beyond its forwards, and ROAD beside its peer."""
     out = ["## Metrics", "", "| what | measured | limit |", "|---|---|---|"]
-    path = RESULTS / "insertion_deletion.json"
-    row = json.loads(path.read_text())
-    out.append(f"| {row['what']}: over {row['forwards_an_image']} forwards | {row['ratio']:.3f} | ≤ {row['gate']} |")
+    for row in json.loads((RESULTS / "insertion_deletion.json").read_text())["rows"]:
+        name = f"{row['what']}: over {row['forwards_an_image']} forwards"
+        out.append(f"| {name} | {row['ratio']:.3f} | ≤ {row['gate']} |")
+    row = json.loads((RESULTS / "road.json").read_text())
+    out += [f"| {row['what']}: filling the removed pixels, over grad-cam's | {row['fill_ratio']:.3f} | – |",
+            f"| the same: the whole metric, over grad-cam's {row['grad-cam']} | {row['metric_ratio']:.3f} | – |"]
+    return [*out, ""]
+
+
+def runs(result: dict) -> list[str]:
+    """Whether a run's cost follows its images and its memory its chunk."""
+    out = ["## Long runs", "", f"{result['what']}; {result['device']} ({result['processor']}), "
+           f"torch {result['torch']}, {result['date']}.",
+           "Seconds are of evaluating; memory is the most that the process held beyond what it held before.", "",
+           "| images | chunk | CPU seconds | ms an image | extra MB |", "|---|---|---|---|---|"]
+    for row in (*result["by_images"], *result["by_chunk"]):
+        out.append(f"| {row['images']:,} | {row['chunk']} | {row['cpu_s']:.1f} | {row['ms_an_image']:.1f} | "
+                   f"{row['extra_mb']:.0f} |")
+    first, last = (f"{result['by_images'][i]['images']:,}" for i in (0, -1))
+    out += ["", f"Cost grows with the number of images to the power of {result['exponent']:.3f} from {first} to {last} "
+            f"(limit {result['gate']}).",
+            f"At one chunk, the largest run holds {result['memory_ratio']:.2f} times the memory of a run of "
+            f"{result['by_images'][1]['images']:,} images (limit {result['memory_gate']})."]
     return [*out, ""]
 
 
@@ -77,6 +97,8 @@ def main() -> int:
     for path in sorted(RESULTS.glob("explainers-*.json")):
         lines += explainers(json.loads(path.read_text()))
     lines += metrics()
+    for path in sorted(RESULTS.glob("linear.json")):
+        lines += runs(json.loads(path.read_text()))
     if not list(RESULTS.glob("*-cuda.json")):
         lines += ["No accelerator was at hand when these tables were made, so there is no column for one.", ""]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
