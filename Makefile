@@ -115,7 +115,7 @@ pages: $(SITE)
 
 # Result files, and the page made from them. NETWORK=toy-resnet50 alone takes minutes, both take an hour.
 bench: $(TEST)
-	@for file in insertion_deletion road gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
+	@for file in insertion_deletion road linear gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
 	@for network in $(NETWORK); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/explainers.py --network $$network; done
 	@$(BIN)/python tools/speed_page.py
 
