@@ -9,7 +9,8 @@ from html import escape
 
 from tools.chapters import Chapter, prerequisites, reduced
 
-WIDTH, ROW, HEAD, LANE, LEFT, TOP = 420, 30, 34, 17, 18, 14
+WIDTH, ROW, HEAD, LEFT, TOP = 420, 26, 30, 18, 8
+LANE, LANES = 17, 104  # a lane's width, and that of all lanes: many lanes are drawn closer
 INK, GREY = "#23252b", "#5b5f69"
 COLOURS = ("#0072b2", "#b84a00", "#00775a", "#9c3f78", "#8a6d00", "#4a4a9a", "#23252b")
 
@@ -46,40 +47,42 @@ def draw(chapters: list[Chapter]) -> str:
     needs = reduced(prerequisites(chapters))
     order = [c.label for c in chapters]
     lane = lanes(order, needs)
-    ring = LEFT + LANE * (1 + max(lane.values(), default=0))  # where chapters stand that nobody needs
-    x = {label: LEFT + LANE * lane[label] if label in lane else ring for label in order}
+    count = 1 + max(lane.values(), default=0)
+    step = min(LANE, LANES / count)
+    ring = LEFT + step * count  # where chapters stand that nobody needs
+    x = {label: LEFT + step * lane[label] if label in lane else ring for label in order}
     colour = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(lane)}
     y, words, part, at = {}, [], None, TOP
     for c in chapters:
         if c.part != part:
             part, at = c.part, at + HEAD
-            words.append(f'<text x="{ring + 18}" y="{at - 8}" font-size="13" fill="{GREY}">{escape(part)}</text>')
+            words.append(f'<text x="{ring + 18:g}" y="{at - 8}" font-size="13" fill="{GREY}">{escape(part)}</text>')
         y[c.label], at = at + ROW // 2, at + ROW
-        words += [f'<text x="{ring + 18}" y="{y[c.label] + 5}"><tspan fill="{GREY}">{c.number:02d}</tspan> '
+        words += [f'<text x="{ring + 18:g}" y="{y[c.label] + 5}"><tspan fill="{GREY}">{c.number:02d}</tspan> '
                   f"{escape(c.title)}</text>",
                   f'<text x="{WIDTH - 12}" y="{y[c.label] + 5}" font-size="13" fill="{GREY}" text-anchor="end">'
                   f"{c.minutes} min</text>"]
-    lines, rings = [], []
+    lines, rings, end = [], [], dict(y)
     for label in order:
-        if label in lane:
-            end = max(y[n] for n in order if label in needs[n])
-            lines.append(f'<path d="M{x[label]} {y[label]}V{end}" stroke="{colour[label]}"/>')
-        for i, need in enumerate(needs[label]):
-            level = y[label] + 7 * i - 3.5 * (len(needs[label]) - 1)
-            tip = x[label] - 7
-            lines += [f'<path d="M{x[need]} {level:g}H{tip - 4}" stroke="{colour[need]}"/>',
-                      f'<path d="M{tip} {level:g}l-6 -4v8z" fill="{colour[need]}" stroke="none"/>',
-                      f'<circle cx="{x[need]}" cy="{level:g}" r="3" fill="{colour[need]}" stroke="none"/>']
-        if label in lane:
-            lines.append(f'<path d="M{x[label]} {y[label]}H{ring + 12}" stroke="{colour[label]}" '
-                         'stroke-dasharray="1 4"/>')
-        rings.append(f'<circle cx="{x[label]}" cy="{y[label]}" r="5.5" fill="#fcfcfa" '
+        apart = min(7, 18 / max(1, len(needs[label]) - 1))  # branches into one ring
+        for i, need in enumerate(sorted(needs[label], key=lambda n: x[n])):
+            end[need] = level = y[label] + apart * (i - (len(needs[label]) - 1) / 2)
+            tip, room = x[label] - 7, x[label] - x[need] > 14  # lanes too close for an arrow's head get none
+            lines += [f'<path d="M{x[need]:g} {level:g}H{tip - 4 * room:g}" stroke="{colour[need]}"/>',
+                      f'<path d="M{tip:g} {level:g}l-6 -4v8z" fill="{colour[need]}" stroke="none"/>' * room,
+                      f'<circle cx="{x[need]:g}" cy="{level:g}" r="{3 if room else 2}" fill="{colour[need]}" '
+                      'stroke="none"/>']
+        rings.append(f'<circle cx="{x[label]:g}" cy="{y[label]}" r="5.5" fill="#fcfcfa" '
                      f'stroke="{colour.get(label, GREY)}"/>')
+    for label in lane:
+        lines += [f'<path d="M{x[label]:g} {y[label]}V{end[label]:g}" stroke="{colour[label]}"/>',
+                  f'<path d="M{x[label]:g} {y[label]}H{ring + 12:g}" stroke="{colour[label]}" '
+                  'stroke-dasharray="1 4"/>']
     height = at + 12
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d" '
         f'font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
         ' <title id="t">Which chapter needs which</title>', f' <desc id="d">{escape(told(chapters))}</desc>',
         f' <rect width="{WIDTH}" height="{height}" rx="8" fill="#fcfcfa"/>',
-        ' <g fill="none" stroke-width="2">', *(f"  {line}" for line in lines + rings), " </g>",
+        ' <g fill="none" stroke-width="2">', *(f"  {line}" for line in lines + rings if line), " </g>",
         *(f" {word}" for word in words), "</svg>"]) + "\n"

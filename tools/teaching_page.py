@@ -50,7 +50,7 @@ def rates(chapters: list[Chapter]) -> str:
 def graph(chapters: list[Chapter]) -> str:
     """The drawing with its words."""
     return "\n".join([
-        "```{figure} figures/prerequisites.svg", ":name: fig-teaching-prerequisites", ":width: 460px",
+        "```{figure} figures/prerequisites.svg", ":name: fig-teaching-prerequisites", ":width: 420px",
         f":alt: {told(chapters)}", "",
         "Which chapter needs which.", "A line runs from a chapter's ring down to the last chapter that needs it; "
         "what follows from other lines is left out.", "```"])
