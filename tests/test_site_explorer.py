@@ -285,7 +285,7 @@ def test_explorers_of_the_site(visit, name):  # noqa: F811
         before = own.locator(CANVAS).evaluate("e => e.toDataURL()")
         own.get_by_label("opacity").fill("100")
         assert own.locator(CANVAS).evaluate("e => e.toDataURL()") != before
-        page.wait_for_function("name => location.hash.includes(name)", arg=own.get_attribute("id"))
+        page.wait_for_function("name => location.hash.includes(`${name}?opacity=100`)", arg=own.get_attribute("id"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
