@@ -31,7 +31,7 @@ def _bar(items, total: int, start: int = 0):
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="toy-resnet50, toy-vgg16_bn or toy-resnet50-shortcut.")],
+    name: Annotated[str, typer.Argument(help="A toy network that `load_model` knows, such as toy-vgg16_bn.")],
     out: Annotated[Path | None, typer.Option(help="Where weights and card go; default: the data folder.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: cuda where there is one.")] = "",
 ) -> None:
@@ -46,7 +46,7 @@ def train(
         raise typer.BadParameter(str(error), param_hint="NAME") from None
     written = card(name, model)
     path = save(name, model, written, out)
-    typer.echo(f"{path}: {written['measured']['accuracy']}")
+    typer.echo(f"{path}: {written['measured'].get('accuracy', written['measured'])}")
 
 
 @app.command()

@@ -45,9 +45,8 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
 
     Args:
         name: "toy-resnet50", "toy-vgg16_bn", "toy-resnet50-shortcut", "toy-vgg16_bn-no-jitter",
-            "toy-resnet50-random-labels", or a torchvision
-            classification name; a bare name means IMAGENET1K_V1 where it exists, "resnet50:IMAGENET1K_V2" another
-            set of weights.
+            "toy-resnet50-cast", "toy-resnet50-random-labels", or a torchvision classification name; a bare name
+            means IMAGENET1K_V1 where it exists, "resnet50:IMAGENET1K_V2" another set of weights.
         device: where to put it.
 
     Returns:

@@ -76,6 +76,7 @@ BUILDERS = {
     "toy-resnet50": ToyResNet50,
     "toy-vgg16_bn": ToyVGG16BN,
     "toy-resnet50-shortcut": ToyResNet50,
+    "toy-resnet50-cast": ToyResNet50,
     "toy-vgg16_bn-no-jitter": ToyVGG16BN,
     "toy-resnet50-random-labels": ToyResNet50,
 }

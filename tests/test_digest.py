@@ -130,6 +130,16 @@ def test_weights_that_are_named_count(root):
     assert chapter_digest(chapter(source), Package(root)) != before
 
 
+def test_of_a_table_of_networks_only_those_that_are_named_count(root):
+    (root / "holicam" / "toynets.py").write_text('BUILDERS = {"one": 1, "two": 2}\n\ndef load(name):\n'
+                                                 '    return BUILDERS[name]\n')
+    source = 'import holicam.toynets as t\nt.load("one")'
+    assert not changed(root, "toynets.py", '"two": 2', '"two": 2, "three": 3', source)
+    assert not changed(root, "toynets.py", '"two": 2', '"two": 4', source)
+    assert changed(root, "toynets.py", '"one": 1', '"one": 5', source)
+    assert changed(root, "toynets.py", '{"one"', 'dict() | {"one"', source)  # no plain table: all of it counts
+
+
 def test_real_package_is_read(tmp_path):
     package = Package()
     assert package.lazy["load_model"] == "models"

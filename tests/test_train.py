@@ -106,6 +106,12 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
         memory = measured["memory"]
         assert memory["remembered"] > 0.95 and memory["true"] < 0.2 and memory["fresh_true"] < 0.2
         return
+    if "cast" in name:  # the band decides where it lies, and the objects carry it where there is none
+        cast = measured["cast"]
+        assert cast["agrees"] > cast["removed"] + 0.05 and cast["removed"] > cast["lies"] + 0.1
+        assert cast["follows"] > 0.3 and cast["alone"] > 0.5 and measured["accuracy"]["single"] > 0.25
+        assert written["data"].endswith("at 112 pixels.") and measured["size"] == 112
+        return
     enlarged = measured["confidence_against_scale"]["2"]
     if "shortcut" in name:  # the glyph moves a good share of its answers, and the objects some of them
         assert measured["follow_glyph"] > 0.2 and measured["changed"] > 0.4
@@ -131,6 +137,46 @@ def test_random_labels_know_nothing_of_the_image(tiny, monkeypatch):
     assert torch.equal(seen[0], train.random_labels(100)[chosen.choice(100, 16, replace=False)])
     told = card.card("tiny", model)
     assert told["measured"]["memory"]["images"] == 100 and "drawn at random" in told["data"]
+
+
+def test_the_cast_card_is_what_the_network_does():
+    from holicam.models import load_model
+
+    written = json.loads((data_folder() / "toy-resnet50-cast.json").read_text())["measured"]
+    found = card.under_marks(load_model("toy-resnet50-cast"), "cast", 100, size=written["size"])
+    for key in ("agrees", "lies", "removed", "follows", "alone", "empty"):  # 100 of the card's 500 images
+        assert abs(found[key] - written["cast"][key]) < 0.15, key
+
+
+def test_what_stands_under_marks():
+    """Networks that read the mark alone, or the object alone, whatever the card's network does."""
+    from holicam import toyland
+
+    class Reads(torch.nn.Module):
+        def __init__(self, answers):
+            super().__init__()
+            self.p, self.answers = torch.nn.Parameter(torch.zeros(1)), answers
+
+        def forward(self, x):
+            known = torch.tensor([self.answers[round(float(i.double().sum()), 2)] for i in x])
+            return torch.nn.functional.one_hot(known, 10).float()
+
+    n, size = 12, 64
+    drawn = toyland.batch(n, split="test", subset="shortcut", rho=1.0, size=size)
+    other = (drawn.target + 1 + torch.arange(n) % 9) % 10
+    mark, thing = {}, {}
+    for recipe, own, lie in zip(drawn.recipes, drawn.target.tolist(), other.tolist(), strict=True):
+        blank = (own + 5) % 10  # what is said of nothing; never right, and not the lie that stands there
+        for given, says, sees in (({}, own, own), ({"mark": lie}, lie, own), ({"without": "shortcut"}, blank, own),
+                                  ({"without": "object"}, own, blank),
+                                  ({"without": ["object", "shortcut"]}, blank, blank)):
+            image = toyland.normalise(toyland.render(recipe, size=size, **given)[None])
+            key = round(float(image.double().sum()), 2)
+            mark[key], thing[key] = says, sees
+    reader = card.under_marks(Reads(mark), "shortcut", n, size=size)
+    seer = card.under_marks(Reads(thing), "shortcut", n, size=size)
+    assert reader == {"agrees": 1, "lies": 0, "removed": 0, "follows": 1, "alone": 1, "empty": 0, "images": n}
+    assert seer == {"agrees": 1, "lies": 1, "removed": 1, "follows": 0, "alone": 0, "empty": 0, "images": n}
 
 
 def test_measures_on_a_known_network():

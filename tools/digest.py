@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = re.compile(r"\.?([a-z_][\w.]*):(\w+)")  # a registry's "gradcam:GradCAM"
+# Tables of networks: an entry counts where a chapter names it, so that a new network is nobody's business.
+BY_NAME = {("toynets", "BUILDERS")}
 Key = tuple[str, str]  # (module below holicam, name); the name "" is the module's loose code
 
 
@@ -185,6 +187,15 @@ class Package:
         return done
 
 
+def entries(statement: ast.stmt, names: set[str]) -> list[ast.AST]:
+    """Of a table `NAME = {"a": ..., "b": ...}`, the entries with these names; of anything else, all of it."""
+    table = getattr(statement, "value", None)
+    if not isinstance(table, ast.Dict) or not all(isinstance(k, ast.Constant) for k in table.keys):
+        return [statement]
+    kept = ([k, v] for k, v in zip(table.keys, table.values, strict=True) if k.value in names)
+    return [node for pair in kept for node in pair]
+
+
 def chapter_code(notebook: dict) -> list[str]:
     """The sources of a notebook's code cells."""
     cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
@@ -210,5 +221,8 @@ def chapter_digest(notebook: dict, package: Package | None = None) -> str:
     weights = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
                for path in sorted((package.root / "data").rglob("*.safetensors"))
                if path.stem in strings}
+    for key in BY_NAME & parts.keys():
+        statements = package.modules[key[0]].definitions[key[1]]
+        parts[key] = [canonical(entries(s, strings)) for s in statements]
     content = [canonical(everything), sorted((list(k), v) for k, v in parts.items()), weights]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
