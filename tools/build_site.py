@@ -79,6 +79,7 @@ def main() -> int:
         MARK.unlink()
     if not quiet:
         print(f"The site is ready ({size:.1f} MB). Open {(HTML / 'index.html').as_uri()}")
+        print(f"For the explorers' controls: python3 -m http.server -d {HTML.relative_to(ROOT)}")  # modules need one
     return 0
 
 
