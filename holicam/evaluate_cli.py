@@ -108,9 +108,12 @@ def estimate(plan, units, where: str) -> str:
     lines = [f"{len(plan.dataset)} images of {plan.dataset.name}, {len(units)} of {len(plan.units)} units, "
              f"{sum(1 for _ in plan.keys())} rows"]  # fmt: skip
     seconds = 0.0
+    first = next((item.image for item in plan.dataset if hasattr(item, "image")), None)
+    if first is None:
+        raise ValueError(f"none of the images of {plan.dataset.name} can be read")
     for network in plan.config.networks:
         model = plan.load(network).to(where)
-        images = plan.dataset[0].image[None].to(where).expand(8, -1, -1, -1).contiguous()
+        images = first[None].to(where).expand(8, -1, -1, -1).contiguous()
         count, began = 0, time.perf_counter()
         with torch.no_grad():
             while count == 0 or time.perf_counter() - began < 2:
