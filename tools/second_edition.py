@@ -40,7 +40,8 @@ def takes_part(notebook) -> bool:
 def reason(notebook) -> str:
     """What of Toyland a chapter cannot do without, in a few words."""
     text = code(notebook)
-    found = sorted(set(TRUTH.findall(text))) or sorted(set(OWN.findall(text)))[-1:]
+    found = ["stored rows"] if "hc.stored" in text else sorted(set(TRUTH.findall(text)))
+    found = found or sorted(set(OWN.findall(text)))[-1:]
     return ", ".join(found[:2]) or "no network of its own to exchange"
 
 
@@ -107,7 +108,7 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
         first = (o["text"] for cell in code_cells(new) for o in cell["outputs"] if o.get("name") == "stdout")
         print("".join(next(first, "")).rstrip())  # the network, the photographs, and what is pending
     if left_out:
-        print("Left out, for they need Toyland's truth or its networks:", "; ".join(left_out))
+        print("Left out, for they need Toyland's truth, networks or rows:", "; ".join(left_out))
     return failed
 
 
