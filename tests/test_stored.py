@@ -1,0 +1,126 @@
+"""Stored rows: they are those of their configuration and of today's code, and a change is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from holicam import stored
+from holicam.evaluate import Plan, evaluate, fingerprint
+from holicam.models import data_folder, load_model
+from holicam.parts import merge
+from holicam.plan import from_toml
+
+RESULTS = data_folder() / "results"
+NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
+CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_those_of_their_configuration(name):
+    """Images, networks, layers, explainers and metrics of the file are those of the rows."""
+    import pyarrow.parquet as pq
+
+    rows, made = stored.load(name), json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    plan = Plan.of(from_toml(RESULTS / f"{name}.toml"))
+    assert set(rows.images) == set(plan.dataset.ids) and made["ids"] == plan.dataset.split_hash
+    assert made["weights"] == {network: fingerprint(load_model(network)) for network in plan.config.networks}
+    wanted = {(network, layer, label, metric) for network in plan.config.networks for label in plan.made
+              for layer in plan.layers_of(label, network) for metric in plan.config.metrics}
+    assert rows.values.keys() == wanted
+    table = pq.read_table(RESULTS / f"{name}.parquet")
+    assert table.num_rows == len(wanted) * len(plan.dataset)
+    run = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+    assert table["run"].unique().to_pylist() == [run]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_what_the_code_gives_today(name, tmp_path):
+    """One cheap explainer on the first image: a changed formula would move its numbers."""
+    config = from_toml(RESULTS / f"{name}.toml")
+    entry = next(e for e in config.explainers if any((e if isinstance(e, str) else e["label"]).endswith(said)
+                                                     for said in CHEAP))
+    network = config.networks[0]
+    layer = Plan.of(config).layers[network][0]
+    slow = {"part-faithfulness", "shapley-faithfulness"}
+    one = replace(config, explainers=(entry,), networks=(network,), layers=(layer,), chunk=1,
+                  dataset={**config.dataset, "n": 1}, metrics=tuple(m for m in config.metrics if m not in slow))
+    plan = Plan.of(one)
+    evaluate(plan, tmp_path, part=(0, 1))
+    known = stored.load(name)
+    for row in merge(tmp_path, plan.keys()).to_pylist():
+        column = known.values[network, row["layer"], row["explainer"], row["metric"]]
+        want = column[known.images.index(row["image"])]
+        assert row["value"] == pytest.approx(want, abs=2e-3, nan_ok=True), row["metric"]
+
+
+def edited(text: str, key: str) -> str:
+    """The configuration with one setting changed by hand."""
+    if key == "n":
+        return re.sub(r"^n = \d+$", "n = 3", text, flags=re.MULTILINE)
+    if key == "explainers":  # the first one goes
+        return re.sub(r"(explainers = \[\n).*\n", r"\1", text, count=1)
+    value = {"protocol": '"rise"', "metrics": '["epg"]', "chunk": "7"}[key]
+    if re.search(rf"^{key} = ", text, re.MULTILINE):
+        return re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+    return f"{key} = {value}\n{text}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("key", ["protocol", "n", "metrics", "explainers", "chunk"])
+def test_a_changed_configuration_is_refused(tmp_path, name, key):
+    """Whoever edits a stored configuration is told the difference, and gets no numbers."""
+    for ending in ("toml", "json", "parquet"):
+        shutil.copy(RESULTS / f"{name}.{ending}", tmp_path)
+    assert stored.load(name, tmp_path).images
+    path = tmp_path / f"{name}.toml"
+    path.write_text(edited(path.read_text(encoding="utf-8"), key), encoding="utf-8")
+    with pytest.raises(stored.StaleRowsError, match=rf"\b{key}\b.* became "):
+        stored.load(name, tmp_path)
+
+
+def test_columns_means_and_printed_values():
+    rows = stored.load("chapter21-holistic")
+    column = rows.column("toy-resnet50", "Layer4", "deletion")
+    assert list(column)[0] == "Grad-CAM" and len(column) == 9
+    assert rows.mean("toy-resnet50", "Layer4", "Grad-CAM", "deletion") == pytest.approx(column["Grad-CAM"].mean())
+    assert rows.printed("toy-resnet50", "Layer4", "Grad-CAM", "insertion") == (pytest.approx(0.54887), "")
+    value, note = rows.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")
+    assert value == pytest.approx(0.40761) and note.startswith("contradiction")
+    value, note = rows.printed("toy-resnet50", "Layer4", "no such", "insertion")
+    assert np.isnan(value) and note == ""
+
+
+def test_side_by_side_and_aligned():
+    rows = stored.load("chapter21-holistic")
+    cells = rows.side_by_side("toy-vgg16_bn", "Layer23", ["over-all", "epg"], digits=2)
+    assert cells["XGrad-CAM"]["epg"] == f"{rows.mean('toy-vgg16_bn', 'Layer23', 'XGrad-CAM', 'epg'):.2f} (0.41†)"
+    best = [label for label, row in cells.items() if "*" in row["over-all"]]
+    column = rows.column("toy-vgg16_bn", "Layer23", "over-all")
+    assert len(best) <= 1 and all(stored.paired(column[label], column[other])[1] > 0
+                                  for label in best for other in column if other != label)
+    text = stored.aligned({"one": {"a": "1", "b": "10.5"}, "twelve": {"b": "2"}})
+    assert text.split("\n") == ["        a     b", "one     1  10.5", "twelve  –     2"]
+
+
+def test_pairs_leave_out_images_that_one_lacks():
+    one, other = np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.5, 1.5, 1.0, 3.5])
+    assert stored.paired(one, other) == (0.5, 0.5, 0.5)
+    mean, low, high = stored.paired(np.arange(40.0), np.zeros(40))
+    assert low < mean == 19.5 < high
+    with pytest.raises(ValueError, match="no image"):
+        stored.paired(np.array([np.nan]), np.array([1.0]))
+
+
+def test_agreement_is_spearman_of_what_both_have():
+    ours, theirs = [3.0, 1.0, 2.0, 2.0, np.nan], [0.3, 0.1, 0.4, 0.2, 0.9]
+    assert stored.agreement(ours, theirs) == pytest.approx(spearmanr(ours[:4], theirs[:4]).statistic)
+    assert np.isnan(stored.agreement([1.0, np.nan, 2.0], [1.0, 2.0, 3.0]))
+    assert np.isnan(stored.agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]))
