@@ -29,13 +29,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run_of(chapter: stored.Chapter) -> dict:
-    return chapter.notebook["metadata"]["holicam"]
+def runs() -> dict[int, dict]:
+    """Number -> what a chapter says of its last run; chapters that were never run are left out."""
+    said = {n: c.notebook["metadata"].get("holicam", {}) for n, c in stored.chapters().items()}
+    return {n: run for n, run in said.items() if "seconds" in run}
 
 
 def versions() -> list[str]:
     """Versions that all chapters share, and those of chapters that differ."""
-    said = {n: run_of(c)["versions"] for n, c in stored.chapters().items()}
+    said = {n: run["versions"] for n, run in runs().items()}
     names = list(dict.fromkeys(k for v in said.values() for k in v))
     out = ["| package | version |", "|---|---|"]
     for name in names:
@@ -51,11 +53,10 @@ def versions() -> list[str]:
 def chapters() -> list[str]:
     """A row a chapter."""
     out = ["| chapter | device | seconds | digest |", "|---|---|---|---|"]
-    total = 0.0
-    for number, chapter in stored.chapters().items():
-        run = run_of(chapter)
+    book, total = stored.chapters(), 0.0
+    for number, run in runs().items():
         total += run["seconds"]
-        out.append(f"| {number}, {{ref}}`{chapter.label}` | {run['device']} | {run['seconds']:.0f} "
+        out.append(f"| {number}, {{ref}}`{book[number].label}` | {run['device']} | {run['seconds']:.0f} "
                    f"| `{run['digest'][:12]}` |")
     return [*out, f"| together | | {total:.0f} | |"]
 
