@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 import holicam as hc
-from holicam.explore import data, figure, store
+from holicam.explore import data, figure, packed, store
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLORERS = ROOT / "book" / "_static" / "explorers"
@@ -64,7 +64,7 @@ def test_the_sprite_holds_the_maps(book):
         value = row["min"] + (row["max"] - row["min"]) * bits / 255
         assert np.abs(value - given).max() <= 0.51 * np.ptp(given) / 255 + 1e-4 * np.abs(given).max()
         assert row["grid"] == list(given.shape)
-    taken = np.zeros((1000, data.SPRITE_WIDTH), int)
+    taken = np.zeros((1000, packed.SPRITE_WIDTH), int)
     for row in rows:
         taken[row["y"] : row["y"] + row["h"], row["x"] : row["x"] + row["w"]] += 1
     assert taken.max() == 1, "two maps lie over each other"
@@ -74,10 +74,10 @@ def test_many_maps_fit_on_shelves():
     draw = np.random.default_rng(3)
     maps = {f"m{i}": {"x": draw.random((h, w))} for i, (h, w) in enumerate(draw.integers(1, 64, (40, 2)))}
     content = data.collect(picture(), maps)
-    manifest, sprite = data.pack(content)
+    manifest, sprite = packed.pack(content)
     for row, entry in zip(manifest["maps"], content.entries, strict=True):
         bits = sprite[row["y"] : row["y"] + row["h"], row["x"] : row["x"] + row["w"]]
-        assert np.array_equal(bits, data.quantised(entry.values)[0])
+        assert np.array_equal(bits, packed.quantised(entry.values)[0])
 
 
 def test_names_are_made_of_content(book):
@@ -139,8 +139,8 @@ def test_outside_a_book_data_travel_inside(book, monkeypatch, where):
     elif where == "cannot be written":
         (book / "_static" / "explorers").write_text("a file, no folder")
     text = str(hc.explore(picture(), some_maps(), name=name))
-    packed = re.search(r'data-manifest="data:application/json;base64,([^"]*)"', text)[1]
-    manifest = json.loads(base64.b64decode(packed))
+    said = re.search(r'data-manifest="data:application/json;base64,([^"]*)"', text)[1]
+    manifest = json.loads(base64.b64decode(said))
     addresses = [manifest["sprite"], manifest["targets"][0]["image"]]
     assert all(a.startswith("data:image/") for a in addresses)
     assert 'script type="module"' in text and not re.search(r"(src|href)=\"http", text)

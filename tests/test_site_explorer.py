@@ -19,7 +19,7 @@ from PIL import Image
 from test_site import PAGES, SITE, THEMES, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
 
 import holicam as hc
-from holicam.explore import data, figure
+from holicam.explore import figure, packed
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLDERS = [name for name in PAGES if 'class="cam-explorer"' in (SITE / name).read_text(encoding="utf-8")]
@@ -105,7 +105,7 @@ def settled(tab, words):
 
 def expected(m, **how):
     """What the figure's arithmetic in Python draws from the bytes that the page gets."""
-    bits, low, high = data.quantised(m)
+    bits, low, high = packed.quantised(m)
     return figure.drawn(PHOTO, low + (high - low) * bits / 255, **how).astype(int)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from .. import ops
 from ..plot import EVIDENCE, SIGNED
-from . import data, store
+from . import data, packed, store
 
 SIDE = 448  # pixels: a picture is enlarged by whole numbers up to this, so that maps look smooth
 VIEW_SIDE = 336  # of the stored picture
@@ -89,7 +89,7 @@ class Explorer:
         picture = content.pictures[start["target"]]
         seen = drawn(picture, entry.values, signed=content.signed, opacity=start["opacity"],
                      threshold=start["threshold"], side=VIEW_SIDE)
-        view = data.jpeg(seen, QUALITY)
+        view = packed.jpeg(seen, QUALITY)
         self.alt = alt or words(content, start["target"], start["method"], start["layer"])
         folder = store.place(name)
         if folder is not None:

@@ -20,7 +20,7 @@ from .. import explain, toyland
 from ..models import default_layers, find_layers
 from ..ops import resolve_target
 from ..sanity import recalibrate, reinitialise, units
-from . import data, figure
+from . import data, figure, packed
 
 METHODS = {"Grad-CAM": "grad-cam", "Layer-CAM": "layer-cam", "Holistic-CAM": "holistic-cam"}
 JOINT = "several layers"
@@ -178,7 +178,7 @@ class Panel(widgets.VBox):
         seen = figure.drawn(self.source.pictures[c["target"].value], m, signed=self.source.signed,
                             opacity=c["opacity"].value, threshold=c["threshold"].value, cells=c["true grid"].value,
                             cursor=(row, column))
-        self.picture.value = data.jpeg(seen)
+        self.picture.value = packed.jpeg(seen)
         self.readout.value = html.escape(read(m, row, column, c["threshold"].value, self.source.signed))
 
 

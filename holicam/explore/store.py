@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import data
+from . import packed
+from .data import Content
 
 GREY_LEVELS = 2  # of 255: maps that differ by no more are the same
 PHOTO_LEVELS = 12  # of a photograph that another JPEG encoder wrote
@@ -57,23 +58,23 @@ def named(what: str, suffix: str, content: bytes) -> str:
     return f"{what}-{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
 
 
-def written(folder: Path, what: str, content: data.Content, view: bytes) -> tuple[str, dict[str, Any]]:
+def written(folder: Path, what: str, content: Content, view: bytes) -> tuple[str, dict[str, Any]]:
     """The manifest's file name and the manifest; its files lie in `folder` afterwards.
 
     Raises ValueError where they would have more than `LIMIT` bytes together.
     """
-    manifest, sprite = data.pack(content)
+    manifest, sprite = packed.pack(content)
     pictures = list(content.pictures.values())
     for path in sorted(folder.glob(f"{what}-{'?' * 12}.json")):
         if (found := _stored(path)) and _same(found, folder, manifest, sprite, pictures):
             return path.name, found
-    files = {named(what, "png", raw := data.png(sprite)): raw, named(what, "jpg", view): view}
+    files = {named(what, "png", raw := packed.png(sprite)): raw, named(what, "jpg", view): view}
     manifest |= {"sprite": named(what, "png", raw), "view": named(what, "jpg", view)}
     for target, picture in zip(manifest["targets"], pictures, strict=True):
-        photo = data.jpeg(picture)
+        photo = packed.jpeg(picture)
         target["image"] = named(what, "jpg", photo)
         files[target["image"]] = photo
-    own = data.text(manifest).encode()
+    own = packed.text(manifest).encode()
     files[named(what, "json", own)] = own
     if (size := sum(map(len, files.values()))) > LIMIT:
         raise ValueError(f"an explorer has at most {LIMIT // 1000} kB, this one would have {size // 1000} kB: "
@@ -84,12 +85,12 @@ def written(folder: Path, what: str, content: data.Content, view: bytes) -> tupl
     return named(what, "json", own), manifest
 
 
-def inline(content: data.Content) -> dict[str, Any]:
+def inline(content: Content) -> dict[str, Any]:
     """The manifest with data addresses instead of names of files."""
-    manifest, sprite = data.pack(content)
-    manifest["sprite"] = address("image/png", data.png(sprite))
+    manifest, sprite = packed.pack(content)
+    manifest["sprite"] = address("image/png", packed.png(sprite))
     for target, picture in zip(manifest["targets"], content.pictures.values(), strict=True):
-        target["image"] = address("image/jpeg", data.jpeg(picture))
+        target["image"] = address("image/jpeg", packed.jpeg(picture))
     return manifest
 
 
@@ -122,7 +123,7 @@ def _same(found: dict, folder: Path, manifest: dict, sprite: np.ndarray, picture
     if not _near(pixels(folder / found["sprite"]), sprite, GREY_LEVELS):
         return False
     photos = [pixels(folder / target["image"]) for target in found["targets"]]
-    fresh = [np.asarray(Image.open(io.BytesIO(data.jpeg(picture)))) for picture in pictures]
+    fresh = [np.asarray(Image.open(io.BytesIO(packed.jpeg(picture)))) for picture in pictures]
     return all(_near(a, b, PHOTO_LEVELS) for a, b in zip(photos, fresh, strict=True))
 
 
