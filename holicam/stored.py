@@ -49,7 +49,7 @@ class Stored:
                     break
         return found
 
-    def mean(self, network: str, layer: str, label: str, metric: str) -> float:
+    def average(self, network: str, layer: str, label: str, metric: str) -> float:
         """Over the images that have a value; NaN where none has."""
         column = self.values[network, layer, label, metric]
         return float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else float("nan")
@@ -78,7 +78,7 @@ class Stored:
             best = marks(columns, registry[metric].higher_is_better)
             for label in columns:
                 place = layer if (network, layer, label, metric) in self.values else ""
-                said = f"{self.mean(network, place, label, metric):.{digits}f}"
+                said = f"{self.average(network, place, label, metric):.{digits}f}"
                 said += "*" if best.get(label) == "best" else ""
                 paper, note = self.printed(network, layer, label, metric, table)
                 said += f" ({paper:.{digits}f}{'†' if note else ''})" if np.isfinite(paper) else ""
