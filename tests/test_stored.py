@@ -20,7 +20,7 @@ from holicam.plan import from_toml
 
 RESULTS = data_folder() / "results"
 NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
-CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1")
+CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1", "ksize=91;blurSize=51")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,7 +90,7 @@ def test_columns_means_and_printed_values():
     rows = stored.load("chapter21-holistic")
     column = rows.column("toy-resnet50", "Layer4", "deletion")
     assert list(column)[0] == "Grad-CAM" and len(column) == 9
-    assert rows.mean("toy-resnet50", "Layer4", "Grad-CAM", "deletion") == pytest.approx(column["Grad-CAM"].mean())
+    assert rows.average("toy-resnet50", "Layer4", "Grad-CAM", "deletion") == pytest.approx(column["Grad-CAM"].mean())
     assert rows.printed("toy-resnet50", "Layer4", "Grad-CAM", "insertion") == (pytest.approx(0.54887), "")
     value, note = rows.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")
     assert value == pytest.approx(0.40761) and note.startswith("contradiction")
