@@ -20,7 +20,8 @@ from holicam.plan import from_toml
 
 RESULTS = data_folder() / "results"
 NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
-CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1", "ksize=91;blurSize=51")
+CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1",
+         "ksize=91;blurSize=51")
 
 
 @pytest.mark.parametrize("name", NAMES)
