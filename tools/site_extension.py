@@ -90,6 +90,13 @@ def first_page(app, exception) -> None:
     index.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def without_source_maps(app, exception) -> None:
+    """Leave out what only the theme's developers read: a seventh of the site's bytes."""
+    if not exception:
+        for path in (Path(app.outdir) / "_static").rglob("*.map"):
+            path.unlink()
+
+
 def setup(app) -> dict:
     app.config.mathjax_path = f"mathjax/{BUNDLE}"
     app.connect("builder-inited", copy_mathjax)
@@ -98,4 +105,5 @@ def setup(app) -> dict:
     app.connect("autodoc-process-docstring", absolute_bars)
     app.connect("autodoc-process-docstring", plain_text_as_it_is, priority=900)  # after napoleon
     app.connect("build-finished", first_page, priority=900)
+    app.connect("build-finished", without_source_maps, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
