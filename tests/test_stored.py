@@ -102,7 +102,7 @@ def test_columns_means_and_printed_values():
 def test_side_by_side_and_aligned():
     rows = stored.load("chapter21-holistic")
     cells = rows.side_by_side("toy-vgg16_bn", "Layer23", ["over-all", "epg"], digits=2)
-    assert cells["XGrad-CAM"]["epg"] == f"{rows.mean('toy-vgg16_bn', 'Layer23', 'XGrad-CAM', 'epg'):.2f} (0.41†)"
+    assert cells["XGrad-CAM"]["epg"] == f"{rows.average('toy-vgg16_bn', 'Layer23', 'XGrad-CAM', 'epg'):.2f} (0.41†)"
     best = [label for label, row in cells.items() if "*" in row["over-all"]]
     column = rows.column("toy-vgg16_bn", "Layer23", "over-all")
     assert len(best) <= 1 and all(stored.paired(column[label], column[other])[1] > 0
