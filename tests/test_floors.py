@@ -37,7 +37,7 @@ SAME = {
     ("report", "remarks"),
     ("parts", "plan"), ("presets", "plan"), ("report", "parts"),
     ("report", "plan"), ("report_formats", "report"), ("report", "report_formats"),
-    ("stored", "plan"), ("stored", "report"), ("stored", "intervals"),
+    ("stored", "plan"), ("stored", "report"), ("stored", "intervals"), ("stored", "parts"),
     ("ucag", "gradcam"), ("asking", "capture"),
     ("holistic", "multiscale"), ("msgcam", "multiscale"), ("msgcam", "metrics"), ("eigencam", "gradcam"),
     ("polycam", "channelcam"),
