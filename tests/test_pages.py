@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from tools import claims_page, provenance_page, published_page, stored, used_page
+from tools import claims_page, pages, provenance_page, published_page, used_page
+from tools.chapters import by_number
 from tools.claims_page import PRINTED, VERDICTS, claims, finding, pattern, read, value
 
 MADE = {"claims": claims_page, "published-tables": published_page, "provenance": provenance_page,
@@ -15,13 +16,13 @@ CLAIMS = claims()
 
 @pytest.fixture(scope="module")
 def book():
-    return stored.chapters()
+    return by_number()
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_page_is_up_to_date(name):
-    text = (stored.BOOK / f"{name}.md").read_text(encoding="utf-8")
-    assert text == stored.text(MADE[name].page()), f"book/{name}.md is out of date: run `make pages`"
+    text = (pages.BOOK / f"{name}.md").read_text(encoding="utf-8")
+    assert text == pages.text(MADE[name].page()), f"book/{name}.md is out of date: run `make pages`"
 
 
 # --- the claim ledger ------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ def test_places_are_unique():
 class Said:
     """A chapter that has printed three things."""
 
-    path = stored.BOOK / "00-none.ipynb"
+    path = pages.BOOK / "00-none.ipynb"
     printed = {1: "layer1  0.25 ± 0.10\nlayer2 -0.50 ± 0.20", 2: "wrap {'a': '18.66%'}", 3: "layer1 again"}
 
 
@@ -162,9 +163,9 @@ def unknown(package, dotted):
 def test_every_name_that_the_book_mentions_exists(book):
     package, text, code = used_page.Package(), {}, {}
     for chapter in book.values():
-        text[chapter.path.name] = "\n".join(chapter.text)
+        text[chapter.path.name] = chapter.text
         code[chapter.path.name] = "\n".join(chapter.code)
-    text |= {p.name: p.read_text(encoding="utf-8") for p in stored.BOOK.glob("*.md")}
+    text |= {p.name: p.read_text(encoding="utf-8") for p in pages.BOOK.glob("*.md")}
     said = [(name, d) for name, t in text.items() for d in re.findall(r"`hc\.(\w+(?:\.\w+)*)", t)]
     said += [(name, d) for name, t in code.items() for d in re.findall(r"\bhc\.(\w+(?:\.\w+)*)", t)]
     assert len(said) > 500

@@ -37,7 +37,7 @@ def tags(cell: dict) -> list[str]:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook, and what can be read from its text cells."""
+    """One notebook, what can be read from its text cells, and what its code cells have printed."""
 
     path: Path
     part: str = ""
@@ -45,6 +45,21 @@ class Chapter:
 
     def __post_init__(self):
         object.__setattr__(self, "notebook", json.loads(self.path.read_text(encoding="utf-8")))
+
+    @cached_property
+    def code(self) -> list[str]:
+        """The sources of the code cells."""
+        return [source(c) for c in self.notebook["cells"] if c["cell_type"] == "code"]
+
+    @cached_property
+    def printed(self) -> dict[int, str]:
+        """Execution count of a cell -> the text it has printed or returned."""
+        found = {}
+        for cell in self.notebook["cells"]:
+            if cell["cell_type"] == "code" and cell["execution_count"]:
+                said = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell["outputs"]]
+                found[cell["execution_count"]] = "\n".join("".join(part) for part in said)
+        return found
 
     @property
     def number(self) -> int:
@@ -139,6 +154,11 @@ def load(root: Path = ROOT) -> list[Chapter]:
     return [Chapter((root / entry["file"]).with_suffix(".ipynb"), part["caption"])
             for part in toc["parts"] for entry in part["chapters"]
             if re.match(r"book/\d\d-", entry["file"]) and (root / f"{entry['file']}.ipynb").exists()]
+
+
+def by_number() -> dict[int, Chapter]:
+    """Number -> chapter, in order."""
+    return {chapter.number: chapter for chapter in load()}
 
 
 def prerequisites(chapters: list[Chapter]) -> dict[str, list[str]]:

@@ -21,18 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import stored  # noqa: E402
+from tools import pages  # noqa: E402
+from tools.chapters import Chapter, by_number  # noqa: E402
+from tools.pages import PAPERS  # noqa: E402
 
-SOURCE, PAGE = ROOT / "data" / "claims.toml", stored.BOOK / "claims.md"
-PAPERS = {"hc": ("Holistic-CAM", "chen2024holistic"), "pc": ("Poly-CAM", "englebert2022poly"),
-          "uc": ("UCAG", "hong2023towards")}
+SOURCE, PAGE = ROOT / "data" / "claims.toml", pages.BOOK / "claims.md"
 VERDICTS = {"holds": "holds", "partly": "holds in part", "fails": "does not hold", "open": "not checked here"}
 # Every figure and table of the papers; a claim `covers` some of them.
 PRINTED = {
-    "hc": ([f"Fig. {n}" for n in range(1, 10)] + ["Table 1", "Table 2"] + [f"Table A{n}" for n in range(1, 7)]
+    "holistic": ([f"Fig. {n}" for n in range(1, 10)] + ["Table 1", "Table 2"] + [f"Table A{n}" for n in range(1, 7)]
            + ["Fig. A1", "Fig. A2", "poster"]),
-    "pc": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
-    "uc": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
+    "polycam": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
+    "ucag": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
 }
 HEAD = """(sec-claims)=
 # The claim ledger
@@ -76,7 +76,7 @@ def pattern(find: str) -> re.Pattern:
     return re.compile(rf"(?<![\w.]){out}", re.DOTALL)
 
 
-def read(chapter: stored.Chapter, find: str) -> tuple[int, dict[str, str]]:
+def read(chapter: Chapter, find: str) -> tuple[int, dict[str, str]]:
     """The cell that printed it, and the numbers as they are printed. ValueError unless it is one cell."""
     wanted = pattern(find)
     hits = [(count, hit) for count, said in chapter.printed.items() if (hit := wanted.search(said))]
@@ -119,7 +119,7 @@ def claims() -> list[dict]:
     return tomllib.loads(SOURCE.read_text(encoding="utf-8"))["claim"]
 
 
-def finding(claim: dict, book: dict[int, stored.Chapter]) -> str:
+def finding(claim: dict, book: dict[int, Chapter]) -> str:
     """Our side of a claim: the sentence with its numbers, and links to the cells and the figure."""
     if "chapter" not in claim:
         return ""
@@ -164,7 +164,7 @@ def index(found: list[dict]) -> list[str]:
 
 def page() -> list[str]:
     """The page, line by line."""
-    found, book = claims(), stored.chapters()
+    found, book = claims(), by_number()
     out = [HEAD, "", *totals(found), ""]
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
@@ -176,4 +176,4 @@ def page() -> list[str]:
 
 
 if __name__ == "__main__":
-    stored.write(PAGE, page())
+    pages.write(PAGE, page())

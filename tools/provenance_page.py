@@ -8,9 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import stored  # noqa: E402
+from tools import pages  # noqa: E402
+from tools.chapters import by_number  # noqa: E402
 
-DATA, PAGE = ROOT / "data", stored.BOOK / "provenance.md"
+DATA, PAGE = ROOT / "data", pages.BOOK / "provenance.md"
 HEAD = """(sec-provenance)=
 # Provenance
 
@@ -31,7 +32,7 @@ def sha256(path: Path) -> str:
 
 def runs() -> dict[int, dict]:
     """Number -> what a chapter says of its last run; chapters that were never run are left out."""
-    said = {n: c.notebook["metadata"].get("holicam", {}) for n, c in stored.chapters().items()}
+    said = {n: c.notebook["metadata"].get("holicam", {}) for n, c in by_number().items()}
     return {n: run for n, run in said.items() if "seconds" in run}
 
 
@@ -53,7 +54,7 @@ def versions() -> list[str]:
 def chapters() -> list[str]:
     """A row a chapter."""
     out = ["| chapter | device | seconds | digest |", "|---|---|---|---|"]
-    book, total = stored.chapters(), 0.0
+    book, total = by_number(), 0.0
     for number, run in runs().items():
         total += run["seconds"]
         out.append(f"| {number}, {{ref}}`{book[number].label}` | {run['device']} | {run['seconds']:.0f} "
@@ -121,4 +122,4 @@ def page() -> list[str]:
 
 
 if __name__ == "__main__":
-    stored.write(PAGE, page())
+    pages.write(PAGE, page())

@@ -13,11 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import stored  # noqa: E402
+from tools import pages  # noqa: E402
+from tools.pages import PAPERS  # noqa: E402
 
-FOLDER, PAGE = ROOT / "data" / "published", stored.BOOK / "published-tables.md"
-PAPERS = {"holistic": ("Holistic-CAM", "chen2024holistic"), "polycam": ("Poly-CAM", "englebert2022poly"),
-          "ucag": ("UCAG", "hong2023towards")}
+FOLDER, PAGE = ROOT / "data" / "published", pages.BOOK / "published-tables.md"
 TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "poster": "poster", "table": "Table {}"}
 KINDS = {
     "arith_mismatch": ("a difference that is not the difference", "Over-all is insertion less deletion; here the "
@@ -162,4 +161,4 @@ def grouped(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
 
 
 if __name__ == "__main__":
-    stored.write(PAGE, page())
+    pages.write(PAGE, page())

@@ -7,7 +7,6 @@ run goes on; a manifest that says something else (other weights, other settings)
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -20,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 import holicam as hc  # noqa: E402
 from holicam.models import data_folder, default_layers, load_model  # noqa: E402
+from tools.stored_rows import append, resume  # noqa: E402
 
 OUT = ROOT / "data" / "results" / "chapter07.csv"
 SIZE, PROTOCOL, NETWORKS = 112, "holistic-cam", ("toy-resnet50", "toy-vgg16_bn")
@@ -59,26 +59,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=60)
     wanted = parser.parse_args().images
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    note = OUT.with_suffix(".json")
-    stored = json.loads(note.read_text()) if note.exists() else manifest()
-    if stored != manifest():
-        print(f"{note} describes other weights or settings: delete it and {OUT.name} to begin anew.", file=sys.stderr)
+    try:
+        done = {(row["network"], int(row["image"])) for row in resume(OUT, FIELDS, manifest())}
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 1
-    note.write_text(json.dumps(stored, indent=1) + "\n")
-    done = set()
-    if OUT.exists():
-        done = {(row["network"], int(row["image"])) for row in csv.DictReader(OUT.open())}
-    else:
-        OUT.write_text(",".join(FIELDS) + "\n")
     models = {name: load_model(name) for name in NETWORKS}
     began = time.perf_counter()
     for start in range(0, wanted, 2):
         for name, model in models.items():
             if (name, start) not in done:
-                block = list(rows(name, model, start, 2))
-                with OUT.open("a", newline="") as file:
-                    csv.DictWriter(file, FIELDS, lineterminator="\n").writerows(block)
+                append(OUT, FIELDS, list(rows(name, model, start, 2)))
         print(f"{start + 2} of {wanted} images, {time.perf_counter() - began:.0f} s", flush=True)
     return 0
 

@@ -9,7 +9,6 @@ a manifest that says something else (other weights, other settings) is refused.
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -22,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 import holicam as hc  # noqa: E402
 from holicam.models import data_folder, load_model  # noqa: E402
+from holicam.sanity.alike import average_ranks  # noqa: E402
+from tools.stored_rows import append, resume  # noqa: E402
 
 OUT = ROOT / "data" / "results" / "chapter22.csv"
 SIZE, HONEST, SMALL = 112, "toy-resnet50", 0.04  # SMALL: the largest share of the image a small object covers
@@ -66,10 +67,7 @@ def measured(maps: torch.Tensor, mark: torch.Tensor, thing: torch.Tensor) -> dic
     """
     values = maps.double()
     energy = values.clamp_min(0) if (values > 0).any() else hc.ops.normalise(values)
-    ranks = values.flatten().unique(return_inverse=True, return_counts=True)
-    _, place, counts = ranks
-    middle = counts.cumsum(0).double() - (counts - 1) / 2  # rank 1 ... N, ties at their mean
-    rank = middle[place].view_as(values)
+    rank = average_ranks(values.view(1, -1)).view_as(values) + 1  # rank 1 ... N, ties at their mean
 
     def auc(inside: torch.Tensor) -> float:
         n, rest = int(inside.sum()), int((~inside).sum())
@@ -105,16 +103,11 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--costly", type=int, default=4, help="images for Poly-CAM")
     wanted = parser.parse_args()
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    note = OUT.with_suffix(".json")
-    stored = json.loads(note.read_text()) if note.exists() else manifest()
-    if stored != manifest():
-        print(f"{note} describes other weights or settings: delete it and {OUT.name} to begin anew.", file=sys.stderr)
+    try:
+        done = {(r["subset"], r["network"], r["method"], int(r["image"])) for r in resume(OUT, FIELDS, manifest())}
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 1
-    note.write_text(json.dumps(stored, indent=1) + "\n")
-    if not OUT.exists():
-        OUT.write_text(",".join(FIELDS) + "\n")
-    done = {(r["subset"], r["network"], r["method"], int(r["image"])) for r in csv.DictReader(OUT.open())}
     models = {name: load_model(name) for some in NETWORKS.values() for name in some}
     chosen = {subset: indices(subset, max(wanted.images, wanted.costly)) for subset in NETWORKS}
     jobs = [(subset, name, method, chosen[subset][number])
@@ -123,8 +116,7 @@ def main() -> int:
             for method in METHODS if (method in COSTLY) == few]  # fmt: skip
     began, left = time.perf_counter(), [job for job in jobs if job not in done]
     for number, (subset, name, method, index) in enumerate(left, 1):
-        with OUT.open("a", newline="") as file:
-            csv.DictWriter(file, FIELDS, lineterminator="\n").writerow(row(subset, name, models[name], method, index))
+        append(OUT, FIELDS, [row(subset, name, models[name], method, index)])
         print(f"{number} of {len(left)} rows, {time.perf_counter() - began:.0f} s", flush=True)
     return 0
 

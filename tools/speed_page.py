@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import holicam as hc  # noqa: E402
+from tools import pages  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "book" / "speed.md"
+PAGE = pages.BOOK / "speed.md"
 HEAD = """(sec-speed)=
 # What it costs
 
@@ -101,7 +102,7 @@ def main() -> int:
         lines += runs(json.loads(path.read_text()))
     if not list(RESULTS.glob("*-cuda.json")):
         lines += ["No accelerator was at hand when these tables were made, so there is no column for one.", ""]
-    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    pages.write(PAGE, lines)
     return 0
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import stored  # noqa: E402
+from tools import pages  # noqa: E402
+from tools.chapters import Chapter, by_number  # noqa: E402
 from tools.digest import Key, Package  # noqa: E402
 
-PAGE = stored.BOOK / "api-used.md"
+PAGE = pages.BOOK / "api-used.md"
 PAGES = {"api-explainers": "Explainers", "api-evaluation": "Metrics and sanity checks", "api": "Everything else"}
 PROTOCOLS = ("holistic-cam", "poly-cam")
 BUILT = re.compile(r"\bchapter\s+(\d\d)\b")
@@ -43,7 +44,7 @@ class Name:
 
 def modules(page: str) -> list[str]:
     """The modules below holicam that an API page shows."""
-    text = (stored.BOOK / f"{page}.md").read_text(encoding="utf-8")
+    text = (pages.BOOK / f"{page}.md").read_text(encoding="utf-8")
     return re.findall(r"^\.\. automodule:: holicam\.([\w.]+)$", text, re.MULTILINE)
 
 
@@ -113,11 +114,11 @@ def names() -> dict[str, dict[Key, Name]]:
     package = Package()
     found = {page: {k: v for m in modules(page) for k, v in public(package, m).items()} for page in PAGES}
     every = {k: v for part in found.values() for k, v in part.items()}
-    for number, chapter in stored.chapters().items():
+    for number, chapter in by_number().items():
         trees = [ast.parse(code) for code in chapter.code]
         tree = ast.Module([s for t in trees for s in t.body], [])
         keys = named(package, tree) | in_quotes(tree)
-        for dotted in re.findall(r"`hc\.([\w.]+)", "\n".join(chapter.text)):
+        for dotted in re.findall(r"`hc\.([\w.]+)", chapter.text):
             where: object = ""
             for part in dotted.strip(".").split("."):
                 where = package.find(where, part) if isinstance(where, str) else where
@@ -127,7 +128,7 @@ def names() -> dict[str, dict[Key, Name]]:
     return found
 
 
-def links(numbers: list[int] | set[int], book: dict[int, stored.Chapter]) -> str:
+def links(numbers: list[int] | set[int], book: dict[int, Chapter]) -> str:
     return ", ".join(f"{{ref}}`{n} <{book[n].label}>`" for n in sorted(numbers) if n in book) or "–"
 
 
@@ -143,7 +144,7 @@ def offered() -> set[Key]:
 
 def page() -> list[str]:
     """The page, line by line."""
-    book, out = stored.chapters(), [HEAD, ""]
+    book, out = by_number(), [HEAD, ""]
     for part, found in names().items():
         shown = {key: n for key, n in found.items() if n.built or n.used}
         out += [f"## {PAGES[part]}", "", "| name | built in | used in |", "|---|---|---|"]
@@ -155,4 +156,4 @@ def page() -> list[str]:
 
 
 if __name__ == "__main__":
-    stored.write(PAGE, page())
+    pages.write(PAGE, page())
