@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-slow test-book test-site execute pages lab lint clean distclean student lecturer slides bench site-packages test-packages
+.PHONY: help book test test-code test-slow test-book test-site execute tidy pages lab lint clean distclean student lecturer slides bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -29,6 +29,7 @@ help:
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
+	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make student   write the chapters without solutions to _build/student"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
@@ -108,6 +109,9 @@ SECOND := $(filter command line,$(origin MODEL) $(origin PHOTOS))
 execute: $(SITE)
 	@$(BIN)/python $(if $(SECOND),tools/second_edition.py $(if $(MODEL),--model "$(MODEL)") \
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools/execute.py $(CHAPTERS))
+
+tidy: $(SITE)
+	@$(BIN)/python tools/tidy.py $(CHAPTERS)
 
 # The claim ledger, notes on the published tables, provenance, who builds what, the syllabi's tables, the costs.
 pages: $(SITE)

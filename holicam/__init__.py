@@ -16,12 +16,12 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("asking", "askonce", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets", "eigencam",
-            "edition", "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient", "holistic", "iia", "inputs",
-            "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models", "msgcam", "multiscale",
-            "normgrad", "ops", "passes", "perturb", "photos", "plot", "polycam", "polyscores", "randommasks",
-            "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stored", "stream", "toyland",
-            "toynets", "train", "ucag", "unfold")
+_MODULES = ("asking", "askonce", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets",
+            "eigencam", "edition", "exercises", "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient",
+            "holistic", "iia", "inputs", "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models",
+            "msgcam", "multiscale", "normgrad", "ops", "passes", "perturb", "photos", "plot", "polycam", "polyscores",
+            "randommasks", "relevance", "sanity", "scorecam", "settings", "smooth", "smoothmasks", "stored", "stream",
+            "toyland", "toynets", "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
     "models": "load_model class_names find_layers default_layers",
@@ -35,6 +35,7 @@ _BY_FILE = {
     "relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
     "controls": "RandomMap CenterMap SobelMap GroundTruth",
     "explain": "explainers explain_many info", "setup": "setup", "explore": "explore",
+    "exercises": "exercise",
 }
 _NAMES = {name: file for file, names in _BY_FILE.items() for name in names.split()}
 __all__ = sorted([*_MODULES, *_NAMES])

@@ -8,7 +8,7 @@ import re
 from statistics import median
 
 PICTURE = "image/jpeg"
-WORDS = (1500, 2500)
+WORDS = (1300, 2500)
 CELLS = (10, 18)
 LINES, MEDIAN_LINES, COLUMNS = 25, 8, 79
 PICTURE_KB, CHAPTER_KB = 80, 400
@@ -17,7 +17,8 @@ HEADINGS = ("Question", "You will be able to", "You need", "Idea in a picture", 
             "From scratch", "When it fails", "Exercises", "Summary", "Sources")
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
-EXERCISE_TAGS = {"exercise", "solution", "check"}  # a starter, its solution, what proves it
+# What opens on a click: hints and solutions.
+FOLDED = re.compile(r"^(`{3,})\{dropdown\}[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
 FORBIDDEN_MARKUP = re.compile(r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
                               r"|margin|raw)\}")
@@ -45,8 +46,8 @@ def kilobytes(base64_text: str | list[str]) -> float:
 
 
 def prose(markdown: str) -> str:
-    """The words a reader reads: no code, formulas, option lines, labels or link targets."""
-    markdown = CODE_BLOCK.sub("", markdown)
+    """The words a reader reads: nothing folded, no code, formulas, option lines, labels or link targets."""
+    markdown = CODE_BLOCK.sub("", FOLDED.sub("", markdown))
     markdown = re.sub(r"\$\$.*?\$\$(\s*\([^)]*\))?", " formula ", markdown, flags=re.DOTALL)
     markdown = re.sub(r"\$[^$\n]+\$", "x", markdown)
     markdown = re.sub(r"^(?::[\w-]+:.*|[`:]{3,}.*|\([^)\s]+\)=)$", "", markdown, flags=re.MULTILINE)

@@ -9,7 +9,7 @@ import yaml
 from book_guards import CHAPTER_KB, GUARDS, LABEL, code, text
 
 from tools.digest import Package, chapter_digest
-from tools.execute import canonical_text
+from tools.tidy import tidied_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -51,9 +51,8 @@ def test_says_where_it_was_run(path):
 
 @each_chapter
 def test_is_stored_in_canonical_form(path):
-    stored = path.read_text(encoding="utf-8")
-    assert stored == canonical_text(json.loads(stored)), (
-        f"{path.name} was saved by an editor: run `python tools/execute.py --force {path.name}`")
+    assert path.read_text(encoding="utf-8") == tidied_text(path), (
+        f"{path.name} was saved by an editor: run `make tidy`")
 
 
 @each_chapter

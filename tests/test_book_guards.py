@@ -161,7 +161,7 @@ def test_stored_picture_is_kept_where_the_new_one_shows_the_same():
 
 
 def test_prints_that_came_in_pieces_are_stored_as_one():
-    from tools.execute import merge_streams
+    from tools.tidy import merge_streams
 
     def out(text, name="stdout"):
         return {"output_type": "stream", "name": name, "text": text}
@@ -169,3 +169,20 @@ def test_prints_that_came_in_pieces_are_stored_as_one():
     picture = {"output_type": "display_data", "data": {}}
     merged = merge_streams([out("a\n"), out("b\n"), picture, out("c\n"), out("d", "stderr")])
     assert [o.get("text") for o in merged] == ["a\nb\n", None, "c\n", "d"]
+
+
+def test_what_an_editor_saves_is_tidied(tmp_path, good):
+    from tools.tidy import tidied
+
+    path = tmp_path / "01-good.ipynb"
+    saved = {**good, "nbformat": 4, "nbformat_minor": 5, "metadata": {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "version": "3.12.1"}, "holicam": {"digest": "0"}}}
+    for number, cell in enumerate(saved["cells"]):
+        cell["id"] = f"cell-{number}"
+    last(saved)["metadata"] |= {"tags": ["hide-cell"], "collapsed": True, "execution": {"iopub.status.busy": "now"}}
+    path.write_text(json.dumps(saved, indent=2))
+    assert tidied(path) and not tidied(path)
+    text = path.read_text()
+    assert "ipykernel" not in text and "3.12.1" not in text and "iopub" not in text and '"digest": "0"' in text
+    assert json.loads(text)["cells"][-1]["metadata"]["jupyter"] == {"source_hidden": True}

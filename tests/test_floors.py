@@ -47,7 +47,8 @@ SAME = {
     ("cam", "ops"), ("settings", "ops"), ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"),
 }
-BESIDE = {"plot", "setup", "explore", "edition"}  # only the book and the command line (floor 5) import them
+# Only the book and the command line (floor 5) import these.
+BESIDE = {"plot", "setup", "explore", "edition", "exercises"}
 CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
 CORE_LINES = 900
 

@@ -28,18 +28,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools.digest import Package, chapter_digest  # noqa: E402
+from tools.tidy import PICTURE, canonical_text, code_cells, tidied, tidy  # noqa: E402
 
 BOOK = ROOT / "book"
 SECONDS_A_CELL = 600
 GREY_LEVELS = 2
-PICTURE = "image/jpeg"
 RECORDED = ("torch", "torchvision", "numpy", "matplotlib", "opencv-python-headless", "holicam")
-
-
-def canonical_text(notebook: dict) -> str:
-    """A notebook as the text that is stored: one-space indent, sorted keys, lines as lists."""
-    notebook = json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4))
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def pixels(jpeg: str) -> np.ndarray:
@@ -54,10 +48,6 @@ def same_picture(old: str, new: str) -> bool:
     return a.shape == b.shape and int(np.abs(a - b).max(initial=0)) <= GREY_LEVELS
 
 
-def code_cells(notebook) -> list:
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-
-
 def keep_pictures(old, new) -> None:
     """Put the stored bytes back where a new picture shows the same, cell by cell."""
     stored = {cell.get("id"): cell for cell in code_cells(old)}
@@ -68,39 +58,6 @@ def keep_pictures(old, new) -> None:
             a, b = was.get("data", {}).get(PICTURE), now.get("data", {}).get(PICTURE)
             if a and b and same_picture(a, b):
                 now["data"][PICTURE] = "".join(a)
-
-
-def merge_streams(outputs: list) -> list:
-    """One output for consecutive prints; a busy machine hands them over in pieces."""
-    merged: list = []
-    for output in outputs:
-        before = merged[-1] if merged else {}
-        if "name" in output and output["name"] == before.get("name"):
-            before["text"] = "".join(before["text"]) + "".join(output["text"])
-        else:
-            merged.append(output)
-    return merged
-
-
-def tidy(notebook) -> None:
-    """Leave in a notebook only what a reader needs and what is the same on every run."""
-    language = {"name": "python"}
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook["metadata"] = {"kernelspec": kernel, "language_info": language,
-                            **{k: v for k, v in notebook["metadata"].items() if k == "holicam"}}
-    for cell in notebook["cells"]:
-        kept = ("mystnb", "tags")
-        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
-    for cell in code_cells(notebook):
-        cell["outputs"] = merge_streams(cell["outputs"])
-        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
-        for output in cell["outputs"]:
-            if PICTURE in output.get("data", {}):
-                output["data"] = {k: v for k, v in output["data"].items()
-                                  if k in (PICTURE, "text/plain")}
-                output["metadata"] = {PICTURE: {"alt": alt}} if alt else {}
-            elif "metadata" in output:
-                output["metadata"] = {}
 
 
 def provenance(seconds: float) -> dict:
@@ -167,7 +124,7 @@ def main() -> int:
     failed, package = [], Package()
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
         if not options.force and is_fresh(path, package):
-            print(f"{path.name}: fresh")
+            print(f"{path.name}: fresh{', tidied' if tidied(path) else ''}")
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:

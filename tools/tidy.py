@@ -1,0 +1,94 @@
+"""Put the stored chapters into their canonical form, without running anything.
+
+    python tools/tidy.py                   every chapter in book/
+    python tools/tidy.py book/07-*.ipynb   these
+
+Jupyter saves a chapter in a form of its own as soon as it is opened: other metadata, other indents,
+one output in pieces. What a reader needs is kept, what differs from run to run goes. A guard
+(`tests/test_book.py`) says when this is to be run.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+PICTURE = "image/jpeg"
+FOLDED = {"hide-cell", "hide-input"}
+
+
+def canonical_text(notebook: dict) -> str:
+    """A notebook as the text that is stored: one-space indent, sorted keys, lines as lists."""
+    notebook = json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4))
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def merge_streams(outputs: list) -> list:
+    """One output for consecutive prints; a busy machine hands them over in pieces."""
+    merged: list = []
+    for output in outputs:
+        before = merged[-1] if merged else {}
+        if "name" in output and output["name"] == before.get("name"):
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            merged.append(output)
+    return merged
+
+
+def tidy(notebook) -> None:
+    """Leave in a notebook only what a reader needs and what is the same on every run."""
+    language = {"name": "python"}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook["metadata"] = {"kernelspec": kernel, "language_info": language,
+                            **{k: v for k, v in notebook["metadata"].items() if k == "holicam"}}
+    for cell in notebook["cells"]:
+        kept = ("mystnb", "tags")
+        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
+        if FOLDED & set(cell["metadata"].get("tags", ())):  # Jupyter's word for what the site's tags fold
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
+    for cell in code_cells(notebook):
+        cell["outputs"] = merge_streams(cell["outputs"])
+        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
+        for output in cell["outputs"]:
+            if PICTURE in output.get("data", {}):
+                output["data"] = {k: v for k, v in output["data"].items()
+                                  if k in (PICTURE, "text/plain")}
+                output["metadata"] = {PICTURE: {"alt": alt}} if alt else {}
+            elif "metadata" in output:
+                output["metadata"] = {}
+
+
+def tidied_text(path: Path) -> str:
+    """The text that a stored chapter should have."""
+    notebook = nbformat.read(path, as_version=4)
+    tidy(notebook)
+    return canonical_text(notebook)
+
+
+def tidied(path: Path) -> bool:
+    """Tidy a chapter on disk; True where that changed it."""
+    text = tidied_text(path)
+    if text == path.read_text(encoding="utf-8"):
+        return False
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)  # whole or not at all
+    return True
+
+
+def main() -> int:
+    for path in [Path(name) for name in sys.argv[1:]] or sorted(BOOK.glob("*.ipynb")):
+        if tidied(path):
+            print(f"{path.name}: tidied")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
