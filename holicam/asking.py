@@ -51,11 +51,11 @@ def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
     """{layer, or None for an explainer that returns one tensor: maps (m, h, w)}, detached.
 
     given: any of `OPTIONS`; what is None, or not taken by the explainer, is left out.
-    Gradients are on while it runs. Raises ValueError where it returns anything but maps.
+    Gradients are on while it runs; it gets a copy of the images. Raises ValueError where it returns anything but maps.
     """
     known = options(explainer)
     with torch.enable_grad():
-        found = explainer(model, images, target=target, **{
+        found = explainer(model, images.clone(), target=target, **{
             key: value for key, value in given.items() if key in known and value is not None})
     found = found if isinstance(found, Mapping) else {None: found}
     for maps in found.values():
@@ -75,14 +75,17 @@ def overheard(model: nn.Module, x: Tensor) -> Iterator[list[Tensor]]:
     """
     heard, calls = [], []
 
-    def hook(_: nn.Module, inputs: tuple, output: object) -> None:
-        calls.append(None)
-        first = inputs[0][:len(x)] if inputs and isinstance(inputs[0], Tensor) else None
-        if len(calls) == 1 and first is not None and torch.equal(first, x):
+    def before(_: nn.Module, inputs: tuple) -> None:  # the network may then write into them
+        first = inputs[0][:len(x)] if not calls and inputs and isinstance(inputs[0], Tensor) else None
+        calls.append(first is not None and torch.equal(first, x))
+
+    def after(_: nn.Module, inputs: tuple, output: object) -> None:
+        if calls == [True]:
             heard.append(logits_of(output, len(inputs[0]))[:len(x)].detach())
 
-    handle = model.register_forward_hook(hook)
+    handles = model.register_forward_pre_hook(before), model.register_forward_hook(after)
     try:
         yield heard
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from .channelcam import ChannelWise
+from .guard import guarded
 from .layersets import layer_set
 from .ops import Target
 from .polyscores import ASKS, ChannelScores, score_channels
@@ -28,6 +29,7 @@ def same_questions(explainer: object) -> tuple | None:
     return explainer.stretch, explainer.score, explainer.chunk, getattr(explainer, "preset", "")
 
 
+@guarded
 def ask_once(chosen: Chosen, model: nn.Module, images: Tensor, target: Target = None) -> dict[Hashable, Maps]:
     """The maps of several explainers from one round of questions.
 

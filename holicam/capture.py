@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from .guard import guarded
 from .models import find_layers
+from .network import check_call, forward, frozen
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 from .tokens import Reshape, tokens_to_grid
 
@@ -33,6 +35,7 @@ class Captured:
     G: dict[str, Tensor] = field(repr=False)  # the same, or empty without gradients
 
 
+@guarded
 def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], target: Target = None, *,
             score: str = "logit", gradients: bool = True, reshape: Reshape | None = None,
             repeated: str = "raise") -> Captured:
@@ -61,7 +64,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
         with frozen(model, gradients), recorded(wanted, gradients, repeated) as A:
-            logits = logits_of(model(images), len(images))
+            logits = logits_of(forward(model, images), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
                              "mode, uncompiled), so it has no activations")
@@ -74,22 +77,6 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
         G = _gradients(chosen, A) if gradients else {}
     return Captured(logits=at_least_float32(logits.detach()), target=target,
                     score=chosen.detach(), A=_as_maps(A, reshape), G=_as_maps(G, reshape))
-
-
-def check_call(model: nn.Module, images: Tensor) -> None:
-    """Raise unless `model` is a module in eval mode and `images` a batch of floats (B, C, H, W)."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    for name, module in model.named_modules():
-        if module.training:
-            raise ValueError(f"the network is in training mode ({name or 'the whole of it'}), "
-                             "where a map would depend on the batch: call model.eval() first")
-    if not isinstance(images, Tensor) or not images.is_floating_point():
-        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
-        raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
-    if images.dim() != 4 or not len(images):
-        raise ValueError("images must have the shape (B, 3, H, W) with at least one image; got "
-                         f"{tuple(images.shape)}")
 
 
 def logits_of(output: object, batch: int) -> Tensor:
@@ -106,25 +93,6 @@ def logits_of(output: object, batch: int) -> Tensor:
         raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got "
                          f"{tuple(output.shape)}")
     return output
-
-
-@contextmanager
-def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
-    """Parameters without gradients: the trunk keeps no graph, the backward skips the weights.
-
-    With `gradients=False` nothing is changed. Raises ValueError where gradients cannot be had.
-    """
-    if gradients and any(p.is_inference() for p in model.parameters()):
-        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
-                         "gradients for good: build or load it outside")
-    changed = [p for p in model.parameters() if p.requires_grad and gradients]
-    try:
-        for parameter in changed:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in changed:
-            parameter.requires_grad_(True)
 
 
 @contextmanager

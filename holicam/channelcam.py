@@ -15,6 +15,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from . import cam
+from .guard import guarded
 from .masks import STRETCH
 from .models import default_layers
 from .ops import Target, one_of, upsample
@@ -80,6 +81,7 @@ class CAMBoth(ChannelWise):
         maps = {layer: M.relu() for layer, M in maps.items()} if self.relu else maps
         return {layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()}
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
                  target: Target = None, *, size: Size = None,
                  reshape: Reshape | None = None) -> Maps:

@@ -12,6 +12,9 @@ from typing import Annotated
 import torch
 import typer
 
+from .capture import logits_of
+from .network import forward
+
 CONFIG = Annotated[str, typer.Argument(help="A TOML file, or a preset such as holistic-cam-table6.")]
 OUT = Annotated[Path, typer.Option(help="Folder of the parts; default: results/NAME.")]
 TOYLAND = Annotated[bool, typer.Option("--toyland", help="A preset on Toyland and its networks, laptop-sized.")]
@@ -117,7 +120,7 @@ def estimate(plan, units, where: str) -> str:
         count, began = 0, time.perf_counter()
         with torch.no_grad():
             while count == 0 or time.perf_counter() - began < 2:
-                float(model(images).sum())
+                float(logits_of(forward(model, images), len(images)).sum())
                 count += len(images)
         speed = count / (time.perf_counter() - began)
         cost = sum(plan.cost(unit) for unit in units if unit.network == network)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .capture import Reshape
+from .guard import guarded
 from .ops import Target
 from .passes import PassExplainer, run
 from .settings import Maps, Size
@@ -177,6 +178,7 @@ def info(name: str) -> Info:
     return Info(name, *_row(name)[1:])
 
 
+@guarded
 def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn.Module,
                  images: Tensor, layers: str | Sequence[str] | None = None, target: Target = None,
                  *, size: Size = None, reshape: Reshape | None = None) -> dict[Hashable, Maps]:

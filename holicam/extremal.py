@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .capture import frozen, logits_of
 from .inputs import InputExplainer
+from .network import forward
 from .ops import Target, at_least_float32, select_score
 from .settings import check_count, check_flag, check_number, fill_preset
 from .smoothmasks import SmoothMasks, blend, blur, blur_levels
@@ -122,7 +123,7 @@ class ExtremalPerturbation(InputExplainer):
                 canvas = masks(p)
                 x = blend(pyramid, masks.crop(canvas))
                 x = x.flip(-1) if self.flip and t % 2 == 0 else x
-                score = select_score(logits_of(model(x.to(images.dtype)), len(x)), target, self.score)
+                score = select_score(logits_of(forward(model, x.to(images.dtype)), len(x)), target, self.score)
                 order = (canvas.detach() * TIES).round().flatten(1).argsort(stable=True)
                 ranked = canvas.flatten(1).gather(1, order)
                 energy = score - weight * (ranked - wanted).square().mean(1)  # (n,)

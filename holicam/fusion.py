@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .cam import weighted_sum
+from .guard import guarded
 from .ops import at_least_float32, one_of, upsample
 
 _CELLS = 1 << 22  # elements of a temporary: 16 MB in float32
@@ -58,6 +59,7 @@ def rescale(images: Tensor, ratio: float, mode: str = "bicubic") -> Tensor:
     return F.interpolate(images, size, mode=mode, align_corners=False)
 
 
+@guarded
 def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
          keep: Tensor | None = None) -> Tensor:
     """The fused map of one layer, exact up to rounding and in bounded memory.

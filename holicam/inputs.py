@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from .capture import Reshape, check_call, frozen, logits_of
+from .guard import guarded
+from .network import forward
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score, upsample
 from .settings import Size, output_size
 from .stream import check_chunk, model_batch, stream
@@ -41,6 +43,7 @@ class InputGradients:
     total: Tensor  # (B, 3, H, W), or what `each` makes of it, summed over the points
 
 
+@guarded
 def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
                     points: Points | None = None, count: int = 1, each: Each | None = None,
                     score: str = "logit", chunk: int | None = None,
@@ -78,7 +81,7 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             x = images[owner] if points is None else points(owner, point)
             x = x.detach().requires_grad_()
             with around or nullcontext():
-                logits = logits_of(model(x.clone()), len(x))  # its first layer may work in place
+                logits = logits_of(forward(model, x), len(x))
             wanted = _targets(logits, target, owner, len(images))
             found = select_score(logits, wanted, score)  # (n,)
             D = _gradient(found, x)
@@ -132,6 +135,7 @@ class InputExplainer:
         """Maps (B, H, W) at the images' size, or {"map": these, a stage: ...}."""
         raise NotImplementedError
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Tensor | dict[str, Tensor]:

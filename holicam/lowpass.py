@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .guard import guarded
 from .ops import at_least_float32, normalise, one_of
 
 _CELLS = 1 << 23  # elements of the largest temporary: 32 MB in float32
@@ -172,6 +173,7 @@ def check_options(median: int, mean: int, clip: bool | str, quantize: bool) -> N
             _check(name, k)
 
 
+@guarded
 def low_pass_stages(maps: Tensor, median: int, mean: int, clip: bool | str,
                     quantize: bool) -> tuple[Tensor, Tensor, Tensor]:
     """What `low_pass` gives after clip, median and mean: three maps (B, H, W)."""

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .capture import Captured
+from .guard import guarded
 from .ops import Target, normalise, one_of, select_score
 from .stream import stream
 
@@ -91,6 +92,7 @@ def live_channels(A: Tensor) -> Tensor:
     return A.amax((2, 3)) > A.amin((2, 3))
 
 
+@guarded
 def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
                    vary: Vary = keep, variants: int = 1, *, stretch: str = "after",
                    align_corners: bool = False, constant: str = "skip", score: str = "prob",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture, check_call
 from .fusion import rescale
+from .guard import guarded
 from .models import default_layers
 from .ops import Target, upsample
 from .settings import Maps, Size, noise, output_size
@@ -122,6 +123,7 @@ class PassExplainer:
         return maps[None]
 
 
+@guarded
 def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: Tensor,
         layers: str | Sequence[str] | None = None, target: Target = None, *, size: Size = None,
         reshape: Reshape | None = None, intermediate: bool = False,

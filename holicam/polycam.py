@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channelcam import ChannelWise
+from .guard import guarded
 from .masks import percentile
 from .ops import Target, one_of, upsample
 from .polyscores import ChannelScores, score_channels
@@ -125,6 +126,7 @@ class PCAM(ChannelWise):
             stages = {layer: upsample(P, size) for layer, P in stages.items()}
         return stages if intermediate else stages.popitem()[1]
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from . import masks
 from .capture import capture
+from .guard import guarded
 from .layersets import SETS, layer_set
 from .ops import Target
 from .tokens import Reshape
@@ -46,6 +47,7 @@ WEIGHTS = {
     "+-": lambda s, at: s.live[at] * (s.whole[:, None] + s.keep[at] - s.drop[at]).relu()}
 
 
+@guarded
 def score_channels(model: nn.Module, images: Tensor, layers: str | Sequence[str] = "paper",
                    target: Target = None, asks: Sequence[str] = ("keep", "drop"), *,
                    stretch: str = "after", score: str = "prob", chunk: int = 64,

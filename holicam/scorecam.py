@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .capture import Captured, Reshape, capture
+from .guard import guarded
 from .masks import Vary, blank_scores, channel_scores, keep
 from .models import default_layers
 from .ops import Target, at_least_float32, normalise, one_of, upsample
@@ -80,6 +81,7 @@ class MaskCAM:
                                   chunk=self.chunk)[:, None]) * live
         return w[..., None, None]
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
                  target: Target = None, *, size: Size = None,
                  reshape: Reshape | None = None) -> Maps:

@@ -17,12 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from .capture import check_call, logits_of
+from .guard import guarded
+from .network import forward
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
 _CPU_PIXELS = 8 * 224 * 224
 
 
+@guarded
 def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
            score: str = "prob", chunk: int = 64, clean: bool = True,
            ) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
@@ -59,7 +62,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             inputs, owner = _inputs(first, build, start, stop)
-            logits = logits_of(model(inputs), stop - start)
+            logits = logits_of(forward(model, inputs), stop - start)
             if chosen is None and target is not None:
                 chosen = resolve_target(logits[:1].expand(len(images), *logits.shape[1:]), target)
             elif chosen is None:

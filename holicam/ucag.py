@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from .asking import Parts, ask, has_field, options, overheard, unscaled
 from .capture import Reshape, check_call, logits_of
 from .gradcam import GradCAM
+from .guard import guarded
+from .network import forward
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
 from .stream import check_chunk, stream
@@ -109,6 +111,7 @@ class UCAG:
         kind = "layer" if "layers" in options(self.base) else "input"
         object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:
@@ -159,7 +162,7 @@ class UCAG:
                 E[name].append(upsample(upsample(maps, through), grid.size))
                 if keep:
                     kept[name].append(maps)
-            logits = heard[0] if heard else logits_of(model(x), len(x))
+            logits = heard[0] if heard else logits_of(forward(model, x), len(x))
             scores.append(select_score(logits, wanted, "prob"))
         E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()}
                    for parts in (E, kept))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
 from .drop import unknown_maps, weights_of
@@ -46,6 +47,7 @@ class Density:
     degenerate: Tensor
 
 
+@guarded
 def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                 masks: object = None, boxes: object = None, recipes: object = None,
                 explain: object = None, ids: Ids = None,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, normalise, one_of
 from ..stream import check_chunk, stream
 from .protocols import Protocol, check_target, protocol_of
@@ -39,6 +40,7 @@ class Drop:
     degenerate: Tensor
 
 
+@guarded
 def confidence_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                     masks: object = None, boxes: object = None, recipes: object = None,
                     explain: object = None, ids: Ids = None,

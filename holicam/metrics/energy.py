@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target, at_least_float32, normalise, one_of
 from .protocols import Protocol, protocol_of
 from .ranking import DEGENERATE, Ids, check_maps, rank
@@ -49,6 +50,7 @@ class Energy:
         return torch.where(room > 0, (getattr(self, form) - self.uniform) / room, torch.nan)
 
 
+@guarded
 def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                     target: Target = None, *, masks: Tensor | None = None,
                     boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,

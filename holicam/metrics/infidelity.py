@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, at_least_float32
 from ..settings import check_count, check_flag
 from ..stream import check_chunk, stream
@@ -33,6 +34,7 @@ class Infidelity:
     degenerate: Tensor
 
 
+@guarded
 def infidelity_scores(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                       masks: object = None, boxes: object = None, recipes: object = None,
                       explain: object = None, ids: Ids = None,

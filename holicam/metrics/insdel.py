@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
 from .protocols import Protocol, check_target, protocol_of
@@ -54,6 +55,7 @@ class InsertionDeletion:
     protocol: Protocol
 
 
+@guarded
 def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                        masks: object = None, boxes: object = None, recipes: object = None,
                        explain: object = None, ids: Ids = None,

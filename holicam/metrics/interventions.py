@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
 from ..stream import check_chunk, stream
 from .protocols import Protocol, check_target, protocol_of
@@ -54,6 +55,7 @@ class Interventions:
     degenerate: Tensor
 
 
+@guarded
 def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                   masks: object = None, boxes: object = None,
                   recipes: Sequence[toyland.Recipe] | None = None, explain: object = None,

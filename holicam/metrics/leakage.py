@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target
 from ..toyland import Recipe
 from .protocols import Protocol
@@ -49,6 +50,7 @@ class Contrast:
     degenerate: Tensor
 
 
+@guarded
 def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
             masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
             explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",
@@ -74,6 +76,7 @@ def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target
                    degenerate=degenerate)
 
 
+@guarded
 def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
              masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
              explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",

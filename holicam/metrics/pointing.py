@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target, at_least_float32
 from ..settings import check_number
 from .energy import region_of
@@ -40,6 +41,7 @@ class Pointing:
     region: str
 
 
+@guarded
 def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                   target: Target = None, *, masks: Tensor | None = None,
                   boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
 from ..settings import check_number
 from ..stream import check_chunk, stream
@@ -60,6 +61,7 @@ class Road:
     protocol: Protocol
 
 
+@guarded
 def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
                       masks: object = None, boxes: object = None, recipes: object = None,
                       explain: object = None, ids: Ids = None,

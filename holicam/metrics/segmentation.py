@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target, at_least_float32
 from .energy import region_of
 from .protocols import Protocol
@@ -51,6 +52,7 @@ class Segmentation:
         return 1 - 1 / (1 + self.outside_inside)
 
 
+@guarded
 def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Tensor,
                         target: Target = None, *, masks: Tensor | None = None,
                         boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,

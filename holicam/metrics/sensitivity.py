@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call, logits_of
+from ..guard import guarded
+from ..network import forward
 from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
 from ..settings import check_count, check_number
 from ..stream import check_chunk
@@ -38,6 +40,7 @@ class Sensitivity:
     norm: Tensor
 
 
+@guarded
 def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None, *,
                 masks: object = None, boxes: object = None, recipes: object = None,
                 explain: Callable[..., Tensor] | None = None, ids: Ids = None,
@@ -111,7 +114,7 @@ def _settled(model: nn.Module, images: Tensor, target: Target,
         return target
     if target is None:
         with torch.no_grad():
-            return resolve_target(logits_of(model(images), len(images)), None)
+            return resolve_target(logits_of(forward(model, images), len(images)), None)
     classes = torch.as_tensor(target).expand(len(images))
     return classes.to(images.device, torch.long)
 

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..capture import capture, check_call, logits_of
+from ..guard import guarded
+from ..network import forward
 from ..ops import (
     Target,
     at_least_float32,
@@ -45,6 +47,7 @@ class GradientVariance:
     lost: Tensor
 
 
+@guarded
 def gradient_variance(model: nn.Module, images: Tensor, layers: str | Sequence[str],
                       target: Target = None, *, score: str = "logit",
                       ) -> GradientVariance | dict[str, GradientVariance]:
@@ -67,6 +70,7 @@ def gradient_variance(model: nn.Module, images: Tensor, layers: str | Sequence[s
     return next(iter(found.values())) if isinstance(layers, str) else found
 
 
+@guarded
 def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None, *,
                         factors: Sequence[float] = FACTORS, mode: str = "bilinear",
                         score: str = "prob", chunk: int = 16) -> tuple[Tensor, Tensor]:
@@ -91,7 +95,7 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
         size = _size(images, factor)
         rows = max(1, int(chunk / max(factor, 1) ** 2))
         with torch.no_grad():
-            logits = torch.cat([logits_of(model(_enlarged(part, size, mode)), len(part))
+            logits = torch.cat([logits_of(forward(model, _enlarged(part, size, mode)), len(part))
                                 for part in images.split(rows)])
         target = resolve_target(logits, target)
         scores.append(select_score(logits, target, score))
@@ -99,6 +103,7 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
     return torch.stack(scores, 1), torch.stack(agree, 1)
 
 
+@guarded
 def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: Tensor,
                      target: Target = None, *, factors: Sequence[float] = FACTORS,
                      mode: str = "bilinear", protocol: str | Protocol = "ucag", ids: Ids = None,
@@ -117,7 +122,7 @@ def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: T
     one_of("mode", mode, ("bilinear", "bicubic"))
     if target is None:
         with torch.no_grad():
-            target = resolve_target(logits_of(model(images), len(images)), None)
+            target = resolve_target(logits_of(forward(model, images), len(images)), None)
     both = []
     for factor in factors:
         maps = explain(_enlarged(images, _size(images, factor), mode), target)

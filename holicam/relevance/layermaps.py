@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cam import weighted_sum
+from ..guard import guarded
 from ..models import default_layers
 from ..ops import Target, one_of, upsample
 from ..settings import Maps, Size, check_flag, fill_preset, output_size
@@ -39,6 +40,7 @@ class LayerRelevance:
         """(B, h, w) from a layer's activations and their relevance, (B, C, h, w) each."""
         raise NotImplementedError
 
+    @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:

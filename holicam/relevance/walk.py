@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call, frozen, logits_of, recorded
+from ..guard import guarded
 from ..models import find_layers
+from ..network import forward
 from ..ops import Target, at_least_float32, resolve_target
 from .mode import RelevanceMode
 from .rules import Rules
@@ -54,6 +56,7 @@ class Walk:
         return dict(zip(self.places, found, strict=True))
 
 
+@guarded
 def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules | None = None,
          layers: str | Sequence[str] | None = None, *, to_image: bool = True) -> Walk:
     """One forward under `rules`; the walk may end at the image and at the outputs of `layers`.
@@ -74,11 +77,11 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
     with torch.inference_mode(False), torch.enable_grad(), frozen(model):
         image = at_least_float32(images.clone() if images.is_inference() else images.detach())
         image = image.detach().requires_grad_(to_image)
-        fed = image.clone()  # the first layer may work in place
+        fed = image.clone()
         mode = RelevanceMode(rules or Rules(), fed if to_image else None)
         layers_seen = recorded(wanted, True, "raise") if wanted else nullcontext({})
         with layers_seen as A, mode:
-            out = logits_of(model(fed), len(images))
+            out = logits_of(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
         logits = out.detach().clone()

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from .. import capture
+from ..guard import guarded
+from ..network import forward
 from ..ops import Target, at_least_float32, one_of, resolve_target
 from .alike import MEASURES, degenerate, similarities
 from .weights import BN, kept, recalibrate, reinitialise, units
@@ -54,6 +57,7 @@ class Randomisation:
         return self.similarity[measure].isnan().sum(1)
 
 
+@guarded
 def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *, order: str = "cascading",
               class_policy: str = "fixed", bn: str = "reset", granularity: str = "block",
               layers: Sequence[str] | None = None, seed: int = 0, measures: Iterable[str] = MEASURES,
@@ -111,14 +115,14 @@ def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target
 
 
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
-    """(B, K), without a graph; a first layer may work in place."""
+    """(B, K), without a graph."""
     with torch.no_grad():
-        return model(images.clone())
+        return capture.logits_of(forward(model, images), len(images))
 
 
 def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) -> Tensor:
     """(B, H, W) float32 or float64. Raises TypeError and ValueError where `explain` gives something else."""
-    found = explain(model, images, target=target)
+    found = explain(model, images.clone(), target=target)
     if not isinstance(found, Tensor):
         raise TypeError(f"explain must return maps (B, H, W); got {type(found).__name__}: name one layer, as in "
                         "functools.partial(hc.GradCAM(), layers=\"layer4\")")

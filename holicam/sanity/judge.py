@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from ..controls import SobelMap
+from ..guard import guarded
 from ..ops import Target, one_of, resolve_target
 from ..settings import check_count
 from .alike import degenerate, similarity
@@ -83,6 +84,7 @@ class Verdict:
         return self.original.mean <= self.null.high
 
 
+@guarded
 def verdict(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *,
             measure: str = "spearman-abs", seeds: int = 4, bn: str = "reset") -> Verdict:
     """Pass or fail, and why.

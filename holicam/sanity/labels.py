@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target, one_of
 from .alike import MEASURES, similarities
 from .cascade import POLICIES, Explain, logits_of, maps_of
@@ -38,6 +39,7 @@ class LabelRandomisation:
         return float(self.similarity[measure].nanmean())
 
 
+@guarded
 def label_randomisation(explain: Explain, model: nn.Module, random_model: nn.Module, images: Tensor,
                         target: Target = None, *, class_policy: str = "repredict",
                         measures: Iterable[str] = MEASURES) -> LabelRandomisation:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..guard import guarded
+from ..network import forward
 from ..ops import one_of
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
@@ -31,6 +33,7 @@ class Unit:
     modules: tuple[str, ...]
 
 
+@guarded
 def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
           layers: Sequence[str] | None = None) -> tuple[Unit, ...]:
     """The units of a network, from the output to the input.
@@ -98,13 +101,14 @@ def _run_order(model: nn.Module, holders: dict[str, nn.Module], images: Tensor) 
     hooks = [module.register_forward_pre_hook(note(name)) for name, module in holders.items()]
     try:
         with torch.no_grad():
-            model(images[:1].clone())
+            forward(model, images[:1])
     finally:
         for hook in hooks:
             hook.remove()
     return order
 
 
+@guarded
 def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> None:
     """New weights for a unit, in place, by each module's own `reset_parameters`.
 
@@ -143,6 +147,7 @@ def _tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
 
 
+@guarded
 def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> None:
     """Measure mean and variance of the units' batch norms anew, over these images, in one pass."""
     inside = {path for unit in chosen for path in unit.modules}
@@ -154,7 +159,7 @@ def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> Non
             norm.reset_running_stats()
             norm.momentum, norm.training = None, True  # a plain average
         with torch.no_grad():
-            model(images.clone())
+            forward(model, images)
     finally:
         for norm, (momentum, training) in zip(norms, before, strict=True):
             norm.momentum, norm.training = momentum, training

@@ -1,0 +1,117 @@
+"""The one door to a user's network: every forward of this package goes through `forward`.
+
+The network gets a copy of its input, since it may normalise in place. It runs under the caller's
+autocast. What it refuses becomes one sentence that says what it was given and where it stopped.
+`check_call` is asked before, `frozen` holds where gradients are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from .guard import ambient
+
+# Beginnings of messages about the machine, not about the images.
+_MACHINE = ("CUDA error", "cuDNN error", "CUBLAS", "NCCL", "HIP error", "MPS backend out of memory",
+            "[enforce fail at alloc", "DefaultCPUAllocator")
+
+
+class NetworkError(ValueError):
+    """The network fails on the images it is given; its own error is the cause."""
+
+
+def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True) -> object:
+    """What the network returns for images (B, C, H, W), as it is.
+
+    owned: the images are a copy already, which nobody else reads. autocast: run under the caller's.
+    Raises NetworkError, a ValueError, where the network does not take such images: another number of
+    channels, another dtype or device, too small, not the one size it is made for.
+    """
+    try:
+        with ambient() if autocast else nullcontext():
+            return model(images if owned else images.clone())
+    except (RuntimeError, AssertionError) as error:
+        if _of_the_machine(error):
+            raise
+        raise NetworkError(_said(error, model, images)) from error
+
+
+def check_call(model: nn.Module, images: Tensor) -> None:
+    """Raise unless `model` is a module in eval mode and `images` a batch of floats (B, C, H, W)."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    for name, module in model.named_modules():
+        if module.training:
+            raise ValueError(f"the network is in training mode ({name or 'the whole of it'}), "
+                             "where a map would depend on the batch: call model.eval() first")
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
+    if images.dim() != 4 or not len(images):
+        raise ValueError("images must have the shape (B, 3, H, W) with at least one image; got "
+                         f"{tuple(images.shape)}")
+
+
+@contextmanager
+def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
+    """Parameters without gradients: the trunk keeps no graph, the backward skips the weights.
+
+    With `gradients=False` nothing is changed. Raises ValueError where gradients cannot be had.
+    """
+    if gradients and any(p.is_inference() for p in model.parameters()):
+        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
+                         "gradients for good: build or load it outside")
+    changed = [p for p in model.parameters() if p.requires_grad and gradients]
+    try:
+        for parameter in changed:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in changed:
+            parameter.requires_grad_(True)
+
+
+def _of_the_machine(error: Exception) -> bool:
+    """Out of memory, a lost device, a fault of the driver."""
+    kinds = tuple(getattr(torch, name) for name in ("OutOfMemoryError", "AcceleratorError") if hasattr(torch, name))
+    return isinstance(error, kinds) or any(str(error).lstrip().startswith(start) for start in _MACHINE)
+
+
+def _said(error: Exception, model: nn.Module, images: Tensor) -> str:
+    dtype, (first, *_) = str(images.dtype).removeprefix("torch."), str(error).strip().splitlines() or [""]
+    given = f"images of shape {tuple(images.shape)} and {dtype} on {images.device}"
+    name, module = _where(error, model)
+    place = f" at its layer {name!r}, {_brief(module)}" if name else ""
+    weight = next(model.parameters(), None) if name is None else _weight(module)
+    hint = ""
+    if weight is not None and weight.is_floating_point() and weight.dtype != images.dtype and "dtype" in str(error):
+        hint = f" (its weights are {str(weight.dtype).removeprefix('torch.')}: give images of that dtype)"
+    elif weight is not None and weight.device != images.device:
+        hint = f" (its weights are on {weight.device}: bring both to one device)"
+    first = first if len(first) <= 160 else f"{first[:157]}..."
+    return f"{type(model).__name__} fails on {given}{place}: {first or type(error).__name__}{hint}"
+
+
+def _where(error: Exception, model: nn.Module) -> tuple[str | None, nn.Module | None]:
+    """The innermost layer that was running, by name."""
+    names = {id(module): name for name, module in model.named_modules()}
+    found, trace = (None, None), error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, nn.Module) and names.get(id(owner)):
+            found = names[id(owner)], owner
+        trace = trace.tb_next
+    return found
+
+
+def _weight(module: nn.Module) -> Tensor | None:
+    return next(module.parameters(recurse=False), None)
+
+
+def _brief(module: nn.Module) -> str:
+    weight = _weight(module)
+    return type(module).__name__ + ("" if weight is None else f" with weights {tuple(weight.shape)}")
