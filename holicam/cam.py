@@ -10,11 +10,10 @@ no resizing, no scaling: what is done to M afterwards is the explainer's busines
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Tensor
 
+from .checks import warn_where
 from .ops import one_of
 
 
@@ -134,14 +133,12 @@ def alpha(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, *, eps_mode: str = "
 
 
 def _channel_sum(A: Tensor, mode: str) -> Tensor:
-    """s_k as (B, C, 1, 1). The fixed stack level makes Python's own filter warn only once."""
+    """s_k as (B, C, 1, 1)."""
     total = A.sum((2, 3), keepdim=True)
     if mode == "relu":
         return total.relu()
-    if bool((total < 0).any()):
-        warnings.warn("some channels sum to less than zero, so alpha may be negative or very "
-                      "large there; activation_sum='relu' takes such sums as zero",
-                      SignedActivationWarning, stacklevel=2)
+    warn_where(total < 0, "some channels sum to less than zero, so alpha may be negative or very large there; "
+               "activation_sum='relu' takes such sums as zero", SignedActivationWarning)
     return total
 
 

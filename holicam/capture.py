@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from .checks import expect_finite
 from .guard import guarded
 from .models import find_layers
 from .network import check_call, forward, frozen
@@ -22,6 +23,9 @@ from .ops import Target, at_least_float32, one_of, resolve_target, select_score
 from .tokens import Reshape, tokens_to_grid
 
 __all__ = ["Captured", "Reshape", "capture", "check_call", "frozen", "logits_of", "tokens_to_grid"]
+
+NOT_FINITE = ("the network's {} hold NaN or infinite values: check that the images are finite and normalised, and the "
+              "weights sound")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +73,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
                              "mode, uncompiled), so it has no activations")
         A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
-        if not bool(logits.isfinite().all()):
-            raise ValueError("the network's logits hold NaN or infinite values: check that the "
-                             "images are finite and normalised, and the weights sound")
+        expect_finite(logits, NOT_FINITE.format("logits"))
         target = resolve_target(logits, target)
         chosen = select_score(logits, target, score)  # (B,)
         G = _gradients(chosen, A) if gradients else {}

@@ -13,7 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .capture import frozen, logits_of
+from .capture import NOT_FINITE, frozen, logits_of
+from .checks import expect_finite, look
 from .inputs import InputExplainer
 from .network import forward
 from .ops import Target, at_least_float32, select_score
@@ -93,6 +94,7 @@ class ExtremalPerturbation(InputExplainer):
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor | dict[str, Tensor]:
         target, _, _ = stream(model, images, None, 0, target, chunk=self.chunk)  # checks, top-1
+        look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
         masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
         areas = torch.tensor(self.areas, dtype=torch.float64, device=images.device)
@@ -134,7 +136,5 @@ class ExtremalPerturbation(InputExplainer):
             weight *= self.growth
             scores.append(score.detach())
         scores = torch.stack(scores, 1)
-        if not bool(scores.isfinite().all()):
-            raise ValueError("the network's scores hold NaN or infinite values: check that the "
-                             "images are finite and normalised, and the weights sound")
+        expect_finite(scores, NOT_FINITE.format("scores"))
         return masks.crop(masks(p)), scores

@@ -6,7 +6,6 @@ the biases b_l of its layers and the gradients G_l at their outputs.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from .checks import warn_where
 from .inputs import InputExplainer, input_gradients
 from .ops import Target, at_least_float32, upsample
 from .settings import check_flag
@@ -125,7 +125,6 @@ def _check_complete(score: Tensor, shares: dict[str, Tensor], low: bool) -> None
     """Warn where the shares miss the score by more than a thousandth of their magnitudes."""
     gap = (sum(shares.values()) - score).abs()
     scale = sum(share.abs() for share in shares.values()) + score.abs()
-    if bool((gap > (5e-2 if low else 1e-3) * scale).any()):
-        warnings.warn("the shares of FullGrad do not add up to the score: some layer is not "
-                      "piecewise linear or adds a constant that is not its bias, so the map leaves "
-                      "part of the score out", IncompleteWarning, stacklevel=2)
+    warn_where(gap > (5e-2 if low else 1e-3) * scale, "the shares of FullGrad do not add up to the score: some layer "
+               "is not piecewise linear or adds a constant that is not its bias, so the map leaves part of the score "
+               "out", IncompleteWarning)

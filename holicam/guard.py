@@ -22,6 +22,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from .checks import together
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -41,13 +43,14 @@ _mine = _Mine()
 
 
 def guarded(function: F) -> F:
-    """A function or method whose networks, any of its arguments, are its own while it runs; autocast is off.
+    """A function or method whose networks, any of its arguments, are its own while it runs; autocast is off, and
+    what it asks about values (`checks`) is read at its end.
 
     It may call others of its kind, with the same network or a part of it.
     """
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
-        with turn(*(x for x in (*args, *given.values()) if isinstance(x, nn.Module))), _own_precision():
+        with turn(*(x for x in (*args, *given.values()) if isinstance(x, nn.Module))), _own_precision(), together():
             return function(*args, **given)
 
     return call

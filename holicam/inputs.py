@@ -16,7 +16,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .capture import Reshape, check_call, frozen, logits_of
+from .capture import NOT_FINITE, Reshape, check_call, frozen, logits_of
+from .checks import expect_finite
 from .guard import guarded
 from .network import forward
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score, upsample
@@ -88,13 +89,13 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             D = D if each is None else each(D, point)
             if total is None:
                 total = D.new_zeros(len(images), *D.shape[1:])
-            total.index_add_(0, owner, D)  # in rising order: any chunk adds up alike
+            # In rising order, so that on a CPU any chunk adds up alike. CUDA adds in no fixed order,
+            # unless deterministic algorithms are on, as `setup` has them.
+            total.index_add_(0, owner, D)
             scores.append(found.detach())
             chosen.append(wanted)
     scores = torch.cat(scores).view(-1, count)
-    if not bool(scores.isfinite().all()):
-        raise ValueError("the network's logits hold NaN or infinite values: check that the images "
-                         "are finite and normalised, and the weights sound")
+    expect_finite(scores, NOT_FINITE.format("logits"))
     target = target if callable(target) else torch.cat(chosen)[::count]
     return InputGradients(target, scores, total)
 

@@ -12,7 +12,6 @@ any explainer below makes its map from that. Englebert, Cornu and De Vleeschouwe
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channelcam import ChannelWise
+from .checks import warn_where
 from .guard import guarded
 from .masks import percentile
 from .ops import Target, one_of, upsample
@@ -63,9 +63,9 @@ def recursion(cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "me
     P, maps = None, {}
     for layer, M in reversed(cams.items()):
         empty = (M == 0).flatten(1).all(1)[:, None, None]  # (B, 1, 1)
-        if on_zero == "zero" and bool(empty.any()):
-            warnings.warn(f"no place of layer {layer!r} speaks for the class, so the map is zero; "
-                          "on_zero='pass' leaves such a layer out", ZeroLayerWarning, stacklevel=2)
+        if on_zero == "zero":
+            warn_where(empty, f"no place of layer {layer!r} speaks for the class, so the map is zero; "
+                       "on_zero='pass' leaves such a layer out", ZeroLayerWarning)
         if P is None:
             P = M
         else:

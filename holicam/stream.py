@@ -16,7 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .capture import check_call, logits_of
+from .capture import NOT_FINITE, check_call, logits_of
+from .checks import expect_finite
 from .guard import guarded
 from .network import forward
 from .ops import Target, at_least_float32, one_of, resolve_target, select_score
@@ -73,9 +74,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
             wanted = chosen if callable(chosen) else chosen[owner]
             parts.append(select_score(logits, wanted, score))
     scores = torch.cat(parts)
-    if not bool(scores.isfinite().all()):
-        raise ValueError("the network's scores hold NaN or infinite values: check that the images "
-                         "are finite and normalised, and the weights sound")
+    expect_finite(scores, NOT_FINITE.format("scores"))
     return target if chosen is None else chosen, scores[:size], scores[size:]
 
 

@@ -25,7 +25,7 @@ FLOORS = {
     "randommasks": 1, "smoothmasks": 1,
     "passes": 1, "masks": 1, "polyscores": 1, "inputs": 1,
     "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
-    "guard": 0, "network": 0,
+    "guard": 0, "network": 0, "checks": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0,
 }
@@ -45,8 +45,8 @@ SAME = {
     ("polyscores", "masks"), ("polyscores", "capture"), ("layersets", "ops"),
     ("stream", "capture"), ("passes", "capture"), ("passes", "fusion"), ("masks", "stream"), ("masks", "capture"),
     ("inputs", "stream"), ("inputs", "capture"),
-    ("network", "guard"), ("cam", "ops"), ("settings", "ops"), ("models", "toynets"), ("models", "toyland"),
-    ("photos", "toyland"),
+    ("network", "guard"), ("guard", "checks"), ("cam", "checks"), ("cam", "ops"), ("settings", "ops"),
+    ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"),
 }
 # Only the book and the command line (floor 5) import these.

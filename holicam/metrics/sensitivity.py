@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call, logits_of
+from ..checks import apart
 from ..guard import guarded
 from ..network import forward
 from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
@@ -75,10 +76,11 @@ def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: T
     size, noises = batch * (draws + 1), keys(ids, batch, "sensitivity", draws, protocol.seed)
     parts = []
     for start in range(0, size, chunk):
-        numbers = torch.arange(start, min(start + chunk, size), device=images.device)
-        owner = numbers // (draws + 1)
-        inputs = _moved(images, numbers, noises, draws, radius)
-        found = explain(inputs, target if callable(target) else target[owner])
+        numbers = torch.arange(start, min(start + chunk, size))  # on the CPU, which draws the noise
+        owner = (numbers // (draws + 1)).to(images.device)
+        inputs = _moved(images[owner], numbers, noises, draws, radius)
+        with apart():
+            found = explain(inputs, target if callable(target) else target[owner])
         if not isinstance(found, Tensor) or found.dim() != 3 or len(found) != len(inputs):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"explain must return maps ({len(inputs)}, h, w); got {got}")
@@ -94,16 +96,16 @@ def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: T
     return Sensitivity(maximum=each.amax(1).masked_fill(broken, torch.nan), each=each, norm=length)
 
 
-def _moved(images: Tensor, numbers: Tensor, noises: list, draws: int, radius: float) -> Tensor:
+def _moved(inputs: Tensor, numbers: Tensor, noises: list, draws: int, radius: float) -> Tensor:
     """Inputs by number, draws + 1 an image: the image itself, then its noisy copies."""
-    inputs, draw = images[numbers // (draws + 1)], numbers % (draws + 1)
+    draw = numbers % (draws + 1)
     noisy = draw.nonzero()[:, 0]
     if not len(noisy):
         return inputs
     some = (numbers // (draws + 1) * draws + draw - 1)[noisy].tolist()
-    shift = uniform([noises[k] for k in some], images[0].numel(), images)
-    shift = ((2 * shift - 1) * radius).view(-1, *images.shape[1:]).to(images.dtype)
-    return inputs.index_add(0, noisy, shift)
+    shift = uniform([noises[k] for k in some], inputs[0].numel(), inputs)
+    shift = ((2 * shift - 1) * radius).view(-1, *inputs.shape[1:]).to(inputs.dtype)
+    return inputs.index_add(0, noisy.to(inputs.device), shift)
 
 
 def _settled(model: nn.Module, images: Tensor, target: Target,

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..capture import capture, check_call, logits_of
+from ..checks import apart
 from ..guard import guarded
 from ..network import forward
 from ..ops import (
@@ -125,7 +126,8 @@ def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: T
             target = resolve_target(logits_of(forward(model, images), len(images)), None)
     both = []
     for factor in factors:
-        maps = explain(_enlarged(images, _size(images, factor), mode), target)
+        with apart():
+            maps = explain(_enlarged(images, _size(images, factor), mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
         run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol),
                                  ids=ids, chunk=chunk)

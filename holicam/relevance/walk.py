@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call, frozen, logits_of, recorded
+from ..capture import NOT_FINITE, check_call, frozen, logits_of, recorded
+from ..checks import expect_finite
 from ..guard import guarded
 from ..models import find_layers
 from ..network import forward
@@ -85,9 +86,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
         logits = out.detach().clone()
-        if not bool(logits.isfinite().all()):
-            raise ValueError("the network's logits hold NaN or infinite values: check that the images are finite and "
-                             "normalised, and the weights sound")
+        expect_finite(logits, NOT_FINITE.format("logits"))
     if mode.linear:
         mode.linear[-1].last = True
     places = {name: A[name] for name in wanted} | ({None: image} if to_image else {})

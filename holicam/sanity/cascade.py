@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import capture
+from ..checks import apart
 from ..guard import guarded
 from ..network import forward
 from ..ops import Target, at_least_float32, one_of, resolve_target
@@ -122,7 +123,8 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
 
 def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) -> Tensor:
     """(B, H, W) float32 or float64. Raises TypeError and ValueError where `explain` gives something else."""
-    found = explain(model, images.clone(), target=target)
+    with apart():
+        found = explain(model, images.clone(), target=target)
     if not isinstance(found, Tensor):
         raise TypeError(f"explain must return maps (B, H, W); got {type(found).__name__}: name one layer, as in "
                         "functools.partial(hc.GradCAM(), layers=\"layer4\")")

@@ -1,0 +1,100 @@
+"""Questions about values, asked of the device once a call.
+
+"Are the logits finite?" is answered on the device, and reading the answer waits for all that was
+asked of it before. An explainer that runs a network eight times would wait eight times. Inside
+`together` answers are gathered and read once, at the end, before anything is returned; elsewhere
+they are read at once. Where the call fails on the way, they are read first: NaN is the better reason.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Text = str | Callable[[], str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    wrong: Tensor  # one bool, on its device
+    text: Text
+    category: type[Warning] | None  # None: an error
+
+
+_asked: ContextVar[list[_Question] | None] = ContextVar("asked", default=None)  # each thread has its own
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Read the answers to all questions once, at the end. Inside another `together` that one reads."""
+    if _asked.get() is not None:
+        yield
+        return
+    questions: list[_Question] = []
+    token = _asked.set(questions)
+    try:
+        yield
+    except Exception:
+        with suppress(RuntimeError):  # a device that failed does not answer
+            _read([q for q in questions if q.category is None])
+        raise
+    finally:
+        _asked.reset(token)
+    _read(questions)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """For what a caller hands in, such as a function that explains: each of its calls reads its own answers."""
+    token = _asked.set(None)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def look() -> None:
+    """Read what has been asked so far: before work so long that an error should not wait for its end."""
+    questions = _asked.get() or []
+    waiting = list(questions)
+    questions.clear()
+    _read(waiting)
+
+
+def expect_finite(values: Tensor, text: Text) -> None:
+    """ValueError with this text where `values` hold NaN or infinite values."""
+    _ask(_Question(values.isfinite().all().logical_not(), text, None))
+
+
+def warn_where(wrong: Tensor, text: Text, category: type[Warning]) -> None:
+    """A warning with this text where any of `wrong` (bool) is true."""
+    _ask(_Question(wrong.any(), text, category))
+
+
+def _ask(question: _Question) -> None:
+    questions = _asked.get()
+    if questions is None:
+        _read([question])
+    else:
+        questions.append(question)
+
+
+def _read(questions: list[_Question]) -> None:
+    """Errors before warnings, each in the order asked; equal warnings once."""
+    if not questions:
+        return
+    place = questions[0].wrong.device
+    answers = torch.stack([q.wrong.detach().to(place) for q in questions]).tolist()
+    found = [q for q, wrong in zip(questions, answers, strict=True) if wrong]
+    for question in found:
+        if question.category is None:
+            raise ValueError(question.text() if callable(question.text) else question.text)
+    for text, category in dict.fromkeys((q.text, q.category) for q in found):
+        # The fixed stack level makes Python's own filter warn only once.
+        warnings.warn(text() if callable(text) else text, category, stacklevel=2)
