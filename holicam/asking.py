@@ -14,8 +14,8 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from .capture import logits_of
 from .ops import Target, at_least_float32
+from .outputs import Whole, logits_of
 
 OPTIONS = ("layers", "target", "size", "reshape")
 Parts = dict[str | None, Tensor]
@@ -67,11 +67,12 @@ def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
 
 
 @contextmanager
-def overheard(model: nn.Module, x: Tensor) -> Iterator[list[Tensor]]:
+def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[list[Tensor]]:
     """A list that gets the logits (m, K) of x (m, 3, H, W), if the first forward inside is one of x.
 
     x is told by its values, so copies count; the batch may go on after it. Otherwise the list stays
-    empty: an explainer may begin with other inputs or run another module.
+    empty: an explainer may begin with other inputs or run another module, or the target chooses from
+    an output that does not say which are its logits.
     """
     heard, calls = [], []
 
@@ -81,7 +82,8 @@ def overheard(model: nn.Module, x: Tensor) -> Iterator[list[Tensor]]:
 
     def after(_: nn.Module, inputs: tuple, output: object) -> None:
         if calls == [True]:
-            heard.append(logits_of(output, len(inputs[0]))[:len(x)].detach())
+            logits = logits_of(output, len(inputs[0]), target)
+            heard.extend([] if isinstance(logits, Whole) else [logits[:len(x)].detach()])
 
     handles = model.register_forward_pre_hook(before), model.register_forward_hook(after)
     try:

@@ -85,7 +85,7 @@ class GuidedBackprop(_WithRule):
     r"""max_ch |R|, where a ReLU hands back R_in = R_out [x > 0] [R_out > 0].
 
     Needs a network whose activation functions are ReLUs. reduction: see `inputs.REDUCTIONS`.
-    score: "logit" or "prob". One forward, one backward. Springenberg et al., "Striving for
+    score: "logit", "prob" or "sigmoid". One forward, one backward. Springenberg et al., "Striving for
     Simplicity", ICLR workshops 2015. Built in chapter 13.
     """
 

@@ -19,7 +19,8 @@ from .checks import expect_finite
 from .guard import guarded
 from .models import find_layers
 from .network import check_call, forward, frozen
-from .ops import Target, at_least_float32, one_of, resolve_target, select_score
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
+from .outputs import Whole, logits_of, remark
 from .tokens import Reshape, tokens_to_grid
 
 __all__ = ["Captured", "Reshape", "capture", "check_call", "frozen", "logits_of", "tokens_to_grid"]
@@ -32,11 +33,12 @@ NOT_FINITE = ("the network's {} hold NaN or infinite values: check that the imag
 class Captured:
     """What one pass gives: detached, on the images' device, float32 (float64 for such networks)."""
 
-    logits: Tensor  # (B, K)
+    logits: Tensor  # (B, K); (B, 1), the score, where the target chose from `outputs.Whole`
     target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
     score: Tensor  # (B,), the number that was differentiated
     A: dict[str, Tensor] = field(repr=False)  # {layer name as given: (B, C, h, w)}
     G: dict[str, Tensor] = field(repr=False)  # the same, or empty without gradients
+    whole: bool = False  # whether there are no logits of which scores could be made anew
 
 
 @guarded
@@ -48,8 +50,9 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     Args:
         images: (B, 3, H, W), normalised as the network expects.
         layers: module paths or the papers' names (`models.find_layers`).
-        target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
-        score: differentiate the "logit" or the "prob"(ability).
+        target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,), which
+            receives what `score` names, see `ops.select_score`.
+        score: differentiate the "logit", the "prob"(ability) or, of many labels, the "sigmoid".
         gradients: False runs one forward without a graph.
         reshape: takes A and G to (B, C, h, w), see `tokens_to_grid`.
         repeated: what to do with a layer that runs several times in one forward: "raise", or
@@ -61,40 +64,30 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
     not run or runs twice, logits that are not finite, a bad shape), TypeError (no tensor where one
     is needed), LayerNotFoundError. Built in chapter 01.
     """
-    one_of("score", score, ("logit", "prob"))
+    one_of("score", score, SCORES)
     one_of("repeated", repeated, ("raise", "last"))
     check_call(model, images)
     wanted = find_layers(model, layers)
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
         with frozen(model, gradients), recorded(wanted, gradients, repeated) as A:
-            logits = logits_of(forward(model, images), len(images))
+            logits = logits_of(forward(model, images), len(images), target)
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
                              "mode, uncompiled), so it has no activations")
         A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
-        expect_finite(logits, NOT_FINITE.format("logits"))
+        if isinstance(logits, Tensor):
+            expect_finite(logits, NOT_FINITE.format("logits"))
         target = resolve_target(logits, target)
         chosen = select_score(logits, target, score)  # (B,)
+        if callable(target):
+            expect_finite(chosen, "the callable target gives NaN or infinite scores")
+        remark(model, logits, score)
         G = _gradients(chosen, A) if gradients else {}
-    return Captured(logits=at_least_float32(logits.detach()), target=target,
-                    score=chosen.detach(), A=_as_maps(A, reshape), G=_as_maps(G, reshape))
-
-
-def logits_of(output: object, batch: int) -> Tensor:
-    """The logits in whatever a network returns: a tensor, `.logits`, ["logits"] or a first item."""
-    if isinstance(output, Mapping):
-        output = output.get("logits")
-    elif not isinstance(output, Tensor):
-        first = output[0] if isinstance(output, (tuple, list)) and output else None
-        output = getattr(output, "logits", first)
-    if not isinstance(output, Tensor):
-        raise TypeError("the network must return logits: a tensor, an object or dict with "
-                        "`logits`, or a tuple that starts with them")
-    if output.dim() < 2 or len(output) != batch:
-        raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got "
-                         f"{tuple(output.shape)}")
-    return output
+    whole = isinstance(logits, Whole)
+    return Captured(logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
+                    target=target, score=chosen.detach(), A=_as_maps(A, reshape),
+                    G=_as_maps(G, reshape), whole=whole)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from . import cam
 from .guard import guarded
 from .masks import STRETCH
 from .models import default_layers
-from .ops import Target, one_of, upsample
+from .ops import SCORES, Target, one_of, upsample
 from .polyscores import ASKS, WEIGHTS, ChannelScores, score_channels
 from .settings import Maps, Size, check_flag, fill_preset, output_size
 from .stream import check_chunk
@@ -31,7 +31,7 @@ class ChannelWise:
     def __post_init__(self) -> None:
         fill_preset(self, self.presets)
         one_of("stretch", self.stretch, STRETCH)
-        one_of("score", self.score, ("prob", "logit"))
+        one_of("score", self.score, SCORES)
         check_chunk(self.chunk)
 
     def ask(self, model, images, layers, target, reshape, ordered=True) -> ChannelScores:
@@ -56,7 +56,7 @@ class CAMBoth(ChannelWise):
     """CAM+-: one layer, its channels weighted with w+- (Poly-CAM eqs. 2 and 6).
 
     preset: "default" and "paper", or "reference" for the masks of the authors' code. stretch: how
-    a channel becomes a mask, see `masks.soft_masks`. score: "prob" or "logit". chunk: the largest
+    a channel becomes a mask, see `masks.soft_masks`. score: "prob", "logit" or "sigmoid". chunk: the largest
     model batch, never a matter of the result. Costs one forward, and two for each channel that is
     not constant. Built in chapter 09.
     """

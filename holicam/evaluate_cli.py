@@ -12,8 +12,8 @@ from typing import Annotated
 import torch
 import typer
 
-from .capture import logits_of
 from .network import forward
+from .outputs import class_logits
 
 CONFIG = Annotated[str, typer.Argument(help="A TOML file, or a preset such as holistic-cam-table6.")]
 OUT = Annotated[Path, typer.Option(help="Folder of the parts; default: results/NAME.")]
@@ -120,7 +120,7 @@ def estimate(plan, units, where: str) -> str:
         count, began = 0, time.perf_counter()
         with torch.no_grad():
             while count == 0 or time.perf_counter() - began < 2:
-                float(logits_of(forward(model, images), len(images)).sum())
+                float(class_logits(forward(model, images), len(images)).sum())
                 count += len(images)
         speed = count / (time.perf_counter() - began)
         cost = sum(plan.cost(unit) for unit in units if unit.network == network)

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .capture import logits_of
 from .explain import explainers
 from .models import class_names, default_layers, find_layers, load_model
 from .network import forward
+from .outputs import class_logits
 from .photos import PhotoError, fit, read_photo, to_images
 
 
@@ -65,7 +65,7 @@ class PhotoExplainer:
         rgb = fit(read_photo(photo), self.size)
         images = to_images(rgb).to(self.device)
         with torch.no_grad():
-            p = logits_of(forward(self.model, images), len(images)).softmax(1)[0]
+            p = class_logits(forward(self.model, images), len(images)).softmax(1)[0]
         top = [(self.names[i], float(p[i])) for i in p.topk(min(5, len(p))).indices.tolist()]
         target = int(p.argmax()) if self.target is None else self.target
         maps = self.explainer(self.model, images, self.layers, target)

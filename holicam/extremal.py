@@ -13,11 +13,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .capture import NOT_FINITE, frozen, logits_of
+from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
 from .inputs import InputExplainer
 from .network import forward
 from .ops import Target, at_least_float32, select_score
+from .outputs import logits_of
 from .settings import check_count, check_flag, check_number, fill_preset
 from .smoothmasks import SmoothMasks, blend, blur, blur_levels
 from .stream import check_chunk, stream
@@ -44,7 +45,7 @@ class ExtremalPerturbation(InputExplainer):
         weight, growth: the price of a wrong area, and its factor a step.
         step, reach, coldness: of the masks, in pixels. levels, blur: how many, the widest sigma.
         smooth: sigma of the final blur as a share of the image's shorter side.
-        score: "logit" or "prob". chunk: masks optimised together, which bounds memory: at 224
+        score: "logit", "prob" or "sigmoid". chunk: masks optimised together, which bounds memory: at 224
             pixels each takes about 100 MB beside the network's own.
 
     intermediate=True: {"map", "masks": (B, areas, H, W), "scores": (B, areas, steps)}.
@@ -93,7 +94,8 @@ class ExtremalPerturbation(InputExplainer):
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor | dict[str, Tensor]:
-        target, _, _ = stream(model, images, None, 0, target, chunk=self.chunk)  # checks, top-1
+        target, _, _ = stream(model, images, None, 0, target, score=self.score,
+                              chunk=self.chunk)  # checks, top-1
         look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
         masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
@@ -125,7 +127,7 @@ class ExtremalPerturbation(InputExplainer):
                 canvas = masks(p)
                 x = blend(pyramid, masks.crop(canvas))
                 x = x.flip(-1) if self.flip and t % 2 == 0 else x
-                score = select_score(logits_of(forward(model, x.to(images.dtype)), len(x)), target, self.score)
+                score = select_score(logits_of(forward(model, x.to(images.dtype)), len(x), target), target, self.score)
                 order = (canvas.detach() * TIES).round().flatten(1).argsort(stable=True)
                 ranked = canvas.flatten(1).gather(1, order)
                 energy = score - weight * (ranked - wanted).square().mean(1)  # (n,)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .capture import Captured
-from .ops import one_of
+from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer
 from .settings import check_flag, check_number, fill_preset
 
@@ -27,7 +27,7 @@ class SingleScale(PassExplainer):
 
     def __post_init__(self) -> None:
         check_flag("relu", self.relu)
-        one_of("score", getattr(self, "score", "logit"), ("logit", "prob"))
+        one_of("score", getattr(self, "score", "logit"), SCORES)
         check_number("eps", getattr(self, "eps", 0))
 
     def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:

@@ -27,7 +27,7 @@ class Gradient(InputExplainer):
 
     preset: "default", or "torchray", whose pointing benchmark smooths the map with a Gaussian.
     blur: its deviation as a share of the image's longer side. reduction: see `inputs.REDUCTIONS`.
-    score: "logit" or "prob". One forward, one backward.
+    score: "logit", "prob" or "sigmoid". One forward, one backward.
     Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshops 2014. Built in chapter 13.
     """
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .capture import Captured, capture
 from .models import find_layers
-from .ops import one_of
+from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
 from .settings import check_count, check_flag, output_size
 
@@ -46,7 +46,7 @@ class IIA(PassExplainer):
         check_count("steps", self.steps)
         check_count("inner", self.inner)
         check_flag("relu", self.relu)
-        one_of("score", self.score, ("logit", "prob"))
+        one_of("score", self.score, SCORES)
 
     def gather(self, call: Call) -> Gather:
         nested = self.preset == "nested"

@@ -16,11 +16,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .capture import NOT_FINITE, Reshape, check_call, frozen, logits_of
+from .capture import NOT_FINITE, Reshape, check_call, frozen
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import Target, at_least_float32, one_of, resolve_target, select_score, upsample
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
+from .outputs import logits_of, remark
 from .settings import Size, output_size
 from .stream import check_chunk, model_batch, stream
 
@@ -59,21 +60,21 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             (n, 3, H, W); None is the images themselves.
         each: takes gradients (n, 3, H, W) and the numbers of their points (n,), and returns what is
             summed for each; None is the gradients.
-        score: differentiate the "logit" or the "prob"(ability).
+        score: differentiate the "logit", the "prob"(ability) or the "sigmoid".
         chunk: the largest model batch, None for all at once; it never changes the result.
         around: a context for the forward passes, such as one that changes what a ReLU hands back.
 
     Costs B count forwards and as many backwards; B forwards more where points are given and
     target is None. Everything is restored, as by `capture.capture`, whose errors these are.
     """
-    one_of("score", score, ("logit", "prob"))
+    one_of("score", score, SCORES)
     check_call(model, images)
     size = len(images) * count
     chunk = size if chunk is None else chunk
     check_chunk(chunk)
     chunk = model_batch(chunk, images)
     if points is not None and target is None:
-        target = stream(model, images, _nothing, 0, None, chunk=chunk)[0]
+        target = stream(model, images, _nothing, 0, None, score=score, chunk=chunk)[0]
     total, scores, chosen = None, [], []
     with torch.enable_grad(), frozen(model):
         for start in range(0, size, chunk):
@@ -82,7 +83,9 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             x = images[owner] if points is None else points(owner, point)
             x = x.detach().requires_grad_()
             with around or nullcontext():
-                logits = logits_of(forward(model, x), len(x))
+                logits = logits_of(forward(model, x), len(x), target)
+            if start == 0:
+                remark(model, logits, score)
             wanted = _targets(logits, target, owner, len(images))
             found = select_score(logits, wanted, score)  # (n,)
             D = _gradient(found, x)
@@ -106,10 +109,10 @@ def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _targets(logits: Tensor, target: Target, owner: Tensor, size: int) -> Target:
-    """The target of each row of a chunk. One row of logits says how many classes there are."""
+    """The target of each row of a chunk."""
     if target is None:
         return resolve_target(logits, None)
-    of_images = resolve_target(logits[:1].expand(size, *logits.shape[1:]), target)
+    of_images = resolve_target(logits, target, size)
     return of_images if callable(of_images) else of_images[owner]
 
 
@@ -129,7 +132,7 @@ class InputExplainer:
 
     def __post_init__(self) -> None:
         one_of("reduction", getattr(self, "reduction", "sum"), REDUCTIONS)
-        one_of("score", getattr(self, "score", "logit"), ("logit", "prob"))
+        one_of("score", getattr(self, "score", "logit"), SCORES)
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor | dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .layersets import layer_set
-from .ops import normalise, one_of, upsample
+from .ops import SCORES, normalise, one_of, upsample
 from .passes import Ask, Call, Gather, PassExplainer
 from .settings import check_count, check_number, fill_preset, output_size
 
@@ -75,7 +75,7 @@ class LayerCAMFused(Joint):
                            "paper": {"scaled": 2}})
         check_count("scaled", self.scaled, 0)
         check_number("gamma", self.gamma, above=True)
-        one_of("score", self.score, ("logit", "prob"))
+        one_of("score", self.score, SCORES)
 
     def layers_of(self, model: nn.Module) -> tuple[str, ...]:
         pools = of_kind(model, nn.MaxPool2d)
@@ -107,7 +107,7 @@ class ZoomCAM(Joint):
     score: str = "logit"
 
     def __post_init__(self) -> None:
-        one_of("score", self.score, ("logit", "prob"))
+        one_of("score", self.score, SCORES)
 
     def layers_of(self, model: nn.Module) -> tuple[str, ...]:
         relus = of_kind(model, nn.ReLU)

@@ -109,7 +109,7 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
         stretch, align_corners: as in `soft_masks`.
         constant: "skip" constant channels, or "once": all of an image share one question, since
             they share the mask 0. Only a softmax over channels needs their scores.
-        score: "prob" or "logit", as in `ops.select_score`.
+        score: "prob", "logit" or "sigmoid", as in `ops.select_score`.
         chunk: the largest model batch; it bounds memory and never changes a score.
 
     Returns the scores (B, C, variants), 0 for channels that were skipped, and `live` (B, C). Costs
@@ -145,7 +145,7 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
 
 def clean_scores(captured: Captured, score: str = "prob") -> Tensor:
     """f_c(X), (B,), from a capture that has been made: no forward."""
-    return select_score(captured.logits, captured.target, score)
+    return captured.score if captured.whole else select_score(captured.logits, captured.target, score)
 
 
 def blank_scores(model: nn.Module, images: Tensor, target: Target, *, score: str = "prob",

@@ -34,7 +34,7 @@ class MSGCAM(MultiScale):
     without that paper's denoising.
 
     scales, interpolation, skip_mismatched, score: as `CAMERAS`, score being what is differentiated;
-        beta always asks for the probability.
+        beta asks for the probability, "sigmoid" where score is that.
     chunk: the largest batch of masked images; it does not change the map.
 
     Costs the passes of its scales and `groups` + 1 forwards a layer. Built in chapter 08.
@@ -91,6 +91,7 @@ class MSGCAM(MultiScale):
                 call.images - blurred)[owner], owner
 
         scores = stream(call.model, call.images, build, masks.shape[0] * each, target,
+                        score="sigmoid" if self.score == "sigmoid" else "prob",
                         chunk=self.chunk, clean=False)[2].unflatten(0, (-1, each))
         return (scores[:, 1:] - scores[:, :1]).relu()
 

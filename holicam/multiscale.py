@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture
 from .fusion import fuse, pyramid, scale_sizes
-from .ops import Target, normalise, one_of
+from .ops import SCORES, Target, normalise, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
 from .settings import fill_preset
 
@@ -50,7 +50,7 @@ class MultiScale(PassExplainer):
             raise ValueError("scales must begin with 1, the image itself, which sets the target "
                              f"and the fundamental map; got {self.scales!r}")
         one_of("interpolation", self.interpolation, ("bicubic", "bilinear"))
-        one_of("score", self.score, ("logit", "prob"))
+        one_of("score", self.score, SCORES)
 
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return G

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .ops import one_of
+from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer
 
 
@@ -36,7 +36,7 @@ class NormGrad(PassExplainer):
     each place adds to the gradient of its parameters. identity: which layer that is,
     "conv1x1", |A| |G| with norms over the channels; "scaling", |A G|; "bias", |G|.
 
-    score: "logit", "prob", or "ce", the cross-entropy -log p of the original, whose gradient is
+    score: "logit", "prob", "sigmoid", or "ce", the cross-entropy -log p of the original, whose gradient is
         that of p over -p: the map of "prob" over p, one number an image.
 
     A norm has no sign: nothing speaks against the class, and there is no ReLU. The original can
@@ -49,10 +49,10 @@ class NormGrad(PassExplainer):
 
     def __post_init__(self) -> None:
         one_of("identity", self.identity, IDENTITIES)
-        one_of("score", self.score, ("logit", "prob", "ce"))
+        one_of("score", self.score, (*SCORES, "ce"))
 
     def gather(self, call: Call) -> Gather:
-        captured = yield Ask(call.layers, "logit" if self.score == "logit" else "prob")
+        captured = yield Ask(call.layers, "prob" if self.score == "ce" else self.score)
         share = captured.score if self.score == "ce" else captured.score.new_ones(1)
         made = {}
         for layer in call.layers:

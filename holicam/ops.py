@@ -11,7 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .outputs import Whole
+
+# The last is given the logits, or the whole output of a network that does not say which they are.
 Target = None | int | Tensor | Sequence[int] | Callable[[Tensor], Tensor]
+# What a class is scored by: the logit, its softmax over classes, its own sigmoid.
+SCORES = ("logit", "prob", "sigmoid")
 
 
 def one_of(name: str, value: object, choices: Iterable[object]) -> None:
@@ -54,21 +59,24 @@ def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
-def resolve_target(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor]:
+def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = None,
+                   ) -> Tensor | Callable[[Tensor], Tensor]:
     """Turn any accepted target into a (B,) long tensor on the logits' device.
 
     Args: logits (B, K); target: None (top-1), one class for all images, one class per image, or a
-    callable (B, K) -> (B,), which comes back as given.
+    callable, which comes back as given; batch: B, where the logits are those of some images only.
     Raises ValueError for a class out of range or a wrong length, TypeError for anything else.
     """
     if callable(target):
         return target
+    if isinstance(logits, Whole):
+        logits.refuse()
     if logits.dim() != 2:
         raise ValueError(f"logits must be (B, K) to choose a class; got {tuple(logits.shape)}: "
                          "give target as a callable that returns one score per image")
-    (batch, classes), device = logits.shape, logits.device
     if target is None:
         return logits.detach().argmax(1)
+    batch, classes = len(logits) if batch is None else batch, logits.shape[1]
     try:
         chosen = torch.as_tensor(target)
     except (TypeError, ValueError, RuntimeError):
@@ -82,26 +90,43 @@ def resolve_target(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor]
     if chosen.numel() and not 0 <= int(chosen.min()) <= int(chosen.max()) < classes:
         raise ValueError(f"target must lie in 0..{classes - 1} for this network; "
                          f"got {chosen.tolist()}")
-    return chosen.to(device, torch.long).expand(batch).clone()  # ours, whatever the caller does
+    return chosen.to(logits.device, torch.long).expand(batch).clone()  # ours, whatever the caller does
 
 
-def select_score(logits: Tensor, target: Tensor | Callable[[Tensor], Tensor],
+def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor],
                  kind: str = "logit") -> Tensor:
     """The number that is differentiated, one per image.
 
-    Args: logits (B, K); target as `resolve_target` returns it; kind: "logit", or "prob" for the
-    softmax over K (the sigmoid where K = 1). A callable receives what `kind` names.
+    Args:
+        logits: (B, K); or (B, K, ...) or `outputs.Whole`, for a callable target alone.
+        target: as `resolve_target` returns it. A callable receives what `kind` names, all classes of
+            it: logits, or their softmax or sigmoids. So one that applies a softmax of its own, or
+            wants the difference of two logits, needs "logit". What is no plain logits it receives as
+            the network returned it, whatever the kind.
+        kind: "logit"; "prob", the softmax over K (the sigmoid where K = 1); "sigmoid", of each logit
+            alone, for networks whose classes do not exclude each other.
+
     Returns (B,), float32 or float64, still attached to the graph. Built in chapter 01.
     """
-    one_of("score", kind, ("logit", "prob"))
+    one_of("score", kind, SCORES)
+    if isinstance(logits, Whole):
+        if not callable(target):
+            logits.refuse()
+        return _one_each(target(logits.output), logits.batch)
     values = at_least_float32(logits)
-    if kind == "prob":
-        values = values.sigmoid() if values.shape[1] == 1 else values.softmax(1)
+    if kind == "sigmoid" or (kind == "prob" and values.shape[1] == 1):
+        values = values.sigmoid()
+    elif kind == "prob":
+        values = values.softmax(1)
     if not callable(target):
         return values.gather(1, target[:, None])[:, 0]  # (B,)
-    score = target(values)
-    if not isinstance(score, Tensor) or score.shape != values.shape[:1]:
-        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+    return _one_each(target(values), len(values))
+
+
+def _one_each(score: object, batch: int) -> Tensor:
+    """What a callable target returned, (B,); (B, 1) is what a head of one class gives."""
+    shape = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+    if shape not in ((batch,), (batch, 1)):
         raise ValueError(f"a callable target must return one score per image, a tensor of shape "
-                         f"({len(values)},); got {got}")
-    return score
+                         f"({batch},); got {shape}")
+    return at_least_float32(score).view(batch)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .inputs import InputExplainer
-from .ops import Target, at_least_float32, one_of
+from .ops import SCORES, Target, at_least_float32, one_of
 from .randommasks import BORDERS, MARGINS, RandomMasks
 from .settings import check_count, check_flag, check_number, fill_preset
 from .stream import check_chunk, stream
@@ -32,7 +32,7 @@ class RISE(InputExplainer):
 
     Args:
         masks, cells, keep: N, s and p, the probability that a cell is shown.
-        score: "prob", "logit" or "sigmoid" (of the logit).
+        score: "prob", "logit" or "sigmoid", see `ops.select_score`.
         divide_by_keep: the factor 1 / p.
         margin: masks are enlarged to (s + 1) ceil(H / s) pixels ("grid") or H + ceil(H / s)
             ("cell") before they are cropped.
@@ -67,7 +67,7 @@ class RISE(InputExplainer):
         check_count("masks", self.masks)
         check_count("cells", self.cells)
         check_number("keep", self.keep, 0, 1, above=True)
-        one_of("score", self.score, ("prob", "logit", "sigmoid"))
+        one_of("score", self.score, SCORES)
         one_of("margin", self.margin, MARGINS)
         one_of("border", self.border, BORDERS)
         check_flag("divide_by_keep", self.divide_by_keep)
@@ -90,10 +90,8 @@ class RISE(InputExplainer):
             m = masks[n][:, None]  # (n, 1, H, W)
             return (images[b] * m + self.baseline * (1 - m)).to(images.dtype), b
 
-        kind = "logit" if self.score == "sigmoid" else self.score
-        _, _, f = stream(model, images, build, size * self.masks, target, score=kind,
+        _, _, f = stream(model, images, build, size * self.masks, target, score=self.score,
                          chunk=self.chunk)
-        f = f.sigmoid() if self.score == "sigmoid" else f
         f = f.view(self.masks, size).T  # (B, N)
         f = f - f.mean(1, keepdim=True) if self.subtract_mean else f
         total = f.new_zeros(size, images.shape[-2] * images.shape[-1])
@@ -115,7 +113,7 @@ class Occlusion(InputExplainer):
     Args:
         window, stride: in pixels, one number or (down, right); the stride at most the window.
         baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
-        score: "logit" or "prob". chunk: the largest model batch.
+        score: "logit", "prob" or "sigmoid". chunk: the largest model batch.
 
     Cost 1 + number of windows: 442 forwards at 224 pixels. Built in chapter 12.
     """

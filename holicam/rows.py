@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from . import datasets, metrics
 from .askonce import ask_once, same_questions
-from .capture import logits_of
 from .controls import GroundTruth
 from .explain import explain_many
 from .measured import Values, measured
 from .metrics.energy import boxes_to_masks
 from .metrics.ranking import id_words
 from .network import forward
+from .outputs import class_logits
 from .pairs import MARK
 from .plan import ConfigError
 from .units import Unit
@@ -43,7 +43,7 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
     for same in _of_one_size(good):
         batch = datasets.collate(same).to(where)
         with torch.no_grad():
-            probability = logits_of(forward(model, batch.images), len(batch.images)).softmax(1)
+            probability = class_logits(forward(model, batch.images), len(batch.images)).softmax(1)
         target = _target(plan, unit, batch, probability)
         p = probability.gather(1, target[:, None])[:, 0].tolist()
         made = {label: _with_truth(plan.made[label], batch) for label in unit.labels}

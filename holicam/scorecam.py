@@ -20,7 +20,7 @@ from .capture import Captured, Reshape, capture
 from .guard import guarded
 from .masks import Vary, blank_scores, channel_scores, keep
 from .models import default_layers
-from .ops import Target, at_least_float32, normalise, one_of, upsample
+from .ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
 from .stream import check_chunk
 
@@ -45,7 +45,7 @@ class MaskCAM:
         channel_softmax: softmax of w over the channels. A constant channel has the mask 0 there;
             elsewhere it is skipped.
         activation: sum the "raw" channels, or the "normalized" ones.
-        score: "prob" or "logit".
+        score: "prob", "logit" or "sigmoid", see `ops.select_score`.
         baseline: f_c(X_b) is the number "zero", or the score of the "blank" image, one more F.
         relu: ReLU on the map. chunk: the largest model batch.
     """
@@ -58,7 +58,7 @@ class MaskCAM:
         for name in ("normalize_before", "align_corners", "channel_softmax", "relu"):
             check_flag(name, getattr(self, name))
         one_of("activation", self.activation, ("raw", "normalized"))
-        one_of("score", self.score, ("prob", "logit"))
+        one_of("score", self.score, SCORES)
         one_of("baseline", self.baseline, ("zero", "blank"))
         check_chunk(self.chunk)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .cam import weighted_sum
-from .ops import one_of
+from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
 from .settings import check_count, check_flag, check_number
 
@@ -69,7 +69,7 @@ class SmoothGradCAMpp(PassExplainer):
         check_flag("last_sample", self.last_sample)
         check_count("seed", self.seed, 0)
         check_flag("relu", self.relu)
-        one_of("score", self.score, ("logit", "prob"))
+        one_of("score", self.score, SCORES)
 
     def gather(self, call: Call) -> Gather:
         A = (yield Ask(call.layers, None)).A

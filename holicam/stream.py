@@ -16,11 +16,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .capture import NOT_FINITE, check_call, logits_of
+from .capture import NOT_FINITE, check_call
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import Target, at_least_float32, one_of, resolve_target, select_score
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
+from .outputs import logits_of, remark
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
 _CPU_PIXELS = 8 * 224 * 224
@@ -39,7 +40,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
         count: how many inputs there are.
         target: None (top-1 of each original image), a class, one class per image, or a callable
             (n, K) -> (n,), which sees packed rows and must treat each row alike.
-        score: "prob" or "logit", as in `ops.select_score`.
+        score: "prob", "logit" or "sigmoid", as in `ops.select_score`.
         chunk: the largest model batch. Memory grows with it and not with `count`. On a CPU the
             batches are smaller where images are large.
         clean: False leaves the images themselves out, for callers who have captured them already;
@@ -50,7 +51,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
     float64. Costs B + count forwards in ceil((B + count) / batch) batches, without `clean` count.
     Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
     """
-    one_of("score", score, ("prob", "logit"))
+    one_of("score", score, SCORES)
     check_chunk(chunk)
     check_call(model, images)
     if target is None and not clean:
@@ -63,14 +64,15 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             inputs, owner = _inputs(first, build, start, stop)
-            logits = logits_of(forward(model, inputs), stop - start)
-            if chosen is None and target is not None:
-                chosen = resolve_target(logits[:1].expand(len(images), *logits.shape[1:]), target)
-            elif chosen is None:
-                chosen = torch.empty(size, dtype=torch.long, device=logits.device)
+            logits = logits_of(forward(model, inputs), stop - start, target)
+            if start == 0:
+                remark(model, logits, score)
             if target is None and start < size:  # top-1, as far as the images have been seen
-                seen = min(stop, size)
-                chosen[start:seen] = resolve_target(logits[: seen - start], None)
+                seen, top = min(stop, size), resolve_target(logits, None)
+                chosen = top.new_empty(size) if chosen is None else chosen
+                chosen[start:seen] = top[: seen - start]
+            elif chosen is None:
+                chosen = resolve_target(logits, target, len(images))
             wanted = chosen if callable(chosen) else chosen[owner]
             parts.append(select_score(logits, wanted, score))
     scores = torch.cat(parts)

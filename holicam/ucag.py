@@ -21,11 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .asking import Parts, ask, has_field, options, overheard, unscaled
-from .capture import Reshape, check_call, logits_of
+from .capture import Reshape, check_call
 from .gradcam import GradCAM
 from .guard import guarded
 from .network import forward
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
+from .outputs import logits_of
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
 from .stream import check_chunk, stream
 from .unfold import STRIDES, Grid, unfold_grid
@@ -134,7 +135,7 @@ class UCAG:
             raise ValueError(f"base takes no layers: leave out layers={layers!r}")
         with torch.inference_mode(False), torch.no_grad():
             images = images.clone() if images.is_inference() else images.detach()
-            target = stream(model, images, _nothing, 0, target, chunk=self.chunk)[0]
+            target = stream(model, images, _nothing, 0, target, score=self._kind, chunk=self.chunk)[0]
             grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
             E, p, kept = self._explained(model, images, grid, target, intermediate, layers=layers,
                                          size="native", reshape=reshape)
@@ -155,15 +156,15 @@ class UCAG:
             owner, patch = some // shape[1], some % shape[1]
             x = self._enlarged(grid.cut(images, owner, patch))
             wanted = target if callable(target) else target[owner]
-            with overheard(model, x) as heard:
+            with overheard(model, x, wanted) as heard:
                 found = ask(unscaled(self.base), model, x, wanted, **given)
             for name, maps in found.items():
                 through = self.bridge if self.bridge and self.takes == "input" else maps.shape[1:]
                 E[name].append(upsample(upsample(maps, through), grid.size))
                 if keep:
                     kept[name].append(maps)
-            logits = heard[0] if heard else logits_of(forward(model, x), len(x))
-            scores.append(select_score(logits, wanted, "prob"))
+            logits = heard[0] if heard else logits_of(forward(model, x), len(x), wanted)
+            scores.append(select_score(logits, wanted, self._kind))
         E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()}
                    for parts in (E, kept))
         return E, torch.cat(scores).view(shape), kept
@@ -182,6 +183,11 @@ class UCAG:
         maps = upsample(maps, images.shape[2:])  # the floored stride has a canvas of its own
         maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps
         return _blurred(normalise(maps)) if self.smooth and self.takes != "input" else maps
+
+    @property
+    def _kind(self) -> str:
+        """What p_c is: many labels that base takes one by one are no softmax here either."""
+        return "sigmoid" if getattr(self.base, "score", None) == "sigmoid" else "prob"
 
     @property
     def _has_relu(self) -> bool:

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import explain, toyland
-from ..capture import logits_of
 from ..models import default_layers, find_layers
 from ..network import forward
 from ..ops import resolve_target
+from ..outputs import class_logits
 from ..sanity import recalibrate, reinitialise, units
 from . import data, figure, packed
 
@@ -101,7 +101,7 @@ def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: 
 def _classes(model: nn.Module, images: Tensor, targets: Any) -> dict[str, int]:
     if targets is None:
         with torch.no_grad():
-            logits = logits_of(forward(model, images), len(images))
+            logits = class_logits(forward(model, images), len(images))
         top = int(resolve_target(logits, None)[0])
         return {f"class {top}, predicted": top}
     if isinstance(targets, int):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..ops import one_of
+from ..ops import SCORES, one_of
 from .baselines import Baseline, GaussianBlur, RiseBlur, Zeros
 from .ranking import TIES
 
@@ -54,7 +54,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         one_of("auc", self.auc, ("trapezoid", "right"))
-        one_of("score", self.score, ("prob", "logit"))
+        one_of("score", self.score, SCORES)
         one_of("target", self.target, ("pred", "label"))
         one_of("tie", self.tie, TIES)
         given = [n for n in (self.rows, self.steps) if n is not None]

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call, logits_of
+from ..capture import check_call
 from ..checks import apart
 from ..guard import guarded
 from ..network import forward
 from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
+from ..outputs import logits_of
 from ..settings import check_count, check_number
 from ..stream import check_chunk
 from .draws import keys, uniform

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..capture import capture, check_call, logits_of
+from ..capture import capture, check_call
 from ..checks import apart
 from ..guard import guarded
 from ..network import forward
@@ -27,6 +27,7 @@ from ..ops import (
     select_score,
     upsample,
 )
+from ..outputs import class_logits, logits_of
 from ..settings import check_number
 from ..stream import check_chunk
 from .insdel import insertion_deletion
@@ -96,7 +97,7 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
         size = _size(images, factor)
         rows = max(1, int(chunk / max(factor, 1) ** 2))
         with torch.no_grad():
-            logits = torch.cat([logits_of(forward(model, _enlarged(part, size, mode)), len(part))
+            logits = torch.cat([class_logits(forward(model, _enlarged(part, size, mode)), len(part))
                                 for part in images.split(rows)])
         target = resolve_target(logits, target)
         scores.append(select_score(logits, target, score))

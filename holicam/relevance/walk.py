@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import NOT_FINITE, check_call, frozen, logits_of, recorded
+from ..capture import NOT_FINITE, check_call, frozen, recorded
 from ..checks import expect_finite
 from ..guard import guarded
 from ..models import find_layers
 from ..network import forward
 from ..ops import Target, at_least_float32, resolve_target
+from ..outputs import class_logits
 from .mode import RelevanceMode
 from .rules import Rules
 
@@ -82,7 +83,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         mode = RelevanceMode(rules or Rules(), fed if to_image else None)
         layers_seen = recorded(wanted, True, "raise") if wanted else nullcontext({})
         with layers_seen as A, mode:
-            out = logits_of(forward(model, fed, owned=True, autocast=False), len(images))
+            out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
         logits = out.detach().clone()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .. import capture
+from .. import outputs
 from ..checks import apart
 from ..guard import guarded
 from ..network import forward
@@ -98,7 +98,7 @@ def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target
             reinitialise(model, steps[number], seed, bn)
             if bn == "recalibrate":
                 recalibrate(model, new, images)
-            predicted = logits_of(model, images).argmax(1)
+            predicted = _top(logits_of(model, images), images)
             explained = fixed if class_policy == "fixed" else predicted
             found = maps_of(explain, model, images, explained)
             for name, value in similarities(original, found, measures).items():
@@ -115,10 +115,17 @@ def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target
                          stacked["zero"], stacked["degenerate"], original, torch.stack(maps) if maps else None)
 
 
-def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+def logits_of(model: nn.Module, images: Tensor) -> Tensor | outputs.Whole:
     """(B, K), without a graph."""
     with torch.no_grad():
-        return capture.logits_of(forward(model, images), len(images))
+        return outputs.logits_of(forward(model, images), len(images))
+
+
+def _top(logits: Tensor | outputs.Whole, images: Tensor) -> Tensor:
+    """(B,) the class the network names; -1 where there are no logits to tell."""
+    if isinstance(logits, outputs.Whole):
+        return torch.full((len(images),), -1, device=images.device)
+    return logits.flatten(1).argmax(1)
 
 
 def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) -> Tensor:

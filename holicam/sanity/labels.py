@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..guard import guarded
-from ..ops import Target, one_of
+from ..ops import Target, one_of, resolve_target
 from .alike import MEASURES, similarities
 from .cascade import POLICIES, Explain, logits_of, maps_of
 
@@ -58,8 +58,8 @@ def label_randomisation(explain: Explain, model: nn.Module, random_model: nn.Mod
     if len(images) < 2:
         raise ValueError("label randomisation compares maps of different images: give at least two")
     measures = tuple(measures)
-    first = logits_of(model, images).argmax(1) if target is None else target
-    second = logits_of(random_model, images).argmax(1) if class_policy == "repredict" else first
+    first = resolve_target(logits_of(model, images), None) if target is None else target
+    second = resolve_target(logits_of(random_model, images), None) if class_policy == "repredict" else first
     maps, random_maps = maps_of(explain, model, images, first), maps_of(explain, random_model, images, second)
     return LabelRandomisation(class_policy, similarities(maps, random_maps, measures),
                               similarities(maps, random_maps.roll(1, 0), measures), _classes(first, images),
