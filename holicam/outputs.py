@@ -13,14 +13,12 @@ Anything else is ambiguous: a class target is refused, and a callable target rec
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+
+from .checks import warn_where
 
 
 class ProbabilityWarning(RuntimeWarning):
@@ -126,65 +124,29 @@ def _ambiguous(output: object, batch: int, parts: Mapping[object, Tensor], meant
                                 f"    def forward(self, x): return self.net(x)[{key!r}]")
 
 
-def check_finite(logits: Tensor | Whole, score: Tensor, asked: bool) -> None:
-    """Raise ValueError where the logits, or the score that a callable made (`asked`), are not finite."""
-    own = torch.tensor(True) if isinstance(logits, Whole) else logits.isfinite().all()
-    if bool(own & score.isfinite().all() if asked else own):
-        return
-    if bool(own):
-        raise ValueError("the callable target gives NaN or infinite scores for logits that are finite")
-    raise ValueError("the network's logits hold NaN or infinite values: check that the images are finite and "
-                     "normalised, and the weights sound")
-
-
-_remarked: ContextVar[list | None] = ContextVar("remarked", default=None)
-
-
-@contextmanager
-def one_call() -> Iterator[None]:
-    """While it lasts, `remark` speaks once, also where it is entered again."""
-    if _remarked.get() is not None:
-        yield
-        return
-    token = _remarked.set([])
-    try:
-        yield
-    finally:
-        _remarked.reset(token)
-
-
 def remark(model: nn.Module, logits: Tensor | Whole, score: str) -> None:
     """Warn where logits (B, K) are probabilities and `score`, "prob" or "sigmoid", takes them for logits.
 
     Rows in [0, 1] that sum to 1 come from a softmax. From a sigmoid come numbers between 0 and 1, at least
-    five, or fewer where the network's last layer is one.
+    five of them, or fewer where the network's last layer is one.
     """
-    said = _remarked.get()
-    if score == "logit" or said or not isinstance(logits, Tensor) or logits.dim() != 2:
+    if score == "logit" or not isinstance(logits, Tensor) or logits.dim() != 2:
         return
-    logits = logits.detach()
-    several = logits.shape[1] > 1
-    enough = logits.numel() >= 5 or isinstance(_last(model), nn.Sigmoid)
-    if not (several or enough):
-        return
-    inside = ((logits >= 0) & (logits <= 1)).all()
-    softmax = inside & ((logits.float().sum(1) - 1).abs() < 2e-3).all()
-    sigmoid = inside & (logits > 0).all()
-    softmax, sigmoid = torch.stack([softmax, sigmoid]).tolist()  # one wait for the device
-    made = "softmax" if softmax and several else "sigmoid" if sigmoid and enough else ""
-    if not made:
-        return
-    if said is not None:
-        said.append(made)
+    z, several = logits.detach(), logits.shape[1] > 1
+    inside = ((z >= 0) & (z <= 1)).all()
+    summed = inside & ((z.float().sum(1) - 1).abs() < 2e-3).all()
     again = "softmax" if score == "prob" and several else "sigmoid"
-    warnings.warn(f"the network's outputs look like probabilities, those of a {made}, and score={score!r} puts a "
-                  f"{again} on top of them: give score=\"logit\", which takes the outputs as they are (for a metric, "
-                  "dataclasses.replace(protocol, score=\"logit\")), or the network without its last layer",
-                  ProbabilityWarning, stacklevel=3)
+    if several:
+        warn_where(summed, _TWICE.format("softmax", score, again), ProbabilityWarning)
+    if z.numel() >= 5 or isinstance(_last(model), nn.Sigmoid):
+        single = inside & (z > 0).all() & (~summed if several else True)
+        warn_where(single, _TWICE.format("sigmoid", score, again), ProbabilityWarning)
 
 
-def _last(model: nn.Module) -> nn.Module | None:
-    last = None
-    for last in model.modules():  # noqa: B007
-        pass
-    return last
+_TWICE = ("the network's outputs look like probabilities, those of a {}, and score={!r} puts a {} on top of them: give "
+          "score=\"logit\", which takes the outputs as they are (for a metric, dataclasses.replace(protocol, "
+          "score=\"logit\")), or the network without its last layer")
+
+
+def _last(model: nn.Module) -> nn.Module:
+    return list(model.modules())[-1]

@@ -324,7 +324,7 @@ def test_refusals_are_one_sentence_and_name_the_culprit():
     refuses(ValueError, r"at least one image.*\(0, 3", images=torch.zeros(0, 3, 8, 8))
     refuses(ValueError, "NaN or infinite", images=torch.full((1, 3, 8, 8), float("nan")))
     refuses(ValueError, r"0\.\.4.*got \[5, 5\]|0\.\.4.*5", target=5)
-    refuses(ValueError, "'logit', 'prob'; got 'loss'", score="loss")
+    refuses(ValueError, "'logit', 'prob', 'sigmoid'; got 'loss'", score="loss")
     refuses(ValueError, r"'fc' gives the shape \(2, 5\).*reshape=", layers="fc")
     refuses(ValueError, "'unused' did not run", BranchNet(), layers=["join", "unused"])
     refuses(ValueError, "'twice' runs more than once", BranchNet(), layers="twice")

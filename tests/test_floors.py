@@ -47,7 +47,7 @@ SAME = {
     ("inputs", "stream"), ("inputs", "capture"),
     ("network", "guard"), ("guard", "checks"), ("cam", "checks"), ("cam", "ops"), ("settings", "ops"),
     ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
-    ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"),
+    ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
 }
 # Only the book and the command line (floor 5) import these.
 BESIDE = {"plot", "setup", "explore", "edition", "exercises"}

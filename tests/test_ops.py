@@ -109,7 +109,7 @@ def test_scores():
 
 
 def test_bad_scores():
-    with pytest.raises(ValueError, match="'logit', 'prob'; got 'softmax'"):
+    with pytest.raises(ValueError, match="'logit', 'prob', 'sigmoid'; got 'softmax'"):
         ops.select_score(LOGITS, torch.tensor([0, 0]), "softmax")
     with pytest.raises(ValueError, match=r"\(2,\); got \(2, 3\)"):
         ops.select_score(LOGITS, lambda s: s)

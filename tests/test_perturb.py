@@ -260,7 +260,7 @@ def test_papers_numbers_and_repr():
     (lambda: hc.Occlusion(window=0), ValueError, "window must be a whole number"),
     (lambda: hc.Occlusion(window=(4, 4, 4)), ValueError, "window must be a number of pixels or"),
     (lambda: hc.Occlusion(window=4, stride=5), ValueError, "stride must be at most window"),
-    (lambda: hc.Occlusion(score="sigmoid"), ValueError, "score must be one of"),
+    (lambda: hc.Occlusion(score="softmax"), ValueError, "score must be one of"),
     (lambda: hc.Occlusion()(TinyNet(), random_images(1, 3, 40, 80)), ValueError, "window must fit the image"),
     (lambda: hc.Occlusion(4, 2)(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
     (lambda: hc.Occlusion(4, 2)(TinyNet(), random_images(1, 3, 8, 8), size="big"), ValueError, "size must be"),

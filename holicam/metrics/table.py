@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from ..guard import guarded
 from ..ops import Target
 from .density import density_negative, density_positive, map_density
 from .drop import average_drop, average_increase, confidence_drop
@@ -111,6 +112,7 @@ class _Registry(dict):
 registry: Mapping[str, Metric] = _Registry({m.name: m for m in _ALL})
 
 
+@guarded
 def measure(names: Iterable[str], model: nn.Module | None, images: Tensor | None, maps: Tensor,
             target: Target = None, **options: object) -> dict[str, Tensor]:
     """Several metrics by name, {name: (B,)}: insertion, deletion and over-all from one run.
