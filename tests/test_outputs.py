@@ -48,7 +48,7 @@ PLAIN = {
     "mapping with maps": {"features": A, "scores": Z}, "with batch-free": (torch.zeros(7, 8), Z)}
 AMBIGUOUS = {
     "features first": (F, Z), "logits first": (Z, F), "two heads": {"age": Z[:, :1], "sex": Z[:, :2]}, "list": [Z, Z],
-    "a score beside": (Z[:, 0], Z), "a mean of the maps": (A, F), "pooled tokens": {"tokens": A.flatten(2).mT, "pooled": F},
+    "a score beside": (Z[:, 0], Z), "a mean of the maps": (A, F), "pooled tokens": {"t": A.flatten(2).mT, "p": F},
     "two maps": {"out": A, "aux": A}, "no tensor": {"a": 1}, "nothing": None, "no logits": SimpleNamespace(logits=None)}
 
 
