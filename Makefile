@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-slow test-book test-site execute tidy pages lab lint clean distclean student lecturer slides bench site-packages test-packages
+.PHONY: help book test test-code test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -30,7 +30,8 @@ help:
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
-	@echo "make student   write the chapters without solutions to _build/student"
+	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
+	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
@@ -123,8 +124,11 @@ bench: $(TEST)
 	@for network in $(NETWORK); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/explainers.py --network $$network; done
 	@$(BIN)/python tools/speed_page.py
 
+plain: $(SITE)
+	@$(BIN)/python -m tools.plain
+
 student lecturer: $(SITE)
-	@$(BIN)/python tools/editions.py $@
+	@$(BIN)/python -m tools.editions $@
 
 slides: $(SITE)
 	@$(BIN)/python tools/slides.py

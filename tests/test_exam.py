@@ -61,16 +61,20 @@ def test_answers_are_with_the_lecturer_only():
 @pytest.mark.parametrize("edition", ["student", "lecturer"])
 def test_editions_on_disk(edition, tmp_path, monkeypatch):
     """The lecturer's folder holds exam and notes, the students' holds no answer in any of its files."""
-    (tmp_path / "book").symlink_to(ROOT / "book")
-    monkeypatch.setattr(editions, "ROOT", tmp_path)
-    monkeypatch.setattr("sys.argv", ["editions.py", edition])
-    assert editions.main() == 0
-    folder = tmp_path / "_build" / edition
+    monkeypatch.setattr(editions, "wheel", lambda folder, *_: folder / "holicam-0-py3-none-any.whl")
+    editions.write(edition, tmp_path / edition)
+    folder = tmp_path / edition
     others = {path.name for path in folder.iterdir() if path.suffix != ".ipynb"}
-    assert others == ({"exam-with-answers.md", "lecturers-notes.md"} if edition == "lecturer" else set())
+    more = {"exam-with-answers.md", "lecturers-notes.md"} if edition == "lecturer" else set()
+    assert others == {"README.md", "requirements.txt", "packages"} | more
+    assert "./packages/holicam-0-py3-none-any.whl" in (folder / "requirements.txt").read_text(encoding="utf-8")
+    said = "\n".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file())
     secret = lines("\n".join(body for _, body in ANSWERED.values()))
-    said = "\n".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
     assert sum(line in said for line in secret) == (len(secret) if edition == "lecturer" else 0)
+    assert not re.search(r"\{(?:ref|eq|numref|cite:[tp])\}`|figures/", said)
+    solutions = said.count("<summary>Solution</summary>"), said.count(".trial(")
+    assert (min(solutions) >= 69) if edition == "lecturer" else solutions == (0, 0)
+    assert said.count("<details open>") == (solutions[0] if edition == "lecturer" else 0)
 
 
 def test_a_question_without_an_answer_is_found(tmp_path, monkeypatch):

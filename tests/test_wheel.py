@@ -1,56 +1,31 @@
 """A built wheel carries data/: installed alone, elsewhere, it loads a network and runs a chapter."""
 
 import json
-import os
 import re
-import shutil
-import site
-import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
+from elsewhere import alone, environment, run
+
+from tools.editions import wheel as built
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK = "toy-resnet50"
 
 
-def run(*command, **options) -> str:
-    command = [str(part) for part in command]
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert not done.returncode, f"{command}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel, built from a copy, so that no build/ folder of yours is used or made."""
-    source, out = (tmp_path_factory.mktemp(name) for name in ("source", "wheel"))
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-text.md"):
-        shutil.copy(ROOT / name, source)
-    for name in ("holicam", "data", "book/_static"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q",
-        "-w", out, source)
-    return next(out.glob("holicam-*.whl"))
+    return built(tmp_path_factory.mktemp("wheel"), "--no-build-isolation")
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory, wheel) -> Path:
-    """A Python whose only package is the wheel; PyTorch and the rest are borrowed by a .pth file.
-
-    An editable holicam in the borrowed folder is not seen: its hook lies in a .pth of its own, and
-    .pth files count only in a folder that Python itself adds.
-    """
-    folder = tmp_path_factory.mktemp("empty")
-    venv.create(folder, with_pip=False, symlinks=True)
-    places = {"base": str(folder), "platbase": str(folder)}
-    own = Path(sysconfig.get_path("purelib", "venv", places))
+    """A Python whose only package is the wheel."""
+    python, own = environment(tmp_path_factory.mktemp("empty"))
     run(sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", own, wheel)
-    (own / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
-    return folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    return python
 
 
 def test_data_is_in_the_wheel(wheel):
@@ -73,11 +48,6 @@ def test_the_wheel_leaves_an_installed_pytorch_alone(wheel):
         needs = re.findall(r"^Requires-Dist: ([^;\n]+)$", opened.read(name).decode(), re.MULTILINE)
     assert all(re.fullmatch(r"[\w.-]+ ?>=[\d.]+", need) for need in needs), needs
     assert "torch>=2.6" in needs and "torchvision>=0.21" in needs
-
-
-def alone() -> dict[str, str]:
-    """This environment without what would lead back to the repository or to a choice of yours."""
-    return {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and not k.startswith("HOLICAM_")}
 
 
 def test_wheel_loads_a_network(python, tmp_path):

@@ -18,7 +18,7 @@ BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 MARK = BUILD / ".unfinished"
 DONE = BUILD / ".finished"
-LIMIT_MB = 25
+LIMIT_MB = 45
 
 
 def size_mb(folder: Path) -> float:
@@ -30,7 +30,8 @@ def forget_what_is_stale() -> None:
     """Remove what an earlier build left, where it cannot be trusted."""
     if MARK.exists():
         shutil.rmtree(BUILD, ignore_errors=True)
-    settings = [ROOT / "_toc.yml", ROOT / "_config.yml", *(ROOT / "tools").glob("site_*.py")]
+    settings = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "tools" / "launch_row.py",
+                *(ROOT / "tools").glob("site_*.py")]
     if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
         shutil.rmtree(BUILD, ignore_errors=True)  # pages that have gone, or other settings
     BUILD.mkdir(exist_ok=True)

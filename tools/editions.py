@@ -1,44 +1,69 @@
 """Write the students' and the lecturer's edition of the chapters to _build/student and _build/lecturer.
 
-    python tools/editions.py student      without solutions: starters and checks stay, outputs of checks go
-    python tools/editions.py lecturer     everything, solutions unfolded, with the exam's answers and the notes
+    python -m tools.editions student      without solutions: tasks, hints and checks stay
+    python -m tools.editions lecturer     everything, solutions open, with the exam's answers and the notes
 
-A public repository hides nothing: the solutions stand in book/ for everyone who looks.
+A folder is whole: it may be packed, unpacked elsewhere and run. It holds plain notebooks with their drawings, the
+package as a wheel, requirements.txt and a README. A public repository hides nothing: the solutions stand in book/.
 """
+
+from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from tools.chapters import load, source, tags  # noqa: E402
 from tools.exam import bank  # noqa: E402
 from tools.notes import PAGE as NOTES  # noqa: E402
+from tools.plain import on_site, plain, text  # noqa: E402
+from tools.plain_text import Numbers, Plain  # noqa: E402
 
 SOLUTION_TEXT = re.compile(r"^(`{3,})\{(?:dropdown\} Solution|solution\})[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
+PACKED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-text.md", "holicam", "data", "book/_static")
+FIRST = """\
+# Run this cell first: it installs what the chapter needs, where it is missing.
+import importlib.util
+if importlib.util.find_spec("holicam") is None:
+    %pip install -q -r requirements.txt"""
+README = """# Holistic class activation maps: the {name}'s edition
 
+The chapters of the book as notebooks, {what}.
+In this folder, with Python 3.11 or newer:
 
-def tags(cell: dict) -> list[str]:
-    return cell["metadata"].get("tags", [])
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    .venv/bin/jupyter lab
 
+On Windows the programs lie in `.venv\\Scripts\\`.
+In VS Code, open the folder, choose a Python of 3.11 or newer as the kernel and run the first cell of a chapter.
+PyTorch is large: the installation takes some minutes and, on Linux, gigabytes; nothing else is downloaded afterwards.
 
-def source(cell: dict) -> str:
-    return "".join(cell["source"])
+An exercise is a task, a cell with `answer = None`, and a check: put your answer in place of `None`, run both cells.
+The book: {site}
+"""
+WHAT = {"student": "without the solutions", "lecturer": "with open solutions, the lecturer's notes, and the exam "
+        "questions with their answers"}
 
 
 def student(notebook: dict) -> dict:
-    """A copy without solution cells and solution texts, and without the outputs that would give them away."""
+    """A copy without solution cells, solution texts, and the outputs of checks."""
     cells = []
     for cell in json.loads(json.dumps(notebook["cells"])):
         if "solution" in tags(cell):
             continue
         if cell["cell_type"] == "markdown":
-            text = SOLUTION_TEXT.sub("", source(cell)).strip("\n")
-            if not text:
+            kept = SOLUTION_TEXT.sub("", source(cell)).strip("\n")
+            if not kept:
                 continue
-            cell["source"] = text.splitlines(keepends=True)
+            cell["source"] = kept.splitlines(keepends=True)
         elif "check" in tags(cell) or "exercise" in tags(cell):
             cell["outputs"], cell["execution_count"] = [], None
         cells.append(cell)
@@ -46,18 +71,59 @@ def student(notebook: dict) -> dict:
 
 
 def lecturer(notebook: dict) -> dict:
-    """A copy in which solutions are open: no folded cells, no folded texts."""
+    """A copy in which solutions are open: no folded cells."""
     cells = json.loads(json.dumps(notebook["cells"]))
     for cell in cells:
         if "solution" in tags(cell):
-            cell["metadata"]["tags"] = [tag for tag in tags(cell) if tag != "hide-cell"]
-        if cell["cell_type"] == "markdown":
-            open_text = source(cell).replace("{dropdown} Solution", "{admonition} Solution")
-            cell["source"] = open_text.replace(":class: dropdown\n", "").splitlines(keepends=True)
+            cell["metadata"] = {"tags": [tag for tag in tags(cell) if tag != "hide-cell"]}
     return {**notebook, "cells": cells}
 
 
 EDITIONS = {"student": student, "lecturer": lecturer}
+
+
+def wheel(folder: Path, *options: str) -> Path:
+    """The package with its data as one file in `folder`, built from a copy; `options` go to pip."""
+    with tempfile.TemporaryDirectory() as copy:
+        for name in PACKED:
+            target = Path(copy) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / name, target)
+        pip = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-deps", "-q"]
+        subprocess.run([*pip, *options, "-w", str(folder), copy], check=True)
+    return next(folder.glob("holicam-*.whl"))
+
+
+def requirements(package: str) -> str:
+    """What a notebook of the folder needs: the package, what it draws with, and JupyterLab."""
+    lab = re.findall(r"^jupyter\S+", (ROOT / "requirements-lab.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    return "\n".join([f"./packages/{package}", "ipykernel>=6", *lab]) + "\n"
+
+
+def write(name: str, folder: Path, *options: str) -> None:
+    """One edition; what was in the folder goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "packages").mkdir(parents=True)
+    package = wheel(folder / "packages", *options)
+    (folder / "requirements.txt").write_text(requirements(package.name), encoding="utf-8")
+    (folder / "README.md").write_text(README.format(name=name, what=WHAT[name], site=on_site("intro", "")),
+                                      encoding="utf-8")
+    chapters = load()
+    numbers, here = Numbers.of(chapters), {c.path.stem for c in chapters}
+
+    def link(page: str, label: str) -> str:
+        return f"{page}.ipynb" if page in here else on_site(page, label)
+
+    words = Plain(numbers, link, ("Solution",) if name == "lecturer" else ())
+    for chapter in chapters:
+        made = plain(EDITIONS[name](chapter.notebook), words, FIRST)
+        (folder / chapter.path.name).write_text(text(made), encoding="utf-8")
+    if name == "lecturer":
+        (folder / "exam-with-answers.md").write_text(words(bank()) + "\n", encoding="utf-8")
+        (folder / "lecturers-notes.md").write_text(words(NOTES.read_text(encoding="utf-8")) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -65,15 +131,9 @@ def main() -> int:
         print(f"Name one edition: {' or '.join(EDITIONS)}.", file=sys.stderr)
         return 2
     name = sys.argv[1]
-    folder = ROOT / "_build" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((ROOT / "book").glob("*.ipynb")):
-        made = EDITIONS[name](json.loads(path.read_text(encoding="utf-8")))
-        (folder / path.name).write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if name == "lecturer":
-        (folder / "exam-with-answers.md").write_text(bank(), encoding="utf-8")
-        (folder / "lecturers-notes.md").write_text(NOTES.read_text(encoding="utf-8"), encoding="utf-8")
-    print(f"The {name}'s edition is in {folder.relative_to(ROOT)}/. The repository itself holds the solutions.")
+    write(name, ROOT / "_build" / name)
+    print(f"The {name}'s edition is in _build/{name}/, whole: pack the folder and hand it out. "
+          "The repository itself holds the solutions.")
     return 0
 
 

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from tools.chapters import ROOT, load
-from tools.slide_text import plain
+from tools.chapters import ROOT
 
 QUESTIONS = ROOT / "book" / "exam-questions.md"
 ANSWERS = ROOT / "teaching" / "exam-answers.md"
@@ -19,17 +18,11 @@ def sections(page: Path) -> dict[int, tuple[str, str]]:
 
 
 def bank() -> str:
-    """Every question with its answer below it, as Markdown that needs no Sphinx. A question without one raises."""
+    """Every question with its answer below it, in the book's Markdown. A question without one raises."""
     asked, answered = sections(QUESTIONS), sections(ANSWERS)
     if [(n, title) for n, (title, _) in asked.items()] != [(n, title) for n, (title, _) in answered.items()]:
         raise ValueError("Questions and answers do not have the same numbers and titles.")
-    chapters = load()
-    titles = {c.label: f"{c.number} {c.title}" for c in chapters}
-    figures = {name: f"figure {name} of chapter {c.number}" for c in chapters
-               for cell in c.notebook["cells"]
-               if (name := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"))}
     out = ["# Exam questions with answers\n", "For lecturers; change the numbers before marks depend on them.\n"]
     for number, (title, body) in asked.items():
-        out += [f"## {number}. {title}\n", plain(body, figures, titles) + "\n",
-                "### Answer\n", answered[number][1] + "\n"]
+        out += [f"## {number}. {title}\n", body + "\n", "### Answer\n", answered[number][1] + "\n"]
     return "\n".join(out)

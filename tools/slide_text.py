@@ -71,7 +71,7 @@ def _bibliography():
     return parse_file(str(ROOT / "book" / "references.bib")).entries
 
 
-def _cited(key: str, in_text: bool) -> str:
+def cited(key: str, in_text: bool) -> str:
     entry = _bibliography()[key.strip()]
     people = entry.persons["author"]
     name = " ".join(people[0].last_names) if people[0].last_names else str(people[0])
@@ -89,7 +89,7 @@ def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str
     def word(match: re.Match) -> str:
         role, shown, target = match[1], match[2], (match[3] or match[4]).strip()
         if role.startswith("cite:"):
-            said = "; ".join(_cited(key, role == "cite:t") for key in target.split(","))
+            said = "; ".join(cited(key, role == "cite:t") for key in target.split(","))
             return said if role == "cite:t" else f"({said})"
         if shown:
             return shown
