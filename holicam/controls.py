@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .floats import levelled
 from .inputs import InputExplainer
 from .ops import Target, at_least_float32
 from .settings import check_count
@@ -65,7 +66,7 @@ class SobelMap(InputExplainer):
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
         images = at_least_float32(images)
-        luminance = torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMINANCE))
+        luminance = levelled(torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMINANCE)))
         L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
         across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]
         across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]

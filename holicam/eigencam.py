@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from .capture import Captured
+from .floats import is_constant
 from .gradcam import SingleScale
 from .settings import check_flag, noise
 
@@ -47,12 +48,12 @@ def eigen_map(A: Tensor, center: bool = True) -> Tensor:
     """A v: each place's channels (B, C, h, w) along v, the first right singular vector.
 
     The rows of the matrix are places and its columns channels; `center` takes each column's mean
-    out. v comes from the smaller of the two Gram matrices, places x places or channels x channels.
-    Of the two signs, that for which M and the sum of all channels point the same way. A constant A
-    gives zeros. Returns (B, h, w).
+    out, so that a constant channel is zero. v comes from the smaller of the two Gram matrices,
+    places x places or channels x channels. Of the two signs, that for which M and the sum of all
+    channels point the same way. A constant A gives zeros. Returns (B, h, w).
     """
     (h, w), X = A.shape[-2:], A.flatten(2)  # (B, C, hw)
-    X = X - X.mean(2, keepdim=True) if center else X
+    X = (X - X.mean(2, keepdim=True)).masked_fill(is_constant(X, 2, True), 0) if center else X
     size = torch.linalg.vector_norm(X, float("inf"), (1, 2), keepdim=True)
     X = X / torch.where(size > 0, size, 1)  # or the squares of tiny numbers would vanish
     if X.shape[1] < X.shape[2]:

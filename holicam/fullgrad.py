@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from .checks import warn_where
+from .floats import extent
 from .inputs import InputExplainer, input_gradients
 from .ops import Target, at_least_float32, upsample
 from .settings import check_flag
@@ -44,11 +45,10 @@ def bias_of(module: nn.Module) -> Tensor | None:
 
 
 def psi(z: Tensor) -> Tensor:
-    """|z| stretched to [0, 1] by the extremes of each sample: (B, ...) -> (B, ...)."""
+    """|z| stretched to [0, 1] by the extremes of each sample, 0 if constant: (B, ...) -> (B, ...)."""
     z = z.abs()
-    axes = tuple(range(1, z.dim()))
-    low, high = z.amin(axes, True), z.amax(axes, True)
-    return (z - low) / (high - low + 1e-6)
+    low, span = extent(z, tuple(range(1, z.dim())), True)
+    return ((z - low) / (span + 1e-6)).masked_fill(span == 0, 0)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .floats import extent, is_constant
 from .inputs import REDUCTIONS, InputExplainer, input_gradients
 from .ops import Target, at_least_float32, one_of
 from .settings import check_count, check_flag, check_number, fill_preset, noise
@@ -125,11 +126,11 @@ class SmoothGrad(InputExplainer):
                 intermediate: bool) -> Tensor:
         clean = at_least_float32(images)
         delta = noise((self.samples, *clean.shape[1:]), self.seed, clean)  # (n, 3, H, W)
-        span = clean.amax((1, 2, 3), True) - clean.amin((1, 2, 3), True)  # (B, 1, 1, 1)
+        span = extent(clean, (1, 2, 3), True)[1]  # (B, 1, 1, 1)
         std = STD_MODES[self.std_mode](self.sigma, span)
         total = input_gradients(
             model, images, target, count=self.samples, score=self.score, chunk=self.chunk,
             points=lambda b, m: (clean[b] + std[b] * delta[m]).to(images.dtype),
             each=(lambda D, m: D.abs()) if self.abs_before_mean else None).total
         maps = REDUCTIONS[self.reduction](total / self.samples)
-        return maps - maps.mean((1, 2), True) if self.center else maps
+        return (maps - maps.mean((1, 2), True)).masked_fill(is_constant(maps, keepdim=True), 0) if self.center else maps

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import cam
+from .floats import levelled
 from .layersets import layer_set
 from .ops import SCORES, normalise, one_of, upsample
 from .passes import Ask, Call, Gather, PassExplainer
@@ -117,7 +118,7 @@ class ZoomCAM(Joint):
         return cam.hires_cam(A, G)
 
     def join(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        made = [M - M.amin((-2, -1), keepdim=True) for M in map(by_peak, maps)]
+        made = [M - M.amin((-2, -1), keepdim=True) for M in map(by_peak, map(levelled, maps))]
         best = made.pop()
         while made:  # coarse to fine
             finer = made.pop()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .floats import extent
 from .guard import guarded
 from .ops import at_least_float32, normalise, one_of
 
@@ -157,8 +158,8 @@ def low_pass(maps: Tensor, median: int = 51, mean: int = 91, clip: bool | str = 
             an affine map; "raw" is eq. 13 on the values as they are; False only stretches.
         quantize: work in 256 levels, as 8-bit image libraries do.
 
-    Returns (B, H, W), float32 or float64, in [0, 1] unless raw. A constant map, which says nothing
-    about places, gives ones. Raises ValueError. Holistic-CAM, section 3.3. Built in chapter 06.
+    Returns (B, H, W), float32 or float64, in [0, 1] unless raw; ones for a constant map, which says
+    nothing, NaN for one not finite. Raises ValueError. Holistic-CAM, section 3.3. Built in chapter 06.
     """
     return low_pass_stages(maps, median, mean, clip, quantize)[-1]
 
@@ -179,13 +180,14 @@ def low_pass_stages(maps: Tensor, median: int, mean: int, clip: bool | str,
     """What `low_pass` gives after clip, median and mean: three maps (B, H, W)."""
     check_options(median, mean, clip, quantize)
     maps = at_least_float32(maps)
-    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    low, span = extent(maps, keepdim=True)
     if clip == "raw":
-        clipped = torch.minimum(maps, (low + high) / 2)
+        clipped = torch.minimum(maps, (low + maps.amax((-2, -1), keepdim=True)) / 2)
     else:
         clipped = normalise(normalise(maps).clamp(max=0.5)) if clip else normalise(maps)
     clipped = (clipped * 255).round().byte() if quantize else clipped
     middle = median_blur(clipped, median) if median else clipped
     smooth = box_blur(middle, mean) if mean else middle
     stages = (x.to(maps.dtype) / 255 if quantize else x for x in (clipped, middle, smooth))
-    return tuple(torch.where(high > low, x, torch.ones_like(x)) for x in stages)
+    known = span.isfinite()  # bytes know no NaN
+    return tuple(torch.where(known, torch.where(span == 0, 1, x), torch.nan) for x in stages)

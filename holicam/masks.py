@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .capture import Captured
+from .floats import is_constant, levelled
 from .guard import guarded
 from .ops import Target, normalise, one_of, select_score
 from .stream import stream
@@ -50,8 +51,10 @@ def keep_and_drop(x: Tensor, u: Tensor, variant: Tensor, channel: Tensor) -> Ten
 def percentile(maps: Tensor, low: float = 0.1, high: float = 99.9) -> Tensor:
     """clip((x - q_low) / max(q_high, 1e-12), 0, 1) of each map (n, h, w), as Poly-CAM's code has it.
 
-    It divides by the high percentile, not by the range. Quantiles interpolate linearly.
+    It divides by the high percentile, not by the range; a constant map becomes zeros. Quantiles
+    interpolate linearly.
     """
+    maps = levelled(maps)
     ranked = maps.flatten(1).sort(1).values  # (n, h w); torch.quantile refuses large tensors
     last = ranked.shape[1] - 1
 
@@ -79,7 +82,7 @@ def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after",
     """
     one_of("stretch", stretch, STRETCH)
     before, after = STRETCH[stretch]
-    dead = (maps.amax((1, 2)) == maps.amin((1, 2)))[:, None, None]  # enlarging rounds
+    dead = is_constant(maps, keepdim=True)
     maps = maps if before is None else before(maps)
     if tuple(maps.shape[-2:]) != tuple(size):
         maps = F.interpolate(maps[:, None], tuple(size), mode="bilinear",
@@ -88,8 +91,8 @@ def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after",
 
 
 def live_channels(A: Tensor) -> Tensor:
-    """(B, C): the channels that are not constant. Asked on their own grid, where it is exact."""
-    return A.amax((2, 3)) > A.amin((2, 3))
+    """(B, C): the channels that are not constant. Asked on their own grid, before enlarging rounds."""
+    return ~is_constant(A)
 
 
 @guarded

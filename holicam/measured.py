@@ -23,9 +23,6 @@ from .pairs import region
 if TYPE_CHECKING:
     from .evaluate import Plan
 
-# Probabilities near 1 are 6e-8 apart in float32 and a forward rounds many times: ranks of changes
-# below this are ranks of rounding.
-ROUNDING = 1e-6
 NO_CHANGE = "no part changes the score"
 
 
@@ -121,6 +118,6 @@ def _parts(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor,
         return {}
     both = "shapley-faithfulness" in names
     run = interventions(model, images, maps, target, truths=("change", "shapley") if both else "change", **options)
-    still = run.change.abs().nan_to_num().amax(1) <= ROUNDING if run.change.shape[1] else run.part.isnan()
-    part = Values(protocol, run.part.masked_fill(still, torch.nan), notes=[NO_CHANGE if s else "" for s in still])
+    still = run.still if run.change.shape[1] else run.part.isnan()
+    part = Values(protocol, run.part, notes=[NO_CHANGE if s else "" for s in still])
     return {"part-faithfulness": part} | ({"shapley-faithfulness": Values(protocol, run.shapley)} if both else {})

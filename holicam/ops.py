@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .floats import at_least_float32, extent
 from .outputs import Whole
 
 # The last is given the logits, or the whole output of a network that does not say which they are.
@@ -26,20 +27,15 @@ def one_of(name: str, value: object, choices: Iterable[object]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """float64 stays float64, everything else becomes float32 (a float16 squared gradient is 0)."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
 def normalise(maps: Tensor) -> Tensor:
     """Stretch each map to [0, 1] over its last two axes; a constant map becomes zeros.
 
     Args: maps (..., H, W), any sign. Returns the same shape, float32 or float64. NaN stays NaN.
-    Built in chapter 01.
+    Constant is meant up to rounding, see `floats`. Built in chapter 01.
     """
     maps = at_least_float32(maps)
-    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    return torch.where(high == low, torch.zeros_like(maps), (maps - low) / (high - low))
+    low, span = extent(maps, keepdim=True)
+    return torch.where(span == 0, torch.zeros_like(maps), (maps - low) / span)
 
 
 def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
@@ -56,6 +52,8 @@ def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
         return maps
     if maps.dim() == 3:
         return upsample(maps[:, None], size)[:, 0]
+    if maps.shape[-2:] == (1, 1):
+        return maps.repeat(1, 1, *size)  # the interpolation would round
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 

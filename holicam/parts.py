@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .plan import ConfigError, differences
+from .plan import ConfigError, differences, same
 
 COLUMNS = {"run": "string", "dataset": "string", "split": "string", "image": "string", "network": "string",
            "weights": "string", "layer": "string", "explainer": "string", "settings": "string", "preset": "string",
@@ -83,6 +83,14 @@ def open_run(out: Path, manifest: Mapping[str, object]) -> str:
 def part_path(out: Path, unit_name: str) -> Path:
     """Where the rows of a unit lie."""
     return out / "parts" / f"{unit_name}.parquet"
+
+
+def same_rows(one, other) -> bool:
+    """Whether two tables hold the same rows in the same order: schema and values, NaN being equal to NaN.
+
+    `Table.equals` calls two rows different where both say that a value is unknown.
+    """
+    return one.schema.equals(other.schema) and same(one.to_pylist(), other.to_pylist())
 
 
 def merge(out: Path, expected: Iterable[tuple[str, ...]]):

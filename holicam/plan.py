@@ -196,4 +196,13 @@ def differences(old: object, new: object, path: str = "") -> list[str]:
         for key in sorted({*old, *new}):
             found += differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         return found
-    return [] if old == new else [f"{path}: {old!r} became {new!r}"]
+    return [] if same(old, new) else [f"{path}: {old!r} became {new!r}"]
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two JSON values, or lists of result rows, are equal; a value that is unknown, NaN, equals another."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (isinstance(one, float) and isinstance(other, float) and one != one and other != other)

@@ -14,9 +14,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+
+from .floats import levelled, rounding
 
 EVIDENCE, SIGNED = "magma", "RdBu_r"
 INK, CARD, GRID = "#23252b", "#fcfcfa", "#d9d9d4"
@@ -130,6 +133,8 @@ def _scaled(
     def limits(group: list[np.ndarray]) -> tuple[float, float]:
         low, high = min(float(m.min()) for m in group), max(float(m.max()) for m in group)
         top = max(-low, high)
+        if len(group) > 1 and high - low <= rounding(torch.float32) * top:
+            high = low  # constant each, and all of them the same
         return (-top, top) if signed else (low, high)
 
     def relative(m: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -217,14 +222,15 @@ def _array(values: Any) -> np.ndarray:
 
 
 def _map(values: Any, name: str) -> np.ndarray:
-    """(h, w) floats; a leading axis of one is dropped."""
+    """(h, w) float64; a leading axis of one is dropped, and a map that is constant up to rounding is exactly so."""
     m = _array(values)
     m = m[0] if m.ndim == 3 and len(m) == 1 else m
     if m.ndim != 2:
         raise ValueError(f"map {name!r} must have shape (h, w); got {m.shape}.")
     if not np.isfinite(m).all():
         raise ValueError(f"map {name!r} holds NaN or infinity; a map must be finite.")
-    return m.astype(np.float64)
+    m = m.astype(np.float32 if m.dtype in (np.float16, np.float32) else np.float64)
+    return levelled(torch.tensor(m)).double().numpy()
 
 
 def _rgb(image: Any) -> np.ndarray:

@@ -110,12 +110,13 @@ def pge(A, G, **options):
     return element_map(A, lambda *at: a[at] * max(G[at], 0.0))
 
 
-def normalise(M):
+def normalise(M, rounding=64 * 2.0**-52):
     out = np.zeros(M.shape)
     for b in range(M.shape[0]):
         low, high = M[b].min(), M[b].max()
         for i, j in places(M):
-            out[b, i, j] = (M[b, i, j] - low) / (high - low) if high > low else 0.0
+            constant = high - low <= rounding * max(-low, high)
+            out[b, i, j] = 0.0 if constant else (M[b, i, j] - low) / (high - low)
     return out
 
 

@@ -31,6 +31,7 @@ async function pixels(url, width, height) {
 // What a map is on its own scale: 0..1 between its extremes, or -1..1 about zero; and its raw values.
 function unpack(entry, sprite, signed) {
   const raw = new Float64Array(entry.w * entry.h), scaled = new Float64Array(raw.length);
+  // Whether a map is constant up to rounding was settled when it was stored: then its ends are equal.
   const top = Math.max(-entry.min, entry.max), constant = entry.max === entry.min;
   let sum = 0;
   for (let i = 0; i < raw.length; i++) {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
+from ..floats import extent, rounding
 from ..plot import _array, _map, _rgb
 from ..settings import check_number
 
@@ -105,6 +107,15 @@ def _entries(nested: Mapping[str, Mapping[str, Any]], random: bool):
             for layer, values in layers.items():
                 m = _map(values, ", ".join(filter(None, (target, method, str(layer)))))
                 yield Entry(target, method, str(layer), random, reduced(m), m.shape)
+
+
+def ends(m: np.ndarray) -> tuple[float, float]:
+    """The least and the largest value of (h, w): equal where it is constant up to rounding, which an average of
+    blocks may leave, and a largest of 0 where no value is positive by more than that.
+    """
+    low, span = (float(x) for x in extent(torch.from_numpy(np.ascontiguousarray(m))))
+    high = low + span if span == 0 else float(m.max())
+    return low, 0.0 if low < 0 and abs(high) <= rounding(torch.float64) * -low else high
 
 
 def reduced(m: np.ndarray) -> np.ndarray:

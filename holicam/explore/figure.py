@@ -37,7 +37,7 @@ def relative(m: np.ndarray, signed: bool) -> np.ndarray:
     if signed:
         top = np.abs(m).max()
         return m / top if top > 0 else np.zeros_like(m)
-    low, high = m.min(), m.max()
+    low, high = data.ends(m)
     return (m - low) / (high - low) if high > low else np.zeros_like(m)
 
 

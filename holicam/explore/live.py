@@ -190,7 +190,7 @@ class Panel(widgets.VBox):
 def read(m: np.ndarray, row: int, column: int, threshold: float, signed: bool) -> str:
     """What the page says of a cell and of what lies above the threshold."""
     size = np.abs(figure.relative(m, signed))
-    mass = np.abs(m) if signed else m.clip(min=0)
+    mass = np.abs(m) if signed else m.clip(min=0, max=max(0.0, data.ends(m)[1]))
     above = size >= threshold
     share = mass[above].sum() / mass.sum() if mass.sum() > 0 else 0.0
     return (f"Row {row + 1} of {m.shape[0]}, column {column + 1} of {m.shape[1]}: "

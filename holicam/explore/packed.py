@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .data import Content
+from .data import Content, ends
 
 SPRITE_WIDTH = 256
 QUALITY = 88  # of the photograph: a JPEG of 224 pixels has about 15 kB
@@ -26,7 +27,7 @@ QUALITY = 88  # of the photograph: a JPEG of 224 pixels has about 15 kB
 
 def quantised(m: np.ndarray) -> tuple[np.ndarray, float, float]:
     """(h, w) -> bytes, and the values of byte 0 and byte 255; a constant map is all zeros."""
-    low, high = float(m.min()), float(m.max())
+    low, high = ends(m)
     bits = np.zeros(m.shape, np.uint8) if high == low else np.round(255 * (m - low) / (high - low)).astype(np.uint8)
     return bits, low, high
 
@@ -42,8 +43,8 @@ def pack(content: Content) -> tuple[dict[str, Any], np.ndarray]:
             x, y, shelf = 0, y + shelf, 0
         placed.append((x, y, bits))
         rows.append({"target": entry.target, "method": entry.method, "layer": entry.layer, "random": entry.random,
-                     "x": x, "y": y, "w": w, "h": h, "grid": list(entry.grid), "min": _short(low),
-                     "max": _short(high)})
+                     "x": x, "y": y, "w": w, "h": h, "grid": list(entry.grid), "min": _short(low, low, high),
+                     "max": _short(high, low, high)})
         x, shelf = x + w, max(shelf, h)
     sprite = np.zeros((y + shelf, SPRITE_WIDTH), np.uint8)
     for x, y, bits in placed:
@@ -56,9 +57,13 @@ def pack(content: Content) -> tuple[dict[str, Any], np.ndarray]:
     return manifest, sprite
 
 
-def _short(value: float) -> float:
-    """Five digits: more than a byte's step tells, and short in a file."""
-    return float(f"{value:.5g}")
+def _short(value: float, low: float, high: float) -> float:
+    """Five digits: more than a byte's step tells, and short in a file; more where the two ends share some.
+
+    So the ends are equal in the file only where the map is constant: a page need not ask that again.
+    """
+    shared = math.log10(max(-low, high) / (high - low)) if high > low else 0
+    return float(f"{value:.{5 + (math.ceil(shared) if shared > 2 else 0)}g}")
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..floats import rounding
 from ..guard import guarded
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
@@ -86,7 +87,9 @@ def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target =
                                score=protocol.score, chunk=chunk, clean=target is None)
     scores = dict(zip(sides, scores.view(len(sides), size), strict=True))
     area, unknown = weights.mean((1, 2)).to(scores[sides[0]].dtype), unknown_maps(degenerate, stretch)
-    below = {"positive": area, "negative": 1 - area}
+    # A map of ones leaves nothing out, whatever its mean rounds to.
+    rest = (1 - area).masked_fill(weights.amin((1, 2)) >= 1 - rounding(weights.dtype), 0)
+    below = {"positive": area, "negative": rest}
     found = {side: torch.where((below[side] > 0) & ~unknown, score / below[side].clamp(min=FLOOR),
                                torch.nan) for side, score in scores.items()}
     lifted = [(below[side] > 0) & (below[side] < FLOOR) for side in sides]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..floats import positive_part
 from ..guard import guarded
 from ..ops import Target, at_least_float32, normalise, one_of
 from .protocols import Protocol, protocol_of
@@ -80,7 +81,7 @@ def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor
     region, inside = region_of(maps, masks, boxes)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     values = at_least_float32(maps.detach())
-    values = (normalise(values) if positive == "minmax" else values.relu()).flatten(1)  # (B, N)
+    values = (normalise(values) if positive == "minmax" else positive_part(values)).flatten(1)  # (B, N)
     inside, best = inside.flatten(1), ranking.ranks.flatten(1) < top
     empty = ~inside.any(1)
     flat = ranking.degenerate != DEGENERATE.index("none")

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..capture import check_call
+from ..floats import is_constant, rounding
 from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
 from ..stream import check_chunk, stream
@@ -41,8 +42,9 @@ TRUTHS = ("change", "shapley")
 class Interventions:
     """One run. faithfulness to the change and to the Shapley values, part and shapley, (B,), NaN
     where the map is degenerate, fewer than two parts can be seen, or all masses or truths are
-    equal; parts, per image its regions' names; mass, change, values (B, R), NaN beyond an image's
-    own regions; target as resolved; degenerate as in `ranking.Ranking`. None for what was not run.
+    equal up to rounding; parts, per image its regions' names; mass, change, values (B, R), NaN
+    beyond an image's own regions; still (B,) bool, no part alone changes the score; target as
+    resolved; degenerate as in `ranking.Ranking`. None for what was not run.
     """
 
     part: Tensor | None
@@ -51,6 +53,7 @@ class Interventions:
     mass: Tensor = field(repr=False)
     change: Tensor | None = field(repr=False)
     values: Tensor | None = field(repr=False)
+    still: Tensor
     target: Tensor | Callable[[Tensor], Tensor]
     degenerate: Tensor
 
@@ -114,10 +117,28 @@ def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target
     mass = _mass(maps, found, most)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     unknown = degenerate != DEGENERATE.index("none")
+    still = _is_rounding(change, value, protocol)
+
+    def faithfulness(truth: Tensor, no_truth: Tensor) -> Tensor:
+        return spearman(mass, truth).masked_fill(unknown | no_truth, torch.nan)
+
     return Interventions(
-        part=spearman(mass, change).masked_fill(unknown, torch.nan) if "change" in truths else None,
-        shapley=spearman(mass, values).masked_fill(unknown, torch.nan) if exact else None,
-        parts=parts, mass=mass, change=change, values=values, target=target, degenerate=degenerate)
+        part=faithfulness(change, still) if "change" in truths else None,
+        shapley=faithfulness(values, _is_rounding(values, value, protocol)) if exact else None,
+        parts=parts, mass=mass, change=change, values=values, still=still, target=target,
+        degenerate=degenerate)
+
+
+def _is_rounding(truth: Tensor, value: Tensor, protocol: Protocol) -> Tensor:
+    """(B,): no truth (B, R) is more than the rounding of the scores (B, 2 ** R) it is a difference of.
+
+    Ranks of such truths would be ranks of rounding. A probability near 1 is 6e-8 from the next
+    float32 and a forward rounds many times, so an eighth of `floats.rounding`, 1e-6 in float32, is
+    the limit: of 1 for probabilities, of the largest score for others.
+    """
+    largest = 1 if protocol.score == "prob" else value.nan_to_num().abs().amax(1)
+    most = truth.nan_to_num().abs().amax(1) if truth.shape[1] else truth.new_full((len(truth),), torch.nan)
+    return most <= rounding(value.dtype) / 8 * largest
 
 
 def _shapley(value: Tensor, counts: Sequence[int], most: int) -> Tensor:
@@ -148,13 +169,21 @@ def _mass(maps: Tensor, found: list[dict[str, Tensor]], most: int) -> Tensor:
 def spearman(a: Tensor, b: Tensor) -> Tensor:
     """(B,): the rank correlation of short rows (B, R), ties at their mean rank, NaN left out.
 
-    NaN where fewer than two are left or one side is constant.
+    NaN where fewer than two are left or one side is constant up to rounding.
     """
     valid = ~(a.isnan() | b.isnan())
-    first, second = (_mean_ranks(x, valid) for x in (a, b))
+    first, second = (_mean_ranks(_level(x, valid), valid) for x in (a, b))
     count = valid.sum(1, keepdim=True)
     first, second = ((x - x.sum(1, keepdim=True) / count) * valid for x in (first, second))
     return (first * second).sum(1) / ((first**2).sum(1) * (second**2).sum(1)).sqrt()
+
+
+def _level(x: Tensor, valid: Tensor) -> Tensor:
+    """x (B, R) with one value in the rows whose valid values are constant up to rounding."""
+    if not x.shape[1]:
+        return x
+    filled = torch.where(valid, x, torch.where(valid, x, -torch.inf).amax(1, True))
+    return torch.where(is_constant(filled, 1, True), filled[:, :1], x)
 
 
 def _mean_ranks(x: Tensor, valid: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..floats import levelled
 from ..guard import guarded
 from ..ops import Target, at_least_float32
 from ..settings import check_number
@@ -68,7 +69,7 @@ def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
     protocol = protocol_of(protocol)
     region, inside = region_of(maps, masks, boxes)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
-    width, values = maps.shape[-1], at_least_float32(maps.detach()).flatten(1)
+    width, values = maps.shape[-1], levelled(at_least_float32(maps.detach()).flatten(1), 1)
     first = ranking.ranks.flatten(1).argmin(1)  # (B,) the pixel of rank 0
     u, v = first % width, first // width
     rows, columns = (torch.arange(n, device=maps.device) for n in maps.shape[1:])

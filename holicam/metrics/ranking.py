@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..floats import levelled
 from ..ops import at_least_float32, normalise, one_of
 
 TIES = ("hash", "raster", "reverse_raster", "noise")
@@ -34,8 +35,9 @@ class Ranking:
 
     ranks (B, H, W) int32, 0 for the most relevant pixel; degenerate (B,) int8, a place in
     DEGENERATE; tie_fraction (B,), the share of pixels whose value occurs more than once;
-    zero_fraction (B,), the share of exact zeros. A map that holds NaN or infinite values is ranked
-    as a constant one, and its fractions are NaN.
+    zero_fraction (B,), the share of exact zeros. A map that is constant up to rounding (`floats`) is
+    ranked as a constant one, and so is one that holds NaN or infinite values; the fractions of the
+    latter are NaN.
     """
 
     ranks: Tensor
@@ -71,7 +73,7 @@ def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0,
         first = int(finite.logical_not().nonzero()[0])
         raise ValueError(f"map {first} holds NaN or infinite values: mend it, or give "
                          "on_nan='record' to have it recorded as degenerate")
-    flat = torch.where(finite[:, None], flat, torch.zeros_like(flat))
+    flat = levelled(torch.where(finite[:, None], flat, torch.zeros_like(flat)), 1)
     values, order = _sort(flat, maps, words, tie, seed)
     places = torch.arange(flat.shape[1], device=flat.device, dtype=torch.int32)
     ranks = torch.empty_like(order, dtype=torch.int32).scatter_(1, order, places.expand_as(order))

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..floats import levelled
 from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
 from ..settings import check_number
@@ -105,7 +106,8 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
     batch, kinds = len(images), 2 * len(ratios)  # input k of an image: MoRF at each t, then LeRF
     pixels = maps[0].numel()
     gone = torch.tensor([int(t * pixels + 0.5) for t in ratios] * 2, device=maps.device)
-    cut = _cuts(maps, ratios) if counts == "percentile" else None  # (B, 2 T)
+    level = levelled(at_least_float32(maps.detach()))
+    cut = _cuts(level, ratios) if counts == "percentile" else None  # (B, 2 T)
     noises = keys(ids, batch, "road", kinds, protocol.seed)  # B 2 T
     amount = images.new_tensor([noise / d for d in DEVIATION] if space == "rgb" else [noise] * 3)
     share = at_least_float32(maps.new_zeros(batch * kinds))
@@ -118,7 +120,7 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
             order = torch.where(least[:, None, None], pixels - 1 - order, order)
             removed = order < gone[kind][:, None, None]  # (n, H, W)
         else:
-            value = torch.where(least[:, None, None], -maps[owner], maps[owner])
+            value = torch.where(least[:, None, None], -level[owner], level[owner])
             removed = value >= cut[owner, kind][:, None, None]
         share[numbers] = removed.flatten(1).to(share.dtype).mean(1)
         filled = impute(images[owner], removed, tolerance=tolerance)
@@ -147,7 +149,7 @@ def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
 
 def _cuts(maps: Tensor, ratios: tuple[float, ...]) -> Tensor:
     """(B, 2 T): the percentile that a value must reach to be removed, of the map and its mirror."""
-    values = at_least_float32(maps.detach()).flatten(1)
+    values = maps.flatten(1)
     at = torch.tensor([1 - t for t in ratios], dtype=values.dtype, device=values.device)
     return torch.cat([values.quantile(at, 1).T, (-values).quantile(at, 1).T], 1)
 

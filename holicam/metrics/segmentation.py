@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..floats import is_constant, levelled, positive_part, rounding
 from ..guard import guarded
 from ..ops import Target, at_least_float32
 from .energy import region_of
@@ -79,8 +80,8 @@ def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Te
     check_maps(maps, images)
     region, inside = region_of(maps, masks, boxes)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
-    values, inside = at_least_float32(maps.detach()).flatten(1), inside.flatten(1)  # (B, N)
-    cut = values.mean(1, keepdim=True) if threshold == "mean" else threshold if number else 0
+    values, inside = levelled(at_least_float32(maps.detach())).flatten(1), inside.flatten(1)  # (B, N)
+    cut = _mean(values) if threshold == "mean" else threshold if number else 0
     above = values > cut
     unknown = (degenerate != DEGENERATE.index("none")) | ~inside.any(1)
 
@@ -94,6 +95,11 @@ def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Te
                         iou=known(both.to(values.dtype) / either), outside_inside=known(_ratio(values, inside)),
                         predicted=above.to(values.dtype).mean(1), degenerate=degenerate,
                         region=region)
+
+
+def _mean(values: Tensor) -> Tensor:
+    """(B, 1); of a constant map its value, which a sum over its pixels would miss by some rounding."""
+    return torch.where(is_constant(values, 1, True), values[:, :1], values.mean(1, keepdim=True))
 
 
 def average_precision(values: Tensor, inside: Tensor) -> Tensor:
@@ -113,8 +119,10 @@ def average_precision(values: Tensor, inside: Tensor) -> Tensor:
 
 def _ratio(values: Tensor, inside: Tensor) -> Tensor:
     """(B,) mean of the positive part outside over inside; x / 0 is infinite, 0 / 0 NaN."""
-    energy = values.relu()
+    energy = positive_part(values, 1)
     within, without = (energy * inside).sum(1), (energy * ~inside).sum(1)
+    nothing = (energy * inside).amax(1) <= rounding(values.dtype) * energy.amax(1)
+    within = within.masked_fill(nothing, 0)
     return (without / (~inside).sum(1)) / (within / inside.sum(1))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import toyland
+from ..floats import positive_part
 from ..ops import at_least_float32
 
 MOST = 8  # regions of an image at most: 2 ** 8 redrawn images for a Shapley value
@@ -67,5 +68,5 @@ def regions(truth: toyland.Batch) -> dict[str, Tensor]:
 
 def energy_share(maps: Tensor, masks: Tensor) -> Tensor:
     """(B,): the share of a map's positive part inside a mask (B, H, W); NaN if it has none."""
-    energy = at_least_float32(maps.detach()).relu()
+    energy = positive_part(at_least_float32(maps.detach()))
     return (energy * masks).sum((1, 2)) / energy.sum((1, 2))

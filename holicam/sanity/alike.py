@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..floats import is_constant
 from ..ops import at_least_float32, normalise
 
 
@@ -128,9 +129,8 @@ def similarities(a: Tensor, b: Tensor, measures: Iterable[str] = MEASURES) -> di
 
 
 def degenerate(maps: Tensor) -> Tensor:
-    """(B,) bool: constant, or not finite."""
-    flat = maps.flatten(1)
-    return (flat.amin(1) == flat.amax(1)) | ~flat.isfinite().all(1)
+    """(B,) bool: constant up to rounding, or not finite."""
+    return is_constant(maps) | ~maps.flatten(1).isfinite().all(1)
 
 
 def _where_defined(a: Tensor, b: Tensor, value: Tensor) -> Tensor:
