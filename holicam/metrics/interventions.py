@@ -136,7 +136,7 @@ def _is_rounding(truth: Tensor, value: Tensor, protocol: Protocol) -> Tensor:
     float32 and a forward rounds many times, so an eighth of `floats.rounding`, 1e-6 in float32, is
     the limit: of 1 for probabilities, of the largest score for others.
     """
-    largest = 1 if protocol.score == "prob" else value.nan_to_num().abs().amax(1)
+    largest = 1 if protocol.score != "logit" else value.nan_to_num().abs().amax(1)
     most = truth.nan_to_num().abs().amax(1) if truth.shape[1] else truth.new_full((len(truth),), torch.nan)
     return most <= rounding(value.dtype) / 8 * largest
 
