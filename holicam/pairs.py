@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from .datasets import Dataset, Raw
-from .datasets.items import BROKEN, Reader
+from .datasets.items import NOT_ITS_FAULT, Reader
 from .metrics.energy import boxes_to_masks
 from .plan import ConfigError
 
@@ -46,6 +46,10 @@ class PairReader:
             boxes=None if own is None else raw.boxes[own], box_targets=None if own is None else raw.box_targets[own],
             masks=None if raw.masks is None else raw.masks[k:k + 1])  # fmt: skip
         return replace(only, notes=(*raw.notes, MARK + self._subset(image, only, len(raw.targets) > 1)))
+
+    def place(self, name: str) -> object:
+        """The picture's file, where the data set's reader tells it."""
+        return getattr(self.read, "__wrapped__", self.read).place(name.rpartition("#")[0] or name)
 
     def _subset(self, image: str, only: Raw, others: bool) -> str:
         if any(only.difficult):
@@ -81,7 +85,9 @@ def pairs_of(dataset: Dataset, difficult: str = "") -> Dataset:
     for name in dataset.ids:
         try:
             ids += [f"{name}#{target}" for target in classes(name)]
-        except BROKEN:
+        except NOT_ITS_FAULT:
+            raise
+        except Exception:  # what is wrong is said when the item is read
             ids.append(name)
     return replace(dataset, ids=tuple(ids), read=PairReader(read, listed))
 
@@ -94,6 +100,8 @@ def listed_pairs(path: Path, classes: int) -> dict[str, frozenset[int]]:
         if name and (len(flags) != classes or not set(flags) <= {"0", "1"}):
             raise ConfigError(f"{path}, line {number}: expected an image's name and {classes} flags, 0 or 1; got "
                               f"{len(flags)}")
+        if name and name in found:
+            raise ConfigError(f"{path}, line {number}: {name!r} is listed a second time: each image stands there once")
         found[name] = frozenset(k for k, flag in enumerate(flags) if flag == "1")
     found.pop("", None)
     return found

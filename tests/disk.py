@@ -87,7 +87,7 @@ def coco(root: Path) -> list[str]:
     for i, name in enumerate(names):
         save(root / "val2014" / f"{name}.jpg", picture(100, 60, (20, 10, 60, 40), seed=i))
     square = [20, 10, 60, 10, 60, 40, 20, 40]
-    runs = [60 * 50 + 5, 10, 60 * 49 - 15]  # column 50, rows 5 to 14, counted down the columns
+    runs = [60 * 50 + 5, 10, 60 * 50 - 15]  # column 50, rows 5 to 14, counted down the columns
     things = [{"image_id": 42, "category_id": 18, "bbox": [20, 10, 40, 30], "segmentation": [square], "iscrowd": 0},
               {"image_id": 42, "category_id": 1, "bbox": [50, 5, 1, 10], "iscrowd": 1,
                "segmentation": {"counts": runs, "size": [60, 100]}},

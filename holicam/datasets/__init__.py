@@ -4,7 +4,9 @@
     for batch in hc.datasets.batches(data.sample(500, seed=0), 16):
         batch.images, batch.target, batch.boxes, batch.masks, batch.skipped
 
-Nothing is downloaded: a set that is missing says what was looked for, where, and how to get it.
+Nothing is downloaded: a set that is missing says what was looked for, where, and how to get it. A
+list that cannot be right (an image twice, a path out of the folder, a label that is no class) is
+refused with file and line; one image that cannot be used is skipped with file and reason.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import difflib
 from collections.abc import Callable, Mapping
 
 from .batches import Batch, batches, collate
+from .checks import check_labels
 from .coco import coco2014
 from .folders import image_folder, mura
 from .imagenet import imagenet
-from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError
+from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError, WrongDataError
 from .pascal import voc2007
 from .presets import Preset, preset_of, presets
 from .segmentation import imagenet_segmentation
@@ -24,9 +27,9 @@ from .small import caltech101, oxford_pet
 from .worlds import toyland
 
 __all__ = [
-    "Batch", "Dataset", "Item", "MissingDataError", "Preset", "Raw", "Skipped", "UnreadableError", "batches",
-    "caltech101", "coco2014", "collate", "image_folder", "imagenet", "imagenet_segmentation", "load", "mura",
-    "oxford_pet", "preset_of", "presets", "registry", "toyland", "voc2007",
+    "Batch", "Dataset", "Item", "MissingDataError", "Preset", "Raw", "Skipped", "UnreadableError", "WrongDataError",
+    "batches", "caltech101", "check_labels", "coco2014", "collate", "image_folder", "imagenet",
+    "imagenet_segmentation", "load", "mura", "oxford_pet", "preset_of", "presets", "registry", "toyland", "voc2007",
 ]
 
 registry: Mapping[str, Callable[..., Dataset]] = {

@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL.Image import fromarray
 
 from ..photos import PhotoError, read_photo
-from .files import PICTURES, first, read_picture, whole
-from .items import Dataset, MissingDataError, Raw, UnreadableError
+from .files import PICTURES, below, each_once, first, folder_of, lines, read_picture, whole
+from .items import Dataset, MissingDataError, Raw, UnreadableError, WrongDataError
 from .presets import Preset, preset_of
 
 
@@ -26,9 +26,13 @@ class FolderReader:
     root: Path
     labels: dict[str, int]
 
+    def place(self, name: str) -> Path:
+        """The picture's file."""
+        return self.root / name
+
     def __call__(self, name: str) -> Raw:
         try:
-            rgb = read_photo(self.root / name)
+            rgb = read_photo(self.place(name))
         except PhotoError as error:
             raise UnreadableError(str(error)) from None
         return Raw(fromarray(rgb.numpy()), (self.labels[name],) if name in self.labels else ())
@@ -38,22 +42,39 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
     """All JPEG, PNG, BMP, WebP and TIFF files below a folder, in order of their paths.
 
     Where every picture lies one folder deep, that folder's name is its class; `classes` gives their
-    numbers, else they are numbered by the alphabet. Otherwise there are no labels.
+    numbers, else they are numbered by the alphabet. Otherwise there are no labels. A link is followed
+    wherever it points; one that points nowhere is an item that cannot be read.
 
-    Raises MissingDataError, ValueError (a folder that is not among `classes`).
+    Raises MissingDataError, ValueError: a folder that is not among `classes`, a class given twice, a
+    picture that does not lie in a class's folder where `classes` are given.
     """
-    root = Path(root).expanduser()
-    found = sorted(p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    root = folder_of(root)
+    found = sorted(p.relative_to(root) for p in root.rglob("*")
+                   if p.suffix.lower() in PICTURES and (p.is_file() or not p.exists()))
     if not found:
         raise MissingDataError(f"Pictures were not found: looked for {', '.join(PICTURES)} below {root}; "
                                "name a folder that holds some.")
-    names, labels = tuple(classes or ()), {}
-    if all(len(path.parts) == 2 for path in found):
+    names, labels = _class_names(classes), {}
+    loose = [path for path in found if len(path.parts) != 2]
+    if not loose:
         names = names or tuple(sorted({path.parts[0] for path in found}))
         if unknown := {path.parts[0] for path in found} - set(names):
             raise ValueError(f"{root} has a folder {min(unknown)!r}, which is not among the {len(names)} classes given")
         labels = {path.as_posix(): names.index(path.parts[0]) for path in found}
+    elif names:
+        raise ValueError(f"{root / loose[0]} does not lie in the folder of one of the {len(names)} classes given: every"
+                         " picture must lie one folder deep, or leave out classes")
     return Dataset("folder", names, tuple(p.as_posix() for p in found), FolderReader(root, labels), preset_of(preset))
+
+
+def _class_names(classes: Sequence[str] | None) -> tuple[str, ...]:
+    """The names, each given once. Raises ValueError, TypeError."""
+    if isinstance(classes, str):
+        raise TypeError(f"classes must be a list of names; got {classes!r}")
+    names = tuple(classes or ())
+    if len(set(names)) < len(names):
+        raise ValueError(f"classes has {next(n for n in names if names.count(n) > 1)!r} twice: each has one number")
+    return names
 
 
 HOW_MURA = "request MURA v1.1 at stanfordmlgroup.github.io/competitions/mura and unpack it there"
@@ -66,9 +87,22 @@ class MuraReader:
     root: Path
     decoder: str
 
+    def place(self, name: str) -> Path:
+        """The picture's file."""
+        return self.root / name
+
     def __call__(self, name: str) -> Raw:
-        image = read_picture(self.root / name, self.decoder)
+        image = read_picture(self.place(name), self.decoder)
         return Raw(image, (int(Path(name).parent.name.endswith("_positive")),))
+
+
+def _study(name: str, place: str) -> str:
+    """The name, whose folders say part and label. Raises WrongDataError."""
+    parts = Path(below(name, place)).parts
+    if len(parts) != 5 or not parts[3].endswith(("_positive", "_negative")):
+        raise WrongDataError(f"{place}: expected a path such as valid/XR_WRIST/patient11185/study1_positive/image1.png,"
+                             f" whose study is positive or negative; got {name[:80]!r}")
+    return name
 
 
 def mura(root: str | Path, preset: str | Preset = "std", *, split: str = "valid", part: str | None = None,
@@ -79,16 +113,18 @@ def mura(root: str | Path, preset: str | Preset = "std", *, split: str = "valid"
         split: "valid" (3,197 images) or "train" (36,808).
         part: "WRIST", "ELBOW", ... for that part alone.
 
-    Raises MissingDataError, ValueError.
+    Raises MissingDataError, ValueError; WrongDataError, which is both, with file and line: an image
+    listed twice, one outside the folder, one whose study is neither positive nor negative.
     """
     counts, chosen = {"valid": 3197, "train": 36_808}, preset_of(preset)
     if split not in counts:
         raise ValueError(f"split must be 'valid' or 'train', got {split!r}")
     file = f"{split}_image_paths.csv"
     base = first(root, ("MURA-v1.1", "."), "MURA's lists of images", HOW_MURA, file)
-    listed = [line.strip() for line in (base / file).read_text().splitlines() if line.strip()]
-    ids = [name.removeprefix("MURA-v1.1/") for name in listed]
+    ids = list(each_once((place, _study(line.removeprefix("MURA-v1.1/"), place)) for place, line in lines(base / file)))
     whole(len(ids), counts[split], "listed images", base / file, HOW_MURA, partial)
+    if part is not None and not isinstance(part, str):
+        raise TypeError(f"part must be a name such as 'WRIST'; got {part!r}")
     if part is not None and not (mine := [i for i in ids if f"/XR_{part.upper()}/" in f"/{i}"]):
         parts = sorted({Path(i).parts[1].removeprefix("XR_") for i in ids})
         raise ValueError(f"MURA has no part {part!r}; there are {', '.join(parts)}")

@@ -1,8 +1,9 @@
 """What a data set gives: items, one an image, all of the same kind whatever lies on the disk.
 
 A data set is a list of ids and a reader; the reader finds what belongs to an id, the preset turns
-image, boxes and masks by one transform into what a network sees. A picture that cannot be read is
-handed out as a `Skipped` with the reason, so that a long run records it and goes on.
+image, boxes and masks by one transform into what a network sees. An item that cannot be read, or
+whose truth does not fit its picture, is handed out as a `Skipped` with file and reason, so that a
+long run records it and goes on. What is wrong with a whole data set is said when it is loaded.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from xml.etree.ElementTree import ParseError
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from .checks import check_raw
 from .presets import Preset, apply
 
 
@@ -24,8 +25,12 @@ class MissingDataError(FileNotFoundError):
     """A data set is not there, or not whole: what was looked for, where, and how to get it."""
 
 
+class WrongDataError(MissingDataError, ValueError):
+    """A data set's list or table says what cannot be: file and line, and what would be right."""
+
+
 class UnreadableError(ValueError):
-    """One item cannot be read; the message says why."""
+    """One item cannot be read; the message names the file and says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +101,21 @@ class Skipped:
 
 
 Reader = Callable[[str], Raw]
-# What broken files raise: Pillow's kinds, our own, XML, HDF5 and arrays of a wrong shape.
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, ParseError, KeyError, IndexError, TypeError)
+NOT_ITS_FAULT = (MemoryError, ImportError)  # no item is to blame for these, so they are raised
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset(torch.utils.data.Dataset):
     """A list of images with their truth; `dataset[i]` is an `Item`, or `Skipped` with the reason.
 
-    classes: their names, in the order of the targets. ids: one name an image, unique. read: finds
-    what belongs to an id. preset: how images become what the network sees.
+    classes: their names, in the order of the targets. ids: one name an image, unique, else ValueError.
+    read: finds what belongs to an id; with a method `place(id)` it tells which file a reason must
+    name. preset: how images become what the network sees.
+
+    Whatever a reader raises makes its item a `Skipped`, and so does truth that does not fit: a target
+    that is no class, a mask of another size than the picture, boxes that are not finite or run from
+    0 to 1. Boxes that are inverted or lie outside the picture are left out, with a note. Only
+    MemoryError and ImportError are raised.
     """
 
     name: str
@@ -114,16 +124,40 @@ class Dataset(torch.utils.data.Dataset):
     read: Reader
     preset: Preset
 
+    def __post_init__(self) -> None:
+        for name in self.ids:
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"{self.name} has a file whose name is not UTF-8, {name!r}: rename it") from None
+        if len(set(self.ids)) < len(self.ids):
+            seen: set[str] = set()
+            twice = next(name for name in self.ids if name in seen or seen.add(name))
+            raise ValueError(f"{self.name} has the image {twice!r} twice: every image must have a name of its own")
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Item | Skipped:
         name = self.ids[index]
         try:
-            return finish(name, self.read(name), self.preset)
-        except BROKEN as error:
-            said = str(error) or type(error).__name__
-            return Skipped(name, said if isinstance(error, UnreadableError) else f"{name} cannot be read ({said})")
+            raw = self.read(name)
+            check_raw(raw, len(self.classes))
+            return finish(name, raw, self.preset)
+        except UnreadableError as error:
+            return Skipped(name, str(error))
+        except NOT_ITS_FAULT:
+            raise
+        except Exception as error:  # a run of days must not end at one image
+            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            return Skipped(name, f"{self._place(name)} cannot be used: {said or type(error).__name__}")
+
+    def _place(self, name: str) -> object:
+        """The file of an item where the reader knows it, else its name."""
+        try:
+            return self.read.place(name)
+        except Exception:  # what went wrong is being told already
+            return name
 
     def __iter__(self) -> Iterator[Item | Skipped]:
         return (self[i] for i in range(len(self)))
@@ -155,11 +189,18 @@ def finish(name: str, raw: Raw, preset: Preset) -> Item:
     width, height = raw.image.size
     boxes = torch.zeros(0, 4) if raw.boxes is None else raw.boxes.float().reshape(-1, 4)
     kinds = torch.zeros(len(boxes), dtype=torch.long) if raw.box_targets is None else raw.box_targets
+    real = _with_area(boxes)
     image, boxes, masks = apply(preset, raw.image, boxes, raw.masks)
-    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    notes = raw.notes
-    if not bool(kept.all()):
-        notes += (f"{int((~kept).sum())} of {len(kept)} boxes lie outside the picture",)
+    kept, notes = _with_area(boxes), raw.notes
+    if empty := int((~real).sum()):
+        notes += (f"{empty} of {len(real)} boxes are inverted or empty",)
+    if lost := int((real & ~kept).sum()):
+        notes += (f"{lost} of {len(real)} boxes lie outside the picture",)
     boxes = tv_tensors.BoundingBoxes(boxes[kept], format="XYXY", canvas_size=tuple(image.shape[-2:]))
     return Item(image, raw.targets, boxes, kinds[kept], masks, name, (height, width),
                 raw.difficult or (False,) * len(raw.targets), raw.recipe, notes)
+
+
+def _with_area(boxes: Tensor) -> Tensor:
+    """(n,) bool: x1 exceeds x0, and y1 exceeds y0."""
+    return (boxes[:, 2:] > boxes[:, :2]).all(1)

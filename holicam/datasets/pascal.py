@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import torch
+from PIL.Image import Image
 
-from .files import first_file, read_picture, whole
+from .files import each_once, first_file, known, lines, plain, read_picture, reading, whole
 from .items import Dataset, Raw, UnreadableError
 from .presets import Preset, preset_of
 
 VOC_CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
                "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")  # fmt: skip
+VOC_NUMBERS = {name: number for number, name in enumerate(VOC_CLASSES)}
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 HOW_VOC = ("unpack VOCtest_06-Nov-2007.tar from host.robots.ox.ac.uk/pascal/VOC/voc2007 there, "
            "which makes VOCdevkit/VOC2007")
@@ -33,15 +36,33 @@ class Boxed:
 
 def read_boxes(path: Path) -> tuple[tuple[int, int], list[Boxed]]:
     """((width, height), objects) of a box file. Raises UnreadableError."""
-    if not path.is_file():
-        raise UnreadableError(f"{path} is not there")
-    try:
+    with reading(path, "a box file"):
         tree = ElementTree.parse(path).getroot()
         size = int(tree.findtext("size/width")), int(tree.findtext("size/height"))
-        return size, [Boxed(thing.findtext("name"), tuple(float(thing.findtext(f"bndbox/{c}")) for c in CORNERS),
-                            thing.findtext("difficult", "0").strip() == "1") for thing in tree.iter("object")]
-    except (ElementTree.ParseError, TypeError, ValueError) as error:
-        raise UnreadableError(f"{path} cannot be read as a box file ({error})") from None
+        return size, [_boxed(thing) for thing in tree.iter("object")]
+
+
+def _boxed(thing: ElementTree.Element) -> Boxed:
+    """One <object>. Raises ValueError."""
+    corners = [thing.findtext(f"bndbox/{corner}") for corner in CORNERS]
+    if None in corners or not all(math.isfinite(float(corner)) for corner in corners):
+        raise ValueError(f"an object has the corners {corners}: four finite numbers are needed")
+    difficult = thing.findtext("difficult", "").strip() or "0"
+    if difficult not in ("0", "1"):
+        raise ValueError(f"difficult must be 0 or 1; got {difficult!r}")
+    return Boxed((thing.findtext("name") or "").strip(), tuple(map(float, corners)), difficult == "1")
+
+
+def check_file_size(path: Path, size: tuple[int, int], picture: Path, image: Image) -> None:
+    """Raise UnreadableError where a box file speaks of another size than its picture has."""
+    if size != image.size:
+        raise UnreadableError(f"{path} speaks of {size[0]} x {size[1]} pixels, {picture} has {image.size[0]} x "
+                              f"{image.size[1]}, so its boxes do not fit")
+
+
+def _kinds(path: Path, things: list[Boxed]) -> list[int]:
+    """The class of each object. Raises UnreadableError for one that is none of VOC's."""
+    return [known(thing.name, VOC_NUMBERS, path, "class", UnreadableError) for thing in things]
 
 
 @dataclass(frozen=True)
@@ -51,15 +72,20 @@ class VOCReader:
     root: Path
     decoder: str
 
+    def place(self, name: str) -> Path:
+        """The picture's file."""
+        return self.root / "JPEGImages" / f"{name}.jpg"
+
     def classes_in(self, name: str) -> tuple[int, ...]:
         """The classes in an image, without reading the picture. Raises UnreadableError."""
-        _, things = read_boxes(self.root / "Annotations" / f"{name}.xml")
-        return tuple(dict.fromkeys(VOC_CLASSES.index(thing.name) for thing in things))
+        path = self.root / "Annotations" / f"{name}.xml"
+        return tuple(dict.fromkeys(_kinds(path, read_boxes(path)[1])))
 
     def __call__(self, name: str) -> Raw:
-        image = read_picture(self.root / "JPEGImages" / f"{name}.jpg", self.decoder)
-        _, things = read_boxes(self.root / "Annotations" / f"{name}.xml")
-        kinds = [VOC_CLASSES.index(thing.name) for thing in things]
+        image, path = read_picture(self.place(name), self.decoder), self.root / "Annotations" / f"{name}.xml"
+        size, things = read_boxes(path)
+        check_file_size(path, size, self.place(name), image)
+        kinds = _kinds(path, things)
         targets = tuple(dict.fromkeys(kinds))
         easy = {kind for kind, thing in zip(kinds, things, strict=True) if not thing.difficult}
         boxes = torch.tensor([thing.corners for thing in things]).reshape(-1, 4)
@@ -72,15 +98,16 @@ def voc2007(root: str | Path, preset: str | Preset = "torchray", *, partial: boo
     """The 4,952 test images of PASCAL VOC 2007: 20 classes, boxes, no masks.
 
     A target is `difficult` where every object of its class is flagged so; such pairs are left out of
-    the pointing game, but a target's region is the union of all its boxes, difficult or not.
+    the pointing game, but a target's region is the union of all its boxes, difficult or not. An image
+    is skipped where its box file speaks of another size or of a class that is none of the 20.
 
-    Raises MissingDataError.
+    Raises MissingDataError, and as one of these WrongDataError: an image listed twice, or by a path.
     """
     chosen = preset_of(preset)
     names = first_file(root, [f"{p}ImageSets/Main/test.txt" for p in ("VOCdevkit/VOC2007/", "VOC2007/", "")],
                        "the list of VOC 2007's test images", HOW_VOC)
     base = names.parents[2]
-    ids = [line.split()[0] for line in names.read_text().splitlines() if line.strip()]
+    ids = list(each_once((place, plain(line.split()[0], place)) for place, line in lines(names)))
     whole(len(ids), 4952, "names of test images", names, HOW_VOC, partial)
     for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
         there = {p.stem for p in (base / folder).glob(f"*.{suffix}")}

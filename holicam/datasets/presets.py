@@ -25,6 +25,7 @@ from torchvision.transforms import v2
 
 from ..toyland import MEAN, STD
 
+MOST = 2**26  # pixels that a picture may be enlarged to
 CAFFE_MEAN = tuple(v / 255 for v in (123.68, 116.779, 103.939))
 
 
@@ -43,7 +44,11 @@ class Resize(v2.Transform):
         if self.squash:
             return {"to": [self.size, self.size]}
         short = min(height, width)  # the long side is cut off to a whole number, as torchvision does
-        return {"to": [int(self.size * side / short) for side in (height, width)]}
+        to = [int(self.size * side / short) for side in (height, width)]
+        if to[0] * to[1] > max(MOST, height * width):
+            raise ValueError(f"a picture of {width} x {height} pixels would become one of {to[1]} x {to[0]}: choose a "
+                             "preset that squashes, or leave it as it is")
+        return {"to": to}
 
     def transform(self, inpt, params: dict):
         to = params["to"]

@@ -1,0 +1,83 @@
+"""What must hold of truth before it is used: labels that are classes, boxes and masks that fit their picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .items import Dataset, Raw
+
+LARGEST = 2**27  # pixels of a picture or mask; a few bytes on the disk can claim any number
+
+
+def check_labels(dataset: Dataset, classes: int, network: str = "the network") -> None:
+    """Raise ValueError where a network of so many classes cannot be asked for the labels of a data set.
+
+    Args:
+        classes: how many the network has: their numbers are 0 to classes - 1.
+        network: its name, for the message.
+
+    The number of classes must be the data set's; labels that a reader knows without the pictures are
+    looked at one by one, others when their picture is read.
+    """
+    if not dataset.classes:
+        raise ValueError(f"{dataset.name} has no labels for {network} to be asked for")
+    if len(dataset.classes) != classes:
+        raise ValueError(f"{network} has {classes} classes and {dataset.name} has {len(dataset.classes)}, so a label "
+                         "is no class of the network")
+    labels: Mapping[str, int] = getattr(dataset.read, "labels", {})
+    for name in dataset.ids:
+        if name in labels:
+            check_label(labels[name], classes, f"{dataset.name}, image {name}")
+
+
+def check_label(label: int, classes: int, place: str, error: type = ValueError) -> int:
+    """The label, which must be one of 0 to classes - 1. Raises `error` that names the place."""
+    if not 0 <= label < classes:
+        raise error(f"{place}: {label} is none of the classes, which are numbered 0 to {classes - 1}")
+    return label
+
+
+def check_size(size: tuple[int, int], picture: tuple[int, int], what: str) -> None:
+    """Raise ValueError where something was made for a picture of another size; sizes are (width, height)."""
+    if tuple(size) != tuple(picture):
+        raise ValueError(f"{what} is for {size[0]} x {size[1]} pixels, the picture has {picture[0]} x {picture[1]}")
+
+
+def check_raw(raw: Raw, classes: int) -> None:
+    """Raise ValueError where a reader's truth does not fit its picture, or its classes the data set.
+
+    Targets are different classes of the data set; there is one mask a target, of the picture's size;
+    boxes are finite, four numbers each, in pixels. A box that is inverted or lies outside the picture
+    is not looked at here: `finish` leaves it out and says so.
+    """
+    width, height = raw.image.size
+    for target in raw.targets:
+        if classes or target < 0:
+            check_label(target, classes, "its annotation")
+    if len(set(raw.targets)) != len(raw.targets) or len(raw.difficult) not in (0, len(raw.targets)):
+        raise ValueError(f"it has the targets {raw.targets} and {len(raw.difficult)} flags: each target stands there "
+                         "once, with its flag")
+    if raw.masks is not None:
+        if raw.masks.dim() != 3 or len(raw.masks) != len(raw.targets):
+            raise ValueError(f"its masks have the shape {tuple(raw.masks.shape)}: there must be one for each of its "
+                             f"{len(raw.targets)} classes")
+        check_size(tuple(raw.masks.shape[:0:-1]), (width, height), "its mask")
+    if raw.boxes is not None:
+        if raw.boxes.dim() != 2 or raw.boxes.shape[1] != 4 or not bool(raw.boxes.isfinite().all()):
+            raise ValueError("a box must be four finite numbers")
+        if raw.box_targets is not None and raw.box_targets.shape != raw.boxes.shape[:1]:
+            raise ValueError(f"it has {len(raw.boxes)} boxes of {len(raw.box_targets)} classes")
+        if max(width, height) > 1 and normalised([raw.boxes]):
+            raise ValueError("its boxes run from 0 to 1: they must be in pixels of the picture")
+
+
+def normalised(boxes: Iterable[Tensor]) -> bool:
+    """Whether all boxes x0 y0 x1 y1 that have an area stay within 1 of the corner, as shares of a picture would."""
+    real = [b[(b[:, 2:] > b[:, :2]).all(1)] for b in boxes]
+    real = torch.cat(real) if real else torch.zeros(0, 4)
+    return len(real) > 0 and bool((real.abs() <= 1).all())
