@@ -24,11 +24,11 @@ import torch
 from torch import nn
 
 from . import costs, datasets
-from .models import default_layers, load_model
+from .models import class_names, default_layers, load_model
 from .pairs import pairs_of
 from .parts import open_run, part_path, write_part
 from .plan import Config, ConfigError
-from .rows import rows
+from .rows import check_target, rows
 from .units import Unit, mine, units_of
 
 Progress = Callable[[Unit, float, float], None]  # a finished unit, its cost in F, its seconds
@@ -56,6 +56,9 @@ class Plan:
         dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
         plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
         plan.layers  # noqa: B018  a network that is missing is missed now
+        for name in config.networks if config.target == "label" else ():
+            if name not in config.loaders:  # those are asked when they answer
+                check_target(dataset, len(class_names(name)), name)
         return plan
 
     @cached_property

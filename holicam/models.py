@@ -7,9 +7,6 @@ the papers' layer names into module paths; it knows nothing of maps.
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +15,7 @@ import torch
 from torch import nn
 
 from .toynets import BUILDERS
+from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
 
 # Poly-CAM's ResNet-50 names; Holistic-CAM's "Layer1" and "Layer43" follow a rule instead (see _alias).
 RESNET_ALIASES = {"conv1_1": "relu", "conv2_3": "layer1", "conv3_4": "layer2", "conv4_6": "layer3", "conv5_3": "layer4"}
@@ -28,10 +26,6 @@ class LayerNotFoundError(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-class WeightsNotFoundError(FileNotFoundError):
-    """Weights are neither on disk nor to be had; the message says which file to put where."""
 
 
 def data_folder() -> Path:
@@ -53,7 +47,9 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
         The module; it expects (B, 3, H, W) images with the ImageNet mean and deviation taken out.
 
     Raises:
-        ValueError: the name is unknown (close names are listed).
+        ValueError: the name is unknown (close names are listed), or the weights are not those they should be:
+            shipped ones are held against the sha256 in their card, cached ones against the first digits of the
+            sha256 in their file's name, both against the network's own tensors.
         WeightsNotFoundError: the weights are neither shipped, nor in TORCH_HOME, nor downloadable.
     """
     model = _load_toy(name) if name in BUILDERS else _load_torchvision(name)
@@ -71,12 +67,10 @@ def _load_toy(name: str) -> nn.Module:
     from safetensors.torch import load_file
 
     card, path = _card(name), data_folder() / f"{name}.safetensors"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256(path)
     if found != card["sha256"]:
         raise ValueError(f"{path} does not match its card: sha256 is {found[:12]}…, not {card['sha256'][:12]}….")
-    model = BUILDERS[name]()
-    model.load_state_dict(load_file(path))
-    return model
+    return fill(BUILDERS[name](), load_file(path), path, _remedy(name))
 
 
 def _card(name: str) -> dict:
@@ -84,10 +78,12 @@ def _card(name: str) -> dict:
     path = data_folder() / f"{name}.json"
     for needed in (path, path.with_suffix(".safetensors")):
         if not needed.exists():
-            raise WeightsNotFoundError(
-                f"{needed} is missing: restore it, or train it with `python -m holicam train {name}`."
-            )
-    return json.loads(path.read_text())
+            raise WeightsNotFoundError(f"{needed} is missing: {_remedy(name)}.")
+    return read_card(path, _remedy(name))
+
+
+def _remedy(name: str) -> str:
+    return f"restore it, or train it with `python -m holicam train {name}`"
 
 
 def _torchvision_weights(name: str):
@@ -113,24 +109,11 @@ def _load_torchvision(name: str) -> nn.Module:
     # Inception-like builders start with a slow random fill and switch their input transform on with the weights.
     extra = {"init_weights": False, "transform_input": True} if base in ("googlenet", "inception_v3") else {}
     model = models.get_model(base, weights=None, num_classes=len(weights.meta["categories"]), **extra)
-    model.load_state_dict(_fetch(name, weights))
-    return model
-
-
-def _fetch(name: str, weights) -> dict:
-    """The state dict, from TORCH_HOME or the download, never as a free pickle."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(weights.url)
-    try:
-        state = torch.hub.load_state_dict_from_url(weights.url, progress=False, check_hash=True, weights_only=True)
-    except OSError as error:  # URLError and HTTPError are OSErrors
-        raise WeightsNotFoundError(
-            f"The weights of {name} are not in {path.parent} and could not be downloaded ({error}): "
-            f"put the file {path.name} from {weights.url} there, or set TORCH_HOME to where it lies."
-        ) from None
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as weights of {name}: delete it and fetch it again.") from error
-    # DenseNet checkpoints carry the layer names of an old torchvision ("norm.1" for "norm1").
-    return {re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.", r"\1\2.", key): v for key, v in state.items()}
+    state = fetch(name, weights.url)
+    if isinstance(state, dict):  # DenseNet's carry the layer names of an old torchvision ("norm.1" for "norm1")
+        old = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
+        state = {old.sub(r"\1\2.", str(key)): value for key, value in state.items()}
+    return fill(model, state, cached(weights.url), AGAIN)
 
 
 def find_layers(model: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Module]:

@@ -90,13 +90,18 @@ def _target(plan: Plan, unit: Unit, batch: datasets.Batch, probability: Tensor) 
     """(B,): the labels, which must be classes of this network, or the top-1 classes."""
     if plan.config.target != "label":
         return probability.argmax(1)
-    count = len(plan.dataset.classes)
-    if probability.shape[1] != count:
-        raise ConfigError(f"{unit.network} has {probability.shape[1]} classes and {plan.dataset.name} has {count}, so "
-                          'a label is no class of the network: give target = "top-1", or a network trained on it')
+    check_target(plan.dataset, probability.shape[1], unit.network)
     if bool((batch.target < 0).any()):
         raise ConfigError(f'{plan.dataset.name} has images without a label: give target = "top-1"')
     return batch.target
+
+
+def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
+    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
+    try:
+        datasets.check_labels(dataset, classes, network)
+    except ValueError as error:
+        raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
 
 
 def _with_truth(explainer: object, batch: datasets.Batch) -> object:

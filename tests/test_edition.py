@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import disk
 import nbformat
 import pytest
 import torch
@@ -42,9 +43,15 @@ def torch_home(tmp_path, monkeypatch):
     return checkpoints
 
 
-def _resnet18(checkpoints):
-    made = tv.resnet18()
-    torch.save(made.state_dict(), checkpoints / tv.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1])
+def _resnet18(checkpoints, monkeypatch):
+    """Random weights under a name that promises their hash, in this process and in the chapters' kernels."""
+    made, entry = tv.resnet18(), tv.ResNet18_Weights.IMAGENET1K_V1
+    disk.weights(checkpoints, entry, made.state_dict(), monkeypatch)
+    startup = checkpoints.parent / "ipython" / "profile_default" / "startup" / "names.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("import torchvision\n"
+                       f"torchvision.models.ResNet18_Weights.IMAGENET1K_V1.value.url = {entry.url!r}\n")
+    monkeypatch.setenv("IPYTHONDIR", str(checkpoints.parent / "ipython"))
     return made
 
 
@@ -72,7 +79,7 @@ def test_without_a_choice_the_book_s_own_world(torch_home):
 
 
 def test_a_chosen_network_is_loaded(torch_home, monkeypatch):
-    made = _resnet18(torch_home)
+    made = _resnet18(torch_home, monkeypatch)
     monkeypatch.setenv("HOLICAM_MODEL", "resnet18")
     model, name, line = edition.network("toy-resnet50")
     x = torch.randn(1, 3, 64, 64)
@@ -94,7 +101,7 @@ class Evil:
 
 
 def test_weights_are_never_a_free_pickle(torch_home, monkeypatch, capsys):
-    torch.save(Evil(), torch_home / tv.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1])
+    disk.weights(torch_home, tv.ResNet18_Weights.IMAGENET1K_V1, Evil(), monkeypatch)
     monkeypatch.setenv("HOLICAM_MODEL", "resnet18")
     with pytest.raises(ValueError, match="cannot be read as weights"):
         edition.network("toy-resnet50")
@@ -161,7 +168,7 @@ SECOND = "x = hc.photos.to_images(hc.photos.fit(hc.photos.read_photo(files[0]), 
 
 
 def test_a_second_edition_is_written_beside_the_book(tmp_path, torch_home, monkeypatch, capsys):
-    _resnet18(torch_home)
+    _resnet18(torch_home, monkeypatch)
     mine = _photographs(tmp_path / "my photos", 3)
     book, out = tmp_path / "book", tmp_path / "out"
     book.mkdir()

@@ -27,7 +27,7 @@ FLOORS = {
     "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
     "guard": 0, "network": 0, "checks": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
-    "photos": 0, "datasets": 0, "outputs": 0, "floats": 0,
+    "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0,
 }
 SAME = {
     ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("card", "train"),
@@ -48,7 +48,7 @@ SAME = {
     ("network", "guard"), ("guard", "checks"), ("cam", "checks"), ("cam", "ops"), ("settings", "ops"),
     ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
-    ("ops", "floats"),
+    ("ops", "floats"), ("models", "weights"),
 }
 # Only the book and the command line (floor 5) import these.
 BESIDE = {"plot", "setup", "explore", "edition", "exercises"}

@@ -1,8 +1,10 @@
 """Networks and layers by name: shipped weights, torchvision's, aliases, and sentences that help."""
 
+import hashlib
 import json
 import shutil
 
+import disk
 import pytest
 import torch
 from torchvision import models as tv
@@ -61,51 +63,110 @@ def test_a_changed_weight_file_is_noticed(tmp_path, monkeypatch):
         models.load_model("toy-resnet50")
 
 
-@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
-def test_torchvision_weights_come_from_torch_home(name, tmp_path, monkeypatch):
-    torch.hub.set_dir(tmp_path)
-    try:
-        weights = tv.get_model_weights(name).IMAGENET1K_V1
-        made = tv.get_model(name)
-        target = tmp_path / "checkpoints" / weights.url.rsplit("/", 1)[1]
-        target.parent.mkdir()
-        torch.save(made.state_dict(), target)
-        model = models.load_model(name)
-        x = torch.randn(1, 3, 64, 64)
-        assert torch.equal(model(x), made.eval()(x)) and not model.training
-        target.write_bytes(b"not weights")
-        with pytest.raises(ValueError, match="cannot be read as weights"):
-            models.load_model(name)
-    finally:
-        torch.hub._hub_dir = None
-
-
-def test_old_densenet_names_are_understood(tmp_path):
-    torch.hub.set_dir(tmp_path)
-    try:
-        made = tv.densenet121()
-        old = {k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in k else k: v
-               for k, v in made.state_dict().items()}  # fmt: skip
-        target = tmp_path / "checkpoints" / tv.DenseNet121_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1]
-        target.parent.mkdir()
-        torch.save(old, target)
-        x = torch.randn(1, 3, 32, 32)
-        assert torch.equal(models.load_model("densenet121")(x), made.eval()(x))
-    finally:
-        torch.hub._hub_dir = None
-
-
-def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkeypatch):
+@pytest.fixture
+def checkpoints(tmp_path, monkeypatch):
+    """An empty TORCH_HOME of a machine without a network."""
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    torch.hub.set_dir(tmp_path)
-    try:
-        with pytest.raises(models.WeightsNotFoundError, match=r"resnet50-0676ba61\.pth.*TORCH_HOME"):
-            models.load_model("resnet50")
-    finally:
-        torch.hub._hub_dir = None
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    return tmp_path / "checkpoints"
+
+
+SMALL = tv.SqueezeNet1_1_Weights.IMAGENET1K_V1
+LOAD = "squeezenet1_1"
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
+def test_torchvision_weights_come_from_torch_home(name, checkpoints, monkeypatch):
+    made = tv.get_model(name)
+    disk.weights(checkpoints, tv.get_model_weights(name).IMAGENET1K_V1, made.state_dict(), monkeypatch)
+    model = models.load_model(name)
+    x = torch.randn(1, 3, 64, 64)
+    assert torch.equal(model(x), made.eval()(x)) and not model.training
+
+
+def test_old_densenet_names_are_understood(checkpoints, monkeypatch):
+    made = tv.densenet121()
+    old = {k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in k else k: v
+           for k, v in made.state_dict().items()}  # fmt: skip
+    disk.weights(checkpoints, tv.DenseNet121_Weights.IMAGENET1K_V1, old, monkeypatch)
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(models.load_model("densenet121")(x), made.eval()(x))
+
+
+@pytest.mark.parametrize("kind", ["random", "nan", "no weights", "empty", "cut off", "folder"])
+def test_a_cached_file_must_have_the_hash_in_its_name(kind, checkpoints, tmp_path):
+    """torch itself looks at the hash only while it downloads."""
+    path, state = checkpoints / SMALL.url.rsplit("/", 1)[1], tv.squeezenet1_1().state_dict()
+    checkpoints.mkdir()
+    if kind == "folder":
+        path.mkdir()
+    else:
+        torch.save({k: v * torch.nan for k, v in state.items()} if kind == "nan" else state, path)
+        data = {"no weights": b"not weights", "empty": b"", "cut off": path.read_bytes()[:5000]}
+        path.write_bytes(data.get(kind, path.read_bytes()))
+    with pytest.raises(ValueError, match="cannot be read as weights") as error:
+        models.load_model(LOAD)
+    said = str(error.value)
+    assert str(path) in said and "delete it" in said and "\n" not in said
+    if kind != "folder":
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert f"begins with {found[:8]}, not with b8a52dc0" in said and found[:9] not in said
+        assert path.exists(), "a user's file is the user's to delete"
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("a pickle was run",))
+
+
+def _state(**changes):
+    return tv.squeezenet1_1().state_dict() | changes
+
+
+@pytest.mark.parametrize("made, words", [
+    (lambda: [torch.zeros(2)], "not list"), (lambda: torch.zeros(2), "not Tensor"),
+    (lambda: {"state_dict": _state(), "epoch": 3}, "not OrderedDict"), (lambda: _state(epoch=3), "not int"),
+    (lambda: {}, "missing: classifier.1.bias, classifier.1.weight and 50 more"),
+    (lambda: {f"module.{k}": v for k, v in _state().items()}, "not of this network: 'module.classifier"),
+    (lambda: _state(more=torch.zeros(2)), "not of this network: 'more'\\)"),
+    (lambda: _state() | {7: torch.zeros(2)}, "not of this network: '7'"),
+    (lambda: _state(**{"classifier.1.bias": torch.zeros(7)}),
+     r"of another shape: classifier.1.bias \(7,\) instead of \(1000,\)"),
+    (Evil, "cannot be read as weights"),
+], ids=["list", "tensor", "nested", "number", "empty", "module", "more", "integer", "shape", "pickle"])
+def test_a_cached_file_must_hold_the_network_s_tensors(made, words, checkpoints, monkeypatch, capsys):
+    path = disk.weights(checkpoints, SMALL, made(), monkeypatch)
+    with pytest.raises(ValueError, match=words) as error:
+        models.load_model(LOAD)
+    assert str(path) in str(error.value) and "delete it" in str(error.value) and "\n" not in str(error.value)
+    assert "a pickle was run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text, words", [
+    ("{}", "has no 'sha256' of type str"), ("[]", "has no 'sha256'"), ("null", "has no 'sha256'"), ("", "as JSON"),
+    ('{"sha256": 3}', "has no 'sha256'"), ('{"sha256": "ab"}', "has no 'classes' of type list"),
+    ("[" * 100_000, "as JSON"), ('{"sha256": "ab", "classes": []}', "does not match its card"),
+], ids=["empty object", "list", "null", "empty", "number", "no classes", "deep", "other hash"])
+def test_a_card_that_is_none_is_named(text, words, tmp_path, monkeypatch):
+    shutil.copy(models.data_folder() / "toy-resnet50.safetensors", tmp_path)
+    path = tmp_path / "toy-resnet50.json"
+    path.write_text(text)
+    monkeypatch.setattr(models, "data_folder", lambda: tmp_path)
+    with pytest.raises(ValueError, match=words) as error:
+        models.load_model("toy-resnet50")
+    assert str(path.with_suffix("")) in str(error.value) and "\n" not in str(error.value)
+    if "card, it" in str(error.value):
+        assert "python -m holicam train toy-resnet50" in str(error.value)
+        with pytest.raises(ValueError, match=words):
+            models.class_names("toy-resnet50")
+
+
+def test_weights_that_cannot_be_had_say_which_file_to_put_where(checkpoints):
+    with pytest.raises(models.WeightsNotFoundError, match=r"resnet50-0676ba61\.pth.*TORCH_HOME"):
+        models.load_model("resnet50")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def check_labels(dataset: Dataset, classes: int, network: str = "the network") -
     looked at one by one, others when their picture is read.
     """
     if not dataset.classes:
-        raise ValueError(f"{dataset.name} has no labels for {network} to be asked for")
+        raise ValueError(f"{dataset.name} has images without a label")
     if len(dataset.classes) != classes:
         raise ValueError(f"{network} has {classes} classes and {dataset.name} has {len(dataset.classes)}, so a label "
                          "is no class of the network")
