@@ -57,7 +57,8 @@ class Guided:
         C, = absolute(R, xs, op)
         if not op.kernel:  # linear layers and 1 x 1 convolutions
             return (C,)
-        A = spread(R, [(torch.ones_like(x), op.W.abs())], op)
+        reach = torch.ones_like(x) if op.free[0] is None else op.free[0].to(x)
+        A = spread(R, [(reach, op.W.abs())], op)
         r = (C != 0) * ((agreement(x, C) + moment(x, g)) * torch.sigmoid(C) + agreement(g, C) + A)
         return (self.residual(C, r),)
 
@@ -93,6 +94,8 @@ class AGF(InputExplainer):
 
         def noted(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
             g[op.index], = gradient(R, xs, op)
+            if op.free[0] is not None:
+                g[op.index] = g[op.index] * op.free[0]
             return (g[op.index],)
 
         plain = walk(model, images, target, Rules(noted, noted, gradient, gate, gradient, gradient, noted))

@@ -4,9 +4,9 @@ A torch function mode sees all of them: from a module, used once or many times, 
 written out in `forward` (a ResNet's `out += identity`, DenseNet's `F.relu`). Where an operation has
 a rule it becomes a step whose *backward* is that rule. Operations that only move numbers keep their
 gradients. Any other that depends on a tracked input raises ValueError: without a rule it would hand
-back a gradient in place of relevance, and nobody would notice.
+back a gradient in place of relevance, and nobody would notice. `depends` tells constants from what
+depends on the image.
 """
-
 
 from __future__ import annotations
 
@@ -14,27 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ..ops import at_least_float32
+from .arithmetic import MADE, combined
+from .depends import Dependence, Flags
+from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain
 from .rules import Rules, passes
 
-LINEAR = {"conv1d", "conv2d", "conv3d", "linear"}
-AVERAGE = {"avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
-           "adaptive_avg_pool3d", "mean", "sum"}
-ADD = {"add", "iadd", "radd"}
-SCALE = {"mul", "imul", "rmul", "div", "truediv", "itruediv"}
-MOVES = {
-    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax", "cat", "chunk", "clone", "concat",
-    "concatenate", "contiguous", "copy", "double", "dropout", "dropout1d", "dropout2d", "dropout3d", "expand",
-    "expand_as", "feature_dropout", "flatten", "flip", "float", "get", "getitem", "max_pool1d", "max_pool2d",
-    "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices", "movedim",
-    "narrow", "pad", "permute", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "repeat", "requires_grad",
-    "reshape", "reshape_as", "roll", "select", "split", "split_with_sizes", "squeeze", "stack", "swapaxes", "to",
-    "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
-}
+HIDDEN = ("the network computes something where relevance cannot see it (a custom autograd function, a scripted "
+          "function, or reentrant checkpointing): write it with ordinary PyTorch operations")
 
 
 @dataclass(eq=False)
@@ -42,7 +33,8 @@ class Op:
     """An operation as a rule sees it. f: its function of the inputs. Linear ones have the rest:
     apply(u, V), the same layer without bias on other inputs and weights; `conv`; `kernel`, True
     where the kernel covers more than one place; last, of all linear ones. xs: its inputs as they
-    were, where its rule needs them. index: running number."""
+    were, where its rule needs them, 0 where they are constants; free: where they are not, if that is
+    not everywhere. index: running number."""
 
     f: Callable[..., Tensor]
     W: Tensor | None = None
@@ -50,6 +42,7 @@ class Op:
     apply: Callable[[Tensor, Tensor], Tensor] | None = None
     settings: dict = field(default_factory=dict)
     xs: list[Tensor] = field(default_factory=list)
+    free: list[Flags] = field(default_factory=list)
     index: int = -1
     last: bool = False
 
@@ -75,101 +68,133 @@ class _Step(torch.autograd.Function):
         return None, None, *ctx.rule(R, ctx.op.xs, ctx.op)
 
 
-def _lift(value: object) -> object:
-    """Half precision becomes float32 before any arithmetic."""
-    return at_least_float32(value) if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-def _tracked(value: object) -> bool:
-    return any(isinstance(x, Tensor) and x.requires_grad for x in tree_leaves(value))
-
-
 class RelevanceMode(TorchFunctionMode):
-    """While it lasts, tracked operations become steps. image: what the first layer will read, if it is
-    tracked. `linear` lists the convolutions and linear layers in running order."""
+    """While it lasts, tracked operations become steps. image: what the network is fed; to_image: whether
+    it is tracked. `linear` lists the convolutions and linear layers in running order."""
 
-    def __init__(self, rules: Rules, image: Tensor | None) -> None:
+    def __init__(self, rules: Rules, image: Tensor, to_image: bool) -> None:
         super().__init__()
-        self.rules, self.linear, self.count = rules, [], 0
+        self.rules, self.to_image, self.linear, self.count = rules, to_image, [], 0
         self.kept: dict[int, list[Op]] = {}  # {memory: the Ops that keep an input there}
-        self.image = None if image is None else image.data_ptr()
+        self.seen = Dependence(image)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         called, kwargs = getattr(func, "__name__", ""), kwargs or {}
-        name = called.strip("_")
+        name = plain(called)
         if name != "get":  # reading an attribute
-            args, kwargs = tree_map(_lift, args), tree_map(_lift, kwargs)
+            args, kwargs = tree_map(self._given, args), tree_map(self._given, kwargs)
+        if not args and "input" in kwargs:
+            args = (kwargs.pop("input"),)
         own = called.startswith("__i") or called.endswith("_") and not called.startswith("__")
         in_place = own or called == "__setitem__" or name in ("relu", "dropout") and any(
             x is True for x in (*args[1:], kwargs.get("inplace")))
         if in_place and args and isinstance(args[0], Tensor):
             self._rescue(args[0])
-        if not _tracked((args, kwargs)):
+        reads = self.seen.reads(name, args, kwargs)
+        if not reads:  # nothing but constants
             return func(*args, **kwargs)
-        if name in LINEAR:
-            return self._linear(func, *args, **kwargs)
-        if name == "batch_norm":
-            return self._step(self.rules.affine, args, kwargs, func)
-        if name in AVERAGE:
-            return self._step(self.rules.average, args, kwargs, func)
-        if name == "relu":
-            x = args[0] if args else kwargs["input"]
-            return self._step(self.rules.relu, (x,), {}, torch.relu, in_place)
-        if name in ADD | SCALE:
-            return self._pair(name, args, kwargs, in_place)
-        if self.rules.flatten and name in ("flatten", "reshape", "view") and args and args[0].dim() == 4:
-            return self._step(self.rules.flatten, args, kwargs, func)
+        if called in NUMBERS and any(x.is_floating_point() for x in reads):
+            raise ValueError(f"the network turns feature maps into numbers ({name}), where relevance cannot follow them")
+        if any(x.requires_grad for x in reads) and (step := self._step_of(name, args)):
+            out = step(func, name, args, kwargs, reads)
+            return self._overwrite(args[0], out) if in_place else out
         out = func(*args, **kwargs)
-        if name not in MOVES and _tracked(out):
+        if name not in MOVES and any(isinstance(x, Tensor) and x.requires_grad for x in tree_leaves(out)):
             raise ValueError(f"the network uses {name}, for which relevance has no rule: it is defined for networks "
                              "of convolutions, linear layers, batch norms, ReLUs, poolings and sums")
+        self.seen.follow(func, name, args, kwargs, out, reads, in_place)
         return out
 
-    def _step(self, rule, args, kwargs, func, in_place=False, count=1):
-        """A step in the first `count` arguments; the others are constants. `input=` is the first."""
-        if not args:
-            kwargs = dict(kwargs)
-            args = (kwargs.pop("input"),)
-        xs, rest = args[:count], args[count:]
-        memory = xs[0]
-        if in_place:  # the rule must see what was there before
-            xs = (memory.clone(), *xs[1:])
-        out = self._run(rule, Op(lambda *xs: func(*xs, *rest, **kwargs)), *xs)
-        return memory.copy_(out) if in_place else out  # in place: others may hold it
+    def _given(self, x: object) -> object:
+        """An argument as it is used: half precision becomes float32 before any arithmetic."""
+        if not isinstance(x, Tensor):
+            return x
+        note = self.seen.note(x)
+        if x.requires_grad and not (note and note.tracked):
+            if not x.is_leaf:
+                raise ValueError(HIDDEN)
+            x = x.detach()  # a constant that somebody may want to train
+        if not x.is_floating_point() or (lifted := at_least_float32(x)) is x:
+            return x
+        if note:
+            self.seen.add(lifted, note.raw, self.seen.flags(x))
+        return lifted
 
-    def _pair(self, name, args, kwargs, in_place):
-        """a + b of two feature maps; or one of them with a constant, which counts as affine."""
-        args = (*args, *(kwargs.pop(key) for key in ("input", "other") if key in kwargs))
-        constant = [not isinstance(x, Tensor) or isinstance(x, nn.Parameter) or x.dim() == 0 for x in args[:2]]
-        func = torch.add if name in ADD else torch.div if "div" in name else torch.mul
-        if not any(constant) and name in ADD:
-            return self._step(self.rules.add, args, kwargs, func, in_place, count=2)
-        if not any(constant) or "div" in name and constant[0]:
-            raise ValueError("the network multiplies feature maps with one another, for which relevance has no rule")
-        if constant[0]:
-            args = (args[1], args[0], *args[2:])
-        return self._step(self.rules.affine, args, kwargs, func, in_place)
+    def _step_of(self, name: str, args: tuple) -> Callable[..., Tensor] | None:
+        """What makes this operation a step, if it has a rule."""
+        if self.rules.flatten and name in ("flatten", "reshape", "view") and args[0].dim() == 4:
+            return self._flatten
+        if name in PAIRS or name in MADE:
+            return lambda func, name, args, kwargs, reads: combined(self, name, args, kwargs)
+        kinds = {**dict.fromkeys(LINEAR, self._linear), **dict.fromkeys(AVERAGE, self._average),
+                 **dict.fromkeys(NEGATE, self._negate), "batch_norm": self._norm, "relu": self._relu}
+        return kinds.get(name)
 
-    def _linear(self, func, *args, **kwargs):
+    def _flatten(self, func, name, args, kwargs, reads):
+        return self.run(self.rules.flatten, lambda x: func(x, *args[1:], **kwargs), args[0], moves=True)
+
+    def _average(self, func, name, args, kwargs, reads):
+        return self.run(self.rules.average, lambda x: func(x, *args[1:], **kwargs), args[0], moves=True)
+
+    def _relu(self, func, name, args, kwargs, reads):
+        return self.run(self.rules.relu, torch.relu, args[0])
+
+    def _negate(self, func, name, args, kwargs, reads):
+        return self.affine(torch.neg, args[0])
+
+    def _norm(self, func, name, args, kwargs, reads):
+        if any(x is not args[0] for x in reads):
+            raise ValueError("a batch norm's weights or statistics depend on the image, for which relevance has no rule")
+        if kwargs.get("training", len(args) > 5 and args[5]):
+            raise ValueError("a batch norm without running statistics reads those of the batch, which depend on the "
+                             "image: relevance has no rule for it")
+        return self.affine(lambda x: func(x, *args[1:], **kwargs), args[0])
+
+    def _linear(self, func, name, args, kwargs, reads):
         names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
         given = dict(zip(names, args, strict=False)) | kwargs
         x, W, bias = given.pop("input"), given.pop("weight"), given.pop("bias", None)
-        if W.requires_grad:
+        if any(y is not x for y in reads):
             raise ValueError("a layer's weights depend on the image, for which relevance has no rule")
         op = Op(lambda x: func(x, W, bias, **given), W, bias, lambda u, V: func(u, V, None, **given), given)
-        first = self.image is not None and (not self.linear or x.data_ptr() == self.image)
+        first = self.to_image and (not self.linear or self.seen.note(x).raw)
         self.linear.append(op)
-        return self._run(self.rules.first if first else self.rules.linear, op, x)
+        return self.run(self.rules.first if first else self.rules.linear, op, x)
 
-    def _run(self, rule, op, *xs):
+    def affine(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """A step that only shifts and scales x by constants."""
+        return self.run(self.rules.affine, f, x, raw=self.seen.note(x).raw)
+
+    def run(self, rule, op: Op | Callable[..., Tensor], *xs: Tensor, raw: bool = False, moves: bool = False) -> Tensor:
+        """A step, noted. moves: a result is made of constants alone only where f says so."""
+        op = op if isinstance(op, Op) else Op(op)
         op.index, self.count = self.count, self.count + 1
+        flags = [self.seen.flags(x) for x in xs]
         if rule is not passes:
-            op.xs = [x.detach() for x in xs]
+            op.free = flags
+            op.xs = [x.detach() if f is None else x.detach().masked_fill(~f, 0) for x, f in zip(xs, flags, strict=True)]
             for x in op.xs:
                 self.kept.setdefault(x.untyped_storage().data_ptr(), []).append(op)
-        return _Step.apply(rule, op, *xs)
+        out = _Step.apply(rule, op, *xs)
+        if out not in self.seen:  # a view is noted already
+            free = None
+            if any(f is not None for f in flags):
+                amounts = [torch.ones_like(x) if f is None else f.to(x) for x, f in zip(xs, flags, strict=True)]
+                reached = op.f(*amounts) if moves else sum(amounts) if op.W is None else op.apply(
+                    amounts[0], torch.ones_like(op.W))
+                free = (reached != 0).expand_as(out)
+            self.seen.add(out, raw, free)
+        return out
 
-    def _rescue(self, memory):
+    def _overwrite(self, memory: Tensor, out: Tensor) -> Tensor:
+        """A step in place: others may hold its memory."""
+        self._rescue(memory)
+        note, flags = self.seen.note(out), self.seen.flags(out)
+        memory.copy_(out)
+        self.seen.change(memory, ..., True if flags is None else flags, note.raw)
+        return memory
+
+    def _rescue(self, memory: Tensor) -> None:
         """Before a tensor is overwritten, give the Ops that keep it a copy."""
         where = memory.untyped_storage().data_ptr()
         for op in self.kept.pop(where, ()):

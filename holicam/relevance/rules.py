@@ -116,9 +116,13 @@ def zbox(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     The products (x - l) W^+ and (x - h) W^- are all positive and sum to
     L_W(x) - L_{W^+}(l) - L_{W^-}(h), the usual form, without its cancellation.
     """
-    x, W = xs[0], op.W
-    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
-    return (spread(R, [(x - low, W.clamp(min=0)), (x - high, W.clamp(max=0))], op),)
+    x, W, free = xs[0], op.W, op.free[0]
+    low = x if free is None else x.masked_fill(~free, torch.inf)
+    high = x if free is None else x.masked_fill(~free, -torch.inf)
+    below, above = x - low.amin((1, 2, 3), keepdim=True), x - high.amax((1, 2, 3), keepdim=True)
+    if free is not None:
+        below, above = (u.masked_fill(~free, 0) for u in (below, above))
+    return (spread(R, [(below, W.clamp(min=0)), (above, W.clamp(max=0))], op),)
 
 
 def absolute(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:

@@ -80,7 +80,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         image = at_least_float32(images.clone() if images.is_inference() else images.detach())
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()
-        mode = RelevanceMode(rules or Rules(), fed if to_image else None)
+        mode = RelevanceMode(rules or Rules(), fed, to_image)
         layers_seen = recorded(wanted, True, "raise") if wanted else nullcontext({})
         with layers_seen as A, mode:
             out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
