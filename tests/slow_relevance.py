@@ -29,12 +29,38 @@ class PlanNet(nn.Module):
             module = getattr(self, f"step{n}")
             if kind == "add":
                 y = x[0].add_(x[1]) if self.inplace else x[0] + x[1]
+            elif kind == "sub":
+                y = x[0].sub_(x[1]) if self.inplace else x[0] - x[1]
+            elif kind == "shift":
+                y = x[0].add_(module.b) if self.inplace else x[0] + module.b
+            elif kind == "scale":
+                y = x[0].mul_(module.var) if self.inplace else module.var * x[0]
+            elif kind == "join":
+                y = torch.cat([x[0], module.b.expand(len(x[0]), -1, -1, -1)], 1)
             elif kind == "relu":
                 y = nn.functional.relu(x[0], self.inplace)
             else:
                 y = {"mean": lambda x: x.mean((2, 3)), "flatten": lambda x: x.flatten(1)}.get(kind, module)(x[0])
             values.append(module(y) if kind in ("add", "relu") else y)
         return values[-1]
+
+
+class Constant(nn.Module):
+    """A tensor that is in the network and not in the image."""
+
+    def __init__(self, name, *shape):
+        super().__init__()
+        self.register_buffer(name, torch.zeros(shape))
+
+
+def constant_plan():
+    """A network that normalises its image, reads a map beside it, adds a learned map and subtracts."""
+    return [("shift", [0], Constant("b", 3, 1, 1)), ("scale", [1], Constant("var", 3, 1, 1)),
+            ("join", [2], Constant("b", 1, 8, 10)), ("conv", [3], nn.Conv2d(4, 4, 3, padding=1)),
+            ("shift", [4], Constant("b", 4, 8, 10)), ("relu", [5], None), ("maxpool", [6], nn.MaxPool2d(2)),
+            ("conv", [7], nn.Conv2d(4, 5, 3, 2, 1)), ("conv", [7], nn.Conv2d(4, 5, 1, 2)), ("sub", [8, 9], None),
+            ("relu", [10], None), ("conv", [11], nn.Conv2d(5, 5, 3, padding=1)), ("relu", [12], None),
+            ("mean", [13], None), ("linear", [14], nn.Linear(5, 4))]
 
 
 def residual_plan():
@@ -66,17 +92,22 @@ def dense(weight, shape, stride, pad):
 
 
 class Tape:
-    """The forward pass of a PlanNet, every value kept."""
+    """The forward pass of a PlanNet, every value kept; free: 0 where a value is a constant."""
 
     def __init__(self, net, image):
         self.x, self.plan, self.parts = [image.numpy().astype(float)], net.plan, {}
+        self.free, self.first = [np.ones_like(self.x[0])], [kind for kind, _ in net.plan].index("conv") + 1
         for n, (kind, sources) in enumerate(net.plan, 1):
             module, x = getattr(net, f"step{n}"), [self.x[s] for s in sources]
             self.x.append(getattr(self, kind)(n, module, *x))
+            self.free.append(np.ones_like(self.x[-1]))
+            if kind == "join":
+                self.free[-1][len(x[0]):] = 0
 
     def conv(self, n, m, x):
         M, which, shape = dense(m.weight.detach().numpy(), x.shape, m.stride[0], m.padding[0])
-        self.parts[n] = (M, which, m.kernel_size != (1, 1), m.weight.numel())
+        free = self.free[self.plan[n - 1][1][0]].ravel()
+        self.parts[n] = (M * free, which, m.kernel_size != (1, 1), m.weight.numel())
         bias = 0 if m.bias is None else m.bias.detach().numpy()[:, None, None]
         return (M @ x.ravel()).reshape(shape) + bias
 
@@ -105,6 +136,19 @@ class Tape:
     def add(self, n, m, a, b):
         return a + b
 
+    def sub(self, n, m, a, b):
+        return a - b
+
+    def shift(self, n, m, x):
+        return x + m.b.numpy()
+
+    def scale(self, n, m, x):
+        self.parts[n] = m.var.numpy()
+        return x * self.parts[n]
+
+    def join(self, n, m, x):
+        return np.concatenate([x, m.b.numpy()])
+
     def mean(self, n, m, x):
         return x.mean((1, 2))
 
@@ -118,7 +162,7 @@ class Tape:
             if n not in found:
                 continue
             kind, sources = self.plan[n - 1]
-            xs = [self.x[s] for s in sources]
+            xs = [self.x[s] * self.free[s] for s in sources]
             for s, share in zip(sources, rules.get(kind, RULES[kind])(self, n, found[n], xs), strict=True):
                 found[s] = found.get(s, 0) + share.reshape(self.x[s].shape)
         return found[stop]
@@ -151,23 +195,27 @@ def alpha2beta1(tape, n, R, xs):
 
 def zbox(tape, n, R, xs):
     M, x = tape.parts[n][0], xs[0].ravel()
-    Z = M * x - np.maximum(M, 0) * x.min() - np.minimum(M, 0) * x.max()
+    image = x[tape.free[tape.plan[n - 1][1][0]].ravel() > 0]
+    Z = M * x - np.maximum(M, 0) * image.min() - np.minimum(M, 0) * image.max()
     return [shares(R, Z)]
 
 
 RULES = {
-    "conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == 1 else zplus(t, n, R, xs), "linear": zplus,
+    "conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else zplus(t, n, R, xs), "linear": zplus,
     "bn": lambda t, n, R, xs: [R], "relu": lambda t, n, R, xs: [R], "maxpool": winner,
     "add": lambda t, n, R, xs: [x * over(R, xs[0] + xs[1]) for x in xs],
     "mean": lambda t, n, R, xs: [xs[0] * over(R, xs[0].sum((1, 2)))[:, None, None]],
-    "flatten": lambda t, n, R, xs: [R],
+    "flatten": lambda t, n, R, xs: [R], "shift": lambda t, n, R, xs: [R], "scale": lambda t, n, R, xs: [R],
+    "join": lambda t, n, R, xs: [R[:len(t.x[t.plan[n - 1][1][0]])]],
+    "sub": lambda t, n, R, xs: [xs[0] * over(R, xs[0] - xs[1]), -xs[1] * over(R, xs[0] - xs[1])],
 }
-SECOND = {"conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == 1 else alpha2beta1(t, n, R, xs),
+SECOND = {"conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else alpha2beta1(t, n, R, xs),
           "linear": alpha2beta1}
 GRADIENT = {
     "conv": lambda t, n, R, xs: [R.ravel() @ t.parts[n][0]], "linear": lambda t, n, R, xs: [R @ t.parts[n][0]],
     "bn": lambda t, n, R, xs: [R * t.parts[n][:, None, None]], "relu": lambda t, n, R, xs: [R * (xs[0] > 0)],
-    "add": lambda t, n, R, xs: [R, R],
+    "add": lambda t, n, R, xs: [R, R], "sub": lambda t, n, R, xs: [R, -R],
+    "scale": lambda t, n, R, xs: [R * t.parts[n]],
     "mean": lambda t, n, R, xs: [np.ones_like(xs[0]) * (R / xs[0][0].size)[:, None, None]],
 }
 
@@ -229,7 +277,7 @@ def absolute(tape, n, R, xs):
 def rap_rule(tape, n, R, xs):
     M, _, kernel, _ = tape.parts[n]
     if tape.plan[n - 1][0] == "conv":
-        if n == 1:
+        if n == tape.first:
             return zbox(tape, n, R, xs)
         if not kernel:
             return absolute(tape, n, R, xs)
@@ -248,7 +296,7 @@ def rap(tape, c):
 
 def rsp_rule(tape, n, R, xs):
     M, which, kernel, size = tape.parts[n]
-    if n == 1:
+    if n == tape.first:
         return zbox(tape, n, R, xs)
     x, R = np.maximum(xs[0].ravel(), 0), R.ravel()
     C = []
@@ -264,10 +312,14 @@ def rsp_add(tape, n, R, xs):
     return [a * R / (a + b + 1e-9), b * R / (a + b + 1e-9)]
 
 
+def rsp_sub(tape, n, R, xs):
+    return rsp_add(tape, n, R, [xs[0], -xs[1]])
+
+
 def rsp(tape, c, at):
     G, A = tape.back(one_hot(tape, c), GRADIENT, stop=at), tape.x[at]
     R = G.mean((1, 2), keepdims=True) * A
-    return tape.back(R / (max(R.max(), 0) + 1e-9), {"conv": rsp_rule, "add": rsp_add}, start=at).sum(0)
+    return tape.back(R / (max(R.max(), 0) + 1e-9), {"conv": rsp_rule, "add": rsp_add, "sub": rsp_sub}, start=at).sum(0)
 
 
 def sharpened_gradient(S, c):
@@ -310,7 +362,7 @@ def agf(tape, c):
         return M / M.max() if M.max() > 0 else M
 
     def conv(tape, n, R, xs):
-        if n == 1:
+        if n == tape.first:
             return zbox(tape, n, R, xs)
         C = absolute(tape, n, R, xs)[0].reshape(xs[0].shape)
         if not tape.parts[n][2]:

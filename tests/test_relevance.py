@@ -38,7 +38,8 @@ def difference(ours, theirs):
 
 # Slow twins ---------------------------------------------------------------------------------------
 
-PLANS = {"residual": (slow.residual_plan, (9, 12), 7, 11), "flat": (slow.flat_plan, (8, 10), 3, 5)}
+PLANS = {"residual": (slow.residual_plan, (9, 12), 7, 11), "flat": (slow.flat_plan, (8, 10), 3, 5),
+         "constants": (slow.constant_plan, (8, 10), 7, 12)}
 TWINS = {
     "lrp": (hc.LRP(), slow.lrp), "alpha 2 beta 1": (hc.LRP(alpha=2, beta=1), lambda t, c: slow.lrp(t, c, slow.SECOND)),
     "c-lrp": (hc.ContrastiveLRP(), slow.c_lrp), "sglrp": (hc.SGLRP(), slow.sglrp), "rap": (hc.RAP(), slow.rap),
