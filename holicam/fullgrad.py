@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from .checks import warn_where
 from .floats import extent
+from .imageterm import AsRead
 from .inputs import InputExplainer, input_gradients
 from .ops import Target, at_least_float32, upsample
 from .settings import check_flag
@@ -72,11 +74,31 @@ def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator
             handle.remove()
 
 
+class _Chunks:
+    """What is found in each part of the batch that goes through the network; a context around its forward."""
+
+    def __init__(self) -> None:
+        self.maps: list[dict[str, Tensor]] = []
+        self.shares: list[dict[str, Tensor]] = []
+        self.reads: list[AsRead] = []
+
+    def __enter__(self) -> None:
+        self.maps.append({})
+        self.shares.append({})
+        self.reads.append(AsRead())
+        self.reads[-1].__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self.reads[-1].__exit__(*error)
+
+
 @dataclass(frozen=True)
 class FullGrad(InputExplainer):
     r"""sum_ch psi(D X) + sum_l sum_k up(psi(b_l G_l))_k over the layers l with (B, C, h, w) outputs.
 
     psi: |z| stretched to [0, 1] over all channels and places of a sample, 1e-6 added to the range.
+    Where a network normalises its images itself, X is what the first layer reads: what is added to a
+    pixel counts as the pixel's.
     align_corners: of the enlargement; True in the authors' code. The score is the logit.
 
     intermediate adds "maps", {layer or "image": its term (B, H, W)}; "shares", {layer or "image":
@@ -96,11 +118,11 @@ class FullGrad(InputExplainer):
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor | dict[str, object]:
-        size = tuple(images.shape[-2:])
-        maps, shares = {}, {}
+        size, chunks = tuple(images.shape[-2:]), _Chunks()
 
-        def use(name: str, z: Tensor) -> None:
+        def use(name: str, z: Tensor, chunk: int = -1) -> None:
             """One term b_l * G_l or D * X: its share of the score, and its map."""
+            maps, shares = chunks.maps[chunk], chunks.shares[chunk]
             shares[name] = shares.get(name, 0) + z.sum(tuple(range(1, z.dim())))
             if z.dim() == 4:
                 term = self._enlarged(psi(z).sum(1), size)  # (B, H, W); sums commute with up
@@ -108,8 +130,12 @@ class FullGrad(InputExplainer):
                 maps[key] = maps[key] + term if key in maps else term
 
         with _each_bias(model, use):
-            found = input_gradients(model, images, target)
-        use("image", images.to(found.total) * found.total)
+            found = input_gradients(model, images, target, around=chunks)
+        z = images.to(found.total) * found.total
+        for chunk, (read, own) in enumerate(zip(chunks.reads, z.split([r.batch for r in chunks.reads]), strict=True)):
+            use("image", own if read.term is None else read.term, chunk)
+        maps, shares = ({key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+                        for parts in (chunks.maps, chunks.shares))
         score = found.scores[:, 0]
         _check_complete(score, shares, low=next(model.parameters(), images).dtype.itemsize < 4)
         total = sum(maps.values())

@@ -94,8 +94,8 @@ class RelevanceMode(TorchFunctionMode):
         if not reads:  # nothing but constants
             return func(*args, **kwargs)
         if called in NUMBERS and any(x.is_floating_point() for x in reads):
-            raise ValueError(f"the network turns feature maps into numbers ({name}), where relevance cannot follow them")
-        if any(x.requires_grad for x in reads) and (step := self._step_of(name, args)):
+            raise ValueError(f"the network turns feature maps into numbers ({name}), where relevance cannot follow")
+        if any(x.requires_grad for x in reads) and (step := self._step_of(func, name, args, kwargs)):
             out = step(func, name, args, kwargs, reads)
             return self._overwrite(args[0], out) if in_place else out
         out = func(*args, **kwargs)
@@ -113,28 +113,33 @@ class RelevanceMode(TorchFunctionMode):
         if x.requires_grad and not (note and note.tracked):
             if not x.is_leaf:
                 raise ValueError(HIDDEN)
-            x = x.detach()  # a constant that somebody may want to train
+            if note:  # a layer's output, where the walk will end
+                note.tracked = True
+            else:  # a constant that somebody may want to train
+                x = x.detach()
         if not x.is_floating_point() or (lifted := at_least_float32(x)) is x:
             return x
         if note:
             self.seen.add(lifted, note.raw, self.seen.flags(x))
         return lifted
 
-    def _step_of(self, name: str, args: tuple) -> Callable[..., Tensor] | None:
+    def _step_of(self, func, name, args, kwargs) -> Callable[..., Tensor] | None:
         """What makes this operation a step, if it has a rule."""
         if self.rules.flatten and name in ("flatten", "reshape", "view") and args[0].dim() == 4:
-            return self._flatten
+            return self._flatten if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
         if name in PAIRS or name in MADE:
             return lambda func, name, args, kwargs, reads: combined(self, name, args, kwargs)
-        kinds = {**dict.fromkeys(LINEAR, self._linear), **dict.fromkeys(AVERAGE, self._average),
-                 **dict.fromkeys(NEGATE, self._negate), "batch_norm": self._norm, "relu": self._relu}
-        return kinds.get(name)
+        kinds = ((LINEAR, self._linear), (AVERAGE, self._average), (NEGATE, self._negate), ({"batch_norm"}, self._norm),
+                 ({"relu"}, self._relu))
+        return next((step for names, step in kinds if name in names), None)
 
     def _flatten(self, func, name, args, kwargs, reads):
-        return self.run(self.rules.flatten, lambda x: func(x, *args[1:], **kwargs), args[0], moves=True)
+        x, *rest = args
+        return self.run(self.rules.flatten, lambda x: func(x, *rest, **kwargs), x, moves=True)
 
     def _average(self, func, name, args, kwargs, reads):
-        return self.run(self.rules.average, lambda x: func(x, *args[1:], **kwargs), args[0], moves=True)
+        x, *rest = args
+        return self.run(self.rules.average, lambda x: func(x, *rest, **kwargs), x, moves=True)
 
     def _relu(self, func, name, args, kwargs, reads):
         return self.run(self.rules.relu, torch.relu, args[0])
@@ -143,12 +148,13 @@ class RelevanceMode(TorchFunctionMode):
         return self.affine(torch.neg, args[0])
 
     def _norm(self, func, name, args, kwargs, reads):
-        if any(x is not args[0] for x in reads):
-            raise ValueError("a batch norm's weights or statistics depend on the image, for which relevance has no rule")
-        if kwargs.get("training", len(args) > 5 and args[5]):
-            raise ValueError("a batch norm without running statistics reads those of the batch, which depend on the "
-                             "image: relevance has no rule for it")
-        return self.affine(lambda x: func(x, *args[1:], **kwargs), args[0])
+        x, *rest = args
+        if any(y is not x for y in reads):
+            raise ValueError("a batch norm's weights depend on the image, for which relevance has no rule")
+        if kwargs.get("training", len(rest) > 4 and rest[4]):
+            raise ValueError("a batch norm has no running statistics and takes the batch's own, which depend on the "
+                             "images: relevance has no rule for it")
+        return self.affine(lambda x: func(x, *rest, **kwargs), x)
 
     def _linear(self, func, name, args, kwargs, reads):
         names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
