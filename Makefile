@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench site-packages test-packages
+.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -25,6 +25,8 @@ LAB  := .venv/.lab-$(call key,requirements-lab.txt)
 help:
 	@echo "make book      build the site (nothing is executed) and say where it is"
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
+	@echo "make test-portable  run code tests and chapters under other instruction sets and thread counts: hours,"
+	@echo "               may be stopped and goes on; SETTINGS=threads=2 PARTS=book for a part of it"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
@@ -74,10 +76,10 @@ test-packages: $(TEST)
 book: $(SITE)
 	@$(BIN)/python tools/build_site.py
 
-# All three run even if one fails, so that one run shows everything that is wrong.
+# All four run even if one fails, so that one run shows everything that is wrong.
 test: $(TEST)
 	@failed=; \
-	for part in test-code test-book test-site; do \
+	for part in test-code test-settings test-book test-site; do \
 	  $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
@@ -87,6 +89,15 @@ test-code: $(TEST)
 	@echo "--- the code"
 	@$(BIN)/ruff check --quiet .
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/test_site*.py'
+
+# The cheap part of test-portable: the runner's tests and three chapters whose numbers rounding could move.
+test-settings: $(TEST)
+	@echo "--- the same under two other instruction sets"
+	@$(BIN)/python tools/portable.py --subset --jobs $(JOBS)
+
+# One factor at a time against this processor's own; results in _build/portable, and what is there is not run again.
+test-portable: $(TEST)
+	@$(BIN)/python tools/portable.py --jobs $(JOBS) $(if $(SETTINGS),--settings $(SETTINGS)) $(if $(PARTS),--parts $(PARTS))
 
 test-slow: $(TEST)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore-glob='tests/test_site*.py'

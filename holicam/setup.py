@@ -11,18 +11,22 @@ import numpy as np
 import torch
 
 
-def setup(seed: int = 0, *, threads: int = 1) -> None:
+def setup(seed: int = 0, *, threads: int | None = None) -> None:
     """Makes a notebook repeatable: seeds, threads, exact arithmetic, warnings, figures.
 
     seed: for Python, NumPy and torch. threads: of torch on a CPU; one gives the same sums on every
-    machine and lets two notebooks run side by side on two cores, more is faster. Reduced-precision
+    machine and lets two notebooks run side by side on two cores, more is faster. None is one, or
+    what the environment variable HOLICAM_THREADS says. Reduced-precision
     convolutions are switched off, so a GPU prints the digits a CPU prints. Deprecation and user
     warnings are silenced, numerical ones stay. Figures come inline as JPEG, 100 dpi, quality 85,
     in the style of `holicam.plot`. Outside a notebook everything but the figures is set.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0; got {seed!r}.")
-    if not isinstance(threads, int) or threads < 1:
+    if threads is None:
+        said = os.environ.get("HOLICAM_THREADS", "1")
+        threads = int(said) if said.isdecimal() else said
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f"threads must be an integer of at least 1; got {threads!r}.")
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -1,9 +1,12 @@
 """What every test shares: few threads, and a word where there is no GPU."""
 
+import os
+
 import pytest
 import torch
 
-torch.set_num_threads(1)  # the tensors are small, and several processes share the cores
+# The tensors are small, and several processes share the cores. `make test-portable` asks for two.
+torch.set_num_threads(int(os.environ.get("HOLICAM_THREADS", "1")))
 
 
 @pytest.hookimpl(wrapper=True)

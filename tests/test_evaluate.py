@@ -22,6 +22,7 @@ from holicam.evaluate import Plan, evaluate, shard
 from holicam.plan import Config, ConfigError, differences, from_table, from_toml, same
 from holicam.units import mine, units_of
 
+ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}  # rows are compared bit by bit
 TABLE = {"dataset": {"name": "toyland", "n": 7, "size": 32}, "networks": ["toy-resnet50"],
          "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],
          "layers": ["layer3", "layer4"], "metrics": ["epg", "average-drop"], "chunk": 3}
@@ -262,7 +263,7 @@ def start(folder: Path, *more: str, **env: str) -> subprocess.Popen:
     config = folder / "run.toml"
     config.write_text(TOML)
     command = [sys.executable, "-m", "holicam", "evaluate", str(config), "--out", str(folder / "out"), *more]
-    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **env}, stdout=subprocess.PIPE,
+    return subprocess.Popen(command, env={**os.environ, **ONE_LIKE_US, **env}, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True)
 
 
@@ -306,7 +307,7 @@ def test_twenty_kills_lose_nothing(plan, truth, tmp_path):
 def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):
     (tmp_path / "run.toml").write_text(TOML)
     out, python = tmp_path / "out", [sys.executable, "-m"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, **ONE_LIKE_US}
     torchrun = [*python, "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
     tail = ["-m", "holicam", "evaluate", str(tmp_path / "run.toml"), "--out", str(out)]
     subprocess.run([*torchrun, *tail], check=True, capture_output=True, env=env)

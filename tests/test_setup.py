@@ -56,6 +56,16 @@ def test_threads_and_exact_arithmetic():
     assert not torch.backends.cudnn.allow_tf32
 
 
+def test_threads_follow_the_environment(monkeypatch):
+    for said, threads in (("2", 2), (None, 1)):
+        monkeypatch.setenv("HOLICAM_THREADS", said) if said else monkeypatch.delenv("HOLICAM_THREADS")
+        hc.setup()
+        assert torch.get_num_threads() == threads
+    monkeypatch.setenv("HOLICAM_THREADS", "many")
+    with pytest.raises(ValueError, match="threads must be an integer of at least 1; got 'many'"):
+        hc.setup()
+
+
 def test_it_prints_nothing_and_silences_what_readers_cannot_mend(capsys):
     hc.setup()
     with warnings.catch_warnings(record=True) as seen:
