@@ -1,21 +1,49 @@
-"""The command line: `python -m holicam COMMAND`."""
+"""The command line: `holicam COMMAND`, or `python -m holicam COMMAND`, which is the same."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from . import evaluate_cli
+from .said import said, tell
 
-app = typer.Typer(help="Class-activation maps: learn, check and use them.", no_args_is_help=True, add_completion=False)
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+
+
+class Commands(TyperGroup):
+    """All commands: their arguments put in order, and one sentence for what goes wrong in any of them."""
+
+    def parse_args(self, ctx, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args))
+
+    def invoke(self, ctx):
+        with said():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(cls=Commands, help="Class-activation maps: learn, check and use them.", no_args_is_help=True,
+                  add_completion=False)  # fmt: skip
+DEVICE = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...; default: cuda where there is one.")]
 
 
 @app.callback()
-def main() -> None:
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error happened (or HOLICAM_DEBUG=1).")] = False,
+) -> None:
     """Class-activation maps: learn, check and use them."""
+    if debug:
+        os.environ["HOLICAM_DEBUG"] = "1"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a photograph's name may hold any letter
 
 
 for command in (evaluate_cli.evaluate, evaluate_cli.merge, evaluate_cli.report):
@@ -33,17 +61,22 @@ def _bar(items, total: int, start: int = 0):
 def train(
     name: Annotated[str, typer.Argument(help="A toy network that `load_model` knows, such as toy-vgg16_bn.")],
     out: Annotated[Path | None, typer.Option(help="Where weights and card go; default: the data folder.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: cuda where there is one.")] = "",
+    device: DEVICE = "",
 ) -> None:
     """Train a toy network, then write its weights and its card. A stopped run goes on where it stopped."""
     from .card import card
-    from .train import save
+    from .files import prepare_folder
+    from .models import data_folder
+    from .train import TRAININGS, save
     from .train import train as run
 
-    try:
-        model = run(name, _device(device), _bar)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="NAME") from None
+    where = _device(device)
+    if name not in TRAININGS:
+        raise typer.BadParameter(f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.",
+                                 param_hint="NAME")  # fmt: skip
+    with _wrong("--out"):  # before hours of training, not after
+        prepare_folder(out or data_folder())
+    model = run(name, where, _bar)
     written = card(name, model)
     path = save(name, model, written, out)
     typer.echo(f"{path}: {written['measured'].get('accuracy', written['measured'])}")
@@ -51,53 +84,116 @@ def train(
 
 @app.command()
 def explain(
-    photos: Annotated[list[Path], typer.Argument(help="JPEG or PNG files, before the options.")],
-    model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, ...")] = "resnet50",
+    photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
+    model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",
     explainer: Annotated[str, typer.Option(help="A name of holicam.explainers.")] = "holistic-cam",
-    layers: Annotated[list[str] | None, typer.Option(help="One or more layers; default: the last.")] = None,
+    layers: Annotated[list[str] | None, typer.Option(help="One or more layers; default: the last, or the "
+                                                     "explainer's own where it joins several.")] = None,
     target: Annotated[str | None, typer.Option(help="Class name, part of one, or number; default: top-1.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for overlays (png) and raw maps (safetensors).")] = Path("maps"),
-    size: Annotated[int, typer.Option(min=32, help="Pixels of the shorter side the network sees.")] = 224,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: cuda where there is one.")] = "",
-) -> None:
+    size: Annotated[int | None, typer.Option(min=32, max=4096, help="Pixels of the shorter side that the network sees; "
+                                             "default: what it was trained for.")] = None,
+    reshape: Annotated[str | None, typer.Option(help="How a transformer's layers lie, where one forward pass does not "
+                                                "show: channels-last, tokens, tokens:SKIP, tokens:SKIP:HxW.")] = None,
+    device: DEVICE = "",
+) -> None:  # fmt: skip
     """Explain photographs: print the five likeliest classes, write overlays and raw maps.
 
-    A file that cannot be read is named and skipped; the exit status is then 1.
+    A result is OUT/STEM.NETWORK.EXPLAINER.LAYERS.CLASS in two files, .png and .safetensors; LAYERS where the explainer
+    reads any but its own list, CLASS where --target names one. The same command replaces its own result; any other
+    (another size, a photograph of the same name in another folder) gets ~ and a number behind its name. No photograph
+    is ever written over.
+
+    A photograph that fails is named with the reason, and the rest goes on. Exit status: 0 all done, 1 some failed,
+    2 wrong usage, nothing done; 130 stopped by Ctrl-C, finished results kept. Networks that take images of one size see
+    the square in the middle of a photograph.
     """
     from .explain_photos import Explained, PhotoExplainer, explain_photos
+    from .files import prepare_folder
+    from .said import in_options
+
+    where = _device(device)
+    with _wrong():
+        ready = PhotoExplainer(model, explainer, layers, target, size=size, reshape=reshape, device=where)
+    with _wrong("--out"):
+        prepare_folder(out)
+    bar, done = _bar(photos, len(photos)), []
+
+    def report(one: Explained) -> None:
+        done.append(one)
+        guesses = ", ".join(f"{name} {100 * p:.1f} %" for name, p in one.top)
+        again = " (replaced)" if one.replaced else ""
+        bar.write(f"{one.photo}: {guesses}; {one.target} explained in {one.written[1]}{again}")
+
+    def complain(words: str) -> None:
+        bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
+
+    def remark(words: str) -> None:
+        bar.write(f"note: {in_options(words)}", file=sys.stderr)
 
     try:
-        ready = PhotoExplainer(model, explainer, layers, target, size=size, device=_device(device))
-    except (ValueError, LookupError, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
-    bar = _bar(photos, len(photos))
-
-    def report(done: Explained) -> None:
-        guesses = ", ".join(f"{name} {100 * p:.1f} %" for name, p in done.top)
-        bar.write(f"{done.photo}: {guesses}; {done.target} explained in {done.written[1]}")
-
-    failed = explain_photos(ready, bar, out, report, lambda sentence: bar.write(f"skipped: {sentence}"))
+        failed = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
+    except KeyboardInterrupt:
+        bar.close()
+        tell(f"Stopped: {len(done)} of {len(photos)} photographs are done, and their results are kept in {out}.")
+        raise typer.Exit(130) from None
+    bar.close()
+    typer.echo(f"{len(done)} done, {failed} failed; results are in {out}")
     raise typer.Exit(1 if failed else 0)
 
 
-def _device(given: str) -> str:
-    import torch
+def _device(given: str):
+    from .device import find_device
 
-    return given or ("cuda" if torch.cuda.is_available() else "cpu")
+    with _wrong("--device"):
+        return find_device(given, "--device")
+
+
+@contextlib.contextmanager
+def _wrong(option: str | None = None) -> Iterator[None]:
+    """Exit status 2 and a sentence for a name or an option that is wrong."""
+    from .said import deliberate, in_options
+
+    try:
+        yield
+    except (ValueError, LookupError, OSError) as error:
+        if not deliberate(error):
+            raise
+        raise typer.BadParameter(in_options(str(error)), param_hint=option) from None
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """`--layers a b` written as `--layers a --layers b`, the only form the option parser reads."""
+    """Arguments in the one order and form that the option parser reads.
+
+    `--layers a b` becomes `--layers a --layers b`; a word behind it that looks like a picture (by its ending, or a
+    folder before it) is a photograph. `--debug` may stand anywhere.
+    """
     out: list[str] = []
-    within = False
-    for word in arguments:
-        if word.startswith("-"):
-            within = word == "--layers"
-            out += [] if within else [word]
+    within = first = False
+    for at, word in enumerate(arguments):
+        if word == "--":
+            return _debug_first(out) + arguments[at:]
+        if word.startswith("-") and word != "-":
+            within = first = word == "--layers"
+            if word.startswith("--layers="):
+                within, word = True, word
+            out += [] if word == "--layers" else [word]
+        elif within and (first or not _picture(word)):
+            out += ["--layers", word]
+            first = False
         else:
-            out += ["--layers", word] if within else [word]
-    return out
+            within = False
+            out.append(word)
+    return _debug_first(out + (["--layers"] if within and first else []))
+
+
+def _picture(word: str) -> bool:
+    return word.lower().endswith(PICTURES) or any(mark in word for mark in (os.sep, os.altsep) if mark)
+
+
+def _debug_first(arguments: list[str]) -> list[str]:
+    return ["--debug"] * ("--debug" in arguments) + [word for word in arguments if word != "--debug"]
 
 
 if __name__ == "__main__":
-    app(spread(sys.argv[1:]), prog_name="python -m holicam")
+    app(prog_name="python -m holicam")

@@ -1,30 +1,43 @@
-"""Maps of photographs on disk: what `python -m holicam explain` does for each file."""
+"""Maps of photographs on disk: what `holicam explain` does for each file."""
 
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from . import mapfiles
+from .asking import has_field
+from .captions import draw
 from .explain import explainers
-from .models import class_names, default_layers, find_layers, load_model
-from .network import forward
-from .outputs import class_logits
-from .photos import PhotoError, fit, read_photo, to_images
+from .files import prepare_folder, write_whole
+from .layouts import Layout, Seen, last_layer, layout_of
+from .models import class_names, find_layers, load_model
+from .photos import fit, middle, read_photo, to_images
+from .prepare import preprocessing
+from .said import no_memory, printable, sentence
+from .toynets import BUILDERS
+from .unfold import unfold_grid
+
+ONE = "map"  # the name of a map that belongs to no single layer
+MANY = 12  # classes listed
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One photograph done: its file, the five likeliest (class name, probability), what was explained, the files."""
+    """One photograph done: its file, the five likeliest (class name, probability), what was explained, the files,
+    and whether these replace those of an earlier run."""
 
     photo: Path
     top: list[tuple[str, float]]
     target: str
     written: list[Path]
+    replaced: bool = False
 
 
 def find_class(names: Sequence[str], wanted: str) -> int:
@@ -38,68 +51,180 @@ def find_class(names: Sequence[str], wanted: str) -> int:
     lower = [name.lower() for name in names]
     if wanted.lower() in lower:
         return lower.index(wanted.lower())
-    fitting = [i for i, name in enumerate(lower) if wanted.lower() in name]
+    fitting = [i for i, name in enumerate(lower) if wanted.strip() and wanted.lower() in name]
     if len(fitting) == 1:
         return fitting[0]
     close = [names[i] for i in fitting] or difflib.get_close_matches(wanted, names, n=5, cutoff=0.4)
     what = "Several classes fit" if fitting else "There is no class"
     say = "choose one of" if fitting else "close names are"
-    raise ValueError(f"{what} {wanted!r}; {say} {', '.join(close) or 'none'}.")
+    more = f" and {len(close) - MANY} more" if len(close) > MANY else ""
+    raise ValueError(f"{what} {wanted!r}; {say} {', '.join(close[:MANY]) or 'none'}{more}.")
 
 
 class PhotoExplainer:
-    """A network, an explainer and layers, resolved once and called with one file after another."""
+    """A network, an explainer and layers, resolved once and called with one file after another.
+
+    layers: None is the explainer's own, or the network's last. size: of the shorter side, None is the network's own.
+    reshape: how layers lie, see `layouts.layout_of`; None is as one forward pass shows. `remarks` collects what a
+    user should know of how that was resolved.
+
+    Raises ValueError, LookupError and OSError for whatever is wrong before a photograph is read.
+    """
 
     def __init__(self, model: str, explainer: str, layers: Sequence[str] | None, target: str | None, *,
-                 size: int = 224, device: str = "cpu"):  # fmt: skip
-        self.names = class_names(model)
-        self.explainer = explainers[explainer]()
+                 size: int | None = None, reshape: str | None = None, device: str | torch.device = "cpu"):  # fmt: skip
+        self.ready, self.layout = explainers[explainer](), layout_of(reshape) if reshape else None
+        self.takes = getattr(self.ready, "takes", "layer")
+        if explainer == "ground-truth":
+            raise ValueError("ground-truth shows the true mask of an object, and a photograph has none: choose another "
+                             "--explainer, or call holicam.GroundTruth(masks) from Python.")
+        if self.takes == "input" and (layers or reshape):
+            raise ValueError(f"{explainer} explains the image itself and reads no layer: leave out --layers and "
+                             "--reshape.")
+        self.network, self.explainer, self.device = model, explainer, device
+        self.names, self.wants = class_names(model), preprocessing(model)
         self.target = None if target is None else find_class(self.names, target)
-        self.size, self.device = size, device
+        self.size, self.square_only = size or self.wants.size, False
+        self.remarks: list[str] = []
         self.model: nn.Module = load_model(model, device)
-        self.layers = list(layers or default_layers(self.model)[-1:])
-        find_layers(self.model, self.layers)  # a wrong name is said before the first photograph is read
+        self.square = self._square(self.size)
+        self.layers = self._layers(layers)
+        self._same_size()
+        self.toy = model in BUILDERS
+        if self.toy:
+            self.remarks.append(f"{model} knows only the ten drawn classes of Toyland ({', '.join(self.names)}), "
+                                "whatever a photograph shows")
 
-    def __call__(self, photo: Path, out: Path, stem: str) -> Explained:
-        """Explain one file; writes `stem.png` (overlays) and `stem.safetensors` (raw maps) into `out`."""
-        rgb = fit(read_photo(photo), self.size)
-        images = to_images(rgb).to(self.device)
-        with torch.no_grad():
-            p = class_logits(forward(self.model, images), len(images)).softmax(1)[0]
+    def _square(self, size: int) -> Seen:
+        """What the network makes of an empty square image."""
+        try:
+            return Seen.of(self.model, torch.zeros(1, 3, size, size, device=self.device))
+        except Exception as error:
+            own = f"; its own --size is {self.wants.size}" if size != self.wants.size else ""
+            raise ValueError(f"{self.network} cannot be run on images of {size} x {size} pixels "
+                             f"({sentence(error, plain=True)}){own}.") from None
+
+    def _layers(self, given: Sequence[str] | None) -> list[str] | None:
+        """The layers that are read, None for an explainer's own; one that gives no map is said here."""
+        if self.takes == "input":
+            return None
+        own = self.ready.layers_of(self.model) if self.takes == "joint" and not given else None
+        names = list(given or own or [last_layer(self.model, self.square)])
+        self._layouts(names, self.square)
+        return None if own else names
+
+    def _layouts(self, names: Sequence[str], seen: Seen) -> dict[str, Layout]:
+        """{layer as named: how it lies}."""
+        paths = {id(module): path for path, module in self.model.named_modules()}
+        return {name: seen.layout(paths[id(module)], self.layout, self.square)
+                for name, module in find_layers(self.model, names).items()}  # fmt: skip
+
+    def _same_size(self) -> None:
+        """Networks of one input size: methods that enlarge images are kept to that size."""
+        size, change = self.size, {}
+        if has_field(self.ready, "scales"):
+            other, change = round(size * max(self.ready.scales)), {"scales": (1.0,)}
+            how = "at scale 1 alone"
+        elif has_field(self.ready, "patches") and has_field(self.ready, "alpha"):
+            grid = unfold_grid((size, size), self.ready.patches, self.ready.rho, self.ready.stride)
+            other, change = int(self.ready.alpha * grid.size[0]), {"alpha": size / grid.size[0]}
+            how = f"on patches enlarged to {size} x {size}"
+        if not change or other == size:
+            return
+        try:
+            Seen.of(self.model, torch.zeros(1, 3, other, other, device=self.device))
+        except Exception as error:
+            if no_memory(error):
+                return
+            self.ready = replace(self.ready, **change)
+            self.remarks.append(f"{self.network} takes images of {size} x {size} pixels only: {self.explainer} runs "
+                                f"{how}")
+
+    def __call__(self, photo: Path, out: Path, inputs: Sequence[Path] = ()) -> Explained:
+        """Explain one file; writes a picture and raw maps into `out`, see `mapfiles`. inputs: files to keep."""
+        rgb, images, seen = self._shown(read_photo(photo))
+        p = seen.logits.float().softmax(1)[0]
         top = [(self.names[i], float(p[i])) for i in p.topk(min(5, len(p))).indices.tolist()]
         target = int(p.argmax()) if self.target is None else self.target
-        maps = self.explainer(self.model, images, self.layers, target)
         name = self.names[target]
-        return Explained(photo, top, name, self._write(rgb, maps, photo, name, float(p[target]), out / stem))
+        made = mapfiles.Made(photo, self.network, self.explainer, repr(self.ready), tuple(self.layers or ()),
+                             "" if self.target is None else f"{target}-{name}", self.size,
+                             str(self.layout or ""))  # fmt: skip
+        files, replaced = mapfiles.place(out, made, [photo, *inputs])
+        maps = self._maps(images, target, seen)
+        about = {mapfiles.NAME: made.key, "photo": printable(photo.name), "network": self.network, "target": name,
+                 "probability": f"{p[target]:.4f}", "explainer": repr(self.ready),
+                 "layers": " ".join(self.layers or ()), "image": "{} x {}".format(*images.shape[2:])}  # fmt: skip
+        picture = draw(rgb, maps, about, self.explainer, self.toy)
+        write_whole(dict(zip(files, (mapfiles.packed(maps, about), picture), strict=True)))
+        return Explained(photo, top, name, files, replaced)
 
-    def _write(self, rgb, maps, photo, name, probability, stem: Path) -> list[Path]:
-        from safetensors.torch import save_file
+    def _shown(self, rgb: Tensor) -> tuple[Tensor, Tensor, Seen]:
+        """The photograph as the network sees it: all of it, or its middle where the network takes squares only."""
+        square = self.square_only
+        shown = fit(middle(rgb) if square else rgb, self.size, mode=self.wants.mode)  # (h, w, 3)
+        images = to_images(shown, self.wants).to(self.device)
+        try:
+            return shown, images, Seen.of(self.model, images)
+        except Exception as error:
+            if square or shown.shape[0] == shown.shape[1] or no_memory(error):
+                raise
+        self.square_only = True
+        found = self._shown(rgb)
+        self.remarks.append(f"{self.network} takes images of {self.size} x {self.size} pixels only: of a photograph of "
+                            "another shape the square in the middle is shown to it, and explained")
+        return found
 
-        from . import plot
-
-        raw = {layer: m[0].cpu().contiguous() for layer, m in maps.items()}
-        about = {"photo": photo.name, "target": name, "probability": f"{probability:.4f}"}
-        about["explainer"] = repr(self.explainer)
-        files = [stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".png")]
-        save_file(raw, files[0], metadata=about)
-        figure = plot.maps(rgb, {f"{layer}: {name}": m for layer, m in raw.items()}, overlay=0.65)
-        figure.savefig(files[1])
-        return files
+    def _maps(self, images: Tensor, target: int, seen: Seen) -> dict[str, Tensor]:
+        """{layer, or `ONE`: map (h, w)}, on the CPU. Layers that lie alike share their passes."""
+        if self.takes == "input":
+            return {ONE: self.ready(self.model, images, None, target)[0].cpu()}
+        names = self.layers or list(self.ready.layers_of(self.model))
+        alike: dict[Layout, list[str]] = {}
+        for name, layout in self._layouts(names, seen).items():
+            alike.setdefault(layout, []).append(name)
+        if self.takes == "joint":
+            if len(alike) > 1:
+                lie = "; ".join(f"{', '.join(some)}: {layout}" for layout, some in alike.items())
+                raise ValueError(f"{self.explainer} joins layers that lie alike, and these do not: {lie}.")
+            (layout,) = alike
+            return {ONE: self.ready(self.model, images, self.layers, target, reshape=layout.reshape())[0].cpu()}
+        found = {}
+        for layout, some in alike.items():
+            found |= self.ready(self.model, images, some, target, reshape=layout.reshape())
+        return {name: found[name][0].cpu() for name in names}
 
 
 def explain_photos(ready: PhotoExplainer, photos: Sequence[Path], out: Path, report: Callable[[Explained], None],
-                   complain: Callable[[str], None]) -> int:  # fmt: skip
-    """Explain every file; one that cannot be read is named to `complain` and skipped. Returns how many were."""
-    out.mkdir(parents=True, exist_ok=True)
-    failed, used = 0, set()
+                   complain: Callable[[str], None], remark: Callable[[str], None] = lambda words: None, *,
+                   inputs: Sequence[Path] | None = None) -> int:  # fmt: skip
+    """Explain every file; one that fails, for whatever reason, is named to `complain` and passed over.
+
+    Args:
+        photos: may be any iterable, such as a progress bar; `inputs` are then the files, none of which is written over.
+        remark: hears once of each thing worth knowing.
+
+    Returns how many failed. Raises OutputError for a folder that cannot be written to.
+    """
+    inputs = list(photos) if inputs is None else inputs
+    prepare_folder(out)
+    failed, heard = 0, set()
     for photo in photos:
-        stem = photo.stem
-        while stem in used:  # two folders may hold the same file name
-            stem += "_"
-        used.add(stem)
-        try:
-            report(ready(photo, out, stem))
-        except PhotoError as error:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                done, said = ready(photo, out, inputs), ""
+            except Exception as error:
+                done, said = None, sentence(error)
+                if ready.device != "cpu" and no_memory(error):
+                    torch.cuda.empty_cache()
+        for words in [*ready.remarks, *(" ".join(str(warning.message).split()) for warning in caught)]:
+            if words not in heard:
+                heard.add(words)
+                remark(words)
+        if done:
+            report(done)
+        else:
             failed += 1
-            complain(str(error))
+            complain(said if str(photo) in said else f"{photo}: {said}")
     return failed

@@ -60,7 +60,7 @@ def class_names(name: str) -> list[str]:
     """The class names of a network that `load_model` knows, in the order of its logits. Raises ValueError."""
     if name in BUILDERS:
         return _card(name)["classes"]
-    return list(_torchvision_weights(name).meta["categories"])
+    return list(torchvision_weights(name).meta["categories"])
 
 
 def _load_toy(name: str) -> nn.Module:
@@ -86,7 +86,7 @@ def _remedy(name: str) -> str:
     return f"restore it, or train it with `python -m holicam train {name}`"
 
 
-def _torchvision_weights(name: str):
+def torchvision_weights(name: str):
     """The weights entry that "base" or "base:WEIGHTS" names."""
     from torchvision import models
 
@@ -105,7 +105,7 @@ def _torchvision_weights(name: str):
 def _load_torchvision(name: str) -> nn.Module:
     from torchvision import models
 
-    weights, base = _torchvision_weights(name), name.partition(":")[0]
+    weights, base = torchvision_weights(name), name.partition(":")[0]
     # Inception-like builders start with a slow random fill and switch their input transform on with the weights.
     extra = {"init_weights": False, "transform_input": True} if base in ("googlenet", "inception_v3") else {}
     model = models.get_model(base, weights=None, num_classes=len(weights.meta["categories"]), **extra)

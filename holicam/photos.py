@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .toyland import normalise
+from .depth import DepthError, Stored, eight_bit
+from .prepare import IMAGENET, Preprocessing, preprocessing
 
 LONGEST = 4096  # pixels a side kept when reading; no map is computed at more
+MOST = 2**28  # pixels of a picture, 268 megapixels; the largest phones make 200
 
 
 class PhotoError(ValueError):
@@ -20,44 +25,85 @@ class PhotoError(ValueError):
 def read_photo(path: str | Path) -> torch.Tensor:
     """A photograph as it should be seen.
 
-    EXIF rotation is applied, grey becomes three equal channels, transparency is laid over white, 16-bit values
-    become 8-bit, and a side of more than `LONGEST` pixels is reduced while reading.
+    EXIF rotation is applied, grey becomes three equal channels, transparency is laid over white, values of 16 bits
+    and floats become 8 bits, and a side of more than `LONGEST` pixels is reduced while reading.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        PhotoError: no such file, not a picture, or a picture that breaks off.
+        PhotoError: no such file, not a picture, one that breaks off, one of more than `MOST` pixels, or one whose
+            scale cannot be told (negative or infinite floats, 12 bits kept in 16).
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
-    if not path.is_file():
-        raise PhotoError(f"{path} is {'a folder' if path.is_dir() else 'not there'}: name a JPEG or PNG file.")
+    if said := _missing(path):
+        raise PhotoError(f"{path} {said}: name a JPEG or PNG file.")
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large panorama is no attack
-            picture.draft("RGB", (LONGEST, LONGEST))  # lets the JPEG decoder skip detail it need not keep
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            upright = _eight_bit(upright)
-            upright.thumbnail((LONGEST, LONGEST))
-            return torch.from_numpy(np.array(_opaque(upright)))
-    except PhotoError:
-        raise
+        with _opened(path) as picture:
+            if picture.width * picture.height > MOST:
+                raise Image.DecompressionBombError
+            return torch.from_numpy(np.array(_upright(picture)))
+    except DepthError as error:
+        said = str(error)
+    except Image.DecompressionBombError:
+        said = f"has more than {MOST / 1e6:.0f} megapixels, the most that is read: make a smaller copy of it."
+    except MemoryError:
+        said = "is too large for the memory of this machine: make a smaller copy of it."
+    except UnidentifiedImageError:
+        said = "cannot be read as a picture: it is damaged, or Pillow does not know its kind; save it as JPEG or PNG."
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise PhotoError(f"{path} cannot be read as a picture ({error}).") from None
+        said = f"cannot be read as a picture ({' '.join(str(error).split()) or type(error).__name__})."
+    raise PhotoError(f"{path} {said}")
 
 
-def _eight_bit(picture):
-    """16-bit and 32-bit grey pictures scaled to 8 bits by their nominal range; others as they are."""
+def _missing(path: Path) -> str:
+    """Why there is no file of that name; nothing where there is."""
+    try:
+        if path.is_file():
+            return ""
+        return "is a folder" if path.is_dir() else "is no file" if path.exists() else "is not there"
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        return f"cannot be opened ({error.strerror})"
+
+
+_ALONE = threading.Lock()  # Pillow's limit and Python's filters, which `_opened` changes, belong to all threads
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator:
+    """Pillow's picture, with `MOST` in place of its own limit, less than half a phone's largest photograph.
+
+    Its warnings, of large panoramas or odd palettes, are left out: what matters raises.
+    """
     from PIL import Image
 
-    if not picture.mode.startswith(("I", "F")):
-        return picture
-    values = np.asarray(picture).astype(np.float64)
-    top = 65535.0 if values.max() > 255 else 255.0
-    return Image.fromarray(np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8))
+    with _ALONE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST
+        try:
+            with Image.open(path) as picture:
+                yield picture
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
+def _upright(picture):
+    """RGB of at most `LONGEST` pixels a side. A large picture is made small before anything is copied."""
+    from PIL import ImageOps
+
+    picture.draft("RGB", (LONGEST, LONGEST))  # lets the JPEG decoder skip detail it need not keep
+    stored = Stored.of(picture)
+    picture.load()
+    smooth = not picture.mode.startswith(("I", "F", "P", "1"))  # these are resized by leaving pixels out, or not at all
+    if smooth and not stored.deep:
+        picture.thumbnail((LONGEST, LONGEST))
+    ImageOps.exif_transpose(picture, in_place=True)
+    seen = eight_bit(picture, stored)
+    seen = seen if smooth else _opaque(seen)
+    seen.thumbnail((LONGEST, LONGEST))
+    return _opaque(seen)
 
 
 def _opaque(picture):
@@ -70,11 +116,12 @@ def _opaque(picture):
     return picture.convert("RGB")
 
 
-def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3) -> torch.Tensor:
+def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3, mode: str = "bilinear") -> torch.Tensor:
     """Resize so that the shorter side has `size` pixels; the aspect is kept up to `longest` : 1.
 
     Args:
         rgb: (H, W, 3) uint8.
+        mode: "bilinear" or "bicubic", always smoothed where the picture shrinks.
 
     Returns:
         (h, w, 3) uint8; a longer picture than `longest` : 1 is squeezed to it.
@@ -83,10 +130,24 @@ def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3) -> torch.Tensor:
     short = min(height, width)
     new = [min(round(side * size / short), longest * size) for side in (height, width)]
     planes = rgb.permute(2, 0, 1)[None].float()
-    shrunk = torch.nn.functional.interpolate(planes, new, mode="bilinear", antialias=True)
+    shrunk = torch.nn.functional.interpolate(planes, new, mode=mode, antialias=True)
     return shrunk[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous()
 
 
-def to_images(rgb: torch.Tensor) -> torch.Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) with the ImageNet mean and deviation taken out."""
-    return normalise(rgb[None])
+def middle(rgb: torch.Tensor) -> torch.Tensor:
+    """(H, W, 3) -> the square in the middle, for networks that take no other shape."""
+    side = min(rgb.shape[:2])
+    top, left = ((n - side) // 2 for n in rgb.shape[:2])
+    return rgb[top : top + side, left : left + side].contiguous()
+
+
+def to_images(rgb: torch.Tensor, network: str | Preprocessing = IMAGENET) -> torch.Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) float32 with a network's mean and deviation taken out.
+
+    Args:
+        network: a name that `load_model` knows, or its `preprocessing`; ImageNet's by default.
+    """
+    wanted = preprocessing(network) if isinstance(network, str) else network
+    x = rgb.permute(2, 0, 1)[None].contiguous().float()
+    mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (wanted.mean, wanted.std))
+    return x.sub_(mean).div_(std)

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from . import toyland
+from .files import prepare_folder, write_whole
 from .models import data_folder
 from .toynets import BUILDERS
 
@@ -226,11 +227,11 @@ def _settle(model: nn.Module, data, training: Training, device: str) -> None:
 
 def save(name: str, model: nn.Module, card: dict, folder: Path | None = None) -> Path:
     """Write the weights (safetensors) and, beside them, the card with their sha256."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as packed
 
     path = (folder or data_folder()) / f"{name}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, path)
-    card = {"name": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **card}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    prepare_folder(path.parent)
+    weights = packed({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()})
+    card = {"name": name, "sha256": hashlib.sha256(weights).hexdigest(), **card}
+    write_whole({path: weights, path.with_suffix(".json"): (json.dumps(card, indent=1) + "\n").encode()})
     return path

@@ -1,0 +1,39 @@
+"""The picture that `holicam explain` writes: a photograph, its maps, and in words all that they depend on."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from . import plot
+from .mapfiles import NAME
+
+OPACITY = 0.65
+LETTER = 0.09  # inches, of the caption's font
+LINE = 0.18
+
+
+def draw(rgb: Tensor, maps: Mapping[str, Tensor], about: Mapping[str, str], explainer: str, toy: bool) -> bytes:
+    """A PNG file: the photograph (h, w, 3) as the network saw it, and maps (h, w) over it.
+
+    about: network, target, probability and the key of the result; toy: a network that knows drawn things only.
+    """
+    signed = any(float(m.min()) < -1e-6 * float(m.max().abs()) for m in maps.values())
+    where = " and ".join(maps) if about["layers"] and len(maps) <= 4 else ""
+    named = {name if about["layers"] and len(maps) > 1 else explainer: m for name, m in maps.items()}
+    figure = plot.maps(rgb, named, overlay=OPACITY, signed=signed)
+    percent = f"{100 * float(about['probability']):.1f} %"
+    words = [f"{about['network']}: {about['target']} {percent}", f"{explainer}{f' at {where}' if where else ''}"]
+    if toy:
+        words.append("This network knows only its ten drawn classes.")
+    width, height = figure.get_size_inches()
+    lines = [line for part in words for line in textwrap.wrap(part, max(20, int(width / LETTER)))]
+    figure.set_size_inches(width, height + LINE * len(lines))
+    figure.axes[-1].locator_params(nbins=5)  # of the colour bar
+    figure.suptitle("\n".join(lines), fontsize=10, color=plot.INK, parse_math=False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={NAME: about[NAME], "Description": " / ".join(words)})
+    return file.getvalue()
