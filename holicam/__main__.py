@@ -50,11 +50,11 @@ for command in (evaluate_cli.evaluate, evaluate_cli.merge, evaluate_cli.report):
     app.command()(command)
 
 
-def _bar(items, total: int, start: int = 0):
-    """A progress bar on stderr; `start` steps of `total` lie behind."""
+def _bar(items, total: int, start: int = 0, quiet: bool | None = False):
+    """A progress bar on stderr; `start` steps of `total` lie behind. quiet: None where stderr is no terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, total=total, initial=start, unit="step", smoothing=0.05)
+    return tqdm(items, total=total, initial=start, unit="step", smoothing=0.05, disable=quiet)
 
 
 @app.command()
@@ -117,7 +117,7 @@ def explain(
         ready = PhotoExplainer(model, explainer, layers, target, size=size, reshape=reshape, device=where)
     with _wrong("--out"):
         prepare_folder(out)
-    bar, done = _bar(photos, len(photos)), []
+    bar, done = _bar(photos, len(photos), quiet=None), []
 
     def report(one: Explained) -> None:
         done.append(one)
@@ -169,22 +169,19 @@ def spread(arguments: list[str]) -> list[str]:
     folder before it) is a photograph. `--debug` may stand anywhere.
     """
     out: list[str] = []
-    within = first = False
+    within = ""  # "first" where a layer must follow, "more" where others may
     for at, word in enumerate(arguments):
         if word == "--":
             return _debug_first(out) + arguments[at:]
         if word.startswith("-") and word != "-":
-            within = first = word == "--layers"
-            if word.startswith("--layers="):
-                within, word = True, word
-            out += [] if word == "--layers" else [word]
-        elif within and (first or not _picture(word)):
-            out += ["--layers", word]
-            first = False
-        else:
-            within = False
+            within = {"--layers": "first"}.get(word, "more" if word.startswith("--layers=") else "")
             out.append(word)
-    return _debug_first(out + (["--layers"] if within and first else []))
+        elif within == "more" and not _picture(word):
+            out += ["--layers", word]
+        else:
+            within = "more" if within == "first" else ""
+            out.append(word)
+    return _debug_first(out)
 
 
 def _picture(word: str) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +11,7 @@ import typer
 
 from .network import forward
 from .outputs import class_logits
+from .said import said
 
 CONFIG = Annotated[str, typer.Argument(help="A TOML file, or a preset such as holistic-cam-table6.")]
 OUT = Annotated[Path, typer.Option(help="Folder of the parts; default: results/NAME.")]
@@ -127,13 +125,3 @@ def estimate(plan, units, where: str) -> str:
         seconds += cost / speed
         lines.append(f"{network}: {cost:.3g} F at {speed:.3g} F/s on {where}: {cost / speed / 3600:.2g} hours")
     return "\n".join([*lines, f"together {seconds / 3600:.2g} hours for this process"])
-
-
-@contextlib.contextmanager
-def said() -> Iterator[None]:
-    """One sentence and exit status 1 for what a user can mend."""
-    try:
-        yield
-    except (ValueError, LookupError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None

@@ -110,14 +110,21 @@ class PhotoExplainer:
             return None
         own = self.ready.layers_of(self.model) if self.takes == "joint" and not given else None
         names = list(given or own or [last_layer(self.model, self.square)])
-        self._layouts(names, self.square)
+        paths = self._paths(names)
+        for name, layout in self._layouts(names, self.square).items():
+            if layout.cells(self.square.shapes[paths[name]]) == 1:
+                self.remarks.append(f"layer {name} has a single cell for images of {self.size} x {self.size} pixels: "
+                                    "its map is the same everywhere")
         return None if own else names
 
     def _layouts(self, names: Sequence[str], seen: Seen) -> dict[str, Layout]:
         """{layer as named: how it lies}."""
+        return {name: seen.layout(path, self.layout, self.square) for name, path in self._paths(names).items()}
+
+    def _paths(self, names: Sequence[str]) -> dict[str, str]:
+        """{layer as named: its module path}."""
         paths = {id(module): path for path, module in self.model.named_modules()}
-        return {name: seen.layout(paths[id(module)], self.layout, self.square)
-                for name, module in find_layers(self.model, names).items()}  # fmt: skip
+        return {name: paths[id(module)] for name, module in find_layers(self.model, names).items()}
 
     def _same_size(self) -> None:
         """Networks of one input size: methods that enlarge images are kept to that size."""
@@ -153,7 +160,7 @@ class PhotoExplainer:
         files, replaced = mapfiles.place(out, made, [photo, *inputs])
         maps = self._maps(images, target, seen)
         about = {mapfiles.NAME: made.key, "photo": printable(photo.name), "network": self.network, "target": name,
-                 "probability": f"{p[target]:.4f}", "explainer": repr(self.ready),
+                 "probability": f"{p[target]:.4g}", "explainer": repr(self.ready),
                  "layers": " ".join(self.layers or ()), "image": "{} x {}".format(*images.shape[2:])}  # fmt: skip
         picture = draw(rgb, maps, about, self.explainer, self.toy)
         write_whole(dict(zip(files, (mapfiles.packed(maps, about), picture), strict=True)))

@@ -21,7 +21,7 @@ def prepare_folder(folder: Path) -> None:
         draft.touch()
         draft.unlink()
     except (OSError, ValueError) as error:
-        said = "it is a file" if folder.is_file() else getattr(error, "strerror", None) or str(error)
+        said = "it is a file" if isinstance(error, FileExistsError) else getattr(error, "strerror", None) or str(error)
         raise OutputError(f"{folder} cannot be written to ({said}): name a folder that can.") from None
 
 

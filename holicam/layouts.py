@@ -36,6 +36,12 @@ class Layout(NamedTuple):
             return None
         return _channels_first if self.kind == "channels-last" else tokens_to_grid(self.grid, self.skip)
 
+    def cells(self, shape: tuple[int, ...]) -> int:
+        """How many cells of a map an output of this shape has."""
+        if self.kind == "tokens":
+            return self.grid[0] * self.grid[1] if self.grid else shape[1]
+        return shape[2] * shape[3] if self.kind == "channels-first" else shape[1] * shape[2]
+
     def __str__(self) -> str:
         if self.kind != "tokens":
             return self.kind

@@ -84,10 +84,17 @@ def place(out: Path, made: Made, inputs: Iterable[Path]) -> tuple[list[Path], bo
 
 
 def packed(maps: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
-    """Raw maps as a safetensors file, with `about` in its metadata."""
+    """Raw maps as a safetensors file, with `about` in its metadata; the same maps are the same bytes.
+
+    The library itself writes metadata in another order each time.
+    """
     from safetensors.torch import save
 
-    return save({name: m.contiguous() for name, m in maps.items()}, metadata=dict(about))
+    whole = save({name: m.contiguous() for name, m in maps.items()})
+    end = 8 + int.from_bytes(whole[:8], "little")
+    header = json.dumps({"__metadata__": dict(about), **json.loads(whole[8:end])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + whole[end:]
 
 
 def _longest(out: Path) -> int:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from .channelcam import ChannelWise
 from .checks import warn_where
 from .guard import guarded
+from .layersets import layer_set
 from .masks import percentile
 from .ops import Target, one_of, upsample
 from .polyscores import ChannelScores, score_channels
@@ -113,6 +114,14 @@ class PCAM(ChannelWise):
         one_of("on_zero", self.on_zero, ("zero", "pass"))
         check_flag("lnorm", self.lnorm)
 
+    @property
+    def _set(self) -> str:
+        return "reference" if self.preset == "reference" else "paper"
+
+    def layers_of(self, model: nn.Module) -> tuple[str, ...]:
+        """The layers meant by `layers=None`."""
+        return layer_set(model, self._set)
+
     def from_scores(self, scores: ChannelScores, size: Size = "native", *,
                     intermediate: bool = False) -> Maps:
         """The map, or the maps of all stages, from what `score_channels` gave: no forward."""
@@ -145,8 +154,7 @@ class PCAM(ChannelWise):
         ValueError and what `capture.capture` raises.
         """
         size = size if size == "native" else output_size(size, images)
-        layers = layers or ("reference" if self.preset == "reference" else "paper")
-        scores = self.ask(model, images, layers, target, reshape)
+        scores = self.ask(model, images, layers or self._set, target, reshape)
         return self.from_scores(scores, size, intermediate=intermediate)
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 
 # A file imports only files of lower floors. Files of one floor may share it where `SAME` says so.
 FLOORS = {
-    "__main__": 5, "explain_photos": 5, "evaluate_cli": 5,
+    "__main__": 5, "explain_photos": 5, "evaluate_cli": 5, "said": 5, "captions": 5, "mapfiles": 5, "layouts": 5,
     "evaluate": 4, "rows": 4, "measured": 4, "pairs": 4, "costs": 4, "units": 4, "intervals": 4, "report_curves": 4,
     "remarks": 4,
     "train": 4, "plan": 4, "parts": 4, "report": 4, "report_formats": 4, "presets": 4, "card": 4,
@@ -28,9 +28,12 @@ FLOORS = {
     "guard": 0, "network": 0, "checks": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0,
+    "prepare": 0, "depth": 0, "device": 0, "files": 0,
 }
 SAME = {
-    ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("card", "train"),
+    ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("__main__", "said"), ("evaluate_cli", "said"),
+    ("explain_photos", "captions"), ("explain_photos", "mapfiles"), ("explain_photos", "layouts"),
+    ("explain_photos", "said"), ("captions", "mapfiles"), ("card", "train"),
     ("evaluate", "plan"), ("evaluate", "parts"), ("evaluate", "units"), ("evaluate", "rows"), ("evaluate", "costs"),
     ("evaluate", "pairs"), ("rows", "evaluate"), ("rows", "units"), ("rows", "plan"), ("rows", "measured"),
     ("rows", "pairs"), ("measured", "evaluate"), ("measured", "pairs"), ("pairs", "plan"), ("units", "plan"),
@@ -46,7 +49,8 @@ SAME = {
     ("stream", "capture"), ("passes", "capture"), ("passes", "fusion"), ("masks", "stream"), ("masks", "capture"),
     ("inputs", "stream"), ("inputs", "capture"),
     ("network", "guard"), ("guard", "checks"), ("cam", "checks"), ("cam", "ops"), ("settings", "ops"),
-    ("models", "toynets"), ("models", "toyland"), ("photos", "toyland"),
+    ("models", "toynets"), ("models", "toyland"), ("photos", "prepare"),
+    ("photos", "depth"), ("prepare", "models"), ("prepare", "toyland"), ("prepare", "toynets"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
     ("ops", "floats"), ("models", "weights"),
 }

@@ -1,15 +1,11 @@
-"""Photographs from files, and the command that explains them."""
+"""Photographs from files."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from typer.testing import CliRunner
 
 from holicam import explain_photos, models, photos
-from holicam.__main__ import app, spread
-from holicam.toynets import ToyResNet50
 
 
 def _photo(path, mode="RGB", size=(60, 40), **options):
@@ -77,48 +73,11 @@ def test_classes_are_found_by_name_part_and_number():
         explain_photos.find_class(names, "cat")
     with pytest.raises(ValueError, match="close names are tabby"):
         explain_photos.find_class(names, "taby")
-
-
-def test_layers_may_follow_one_option():
-    words = ["explain", "a.jpg", "--layers", "layer1", "layer4", "--out", "maps"]
-    assert spread(words) == ["explain", "a.jpg", "--layers", "layer1", "--layers", "layer4", "--out", "maps"]
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    torch.manual_seed(0)
-    network = ToyResNet50(width=4).eval()
-    monkeypatch.setattr(explain_photos, "load_model", lambda name, device: network)
-
-
-def test_the_command_writes_maps_and_skips_what_it_cannot_read(tmp_path, tiny):
-    good, bad = _photo(tmp_path / "photo.jpg"), tmp_path / "bad.png"
-    bad.write_bytes(b"nothing")
-    words = ["explain", str(bad), str(good), "--model", "toy-resnet50", "--explainer", "grad-cam", "--layers", "layer1",
-             "layer4", "--target", "fish", "--out", str(tmp_path / "out"), "--size", "64"]  # fmt: skip
-    result = CliRunner().invoke(app, spread(words))
-    assert result.exit_code == 1, result.output
-    assert "skipped" in result.output and "bad.png" in result.output and "fish explained" in result.output
-    with safe_open(tmp_path / "out" / "photo.safetensors", "pt") as stored:
-        assert set(stored.keys()) == {"layer1", "layer4"}
-        assert stored.get_tensor("layer1").shape == (64, 96)
-        assert stored.metadata()["target"] == "fish" and "GradCAM" in stored.metadata()["explainer"]
-    assert Image.open(tmp_path / "out" / "photo.png").size[0] > 300
-    words.remove(str(bad))
-    assert CliRunner().invoke(app, spread(words)).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    "option, value, words",
-    [
-        ("--layers", "layer9", "close names"),
-        ("--explainer", "gradcam", "grad-cam"),
-        ("--target", "horse", "There is no class"),
-    ],
-)
-def test_wrong_options_are_named_before_any_photo_is_read(tmp_path, tiny, option, value, words):
-    result = CliRunner().invoke(app, ["explain", "none.jpg", "--model", "toy-resnet50", option, value])
-    assert result.exit_code == 2 and words in " ".join(result.output.replace("│", " ").split())
+    for wanted in ("", " ", "7", "-1"):
+        with pytest.raises(ValueError, match="There is no class"):
+            explain_photos.find_class(names, wanted)
+    with pytest.raises(ValueError, match="and 8 more"):
+        explain_photos.find_class([f"dog {i}" for i in range(20)], "dog")
 
 
 def test_class_names_of_torchvision_networks():
