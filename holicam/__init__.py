@@ -18,13 +18,14 @@ __version__ = "0.1.0"
 
 _MODULES = ("asking", "askonce", "backprop", "cam", "capture", "card", "channelcam", "controls", "datasets",
             "eigencam", "edition", "exercises", "explain", "extremal", "fullgrad", "fusion", "gradcam", "gradient",
-            "holistic", "iia", "inputs", "integrated", "joint", "layersets", "lowpass", "masks", "metrics", "models",
+            "holistic", "iia", "inputs", "integrated", "joint", "layernames", "layersets",
+            "lowpass", "masks", "metrics", "models",
             "msgcam", "multiscale", "normgrad", "ops", "outputs", "passes", "perturb", "photos", "plot", "polycam",
             "polyscores", "prepare", "randommasks", "relevance", "sanity", "scorecam", "settings", "smooth",
             "smoothmasks", "stored", "stream", "toyland", "toynets", "train", "ucag", "unfold")
 # {file: the names that `hc.` offers straight away}
 _BY_FILE = {
-    "models": "load_model class_names find_layers default_layers", "prepare": "preprocessing",
+    "models": "load_model class_names", "layernames": "find_layers default_layers", "prepare": "preprocessing",
     "gradcam": "CAM ActivationSum GradCAM GradCAMpp XGradCAM LayerCAM HiResCAM WGradCAM",
     "normgrad": "NormGrad", "eigencam": "EigenCAM", "joint": "LayerCAMFused ZoomCAM", "smooth": "SmoothGradCAMpp",
     "iia": "IIA", "msgcam": "MSGCAM", "multiscale": "CAMERAS", "holistic": "HolisticCAM",

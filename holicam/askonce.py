@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from .channelcam import ChannelWise
 from .guard import guarded
-from .layersets import layer_set
+from .layernames import Layer, as_given
+from .layersets import SETS, layer_set
 from .ops import Target
 from .polyscores import ASKS, ChannelScores, score_channels
 from .settings import Maps, output_size
@@ -56,10 +57,10 @@ def ask_once(chosen: Chosen, model: nn.Module, images: Tensor, target: Target = 
     return {label: explainer.from_scores(_of(answers, names[label]), size) for label, (explainer, _) in chosen.items()}
 
 
-def _named(model: nn.Module, explainer: ChannelWise, layers: Sequence[str] | None) -> tuple[str, ...]:
+def _named(model: nn.Module, explainer: ChannelWise, layers: Sequence[str] | None) -> tuple[Layer, ...]:
     if layers is None:
         layers = "reference" if explainer.preset == "reference" else "paper"
-    return layer_set(model, layers) if isinstance(layers, str) else tuple(layers)
+    return layer_set(model, layers) if isinstance(layers, str) and layers in SETS else as_given(layers)
 
 
 def _of(answers: ChannelScores, layers: Sequence[str]) -> ChannelScores:

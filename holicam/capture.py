@@ -8,7 +8,7 @@ with a clone of A, which an in-place ReLU may overwrite. One `torch.autograd.gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .checks import expect_finite
 from .guard import guarded
-from .models import find_layers
+from .layernames import Layer, Layers, called, find_layers
 from .network import check_call, forward, frozen
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .outputs import Whole, logits_of, remark
@@ -36,20 +36,20 @@ class Captured:
     logits: Tensor  # (B, K); (B, 1), the score, where the target chose from `outputs.Whole`
     target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
     score: Tensor  # (B,), the number that was differentiated
-    A: dict[str, Tensor] = field(repr=False)  # {layer name as given: (B, C, h, w)}
-    G: dict[str, Tensor] = field(repr=False)  # the same, or empty without gradients
+    A: dict[Layer, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
+    G: dict[Layer, Tensor] = field(repr=False)  # the same, or empty without gradients
     whole: bool = False  # whether there are no logits of which scores could be made anew
 
 
 @guarded
-def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], target: Target = None, *,
+def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = None, *,
             score: str = "logit", gradients: bool = True, reshape: Reshape | None = None,
             repeated: str = "raise") -> Captured:
     """Activations, and gradients of the target's score, at some layers of a network in eval mode.
 
     Args:
         images: (B, 3, H, W), normalised as the network expects.
-        layers: module paths or the papers' names (`models.find_layers`).
+        layers: module paths, the papers' names or modules (`layernames.find_layers`).
         target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,), which
             receives what `score` names, see `ops.select_score`.
         score: differentiate the "logit", the "prob"(ability) or, of many labels, the "sigmoid".
@@ -73,7 +73,7 @@ def capture(model: nn.Module, images: Tensor, layers: str | Sequence[str], targe
         with frozen(model, gradients), recorded(wanted, gradients, repeated) as A:
             logits = logits_of(forward(model, images), len(images), target)
         if missing := [name for name in wanted if name not in A]:
-            raise ValueError(f"layer {missing[0]!r} did not run in this forward pass (in eval "
+            raise ValueError(f"layer {called(missing[0])} did not run in this forward pass (in eval "
                              "mode, uncompiled), so it has no activations")
         A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
         if isinstance(logits, Tensor):
@@ -98,13 +98,13 @@ def recorded(wanted: Mapping[str, nn.Module], gradients: bool,
 
     def hook(name: str, inputs: tuple, output: object) -> Tensor:
         if name in A and repeated == "raise":
-            raise ValueError(f"layer {name!r} runs more than once in one forward pass, so it is "
+            raise ValueError(f"layer {called(name)} runs more than once in one forward pass, so it is "
                              "unclear which output is meant: name the block around it")
         if not isinstance(output, Tensor):
-            raise TypeError(f"layer {name!r} must give one tensor; it gives "
+            raise TypeError(f"layer {called(name)} must give one tensor; it gives "
                             f"{type(output).__name__}: name a layer inside or after it")
         if gradients and not torch.is_grad_enabled():
-            raise ValueError(f"layer {name!r} runs under torch.no_grad() inside the network, so "
+            raise ValueError(f"layer {called(name)} runs under torch.no_grad() inside the network, so "
                              "no gradient reaches it")
         # An in-place or identity layer hands on its input's memory, which others may still change.
         shared = any(isinstance(x, Tensor) and x.data_ptr() == output.data_ptr() for x in inputs)
@@ -136,7 +136,7 @@ def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, T
         tensor = tensor.detach()
         tensor = at_least_float32(tensor if reshape is None else reshape(tensor))
         if tensor.dim() != 4:
-            raise ValueError(f"layer {name!r} gives the shape {tuple(tensor.shape)}, a map needs "
+            raise ValueError(f"layer {called(name)} gives the shape {tuple(tensor.shape)}, a map needs "
                              "(B, C, h, w): name another layer or give reshape=tokens_to_grid()")
         out[name] = tensor
     return out

@@ -8,7 +8,6 @@ the ablation of its appendix B.1, and CAM+ is Score-CAM with a baseline of zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 
 from . import cam
 from .guard import guarded
+from .layernames import Layers, default_layers, is_single
 from .masks import STRETCH
-from .models import default_layers
 from .ops import SCORES, Target, one_of, upsample
 from .polyscores import ASKS, WEIGHTS, ChannelScores, score_channels
 from .settings import Maps, Size, check_flag, fill_preset, output_size
@@ -82,15 +81,15 @@ class CAMBoth(ChannelWise):
         return {layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()}
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None,
                  reshape: Reshape | None = None) -> Maps:
         """Maps of a batch, one per image and layer.
 
         Args:
             images: (B, 3, H, W), normalised as the network expects.
-            layers: a name gives a tensor, a sequence of names a dict, as do "paper" and
-                "reference" (`layersets.layer_set`); None is the last of `models.default_layers`.
+            layers: a name or module gives a tensor, a sequence of them a dict, as do "paper" and
+                "reference" (`layersets.layer_set`); None is the last of `layernames.default_layers`.
             target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
             size: None for the images' (H, W), "native" for the layer's own grid, or (H, W).
             reshape: for transformers, see `tokens.tokens_to_grid`.
@@ -102,7 +101,7 @@ class CAMBoth(ChannelWise):
         layers = default_layers(model)[-1] if layers is None else layers
         scores = self.ask(model, images, layers, target, reshape, ordered=False)
         maps = self.from_scores(scores, size)
-        return maps[layers] if isinstance(layers, str) and layers in maps else maps
+        return next(iter(maps.values())) if is_single(layers) and layers in maps else maps
 
 
 @dataclass(frozen=True)

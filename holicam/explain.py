@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from .capture import Reshape
 from .guard import guarded
+from .layernames import Layers, as_given, is_single
 from .ops import Target
 from .passes import PassExplainer, run
 from .settings import Maps, Size
@@ -180,7 +181,7 @@ def info(name: str) -> Info:
 
 @guarded
 def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn.Module,
-                 images: Tensor, layers: str | Sequence[str] | None = None, target: Target = None,
+                 images: Tensor, layers: Layers | None = None, target: Target = None,
                  *, size: Size = None, reshape: Reshape | None = None) -> dict[Hashable, Maps]:
     """Several explainers on the same images, layers and target.
 
@@ -202,6 +203,8 @@ def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn
     ready = {label: explainers[item]() if isinstance(item, str) else item
              for label, item in labelled.items()}
     together = {label: item for label, item in ready.items() if isinstance(item, PassExplainer)}
+    if layers is not None and not is_single(layers):
+        layers = as_given(layers)  # all of them read it
     maps = {}
     if together:
         maps, last = run(together, model, images, layers, target, size=size, reshape=reshape)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .capture import Captured
+from .layernames import called
 from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer
 from .settings import check_flag, check_number, fill_preset
@@ -79,7 +80,7 @@ class CAM(SingleScale):
                 W = cam.class_weights(head.to(A), captured.target)
                 return W if gate is None else W * gate
         raise ValueError(f"CAM needs logits that are a linear layer on the averaged channels of "
-                         f"{layer!r}, which {type(model).__name__} does not have: name the last "
+                         f"{called(layer)}, which {type(model).__name__} does not have: name the last "
                          "layer before the pooling, or use Grad-CAM")
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .capture import Captured, capture
-from .models import find_layers
+from .layernames import Layer, find_layers
 from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
 from .settings import check_count, check_flag, output_size
@@ -70,7 +70,7 @@ class IIA(PassExplainer):
         return made
 
 
-def term(seen: Captured, layer: str) -> Tensor:
+def term(seen: Captured, layer: Layer) -> Tensor:
     """sum_k ReLU(A_k) G_k, (B, h, w)."""
     return (seen.A[layer].relu() * seen.G[layer]).sum(1)
 
@@ -84,7 +84,7 @@ def fit(call: Call, maps: Tensor) -> Tensor:
 
 
 @contextmanager
-def scaled_output(model: nn.Module, layer: str, factor: float) -> Iterator[None]:
+def scaled_output(model: nn.Module, layer: Layer, factor: float) -> Iterator[None]:
     """A layer gives `factor` times its output, to the rest of the network and to later hooks."""
     module = find_layers(model, layer)[layer]
     handle = module.register_forward_hook(lambda module, inputs, output: output * factor)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .floats import levelled
+from .layernames import innermost
 from .layersets import layer_set
 from .ops import SCORES, normalise, one_of, upsample
 from .passes import Ask, Call, Gather, PassExplainer
@@ -128,6 +129,6 @@ class ZoomCAM(Joint):
 
 def of_kind(model: nn.Module, kind: type) -> tuple[str, ...]:
     """The modules of one kind in a plain sequence `features`, shallow to deep."""
-    features = getattr(model, "features", None)
+    features = getattr(innermost(model), "features", None)
     found = enumerate(features) if type(features) is nn.Sequential else ()
     return tuple(f"features.{at}" for at, module in found if isinstance(module, kind))

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from .layernames import innermost
 from .ops import one_of
 
 SETS = ("paper", "reference")
@@ -25,6 +26,7 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
     Raises ValueError for other networks.
     """
     one_of("layers", name, SETS)
+    model = innermost(model)
     stages = ("layer1", "layer2", "layer3", "layer4")
     if hasattr(model, "relu") and all(hasattr(model, stage) for stage in stages):
         if name == "reference" and hasattr(model.layer2[0], "conv3"):
@@ -39,5 +41,5 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
                       if isinstance(module, nn.ReLU) and isinstance(after, nn.MaxPool2d))
         if len(found) == 5:
             return found
-    raise ValueError(f"Poly-CAM's layers are known for ResNets, VGGs and DenseNets and not for "
+    raise ValueError("layers to be joined are known for ResNets, VGGs and DenseNets and not for "
                      f"{type(model).__name__}: name them, shallow to deep, with layers=[...]")

@@ -1,31 +1,24 @@
-"""Networks by name, and their layers by name.
+"""Networks by name.
 
-A network is any `torch.nn.Module` in eval mode. This file finds weights (shipped, cached or downloaded) and turns
-the papers' layer names into module paths; it knows nothing of maps.
+A network is any `torch.nn.Module` in eval mode. This file finds weights, shipped, cached or downloaded. How layers
+are named is in `layernames`.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from .layernames import LayerNotFoundError, default_layers, find_layers
 from .toynets import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
 
-# Poly-CAM's ResNet-50 names; Holistic-CAM's "Layer1" and "Layer43" follow a rule instead (see _alias).
-RESNET_ALIASES = {"conv1_1": "relu", "conv2_3": "layer1", "conv3_4": "layer2", "conv4_6": "layer3", "conv5_3": "layer4"}
-
-
-class LayerNotFoundError(KeyError):
-    """No module of that name; the message lists the close ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+__all__ = ["LayerNotFoundError", "WeightsNotFoundError", "class_names", "data_folder", "default_layers", "find_layers",
+           "load_model"]
 
 
 def data_folder() -> Path:
@@ -114,68 +107,3 @@ def _load_torchvision(name: str) -> nn.Module:
         old = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
         state = {old.sub(r"\1\2.", str(key)): value for key, value in state.items()}
     return fill(model, state, cached(weights.url), AGAIN)
-
-
-def find_layers(model: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Module]:
-    """Module paths or the papers' layer names -> modules, under the names as given.
-
-    Raises:
-        LayerNotFoundError: with the close names of this network.
-        ValueError: no layer given, or one twice.
-    """
-    names = [layers] if isinstance(layers, str) else list(layers)
-    modules = dict(model.named_modules())
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"`layers` must name at least one layer and each once; got {names}.")
-    found = {}
-    for name in names:
-        path = name if name in modules else _alias(model, name)
-        if path not in modules or not path:
-            close = _close_names(name, modules)
-            raise LayerNotFoundError(f"{type(model).__name__} has no layer {name!r}; close names are {close}.")
-        found[name] = modules[path]
-    return found
-
-
-def _alias(model: nn.Module, name: str) -> str:
-    """The module path a paper's layer name stands for, or "" when the rule does not apply."""
-    if match := re.fullmatch(r"Layer(\d+)", name):
-        return f"layer{match[1]}" if hasattr(model, "layer1") else f"features.{match[1]}"
-    if hasattr(model, "layer1"):
-        return RESNET_ALIASES.get(name, "")
-    if match := re.fullmatch(r"block(\d+)_conv(\d+)", name):
-        return _vgg_relu(model, int(match[1]), int(match[2]))
-    return ""
-
-
-def _vgg_relu(model: nn.Module, block: int, conv: int) -> str:
-    """The ReLU behind convolution `conv` of block `block` in a VGG's `features`, as Poly-CAM reads it."""
-    at_block, at_conv = 1, 0
-    for index, module in enumerate(getattr(model, "features", ())):
-        at_conv += isinstance(module, nn.Conv2d)
-        if isinstance(module, nn.ReLU) and (at_block, at_conv) == (block, conv):
-            return f"features.{index}"
-        if isinstance(module, nn.MaxPool2d):
-            at_block, at_conv = at_block + 1, 0
-    return ""
-
-
-def _close_names(name: str, modules: dict[str, nn.Module]) -> str:
-    """Close module paths, shallow ones first; without any, the network's top level."""
-    paths = [path for path in modules if path]
-    close = difflib.get_close_matches(name.lower(), paths, n=5, cutoff=0.5)
-    return ", ".join(close or [path for path in paths if "." not in path])
-
-
-def default_layers(model: nn.Module) -> tuple[str, ...]:
-    """The layers the papers read, shallow to deep: four stages of a ResNet, the last four poolings of a VGG.
-
-    Other networks with `features` give its end. Raises ValueError where no convention is known.
-    """
-    if all(hasattr(model, f"layer{i}") for i in range(1, 5)):
-        return ("layer1", "layer2", "layer3", "layer4")
-    features = getattr(model, "features", None)
-    if isinstance(features, nn.Sequential):
-        pools = [f"features.{i}" for i, module in enumerate(features) if isinstance(module, nn.MaxPool2d)]
-        return tuple(pools[-4:]) if len(pools) == 5 else ("features",)
-    raise ValueError(f"{type(model).__name__} has no known default layers: name them with `layers=`.")

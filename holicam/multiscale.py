@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture
 from .fusion import fuse, pyramid, scale_sizes
+from .layernames import Layers
 from .ops import SCORES, Target, normalise, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
 from .settings import fill_preset
@@ -24,7 +25,7 @@ REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
 PAPER_SCALES = tuple((224 + 142 * t) / 224 for t in range(7))
 
 
-def multi_scale(model: nn.Module, images: Tensor, layers: str | Sequence[str],
+def multi_scale(model: nn.Module, images: Tensor, layers: Layers,
                 target: Target = None, scales: Sequence[float] = REFERENCE_SCALES, *,
                 interpolation: str = "bicubic", score: str = "logit",
                 reshape: Reshape | None = None) -> Iterator[Captured]:

@@ -9,7 +9,7 @@ ten explainers on four layers at eight scales are the same code, and no pass is 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .capture import Captured, Reshape, capture, check_call
 from .fusion import rescale
 from .guard import guarded
-from .models import default_layers
+from .layernames import Layer, Layers, as_given, default_layers, is_single
 from .ops import Target, upsample
 from .settings import Maps, Size, noise, output_size
 
@@ -56,18 +56,18 @@ class View:
 class Ask:
     """One pass: which layers, of which view, with gradients of which score (None for none)."""
 
-    layers: tuple[str, ...]
+    layers: tuple[Layer, ...]
     score: str | None = "logit"
     view: View = field(default=View())
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """What an explainer was called with, checked; `layers` is a tuple of names."""
+    """What an explainer was called with, checked; `layers` is a tuple of names or modules."""
 
     model: nn.Module
     images: Tensor  # (B, 3, H, W)
-    layers: tuple[str, ...]
+    layers: tuple[Layer, ...]
     size: Size = None
     reshape: Reshape | None = None
     intermediate: bool = False
@@ -100,16 +100,16 @@ class PassExplainer:
         """The layers meant by `layers=None`."""
         return default_layers(model)[-1:]
 
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:
         """Maps of a batch, one per image, and per layer where the method takes one layer at a time.
 
         Args:
             images: (B, 3, H, W), normalised as the network expects.
-            layers: a name gives a tensor, a sequence of names a dict; None is the last of
-                `models.default_layers(model)`. A method that joins several layers returns one
-                tensor, and None is its own list.
+            layers: a name, or a module of the network, gives a tensor, a sequence of them a dict
+                under what was given; None is the last of `layernames.default_layers(model)`. A
+                method that joins several layers returns one tensor, and None is its own list.
             target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
             size: None for the images' (H, W), (H, W), or "native" for the map's own grid.
             reshape: for transformers, see `capture.tokens_to_grid`.
@@ -125,7 +125,7 @@ class PassExplainer:
 
 @guarded
 def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: Tensor,
-        layers: str | Sequence[str] | None = None, target: Target = None, *, size: Size = None,
+        layers: Layers | None = None, target: Target = None, *, size: Size = None,
         reshape: Reshape | None = None, intermediate: bool = False,
         ) -> tuple[dict[Hashable, Maps], Captured]:
     """Several explainers from shared passes. Arguments as for one.
@@ -137,14 +137,14 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
         raise ValueError("explainers must hold at least one explainer")
     check_call(model, images)
     results, waiting = {}, {}  # {key: maps}, {key: (generator, what it asks for)}
-    given = (layers,) if isinstance(layers, str) else layers and tuple(layers)
+    given = None if layers is None else as_given(layers)
     call = Call(model, images, (), size, reshape, intermediate)
 
     def advance(key: Hashable, gather: Gather, captured: Captured | None) -> None:
         try:
             waiting[key] = gather, gather.send(captured)
         except StopIteration as done:
-            single = explainers[key].takes == "layer" and (layers is None or isinstance(layers, str))
+            single = explainers[key].takes == "layer" and (layers is None or is_single(layers))
             results[key] = next(iter(done.value.values())) if single else done.value
 
     for key, explainer in explainers.items():

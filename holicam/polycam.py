@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from .channelcam import ChannelWise
 from .checks import warn_where
 from .guard import guarded
+from .layernames import Layers, called
 from .layersets import layer_set
 from .masks import percentile
 from .ops import Target, one_of, upsample
@@ -65,7 +66,7 @@ def recursion(cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "me
     for layer, M in reversed(cams.items()):
         empty = (M == 0).flatten(1).all(1)[:, None, None]  # (B, 1, 1)
         if on_zero == "zero":
-            warn_where(empty, f"no place of layer {layer!r} speaks for the class, so the map is zero; "
+            warn_where(empty, f"no place of layer {called(layer)} speaks for the class, so the map is zero; "
                        "on_zero='pass' leaves such a layer out", ZeroLayerWarning)
         if P is None:
             P = M
@@ -136,14 +137,14 @@ class PCAM(ChannelWise):
         return stages if intermediate else stages.popitem()[1]
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:
         """One map of a batch from several layers.
 
         Args:
             images: (B, 3, H, W), normalised as the network expects.
-            layers: names from shallow to deep, "paper" or "reference" (`layersets.layer_set`);
+            layers: names or modules from shallow to deep, "paper" or "reference" (`layersets.layer_set`);
                 None is "reference" for that preset, else "paper".
             target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
             size: None for the images' (H, W), "native" for the shallowest layer's, or (H, W).
@@ -154,7 +155,7 @@ class PCAM(ChannelWise):
         ValueError and what `capture.capture` raises.
         """
         size = size if size == "native" else output_size(size, images)
-        scores = self.ask(model, images, layers or self._set, target, reshape)
+        scores = self.ask(model, images, self._set if layers is None else layers, target, reshape)
         return self.from_scores(scores, size, intermediate=intermediate)
 
 

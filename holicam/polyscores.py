@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from . import masks
 from .capture import capture
 from .guard import guarded
+from .layernames import Layer, Layers, called
 from .layersets import SETS, layer_set
 from .ops import Target
 from .tokens import Reshape
@@ -30,7 +31,7 @@ class ChannelScores:
 
     target: Target
     whole: Tensor  # f_c(X), (B,)
-    A: dict[str, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
+    A: dict[Layer, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
     live: dict[str, Tensor] = field(repr=False)  # (B, C), False where constant and never asked
     keep: dict[str, Tensor] = field(repr=False)  # f_c(X u), (B, C); empty if not asked
     drop: dict[str, Tensor] = field(repr=False)  # f_c(X (1 - u)), (B, C); empty if not asked
@@ -48,7 +49,7 @@ WEIGHTS = {
 
 
 @guarded
-def score_channels(model: nn.Module, images: Tensor, layers: str | Sequence[str] = "paper",
+def score_channels(model: nn.Module, images: Tensor, layers: Layers = "paper",
                    target: Target = None, asks: Sequence[str] = ("keep", "drop"), *,
                    stretch: str = "after", score: str = "prob", chunk: int = 64,
                    reshape: Reshape | None = None, ordered: bool = True) -> ChannelScores:
@@ -56,7 +57,7 @@ def score_channels(model: nn.Module, images: Tensor, layers: str | Sequence[str]
 
     Args:
         images: (B, 3, H, W), normalised as the network expects.
-        layers: names, or "paper" or "reference", see `layersets.layer_set`. Of a module that runs
+        layers: names or modules, or "paper" or "reference", see `layersets.layer_set`. Of a module that runs
             several times in a forward the last call counts.
         target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
         asks: "keep", "drop" or both, in this order.
@@ -71,10 +72,11 @@ def score_channels(model: nn.Module, images: Tensor, layers: str | Sequence[str]
     names = layer_set(model, layers) if isinstance(layers, str) and layers in SETS else layers
     seen = capture(model, images, names, target, gradients=False, reshape=reshape, repeated="last")
     grids = [tuple(A.shape[-2:]) for A in seen.A.values()]
+    held = ", ".join(f"{called(layer)} {h} x {w}" for layer, (h, w) in zip(seen.A, grids, strict=True))
     if ordered and any(c > f for fine, coarse in pairwise(grids)
                        for f, c in zip(fine, coarse, strict=True)):
         raise ValueError("layers must go from shallow to deep, each grid at most as large as the "
-                         f"one before; got {dict(zip(seen.A, grids, strict=True))}")
+                         f"one before; got {held}")
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
     live, answers = {}, {ask: {} for ask in asks}
     for layer, A in seen.A.items():

@@ -8,7 +8,6 @@ SS-CAM N times with noise on the mask, IS-CAM N times from dim to full. No gradi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,8 +17,8 @@ from torch import Tensor, nn
 from . import cam
 from .capture import Captured, Reshape, capture
 from .guard import guarded
+from .layernames import Layers, default_layers, is_single
 from .masks import Vary, blank_scores, channel_scores, keep
-from .models import default_layers
 from .ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
 from .stream import check_chunk
@@ -82,7 +81,7 @@ class MaskCAM:
         return w[..., None, None]
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None,
                  reshape: Reshape | None = None) -> Maps:
         """Maps of a batch, one per image and layer.
@@ -103,7 +102,7 @@ class MaskCAM:
             m = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
             m = m.relu() if self.relu else m  # (B, h, w)
             maps[name] = m if out is None else upsample(m, out)
-        return maps[chosen] if isinstance(chosen, str) else maps
+        return next(iter(maps.values())) if is_single(chosen) else maps
 
 
 @dataclass(frozen=True)

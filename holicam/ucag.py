@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +23,7 @@ from .asking import Parts, ask, has_field, options, overheard, unscaled
 from .capture import Reshape, check_call
 from .gradcam import GradCAM
 from .guard import guarded
+from .layernames import Layers
 from .network import forward
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
 from .outputs import logits_of
@@ -113,7 +113,7 @@ class UCAG:
         object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:
         """Maps of a batch: one per image, and per layer if base gives one per layer.

@@ -29,6 +29,7 @@ FLOORS = {
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0,
     "prepare": 0, "depth": 0, "device": 0, "files": 0,
+    "layernames": 0, "forms": 0, "layout": 0,
 }
 SAME = {
     ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("__main__", "said"), ("evaluate_cli", "said"),
@@ -53,6 +54,7 @@ SAME = {
     ("photos", "depth"), ("prepare", "models"), ("prepare", "toyland"), ("prepare", "toynets"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
     ("ops", "floats"), ("models", "weights"),
+    ("models", "layernames"), ("layersets", "layernames"), ("layernames", "forms"), ("network", "forms"),
 }
 # Only the book and the command line (floor 5) import these.
 BESIDE = {"plot", "setup", "explore", "edition", "exercises"}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import explain, toyland
-from ..models import default_layers, find_layers
+from ..layernames import as_given, default_layers, find_layers, layer_path
 from ..network import forward
 from ..ops import resolve_target
 from ..outputs import class_logits
@@ -65,7 +65,8 @@ def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: 
     chosen = chosen if isinstance(chosen, Mapping) else {item if isinstance(item, str) else repr(item): item
                                                          for item in chosen}
     ready = {str(k): explain.explainers[v]() if isinstance(v, str) else v for k, v in chosen.items()}
-    names = list(layers or default_layers(model))
+    given = default_layers(model) if layers is None or layers in ((), []) else as_given(layers)
+    names = [layer_path(model, layer) for layer in given]
     find_layers(model, names)  # a wrong name is told now, not by a silent panel later
     own = {"input": [data.INPUT], "joint": [JOINT]}
     offered = {k: own.get(getattr(e, "takes", "layer"), names) for k, e in ready.items()}

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..capture import capture, check_call
 from ..checks import apart
 from ..guard import guarded
+from ..layernames import Layer, Layers, is_single
 from ..network import forward
 from ..ops import (
     Target,
@@ -50,12 +51,12 @@ class GradientVariance:
 
 
 @guarded
-def gradient_variance(model: nn.Module, images: Tensor, layers: str | Sequence[str],
+def gradient_variance(model: nn.Module, images: Tensor, layers: Layers,
                       target: Target = None, *, score: str = "logit",
-                      ) -> GradientVariance | dict[str, GradientVariance]:
+                      ) -> GradientVariance | dict[Layer, GradientVariance]:
     """The variance of the gradients at some layers, from one forward and one backward.
 
-    Args: as `capture`; `layers` given as a string returns the record itself. At the input of a
+    Args: as `capture`; a single one of `layers` returns the record itself. At the input of a
     global average and a linear layer all three are 0, whatever the network learned: an identity.
     Built in chapter 03.
     """
@@ -69,7 +70,7 @@ def gradient_variance(model: nn.Module, images: Tensor, layers: str | Sequence[s
                                 lost=raw.sum(1) / (square.sum(1) + 1e-20))
 
     found = {name: of(g) for name, g in G.items()}
-    return next(iter(found.values())) if isinstance(layers, str) else found
+    return next(iter(found.values())) if is_single(layers) else found
 
 
 @guarded

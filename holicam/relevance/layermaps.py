@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..cam import weighted_sum
 from ..guard import guarded
-from ..models import default_layers
+from ..layernames import Layers, called, default_layers, is_single
 from ..ops import Target, one_of, upsample
 from ..settings import Maps, Size, check_flag, fill_preset, output_size
 from ..tokens import Reshape
@@ -41,15 +41,15 @@ class LayerRelevance:
         raise NotImplementedError
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: str | Sequence[str] | None = None,
+    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
                  target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
                  intermediate: bool = False) -> Maps:
         """Maps of a batch, one per image and layer.
 
         Args:
             images: (B, 3, H, W), normalised as the network expects.
-            layers: a name gives a tensor, a sequence of names a dict; None is one of
-                `models.default_layers(model)`: the last, for MWP the one before it.
+            layers: a name or module gives a tensor, a sequence of them a dict; None is one of
+                `layernames.default_layers(model)`: the last, for MWP the one before it.
             target: None (top-1), a class, or one class per image.
             size: None for the images' (H, W), (H, W), or "native" for the layer's own grid.
             reshape: not used: the rules are made for networks whose layers are (B, C, h, w).
@@ -66,10 +66,10 @@ class LayerRelevance:
             walked = walk(model, images, target, self.rules(), given, to_image=False)
             for name, R in walked.back(self.start(walked)).items():
                 if R.dim() != 4:
-                    raise ValueError(f"layer {name!r} gives the shape {tuple(R.shape)}, a map needs (B, C, h, w)")
+                    raise ValueError(f"layer {called(name)} gives the shape {tuple(R.shape)}, a map needs (B, C, h, w)")
                 M = self.map(walked.places[name].detach(), R)
                 maps[name] = M if size == "native" else upsample(M, output_size(size, images))
-        return next(iter(maps.values())) if layers is None or isinstance(layers, str) else maps
+        return next(iter(maps.values())) if layers is None or is_single(layers) else maps
 
 
 RELEVANCE_CAM_PRESETS = {

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d
 from ..cam import grad_cam
 from ..capture import capture
 from ..inputs import InputExplainer
-from ..models import default_layers
+from ..layernames import Layer, default_layers, find_layers
 from ..ops import Target
 from .mode import Op
 from .rap import shift, total
@@ -62,7 +62,7 @@ def excited(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
 def start_layer(model: nn.Module) -> str:
     """The last default layer; where that is a pooling, the layer below it."""
     name = default_layers(model)[-1]
-    if not isinstance(model.get_submodule(name), nn.MaxPool2d):
+    if not isinstance(find_layers(model, name)[name], nn.MaxPool2d):
         return name
     parent, _, number = name.rpartition(".")
     return f"{parent}.{int(number) - 1}"
@@ -79,7 +79,7 @@ class RSP(InputExplainer):
     chapter 11.
     """
 
-    layer: str | None = None
+    layer: Layer | None = None
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:

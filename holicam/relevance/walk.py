@@ -8,7 +8,6 @@ and a sum needs no module of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from ..capture import NOT_FINITE, check_call, frozen, recorded
 from ..checks import expect_finite
 from ..guard import guarded
-from ..models import find_layers
+from ..layernames import Layer, Layers, called, find_layers
 from ..network import forward
 from ..ops import Target, at_least_float32, resolve_target
 from ..outputs import class_logits
@@ -32,7 +31,7 @@ class Walk:
 
     logits: Tensor  # (B, K), detached
     target: Tensor  # (B,) long
-    places: dict[str | None, Tensor] = field(repr=False)  # {layer: A (B, C, h, w)} or {None: the image}
+    places: dict[Layer | None, Tensor] = field(repr=False)  # {layer: A (B, C, h, w)} or {None: the image}
     _out: Tensor = field(repr=False)
 
     @property
@@ -45,7 +44,7 @@ class Walk:
         """S_c, (B, 1)."""
         return self.logits.gather(1, self.target[:, None])
 
-    def back(self, start: Tensor, layer: str | None = None) -> dict[str | None, Tensor]:
+    def back(self, start: Tensor, layer: Layer | None = None) -> dict[Layer | None, Tensor]:
         """The relevance of every place, from the relevance `start` of the logits (B, K).
 
         layer: start there instead, from (B, C, h, w). Places that it does not depend on get 0.
@@ -60,7 +59,7 @@ class Walk:
 
 @guarded
 def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules | None = None,
-         layers: str | Sequence[str] | None = None, *, to_image: bool = True) -> Walk:
+         layers: Layers | None = None, *, to_image: bool = True) -> Walk:
     """One forward under `rules`; the walk may end at the image and at the outputs of `layers`.
 
     to_image: False where only the layers are of interest: nothing below them is remembered.
@@ -85,7 +84,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         with layers_seen as A, mode:
             out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
-            raise ValueError(f"layer {missing[0]!r} did not run in this forward pass, so it gets no relevance")
+            raise ValueError(f"layer {called(missing[0])} did not run in this forward pass, so it gets no relevance")
         logits = out.detach().clone()
         expect_finite(logits, NOT_FINITE.format("logits"))
     if mode.linear:

@@ -9,7 +9,7 @@ to the one named are new; *independently*, that one alone is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .. import outputs
 from ..checks import apart
 from ..guard import guarded
+from ..layernames import Layers
 from ..network import forward
 from ..ops import Target, at_least_float32, one_of, resolve_target
 from .alike import MEASURES, degenerate, similarities
@@ -61,7 +62,7 @@ class Randomisation:
 @guarded
 def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *, order: str = "cascading",
               class_policy: str = "fixed", bn: str = "reset", granularity: str = "block",
-              layers: Sequence[str] | None = None, seed: int = 0, measures: Iterable[str] = MEASURES,
+              layers: Layers | None = None, seed: int = 0, measures: Iterable[str] = MEASURES,
               keep_maps: bool = False, progress: Callable[..., Iterable] | None = None) -> Randomisation:
     """Randomise a network's weights step by step and compare its maps with those it had.
 

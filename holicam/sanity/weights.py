@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..guard import guarded
+from ..layernames import Layer, Layers, as_given, find_layers, layer_path
 from ..network import forward
 from ..ops import one_of
 
@@ -35,7 +36,7 @@ class Unit:
 
 @guarded
 def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
-          layers: Sequence[str] | None = None) -> tuple[Unit, ...]:
+          layers: Layers | None = None) -> tuple[Unit, ...]:
     """The units of a network, from the output to the input.
 
     Every module that holds weights and runs belongs to one; a norm goes with the weights that run
@@ -45,14 +46,14 @@ def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
         granularity: "block" keeps together what stands under one number of the network's outermost
             list ("layer4.2" of a ResNet, as Adebayo et al. do); "layer" takes every convolution and
             linear layer alone. Both are the same in a VGG.
-        layers: instead, these module paths, each with all that lies in it, in the order given.
+        layers: instead, these module paths or modules, each with all that lies in it, in the order given.
 
-    Raises ValueError: a granularity or path that does not exist, or nothing that holds weights.
+    Raises ValueError: a granularity that does not exist, or nothing that holds weights; LayerNotFoundError.
     """
     one_of("granularity", granularity, ("block", "layer"))
     holders = {name: module for name, module in model.named_modules() if _own(module)}
     if layers is not None:
-        found = [Unit(path, tuple(n for n in holders if n == path or n.startswith(f"{path}."))) for path in layers]
+        found = [_unit(model, holders, layer) for layer in as_given(layers)]
         if missing := [unit.name for unit in found if not unit.modules]:
             raise ValueError(f"{type(model).__name__} holds no weights in {', '.join(map(repr, missing))}")
         return tuple(found)
@@ -78,6 +79,12 @@ def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
         inside += [n for n in holders if n not in order and any(m and n.startswith(f"{m}.") for m in inside)]
     backwards = sorted(groups, key=ends.get, reverse=True)
     return tuple(Unit(name or type(model).__name__, tuple(groups[name])) for name in backwards)
+
+
+def _unit(model: nn.Module, holders: dict[str, nn.Module], layer: Layer) -> Unit:
+    """A layer, under the name given or its first one, with all that lies in it."""
+    inside = {id(m) for m in find_layers(model, layer)[layer].modules()}
+    return Unit(layer_path(model, layer), tuple(name for name, m in holders.items() if id(m) in inside))
 
 
 def _own(module: nn.Module) -> list[Tensor]:
