@@ -85,6 +85,9 @@ def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[li
             logits = logits_of(output, len(inputs[0]), target)
             heard.extend([] if isinstance(logits, Whole) else [logits[:len(x)].detach()])
 
+    if isinstance(model, torch.jit.ScriptModule):  # takes no hooks
+        yield heard
+        return
     handles = model.register_forward_pre_hook(before), model.register_forward_hook(after)
     try:
         yield heard

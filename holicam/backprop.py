@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .forms import see_inside
 from .inputs import REDUCTIONS, InputExplainer, input_gradients
 from .ops import Target
 
@@ -72,6 +73,7 @@ class _WithRule(InputExplainer):
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
+        see_inside(model)
         rule = ReLURule(self.gate)
         D = input_gradients(model, images, target, score=self.score, around=rule).total
         if not rule.seen:

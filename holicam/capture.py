@@ -134,6 +134,7 @@ def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, T
     out = {}
     for name, tensor in tensors.items():
         tensor = tensor.detach()
+        tensor = tensor.dequantize() if tensor.is_quantized else tensor
         tensor = at_least_float32(tensor if reshape is None else reshape(tensor))
         if tensor.dim() != 4:
             raise ValueError(f"layer {called(name)} gives the shape {tuple(tensor.shape)}, a map needs "

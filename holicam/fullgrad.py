@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from .checks import warn_where
 from .floats import extent
+from .forms import see_inside
 from .imageterm import AsRead
 from .inputs import InputExplainer, input_gradients
 from .ops import Target, at_least_float32, upsample
@@ -118,6 +119,7 @@ class FullGrad(InputExplainer):
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor | dict[str, object]:
+        see_inside(model)
         size, chunks = tuple(images.shape[-2:]), _Chunks()
 
         def use(name: str, z: Tensor, chunk: int = -1) -> None:

@@ -11,7 +11,10 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
+
+from .forms import see_inside
 
 Layer = str | nn.Module
 Layers = Layer | Sequence[Layer]
@@ -103,8 +106,10 @@ def default_layers(model: nn.Module) -> tuple[str, ...]:
 
 def _found(model: nn.Module, layer: Layer) -> nn.Module:
     networks = list(wrapped(model))
+    if isinstance(model, torch.jit.ScriptModule):
+        see_inside(model, layers=True)
     if isinstance(layer, nn.Module):
-        module = model.get_submodule(layer_path(model, layer))
+        module, _ = layer, layer_path(model, layer)
     else:
         module = next((m for m in (_resolved(net, layer) for net in networks) if m is not None), None)
         if module is None and (path := _alias(networks[-1], layer)):
@@ -114,6 +119,8 @@ def _found(model: nn.Module, layer: Layer) -> nn.Module:
             raise LayerNotFoundError(f"{type(networks[-1]).__name__} has no layer {layer!r}; close names are {close}.")
     if module is model:
         raise ValueError(f"{called(layer)} is the network itself, whose output is no map: name a layer inside it")
+    if isinstance(module, torch.jit.ScriptModule):
+        see_inside(module, layers=True)
     return module
 
 

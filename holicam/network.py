@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from .forms import check_form, check_gradients, eager
 from .guard import ambient
 
 # Beginnings of messages about the machine, not about the images.
@@ -24,15 +25,17 @@ class NetworkError(ValueError):
     """The network fails on the images it is given; its own error is the cause."""
 
 
-def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True) -> object:
+def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True,
+            compiled: bool = False) -> object:
     """What the network returns for images (B, C, H, W), as it is.
 
     owned: the images are a copy already, which nobody else reads. autocast: run under the caller's.
+    compiled: a compiled network may run as that, since nothing looks into it (`forms.eager`).
     Raises NetworkError, a ValueError, where the network does not take such images: another number of
     channels, another dtype or device, too small, not the one size it is made for.
     """
     try:
-        with ambient() if autocast else nullcontext():
+        with ambient() if autocast else nullcontext(), nullcontext() if compiled else eager():
             return model(images if owned else images.clone())
     except (RuntimeError, AssertionError) as error:
         if _of_the_machine(error):
@@ -43,11 +46,9 @@ def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: 
 def check_call(model: nn.Module, images: Tensor) -> None:
     """Raise unless `model` is a module in eval mode and `images` a batch of floats (B, C, H, W)."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    for name, module in model.named_modules():
-        if module.training:
-            raise ValueError(f"the network is in training mode ({name or 'the whole of it'}), "
-                             "where a map would depend on the batch: call model.eval() first")
+        hint = ": give the network that it was made from" if type(model).__name__ == "ExportedProgram" else ""
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}{hint}")
+    check_form(model)
     if not isinstance(images, Tensor) or not images.is_floating_point():
         got = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
@@ -62,9 +63,8 @@ def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
 
     With `gradients=False` nothing is changed. Raises ValueError where gradients cannot be had.
     """
-    if gradients and any(p.is_inference() for p in model.parameters()):
-        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
-                         "gradients for good: build or load it outside")
+    if gradients:
+        check_gradients(model)
     changed = [p for p in model.parameters() if p.requires_grad and gradients]
     try:
         for parameter in changed:

@@ -64,7 +64,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             inputs, owner = _inputs(first, build, start, stop)
-            logits = logits_of(forward(model, inputs), stop - start, target)
+            logits = logits_of(forward(model, inputs, compiled=True), stop - start, target)
             if start == 0:
                 remark(model, logits, score)
             if target is None and start < size:  # top-1, as far as the images have been seen

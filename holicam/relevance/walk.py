@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..capture import NOT_FINITE, check_call, frozen, recorded
 from ..checks import expect_finite
+from ..forms import see_inside
 from ..guard import guarded
 from ..layernames import Layer, Layers, called, find_layers
 from ..network import forward
@@ -72,8 +73,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
     if callable(target):
         raise ValueError("relevance starts at a class, so its target must be None or class indices, "
                          "not a callable; gradient methods take callables")
-    if any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
-        raise ValueError("the network is compiled by TorchScript, which hides its operations: give the Python module")
+    see_inside(model)
     wanted = {} if layers is None else find_layers(model, layers)
     with torch.inference_mode(False), torch.enable_grad(), frozen(model):
         image = at_least_float32(images.clone() if images.is_inference() else images.detach())

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..forms import see_inside
 from ..guard import guarded
 from ..layernames import Layer, Layers, as_given, find_layers, layer_path
 from ..network import forward
@@ -51,6 +52,7 @@ def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
     Raises ValueError: a granularity that does not exist, or nothing that holds weights; LayerNotFoundError.
     """
     one_of("granularity", granularity, ("block", "layer"))
+    see_inside(model, layers=True)
     holders = {name: module for name, module in model.named_modules() if _own(module)}
     if layers is not None:
         found = [_unit(model, holders, layer) for layer in as_given(layers)]
