@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from . import datasets
 from .controls import GroundTruth
 from .metrics import insertion_deletion, interventions, measure, registry, remove_and_debias
+from .metrics.energy import boxes_to_masks
 from .ops import upsample
 from .pairs import region
 
@@ -50,8 +51,10 @@ def measured(plan: Plan, model: nn.Module, label: str, explainer: object, layer:
             return explainer.masks[:1].float().expand(len(images), -1, -1)
         return explainer(model, images, layer or config.joined(label), target)
 
-    given = {"masks": batch.masks, "boxes": None if batch.masks is not None else batch.boxes, "ids": batch.ids,
-             "recipes": batch.recipes, "explain": again, "chunk": config.batch, "on_nan": "record"}
+    # What a crop leaves of a box may be less than a pixel: as a mask it is not taken for a share of the picture.
+    masks = batch.masks if batch.masks is not None else boxes_to_masks(batch.boxes, maps)
+    given = {"masks": masks, "ids": batch.ids, "recipes": batch.recipes, "explain": again, "chunk": config.batch,
+             "on_nan": "record"}
     values: dict[str, Values] = {}
     for protocol in (config.protocol, ""):
         names = [name for name in config.metrics

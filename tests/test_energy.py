@@ -6,7 +6,7 @@ import slow_metrics as slow
 import torch
 from nets import random_images
 
-from holicam.metrics import energy_pointing, epg, epg_count, epg_top100
+from holicam.metrics import energy_pointing, epg, epg_count, epg_top100, pointing_game, segmentation_scores
 from holicam.metrics.energy import boxes_to_masks
 
 
@@ -94,6 +94,25 @@ def test_boxes():
     # A box without area, which Toyland gives for an object that is hidden, is no region.
     assert run(maps, boxes=[torch.zeros(1, 4)] * 3).full.isnan().all()
     assert not boxes_to_masks([torch.tensor([[2.5, 2.5, 2.5, 9.0]])] * 3, maps).any()
+
+
+@pytest.mark.parametrize(("box", "says"), [
+    ([0.25, 0.25, 0.75, 0.75], "run from 0 to 1, so multiply"), ([0, 0, 1, 1], "pixels, here of 17 x 12"),
+    ([6, 5, 2, 3], "x0 <= x1 and y0 <= y1; .* is inverted"), ([6, 3, 2, 5], "inverted"), ([2, 5, 6, 3], "inverted"),
+    ([2, 3, float("nan"), 5], "finite"), ([2, 3, float("inf"), 5], "finite"),
+])  # fmt: skip
+@pytest.mark.parametrize("game", [energy_pointing, pointing_game, segmentation_scores])
+def test_boxes_that_are_none(game, box, says):
+    maps, _ = setting(2)
+    for boxes in ([torch.tensor([box])] * 2, [torch.zeros(0, 4), torch.tensor([[0.0, 0, 0, 0], box])]):
+        with pytest.raises(ValueError, match=says):
+            game(None, None, maps, boxes=boxes)
+
+
+def test_a_box_in_the_corner_is_one_beside_a_larger_one():
+    maps, _ = setting(2)
+    boxes = [torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 3.0, 6.0, 5.0]])]
+    assert run(maps, boxes=boxes).uniform.tolist() == pytest.approx([1 / 204, 8 / 204])
 
 
 def test_empty_and_whole_regions():

@@ -27,7 +27,7 @@ FLOORS = {
     "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
     "guard": 0, "network": 0, "checks": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
-    "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0,
+    "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0, "boxes": 0,
     "prepare": 0, "depth": 0, "device": 0, "files": 0,
     "layernames": 0, "forms": 0, "layout": 0,
 }
@@ -53,7 +53,7 @@ SAME = {
     ("models", "toynets"), ("models", "toyland"), ("photos", "prepare"),
     ("photos", "depth"), ("prepare", "models"), ("prepare", "toyland"), ("prepare", "toynets"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
-    ("ops", "floats"), ("models", "weights"),
+    ("ops", "floats"), ("models", "weights"), ("datasets", "boxes"),
     ("models", "layernames"), ("layersets", "layernames"), ("layernames", "forms"), ("network", "forms"),
 }
 # Only the book and the command line (floor 5) import these.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from ..boxes import are_shares
 
 if TYPE_CHECKING:
     from .items import Dataset, Raw
@@ -72,12 +71,5 @@ def check_raw(raw: Raw, classes: int) -> None:
             raise ValueError("a box must be four finite numbers")
         if raw.box_targets is not None and raw.box_targets.shape != raw.boxes.shape[:1]:
             raise ValueError(f"it has {len(raw.boxes)} boxes of {len(raw.box_targets)} classes")
-        if max(width, height) > 1 and normalised([raw.boxes]):
+        if max(width, height) > 1 and are_shares(raw.boxes):
             raise ValueError("its boxes run from 0 to 1: they must be in pixels of the picture")
-
-
-def normalised(boxes: Iterable[Tensor]) -> bool:
-    """Whether all boxes x0 y0 x1 y1 that have an area stay within 1 of the corner, as shares of a picture would."""
-    real = [b[(b[:, 2:] > b[:, :2]).all(1)] for b in boxes]
-    real = torch.cat(real) if real else torch.zeros(0, 4)
-    return len(real) > 0 and bool((real.abs() <= 1).all())

@@ -17,6 +17,7 @@ from PIL.Image import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from ..boxes import with_area
 from .checks import check_raw
 from .presets import Preset, apply
 
@@ -189,9 +190,9 @@ def finish(name: str, raw: Raw, preset: Preset) -> Item:
     width, height = raw.image.size
     boxes = torch.zeros(0, 4) if raw.boxes is None else raw.boxes.float().reshape(-1, 4)
     kinds = torch.zeros(len(boxes), dtype=torch.long) if raw.box_targets is None else raw.box_targets
-    real = _with_area(boxes)
+    real = with_area(boxes)
     image, boxes, masks = apply(preset, raw.image, boxes, raw.masks)
-    kept, notes = _with_area(boxes), raw.notes
+    kept, notes = with_area(boxes), raw.notes
     if empty := int((~real).sum()):
         notes += (f"{empty} of {len(real)} boxes are inverted or empty",)
     if lost := int((real & ~kept).sum()):
@@ -199,8 +200,3 @@ def finish(name: str, raw: Raw, preset: Preset) -> Item:
     boxes = tv_tensors.BoundingBoxes(boxes[kept], format="XYXY", canvas_size=tuple(image.shape[-2:]))
     return Item(image, raw.targets, boxes, kinds[kept], masks, name, (height, width),
                 raw.difficult or (False,) * len(raw.targets), raw.recipe, notes)
-
-
-def _with_area(boxes: Tensor) -> Tensor:
-    """(n,) bool: x1 exceeds x0, and y1 exceeds y0."""
-    return (boxes[:, 2:] > boxes[:, :2]).all(1)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..boxes import check_boxes, with_area
 from ..floats import positive_part
 from ..guard import guarded
 from ..ops import Target, at_least_float32, normalise, one_of
@@ -102,11 +103,16 @@ def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor
 
 def region_of(maps: Tensor, masks: Tensor | None,
               boxes: Sequence[Tensor] | Tensor | None) -> tuple[str, Tensor]:
-    """"masks" or "boxes" and the region (B, H, W) bool; masks are taken where both are given."""
+    """"masks" or "boxes" and the region (B, H, W) bool; masks are taken where both are given.
+
+    Raises ValueError, TypeError: masks of another shape or kind, boxes that are not finite, inverted, or
+    shares of the image instead of pixels.
+    """
     if masks is None and boxes is None:
         raise ValueError("the energy pointing game needs masks= (B, H, W) or boxes=, one (m, 4) "
                          "per image")
     if masks is None:
+        check_boxes(_rows(boxes, maps), *maps.shape[1:])
         return "boxes", boxes_to_masks(boxes, maps)
     if not isinstance(masks, Tensor) or masks.shape != maps.shape:
         got = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
@@ -121,18 +127,24 @@ def region_of(maps: Tensor, masks: Tensor | None,
 
 def boxes_to_masks(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> Tensor:
     """(B, H, W) bool: the union of each image's boxes, x0 y0 x1 y1; a box without area is none."""
+    rows = _rows(boxes, maps)
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(maps.device)  # (B, m, 4)
+    low, high = padded[..., :2].floor(), padded[..., 2:].ceil()
+    real = with_area(padded)  # padding is not
+    x, y = (torch.arange(n, device=maps.device) for n in (maps.shape[2], maps.shape[1]))
+    across = (x >= low[..., :1]) & (x < high[..., :1])  # (B, m, W)
+    down = (y >= low[..., 1:]) & (y < high[..., 1:]) & real[..., None]  # (B, m, H)
+    return (down[..., None] & across[:, :, None]).any(1)
+
+
+def _rows(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> list[Tensor]:
+    """One (m, 4) per image. Raises ValueError for other shapes."""
     rows = [torch.as_tensor(b, dtype=torch.float32) for b in boxes]
     rows = [b.view(1, 4) if b.shape == (4,) else b for b in rows]
     if len(rows) != len(maps) or any(b.dim() != 2 or b.shape[1] != 4 for b in rows):
         raise ValueError(f"boxes must hold one (m, 4) per image, x0 y0 x1 y1, for {len(maps)} "
                          f"images; got shapes {[tuple(b.shape) for b in rows]}")
-    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(maps.device)  # (B, m, 4)
-    low, high = padded[..., :2].floor(), padded[..., 2:].ceil()
-    real = (padded[..., 2:] > padded[..., :2]).all(2)  # padding is not
-    x, y = (torch.arange(n, device=maps.device) for n in (maps.shape[2], maps.shape[1]))
-    across = (x >= low[..., :1]) & (x < high[..., :1])  # (B, m, W)
-    down = (y >= low[..., 1:]) & (y < high[..., 1:]) & real[..., None]  # (B, m, H)
-    return (down[..., None] & across[:, :, None]).any(1)
+    return rows
 
 
 def epg(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
