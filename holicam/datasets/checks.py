@@ -37,7 +37,8 @@ def check_labels(dataset: Dataset, classes: int, network: str = "the network") -
 def check_label(label: int, classes: int, place: str, error: type = ValueError) -> int:
     """The label, which must be one of 0 to classes - 1. Raises `error` that names the place."""
     if not 0 <= label < classes:
-        raise error(f"{place}: {label} is none of the classes, which are numbered 0 to {classes - 1}")
+        hint = ": does the list count from 1?" if label == classes else ""
+        raise error(f"{place}: label {label} is none of the classes, which are numbered 0 to {classes - 1}{hint}")
     return label
 
 

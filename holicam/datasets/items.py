@@ -146,12 +146,13 @@ class Dataset(torch.utils.data.Dataset):
             check_raw(raw, len(self.classes))
             return finish(name, raw, self.preset)
         except UnreadableError as error:
-            return Skipped(name, str(error))
+            return Skipped(name, _sentence(str(error)))
         except NOT_ITS_FAULT:
             raise
         except Exception as error:  # a run of days must not end at one image
-            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            return Skipped(name, f"{self._place(name)} cannot be used: {said or type(error).__name__}")
+            kind = "" if isinstance(error, ValueError) and str(error) else type(error).__name__
+            said = ": ".join(filter(None, [kind, str(error)]))
+            return Skipped(name, _sentence(f"{self._place(name)} cannot be used: {said}"))
 
     def _place(self, name: str) -> object:
         """The file of an item where the reader knows it, else its name."""
@@ -200,3 +201,9 @@ def finish(name: str, raw: Raw, preset: Preset) -> Item:
     boxes = tv_tensors.BoundingBoxes(boxes[kept], format="XYXY", canvas_size=tuple(image.shape[-2:]))
     return Item(image, raw.targets, boxes, kinds[kept], masks, name, (height, width),
                 raw.difficult or (False,) * len(raw.targets), raw.recipe, notes)
+
+
+def _sentence(text: str, longest: int = 500) -> str:
+    """One line of bounded length: a reason stands in every row of its image."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[:longest]}…"

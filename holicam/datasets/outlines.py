@@ -68,7 +68,7 @@ def _check_polygon(polygon: object, size: tuple[int, int]) -> None:
 def _runs(segmentation: dict, size: tuple[int, int], notes: list[str]) -> np.ndarray:
     """(H, W) bool of run lengths. Raises ValueError."""
     told, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(told, list) or [type(side) for side in told] != [int, int]:
+    if not isinstance(told, list) or [type(side) for side in told] != [int, int] or max(map(abs, told)) > 1e9:
         raise ValueError(f"run lengths must have the size [height, width]; got {_short(told)}")
     check_size((told[1], told[0]), size, "a segmentation in run lengths")
     width, height = size

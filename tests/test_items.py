@@ -1,0 +1,183 @@
+"""What holds for every reader: one item that fails is skipped, truth fits its picture, labels fit their network."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import disk
+import pytest
+import torch
+from PIL import Image
+from test_hostile_data import XML, folder, read, swap
+
+from holicam import datasets
+from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, check_labels, load
+from holicam.datasets.presets import preset_of
+from holicam.pairs import listed_pairs
+from holicam.plan import ConfigError
+
+
+class Broken:
+    """Reads nothing, in a way of one's choice."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def place(self, name):
+        return f"/somewhere/{name}.png"
+
+    def __call__(self, name):
+        if name == "good":
+            return Raw(Image.new("RGB", (8, 6)))
+        raise self.error
+
+
+class Odd(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [
+    Odd("out of the ordinary"), RuntimeError("out"), OverflowError("out"), RecursionError("out"), AssertionError(),
+    OSError(5, "out"), AttributeError("out"), ZeroDivisionError("out"), StopIteration(),
+    UnicodeDecodeError("utf-8", b"", 0, 1, "out"), NotImplementedError(), EOFError(),
+    KeyError("out"), ValueError("out"), ValueError(), SystemError("out"),
+], ids=lambda e: type(e).__name__)  # fmt: skip
+def test_whatever_a_reader_raises_skips_one_item(error):
+    data = Dataset("own", (), ("bad", "good"), Broken(error), preset_of("as-is"))
+    bad, good = data
+    assert isinstance(good, Item) and isinstance(bad, Skipped) and bad.id == "bad"
+    assert bad.reason.startswith("/somewhere/bad.png cannot be used: ") and not bad.reason.endswith((": ", "used"))
+    assert str(error) in bad.reason or not str(error)
+    batch, = datasets.batches(data, 2)
+    assert batch.ids == ["good"] and batch.skipped == [bad]
+
+
+def test_a_reason_is_one_line_of_bounded_length():
+    data = Dataset("own", (), ("bad",), Broken(datasets.UnreadableError("no\nway " + "x" * 10_000)), preset_of("as-is"))
+    assert data[0].reason.startswith("no way xxx") and len(data[0].reason) == 501
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, ImportError, SystemExit])
+def test_what_no_item_is_to_blame_for_is_raised(error):
+    with pytest.raises(error):
+        Dataset("own", (), ("bad",), Broken(error()), preset_of("as-is"))[0]
+
+
+@pytest.mark.parametrize("raw, words", [
+    ({"targets": (3,)}, "label 3 is none of the classes, which are numbered 0 to 2: does the list count from 1"),
+    ({"targets": (-1,)}, "label -1 is none"), ({"targets": (1, 1)}, "each target stands there once"),
+    ({"targets": (1,), "difficult": (True, False)}, "2 flags"),
+    ({"targets": (1,), "masks": torch.zeros(1, 8, 6).byte()}, "its mask is for 6 x 8 pixels, the picture has 8 x 6"),
+    ({"targets": (1,), "masks": torch.zeros(1, 600, 800).byte()}, "its mask is for 800 x 600"),
+    ({"targets": (1,), "masks": torch.zeros(2, 6, 8).byte()}, r"\(2, 6, 8\): there must be one for each"),
+    ({"targets": (1,), "masks": torch.zeros(6, 8).byte()}, r"\(6, 8\)"),
+    ({"boxes": torch.full((1, 4), torch.nan)}, "four finite numbers"),
+    ({"boxes": torch.ones(4)}, "four finite numbers"),
+    ({"boxes": torch.tensor([[0.0, 0.0, 1e39, 5.0]])}, "four finite numbers"),
+    ({"boxes": torch.tensor([[0.1, 0.2, 0.6, 0.9]])}, "run from 0 to 1: they must be in pixels"),
+    ({"boxes": torch.tensor([[1.0, 1, 5, 5]]), "box_targets": torch.tensor([0, 1])}, "1 boxes of 2 classes"),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_truth_that_does_not_fit_skips_the_item(raw, words):
+    read = {"a": Raw(Image.new("RGB", (8, 6)), **raw), "b": Raw(Image.new("RGB", (8, 6)))}.__getitem__
+    bad, good = Dataset("own", ("x", "y", "z"), ("a", "b"), read, preset_of("as-is"))
+    assert isinstance(good, Item) and re.search(words, bad.reason) and bad.reason.startswith("a cannot be used: ")
+
+
+def test_boxes_that_are_inverted_are_told_from_those_outside():
+    boxes = torch.tensor([[5.0, 1, 2, 4], [1, 4, 5, 2], [20, 1, 30, 4], [3, 3, 3, 5], [1, 1, 5, 5]])
+    read = {"a": Raw(Image.new("RGB", (8, 6)), boxes=boxes)}.__getitem__
+    item = Dataset("own", (), ("a",), read, preset_of("as-is"))[0]
+    assert item.notes == ("3 of 5 boxes are inverted or empty", "1 of 5 boxes lie outside the picture")
+    assert item.boxes.tolist() == [[1, 1, 5, 5]]
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("<xmin>31", "<xmin>90", "inverted"), ("<ymin>21", "<ymin>70", "inverted"), ("<xmax>80", "<xmax>30", "inverted"),
+    ("<xmin>31", "<xmin>500", "inverted"), ("<xmin>31</xmin><ymin>21</ymin><xmax>80", "<xmin>310</xmin><ymin>21</ymin>"
+     "<xmax>800", "outside")])
+def test_voc_s_boxes_that_are_inverted_or_outside_are_noted(old, new, words, tmp_path):
+    disk.voc(tmp_path)
+    swap(XML, old, new)(tmp_path)
+    item = read("voc2007", tmp_path)[0]
+    assert len(item.notes) == 1 and words in item.notes[0] and len(item.boxes) == 2
+
+
+def test_an_id_stands_in_a_data_set_once():
+    with pytest.raises(ValueError, match="own has the image 'b' twice"):
+        Dataset("own", (), ("a", "b", "c", "b"), Broken(None), preset_of("as-is"))
+    with pytest.raises(ValueError, match="'good' twice"):
+        Dataset("own", (), ("a", "good"), Broken(None), preset_of("as-is")).select(["good", "good"])
+    with pytest.raises(ValueError, match=r"not UTF-8, '\\udcff.png'"):
+        Dataset("own", (), (os.fsdecode(b"\xff.png"),), Broken(None), preset_of("as-is"))
+
+
+def test_a_picture_that_would_become_huge_is_skipped(tmp_path):
+    disk.save(tmp_path / "a/long.png", Image.new("RGB", (4096, 1)))
+    data = load("folder", tmp_path, "std")
+    assert "long.png" in data[0].reason and "4096 x 1 pixels would become one of" in data[0].reason
+    assert load("folder", tmp_path, "ucag")[0].image.shape == (3, 224, 224)
+
+
+def test_links_are_followed_wherever_they_lead(tmp_path):
+    disk.save(tmp_path / "store/1.png", disk.picture(30, 20))
+    (tmp_path / "data/a").mkdir(parents=True)
+    (tmp_path / "data/a/x.png").symlink_to(tmp_path / "store/1.png")
+    (tmp_path / "data/a/loop.png").symlink_to(tmp_path / "data/a/loop.png")
+    loop, item = load("folder", tmp_path / "data", "as-is")
+    assert isinstance(item, Item) and "loop.png is not there" in loop.reason
+
+
+def test_options_that_are_no_options(tmp_path):
+    folder(tmp_path)
+    with pytest.raises(ValueError, match="classes has 'a' twice"):
+        load("folder", tmp_path, classes=["a", "b", "a"])
+    with pytest.raises(TypeError, match="list of names; got 'ab'"):
+        load("folder", tmp_path, classes="ab")
+    disk.save(tmp_path / "loose.png", disk.picture(30, 20))
+    with pytest.raises(ValueError, match="loose.png does not lie in the folder of one of the 2 classes"):
+        load("folder", tmp_path, classes=["a", "b"])
+    disk.voc(tmp_path)
+    with pytest.raises(TypeError, match="partial must be True or False; got 'no'"):
+        load("voc2007", tmp_path, partial="no")
+    with pytest.raises(TypeError, match="boxes must be True or False"):
+        load("imagenet", tmp_path, boxes="no")
+    with pytest.raises(MissingDataError, match="~nobody-of-that-name/x was not found"):
+        load("voc2007", "~nobody-of-that-name/x")
+
+
+# ---------------------------------------------------------------- labels that meet a network
+
+def test_labels_must_be_classes_of_the_network(tmp_path):
+    disk.voc(tmp_path)
+    data = read("voc2007", tmp_path)
+    check_labels(data, 20)
+    with pytest.raises(ValueError, match="toy has 10 classes and voc2007 has 20, so a label is no class"):
+        check_labels(data, 10, "toy")
+    disk.pet(tmp_path)
+    pets = read("oxford-pet", tmp_path)
+    check_labels(pets, 2)
+    pets.read.labels[pets.ids[1]] = 2
+    with pytest.raises(ValueError, match="oxford-pet, image american_bulldog_203: label 2 is none.* from 1"):
+        check_labels(pets, 2)
+    assert "203.jpg cannot be used: its annotation: label 2" in pets[1].reason
+    with pytest.raises(ValueError, match="images without a label"):
+        check_labels(Dataset("own", (), ("a",), Broken(None), preset_of("as-is")), 10)
+
+
+def test_a_run_that_asks_for_labels_is_refused_before_it_begins(tmp_path):
+    from holicam.evaluate import Plan
+    from holicam.plan import Config
+
+    disk.voc(tmp_path)
+    config = Config({"name": "voc2007", "root": str(tmp_path), "partial": True}, ["toy-resnet50"], ["grad-cam"],
+                    target="label")  # fmt: skip
+    with pytest.raises(ConfigError, match="toy-resnet50 has 10 classes and voc2007 has 20.*: give target"):
+        Plan.of(config)
+
+
+def test_a_list_of_pairs_names_each_image_once(tmp_path):
+    path = tmp_path / "difficult.txt"
+    path.write_text("000001 0 1\n000002 1 0\n000001 1 1\n")
+    with pytest.raises(ConfigError, match="line 3: '000001' is listed a second time"):
+        listed_pairs(path, 2)
