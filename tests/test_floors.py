@@ -53,7 +53,7 @@ SAME = {
     ("models", "toynets"), ("models", "toyland"), ("photos", "prepare"),
     ("photos", "depth"), ("prepare", "models"), ("prepare", "toyland"), ("prepare", "toynets"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
-    ("ops", "floats"), ("models", "weights"), ("datasets", "boxes"),
+    ("ops", "floats"), ("models", "weights"), ("datasets", "boxes"), ("datasets", "depth"),
     ("models", "layernames"), ("layersets", "layernames"), ("layernames", "forms"), ("network", "forms"),
 }
 # Only the book and the command line (floor 5) import these.

@@ -6,6 +6,7 @@ import os
 import re
 
 import disk
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from test_hostile_data import XML, folder, read, swap
 
 from holicam import datasets
 from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, check_labels, load
+from holicam.datasets.files import read_picture
 from holicam.datasets.presets import preset_of
 from holicam.pairs import listed_pairs
 from holicam.plan import ConfigError
@@ -117,6 +119,20 @@ def test_a_picture_that_would_become_huge_is_skipped(tmp_path):
     data = load("folder", tmp_path, "std")
     assert "long.png" in data[0].reason and "4096 x 1 pixels would become one of" in data[0].reason
     assert load("folder", tmp_path, "ucag")[0].image.shape == (3, 224, 224)
+
+
+def test_deep_pictures_keep_their_grey_values(tmp_path):
+    disk.mura(tmp_path)
+    first, second, third = (tmp_path / "MURA-v1.1" / name for name in read("mura", tmp_path).ids)
+    ramp = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (4, 1))
+    Image.fromarray(ramp).save(first)
+    Image.fromarray(ramp.astype(np.int32) * 9).save(second, "TIFF")
+    for decoder in ("pillow", "opencv"):
+        item = read_picture(first, decoder)
+        assert np.abs(np.asarray(item)[0, :, 1].astype(int) - np.arange(256)).max() <= 1
+    assert np.asarray(read_picture(third)).max() > 200
+    data = read("mura", tmp_path)
+    assert "image1.png has values up to 589815" in data[1].reason and isinstance(data[0], Item)
 
 
 def test_links_are_followed_wherever_they_lead(tmp_path):

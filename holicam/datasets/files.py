@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 from PIL import Image
 
+from ..depth import DepthError, Stored, eight_bit
 from .items import NOT_ITS_FAULT, MissingDataError, UnreadableError, WrongDataError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -135,21 +136,27 @@ def reading(path: Path, what: str) -> Iterator[None]:
         yield
     except (UnreadableError, *NOT_ITS_FAULT):
         raise
+    except DepthError as error:
+        raise UnreadableError(f"{path} {error}") from None
+    except Image.DecompressionBombError:
+        raise UnreadableError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels") from None
     except Exception as error:  # Pillow, SciPy, HDF5 and XML raise many kinds for broken files
         raise UnreadableError(f"{path} cannot be read as {what} ({error or type(error).__name__})") from None
 
 
 def read_picture(path: Path, decoder: str = "pillow") -> Image.Image:
-    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this.
+    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this. Grey values
+    of 16 bits and floats become 8 bits as in photographs (`depth`).
 
     decoder: "pillow", or "opencv" as Holistic-CAM's code reads it; where a file breaks off OpenCV
     paints it grey without a word, so Pillow looks at it first.
-    Raises UnreadableError: no such file, or one that is broken.
+    Raises UnreadableError: no such file, one that is broken or of a depth that cannot be told.
     """
     with reading(path, "a picture"):
         with Image.open(path) as picture:
+            stored = Stored.of(picture)
             if decoder == "pillow":
-                return picture.convert("RGB")
+                return eight_bit(picture, stored).convert("RGB")
             picture.draft("RGB", (1, 1))
             picture.load()
         import cv2
