@@ -17,7 +17,7 @@ from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
 from .inputs import InputExplainer
 from .network import forward
-from .ops import Target, at_least_float32, select_score
+from .ops import Target, at_least_float32, select_score, targets_of
 from .outputs import logits_of
 from .settings import check_count, check_flag, check_number, fill_preset
 from .smoothmasks import SmoothMasks, blend, blur, blur_levels
@@ -104,8 +104,7 @@ class ExtremalPerturbation(InputExplainer):
         rows = torch.arange(len(images) * len(areas), device=images.device)  # areas of image 0, ...
         for row in rows.split(self.chunk):
             owner = row // len(areas)
-            classes = target if callable(target) else target[owner]
-            m, s = self.ascend(model, images[owner], classes, areas[row % len(areas)], masks)
+            m, s = self.ascend(model, images[owner], targets_of(target, owner), areas[row % len(areas)], masks)
             found.append(m)
             scores.append(s)
         m = torch.cat(found).unflatten(0, (len(images), -1))  # (B, areas, H, W)

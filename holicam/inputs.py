@@ -20,7 +20,7 @@ from .capture import NOT_FINITE, Reshape, check_call, frozen
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, targets_of, upsample
 from .outputs import logits_of, remark
 from .settings import Size, output_size
 from .stream import check_chunk, model_batch, stream
@@ -86,7 +86,8 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
                 logits = logits_of(forward(model, x), len(x), target)
             if start == 0:
                 remark(model, logits, score)
-            wanted = _targets(logits, target, owner, len(images))
+            target = None if target is None else resolve_target(logits, target, len(images))
+            wanted = resolve_target(logits, None) if target is None else targets_of(target, owner)
             found = select_score(logits, wanted, score)  # (n,)
             D = _gradient(found, x)
             D = D if each is None else each(D, point)
@@ -106,14 +107,6 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
 def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """No input beside the images."""
     raise NotImplementedError
-
-
-def _targets(logits: Tensor, target: Target, owner: Tensor, size: int) -> Target:
-    """The target of each row of a chunk."""
-    if target is None:
-        return resolve_target(logits, None)
-    of_images = resolve_target(logits, target, size)
-    return of_images if callable(of_images) else of_images[owner]
 
 
 def _gradient(score: Tensor, x: Tensor) -> Tensor:

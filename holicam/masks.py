@@ -99,7 +99,7 @@ def live_channels(A: Tensor) -> Tensor:
 def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
                    vary: Vary = keep, variants: int = 1, *, stretch: str = "after",
                    align_corners: bool = False, constant: str = "skip", score: str = "prob",
-                   chunk: int = 64) -> tuple[Tensor, Tensor]:
+                   chunk: int = 64, live: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The target's score for every image, channel and variant of its mask.
 
     Args:
@@ -114,16 +114,18 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
             they share the mask 0. Only a softmax over channels needs their scores.
         score: "prob", "logit" or "sigmoid", as in `ops.select_score`.
         chunk: the largest model batch; it bounds memory and never changes a score.
+        live: what `live_channels` says, (B, C) on the CPU, for callers who have asked.
 
     Returns the scores (B, C, variants), 0 for channels that were skipped, and `live` (B, C). Costs
     `variants` forwards for each live channel and none for the others. Built in chapter 12.
     """
     one_of("stretch", stretch, STRETCH)
     one_of("constant", constant, ("skip", "once"))
-    live = live_channels(A)  # (B, C)
+    live = live_channels(A).cpu() if live is None else live  # (B, C); how many questions follows from it
     first = ~live & ((~live).cumsum(1) == 1)  # the first constant channel speaks for the others
     asked = live | first if constant == "once" else live
-    owners, channels = asked.nonzero(as_tuple=True)  # (channels asked of all images,) each
+    owners, channels = (at.to(A.device) for at in asked.nonzero(as_tuple=True))  # (channels asked of all images,) each
+    live, first = live.to(A.device), first.to(A.device)
     size = tuple(images.shape[-2:])
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,7 +141,7 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
     _, _, found = stream(model, images, build, len(owners) * variants, target, score=score,
                          chunk=chunk, clean=False)
     scores = found.new_zeros(*live.shape, variants)
-    scores[asked] = found.view(-1, variants)
+    scores[owners, channels] = found.view(-1, variants)
     if constant == "once":
         shared = (scores * first[..., None]).sum(1, keepdim=True)  # (B, 1, variants)
         scores = torch.where(live[..., None], scores, shared)

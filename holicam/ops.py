@@ -72,9 +72,11 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     if logits.dim() != 2:
         raise ValueError(f"logits must be (B, K) to choose a class; got {tuple(logits.shape)}: "
                          "give target as a callable that returns one score per image")
-    if target is None:
-        return logits.detach().argmax(1)
     batch, classes = len(logits) if batch is None else batch, logits.shape[1]
+    if target is None:
+        return resolved(logits.detach().argmax(1), classes)
+    if isinstance(target, Tensor) and target.shape == (batch,) and _classes_of(target) == classes:
+        return resolved(target.to(logits.device).clone(), classes)  # looking again would wait for the device
     try:
         chosen = torch.as_tensor(target)
     except (TypeError, ValueError, RuntimeError):
@@ -85,10 +87,32 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     if chosen.dim() > 1 or (chosen.dim() == 1 and len(chosen) != batch):
         raise ValueError(f"target must hold one class per image: expected shape ({batch},), "
                          f"got {tuple(chosen.shape)}")
-    if chosen.numel() and not 0 <= int(chosen.min()) <= int(chosen.max()) < classes:
+    low, high = torch.stack(chosen.aminmax()).tolist() if chosen.numel() else (0, 0)
+    if not 0 <= low <= high < classes:
         raise ValueError(f"target must lie in 0..{classes - 1} for this network; "
                          f"got {chosen.tolist()}")
-    return chosen.to(logits.device, torch.long).expand(batch).clone()  # ours, whatever the caller does
+    chosen = chosen.to(logits.device, torch.long).expand(batch).clone()  # ours, whatever the caller does
+    return resolved(chosen, classes)
+
+
+def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
+    """The targets of packed rows: a resolved target, and the image (n,) of each row."""
+    if callable(target):
+        return target
+    classes, chosen = _classes_of(target), target[owner]
+    return chosen if classes is None else resolved(chosen, classes)
+
+
+def resolved(chosen: Tensor, classes: int) -> Tensor:
+    """A note on the tensor that its values lie in 0..classes - 1, as long as nobody writes into it."""
+    if not chosen.is_inference():  # those count no writes
+        chosen._holicam_classes = classes, chosen._version
+    return chosen
+
+
+def _classes_of(target: Tensor) -> int | None:
+    classes, version = getattr(target, "_holicam_classes", (None, None))
+    return classes if classes is not None and version == target._version else None
 
 
 def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor],

@@ -20,7 +20,7 @@ from .capture import NOT_FINITE, check_call
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, resolved, select_score, targets_of
 from .outputs import logits_of, remark
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -73,9 +73,11 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
                 chosen[start:seen] = top[: seen - start]
             elif chosen is None:
                 chosen = resolve_target(logits, target, len(images))
-            wanted = chosen if callable(chosen) else chosen[owner]
+            wanted = targets_of(chosen, owner)
             parts.append(select_score(logits, wanted, score))
     scores = torch.cat(parts)
+    if target is None and size:
+        resolved(chosen, logits.shape[1])
     expect_finite(scores, NOT_FINITE.format("scores"))
     return target if chosen is None else chosen, scores[:size], scores[size:]
 

@@ -25,7 +25,7 @@ from .gradcam import GradCAM
 from .guard import guarded
 from .layernames import Layers
 from .network import forward
-from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
+from .ops import Target, at_least_float32, normalise, one_of, select_score, targets_of, upsample
 from .outputs import logits_of
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
 from .stream import check_chunk, stream
@@ -155,7 +155,7 @@ class UCAG:
         for some in torch.arange(math.prod(shape), device=images.device).split(self.chunk):
             owner, patch = some // shape[1], some % shape[1]
             x = self._enlarged(grid.cut(images, owner, patch))
-            wanted = target if callable(target) else target[owner]
+            wanted = targets_of(target, owner)
             with overheard(model, x, wanted) as heard:
                 found = ask(unscaled(self.base), model, x, wanted, **given)
             for name, maps in found.items():

@@ -19,7 +19,7 @@ from ..capture import check_call
 from ..checks import apart
 from ..guard import guarded
 from ..network import forward
-from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
+from ..ops import Target, at_least_float32, normalise, one_of, resolve_target, targets_of
 from ..outputs import logits_of
 from ..settings import check_count, check_number
 from ..stream import check_chunk
@@ -81,7 +81,7 @@ def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: T
         owner = (numbers // (draws + 1)).to(images.device)
         inputs = _moved(images[owner], numbers, noises, draws, radius)
         with apart():
-            found = explain(inputs, target if callable(target) else target[owner])
+            found = explain(inputs, targets_of(target, owner))
         if not isinstance(found, Tensor) or found.dim() != 3 or len(found) != len(inputs):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"explain must return maps ({len(inputs)}, h, w); got {got}")

@@ -34,7 +34,7 @@ def agreement(z: Tensor, C: Tensor) -> Tensor:
     member = torch.stack([side < 0, side > 0], 2).to(H)  # (B, hw, 2)
     Q = divide(H @ member, member.sum(1, keepdim=True).expand(B, K, 2))  # (B, C, 2)
     eye = torch.eye(2, dtype=H.dtype, device=H.device)
-    V = torch.linalg.solve(Q.mT @ Q + eye, Q.mT @ H).relu()  # (B, 2, hw)
+    V = torch.linalg.solve_ex(Q.mT @ Q + eye, Q.mT @ H).result.relu()  # (B, 2, hw); never singular
     return (V[:, 1] - V[:, 0]).relu().view(B, 1, h, w)
 
 
