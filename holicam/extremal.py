@@ -17,11 +17,12 @@ from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
 from .inputs import InputExplainer
 from .network import forward
-from .ops import Target, at_least_float32, select_score, targets_of
+from .ops import Target, at_least_float32, select_score
 from .outputs import logits_of
 from .settings import check_count, check_flag, check_number, fill_preset
 from .smoothmasks import SmoothMasks, blend, blur, blur_levels
 from .stream import check_chunk, stream
+from .targets import targets_of
 
 # Values within 1 / TIES are ties, and of ties the later pixel counts as the larger. At the start
 # thousands are equal up to rounding; which of them the area takes must not depend on the device.

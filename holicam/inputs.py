@@ -20,10 +20,11 @@ from .capture import NOT_FINITE, Reshape, check_call, frozen
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, targets_of, upsample
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
 from .outputs import logits_of, remark
 from .settings import Size, output_size
 from .stream import check_chunk, model_batch, stream
+from .targets import targets_of
 
 Points = Callable[[Tensor, Tensor], Tensor]
 Each = Callable[[Tensor, Tensor], Tensor]

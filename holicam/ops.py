@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .floats import at_least_float32, extent
 from .outputs import Whole
+from .targets import classes_of, resolved
 
 # The last is given the logits, or the whole output of a network that does not say which they are.
 Target = None | int | Tensor | Sequence[int] | Callable[[Tensor], Tensor]
@@ -75,7 +76,7 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     batch, classes = len(logits) if batch is None else batch, logits.shape[1]
     if target is None:
         return resolved(logits.detach().argmax(1), classes)
-    if isinstance(target, Tensor) and target.shape == (batch,) and _classes_of(target) == classes:
+    if isinstance(target, Tensor) and target.shape == (batch,) and classes_of(target) == classes:
         return resolved(target.to(logits.device).clone(), classes)  # looking again would wait for the device
     try:
         chosen = torch.as_tensor(target)
@@ -93,26 +94,6 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
                          f"got {chosen.tolist()}")
     chosen = chosen.to(logits.device, torch.long).expand(batch).clone()  # ours, whatever the caller does
     return resolved(chosen, classes)
-
-
-def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
-    """The targets of packed rows: a resolved target, and the image (n,) of each row."""
-    if callable(target):
-        return target
-    classes, chosen = _classes_of(target), target[owner]
-    return chosen if classes is None else resolved(chosen, classes)
-
-
-def resolved(chosen: Tensor, classes: int) -> Tensor:
-    """A note on the tensor that its values lie in 0..classes - 1, as long as nobody writes into it."""
-    if not chosen.is_inference():  # those count no writes
-        chosen._holicam_classes = classes, chosen._version
-    return chosen
-
-
-def _classes_of(target: Tensor) -> int | None:
-    classes, version = getattr(target, "_holicam_classes", (None, None))
-    return classes if classes is not None and version == target._version else None
 
 
 def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor],

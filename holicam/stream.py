@@ -20,8 +20,9 @@ from .capture import NOT_FINITE, check_call
 from .checks import expect_finite
 from .guard import guarded
 from .network import forward
-from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, resolved, select_score, targets_of
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .outputs import logits_of, remark
+from .targets import resolved, targets_of
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
 _CPU_PIXELS = 8 * 224 * 224

@@ -25,10 +25,11 @@ from .gradcam import GradCAM
 from .guard import guarded
 from .layernames import Layers
 from .network import forward
-from .ops import Target, at_least_float32, normalise, one_of, select_score, targets_of, upsample
+from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
 from .outputs import logits_of
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
 from .stream import check_chunk, stream
+from .targets import targets_of
 from .unfold import STRIDES, Grid, unfold_grid
 
 # What becomes of the confidences (B, n n) of an image's patches.

@@ -7,7 +7,7 @@
 
 Its tensors say that they lie on "meta" and hold a tensor of the CPU. Mixing them with tensors of the
 CPU raises, as on CUDA; their memory is closed to NumPy. `waits` counts what stops a GPU's queue: reading
-a number, comparing whole tensors, copies to the CPU, and results whose size depends on values.
+a number, comparing whole tensors, copies, and results whose size depends on values.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map
 
 PLACE = torch.device("meta")
-SIZE_UNKNOWN = {"nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount"}
-SOLVERS = {"_linalg_eigh", "linalg_eig", "_linalg_svd", "_linalg_check_errors"}
+TO_CPU, TO_DEVICE = "copy to the CPU", "copy to the device"
+WAITING = {
+    "_local_scalar_dense", "equal",
+    "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount",  # how large is it?
+    "_linalg_eigh", "linalg_eig", "_linalg_svd", "_linalg_check_errors",  # did it succeed?
+}
+INDEXING = ("index", "index_put", "index_put_")
 MAKERS = {torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor}
 
 
@@ -88,7 +93,7 @@ class Machine(TorchDispatchMode):
         self._makers.__exit__(*error)
 
     def to(self, tensor: Tensor) -> Tensor:
-        return tensor.detach().to(PLACE).requires_grad_(tensor.requires_grad)
+        return tensor.detach().to(PLACE, non_blocking=True).requires_grad_(tensor.requires_grad)
 
     def move(self, net: nn.Module) -> nn.Module:
         for module in net.modules():
@@ -107,9 +112,11 @@ class Machine(TorchDispatchMode):
         target = bool(there) if asked is None else torch.device(asked).type == PLACE.type
         if asked is not None:
             kwargs["device"] = torch.device("cpu") if target else asked
-        if there and name not in ("_to_copy", "copy_") and any(x.dim() for x in tensors if not isinstance(x, Pretend)):
+        free = name in ("_to_copy", "copy_", *INDEXING)  # a GPU takes indices of the CPU, too
+        if there and not free and any(x.dim() for x in tensors if not isinstance(x, Pretend)):
             raise RuntimeError(f"Expected all tensors to be on the same device: {name}, {[x.device for x in tensors]}")
-        self._count(name, args, there, target)
+        for wait in self._waits_of(name, args, kwargs, target):
+            self.waits[wait] += 1
         plain = tree_map(lambda x: x.inner if isinstance(x, Pretend) else x, (args, kwargs))
         out = func(*plain[0], **plain[1])
         if target and there:
@@ -117,16 +124,20 @@ class Machine(TorchDispatchMode):
             return return_and_correct_aliasing(func, args, kwargs, out)
         return tree_map(lambda x: Pretend(x) if target and isinstance(x, Tensor) else x, out)
 
-    def _count(self, name: str, args: tuple, there: list, target: bool) -> None:
-        if not there:
-            return
-        if name in ("_local_scalar_dense", "equal"):
-            self.waits["item" if name != "equal" else name] += 1
-        elif name in SIZE_UNKNOWN or name in SOLVERS:
-            self.waits[name] += 1
-        elif name in ("index", "index_put", "index_put_", "_unsafe_index"):
-            masks = [x for x in args[1] if isinstance(x, Tensor) and x.dtype in (torch.bool, torch.uint8)]
-            if masks:
-                self.waits["mask as index"] += 1
-        elif not target or name == "copy_" and not isinstance(args[0], Pretend):
-            self.waits["copy to the CPU"] += 1
+    @staticmethod
+    def _waits_of(name: str, args: tuple, kwargs: dict, target: bool) -> list[str]:
+        """What waits for the device in one operation. Other copies to it wait, too, unless they are told not to."""
+        there = any(isinstance(x, Pretend) for x in tree_leaves((args, kwargs)))
+        if name == "_to_copy":
+            away, here = isinstance(args[0], Pretend), target
+        elif name == "copy_":
+            away, here = isinstance(args[1], Pretend), isinstance(args[0], Pretend)
+        elif name in INDEXING and there:
+            places = [x for x in args[1] if isinstance(x, Tensor)]
+            masks = [x for x in places if x.dtype in (torch.bool, torch.uint8)]
+            return ["mask as index"] * bool(masks) + [TO_DEVICE] * any(not isinstance(x, Pretend) for x in places)
+        else:
+            return [{"_local_scalar_dense": "item"}.get(name, name)] if there and name in WAITING else []
+        if away == here:
+            return []
+        return [TO_CPU] if away else [] if kwargs.get("non_blocking") or args[2:3] == (True,) else [TO_DEVICE]

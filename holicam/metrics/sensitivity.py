@@ -19,10 +19,11 @@ from ..capture import check_call
 from ..checks import apart
 from ..guard import guarded
 from ..network import forward
-from ..ops import Target, at_least_float32, normalise, one_of, resolve_target, targets_of
+from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
 from ..outputs import logits_of
 from ..settings import check_count, check_number
 from ..stream import check_chunk
+from ..targets import targets_of
 from .draws import keys, uniform
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids

@@ -1,0 +1,28 @@
+"""A target that has been looked at once is not looked at again: that would wait for the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+
+def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
+    """The targets of packed rows: a resolved target, and the image (n,) of each row."""
+    if callable(target):
+        return target
+    classes, chosen = classes_of(target), target[owner]
+    return chosen if classes is None else resolved(chosen, classes)
+
+
+def resolved(chosen: Tensor, classes: int) -> Tensor:
+    """A note on the tensor that its values lie in 0..classes - 1, as long as nobody writes into it."""
+    if not chosen.is_inference():  # those count no writes
+        chosen._holicam_classes = classes, chosen._version
+    return chosen
+
+
+def classes_of(target: Tensor) -> int | None:
+    """The K of that note, where it still holds."""
+    classes, version = getattr(target, "_holicam_classes", (None, None))
+    return classes if classes is not None and version == target._version else None
