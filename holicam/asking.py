@@ -67,23 +67,24 @@ def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
 
 
 @contextmanager
-def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[list[Tensor]]:
-    """A list that gets the logits (m, K) of x (m, 3, H, W), if the first forward inside is one of x.
+def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """A list that gets the logits (m, K) of the first forward inside, and whether it was one of x (m, 3, H, W).
 
-    x is told by its values, so copies count; the batch may go on after it. Otherwise the list stays
-    empty: an explainer may begin with other inputs or run another module, or the target chooses from
-    an output that does not say which are its logits.
+    x is told by its values, so copies count; the batch may go on after it. The answer is one bool where
+    x is: asking for it waits for the device. The list stays empty where the shapes say already that it
+    was not, no forward runs, or the target chooses from an output that does not say which are its logits.
     """
-    heard, calls = [], []
+    heard, same = [], []
 
     def before(_: nn.Module, inputs: tuple) -> None:  # the network may then write into them
-        first = inputs[0][:len(x)] if not calls and inputs and isinstance(inputs[0], Tensor) else None
-        calls.append(first is not None and torch.equal(first, x))
+        first = inputs[0][:len(x)] if not same and inputs and isinstance(inputs[0], Tensor) else None
+        alike = first is not None and (first.shape, first.dtype, first.device) == (x.shape, x.dtype, x.device)
+        same.append((first == x).all() if alike else None)
 
     def after(_: nn.Module, inputs: tuple, output: object) -> None:
-        if calls == [True]:
+        if len(same) == 1 and same[0] is not None:
             logits = logits_of(output, len(inputs[0]), target)
-            heard.extend([] if isinstance(logits, Whole) else [logits[:len(x)].detach()])
+            heard.extend([] if isinstance(logits, Whole) else [(logits[:len(x)].detach(), same[0])])
 
     if isinstance(model, torch.jit.ScriptModule):  # takes no hooks
         yield heard
