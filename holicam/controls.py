@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .devices import moved
 from .floats import levelled
 from .inputs import InputExplainer
 from .ops import Target, at_least_float32
@@ -34,7 +35,7 @@ class RandomMap(InputExplainer):
                 intermediate: bool) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
         one = torch.rand(*images.shape[2:], generator=generator)  # (H, W), on the CPU
-        return one.to(at_least_float32(images)).repeat(len(images), 1, 1)
+        return moved(one, images.device, at_least_float32(images[:0]).dtype).repeat(len(images), 1, 1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class SobelMap(InputExplainer):
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
         images = at_least_float32(images)
-        luminance = levelled(torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMINANCE)))
+        weights = moved(torch.tensor(LUMINANCE, dtype=images.dtype), images.device)
+        luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
         L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
         across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]
         across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from .capture import Captured
+from .devices import eigenvectors
 from .floats import is_constant
 from .gradcam import SingleScale
 from .settings import check_flag, noise
@@ -29,7 +30,7 @@ def leading_vector(K: Tensor) -> Tensor:
     """
     n = K.shape[-1]
     if n <= EXACT:
-        return torch.linalg.eigh(K).eigenvectors[..., -1]
+        return eigenvectors(K)[..., -1]
     Q = K.new_zeros(len(K), STEPS, n)  # rows: an orthonormal basis, or zeros once there is no more
     T = K.new_zeros(len(K), STEPS, STEPS)  # K in that basis
     r = noise((n,), 0, K).expand(len(K), n)  # the same start for every image
@@ -40,7 +41,7 @@ def leading_vector(K: Tensor) -> Tensor:
         r = r - (inside[:, None] @ Q)[:, 0]
         again = (Q @ r[:, :, None])[:, :, 0]  # rounding errors would grow from step to step
         r = r - (again[:, None] @ Q)[:, 0]
-    mix = torch.linalg.eigh(T).eigenvectors[..., -1]  # reads the lower triangle
+    mix = eigenvectors(T)[..., -1]  # reads the lower triangle
     return normalize((mix[:, None] @ Q)[:, 0], dim=1)
 
 

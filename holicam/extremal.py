@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
+from .devices import moved
 from .inputs import InputExplainer
 from .network import forward
 from .ops import Target, at_least_float32, select_score
@@ -100,12 +101,14 @@ class ExtremalPerturbation(InputExplainer):
         look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
         masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
-        areas = torch.tensor(self.areas, dtype=torch.float64, device=images.device)
+        # Where r_a turns from 0 to 1, exact; made on the CPU, for MPS has no float64.
+        first = masks.canvas[0] * masks.canvas[1] * (1 - torch.tensor(self.areas, dtype=torch.float64))
+        first = moved(first.floor().long(), images.device)
         found, scores = [], []
-        rows = torch.arange(len(images) * len(areas), device=images.device)  # areas of image 0, ...
+        rows = torch.arange(len(images) * len(first), device=images.device)  # areas of image 0, ...
         for row in rows.split(self.chunk):
-            owner = row // len(areas)
-            m, s = self.ascend(model, images[owner], targets_of(target, owner), areas[row % len(areas)], masks)
+            owner = row // len(first)
+            m, s = self.ascend(model, images[owner], targets_of(target, owner), first[row % len(first)], masks)
             found.append(m)
             scores.append(s)
         m = torch.cat(found).unflatten(0, (len(images), -1))  # (B, areas, H, W)
@@ -113,13 +116,14 @@ class ExtremalPerturbation(InputExplainer):
         return {"map": total, "masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])} \
             if intermediate else total
 
-    def ascend(self, model: nn.Module, images: Tensor, target: Target, areas: Tensor,
+    def ascend(self, model: nn.Module, images: Tensor, target: Target, first: Tensor,
                masks: SmoothMasks) -> tuple[Tensor, Tensor]:
-        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps)."""
+        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps). first: the place where
+        r_a turns from 0 to 1."""
         pyramid = blur_levels(at_least_float32(images), self.levels, self.blur)
         p = pyramid.new_ones(len(images), *masks.grid)
         place = torch.arange(masks(p[:1]).numel(), device=p.device)
-        wanted = (place >= (len(place) * (1 - areas)).floor()[:, None]).to(p)  # r_a, (n, pixels)
+        wanted = (place >= first[:, None]).to(p)  # r_a, (n, pixels)
         velocity, weight, scores = None, self.weight, []
         for t in range(self.steps):
             with torch.enable_grad(), frozen(model):

@@ -19,12 +19,14 @@ chunks of channels 13, 9, 4, 2. The forwards and backwards take 10 (layer4) and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .cam import weighted_sum
+from .devices import moved
 from .guard import guarded
 from .ops import at_least_float32, one_of, upsample
 
@@ -93,13 +95,15 @@ def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
 
 def _bands(n: int, N: int, like: Tensor) -> list[tuple[slice, Tensor]]:
     """Linear resize of n cells to N, cut in four: the cells a quarter needs, and its weights."""
-    R = F.interpolate(torch.eye(n, dtype=like.dtype)[None], N, mode="linear")[0].T  # (N, n)
-    quarters = []
-    for part in R.split(-(-N // 4)):
-        used = part.any(0).nonzero()[:, 0]
-        cells = slice(int(used[0]), int(used[-1]) + 1)
-        quarters.append((cells, part[:, cells].to(like.device)))
-    return quarters
+    return (_cut if n * N <= 1 << 18 else _cut.__wrapped__)(n, N, like.dtype, like.device)
+
+
+@lru_cache(maxsize=64)  # two axes, four layers, eight scales; at most 1 MB each
+def _cut(n: int, N: int, dtype: torch.dtype, device: torch.device) -> list[tuple[slice, Tensor]]:
+    with torch.inference_mode(False):  # the next call may differentiate
+        R = F.interpolate(torch.eye(n, dtype=dtype)[None], N, mode="linear")[0].T  # (N, n)
+        parts = [(part, part.any(0).nonzero()[:, 0].tolist()) for part in R.split(-(-N // 4))]
+        return [(slice(used[0], used[-1] + 1), moved(part[:, used[0]:used[-1] + 1], device)) for part, used in parts]
 
 
 def _tiles(A: list[Tensor], W: list[Tensor], size: Sequence[int], share: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .devices import moved
 from .inputs import REDUCTIONS, InputExplainer, input_gradients
 from .ops import Target, at_least_float32, one_of
 from .settings import check_count, check_flag, fill_preset
@@ -89,7 +90,7 @@ class IntegratedGradients(InputExplainer):
                 chunk=self.chunk)
         start = at_least_float32(start)
         way = at_least_float32(images) - start  # (B, 3, H, W)
-        at, weight = (torch.as_tensor(v).to(way)[:, None, None, None]
+        at, weight = (moved(torch.as_tensor(v), way.device, way.dtype)[:, None, None, None]
                       for v in RULES[self.rule](self.steps))
         mean = input_gradients(
             model, images, target, count=len(at), score=self.score, chunk=self.chunk,

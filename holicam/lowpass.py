@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .devices import widest
 from .floats import extent
 from .guard import guarded
 from .ops import at_least_float32, normalise, one_of
@@ -53,8 +54,7 @@ def box_blur(maps: Tensor, k: int) -> Tensor:
     Holistic-CAM eq. 15. Built in chapter 06.
     """
     _check("mean", k, maps)
-    # float64: sums of bytes are exact and TF32 stays out. MPS has neither float64 nor TF32.
-    work = torch.float32 if maps.device.type == "mps" else torch.float64
+    work = widest(maps.device)  # sums of bytes are exact in float64, and TF32, which MPS lacks, stays out
     rows, cols = (_band(n, k, "reflect", maps.device, work) for n in maps.shape[1:])
     mean = rows @ maps.to(work) @ cols.T / k**2  # (B, H, W)
     return (mean if maps.is_floating_point() else mean.round()).to(maps.dtype)

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .capture import Captured
+from .devices import moved
 from .floats import is_constant, levelled
 from .guard import guarded
 from .ops import Target, normalise, one_of, select_score
@@ -124,8 +125,8 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
     live = live_channels(A).cpu() if live is None else live  # (B, C); how many questions follows from it
     first = ~live & ((~live).cumsum(1) == 1)  # the first constant channel speaks for the others
     asked = live | first if constant == "once" else live
-    owners, channels = (at.to(A.device) for at in asked.nonzero(as_tuple=True))  # (channels asked of all images,) each
-    live, first = live.to(A.device), first.to(A.device)
+    owners, channels = (moved(at, A.device) for at in asked.nonzero(as_tuple=True))  # (asked of all images,) each
+    live, first = moved(live, A.device), moved(first, A.device)
     size = tuple(images.shape[-2:])
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:

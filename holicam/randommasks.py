@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .devices import moved
+
 BORDERS = ("reflect", "clamp")
 MARGINS = ("grid", "cell")
 
@@ -49,13 +51,14 @@ class RandomMasks:
     def __init__(self, count: int, cells: int, keep: float, size: tuple[int, int], seed: int,
                  border: str, margin: str, like: Tensor) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.bits = (torch.rand(count, cells, cells, generator=generator) < keep).to(like)
+        bits = torch.rand(count, cells, cells, generator=generator) < keep
+        self.bits = moved(bits, like.device, like.dtype)
         self.rows, self.shift = [], []
         for length in size:
             cell = -(-length // cells)
             whole = (cells + 1) * cell if margin == "grid" else length + cell
-            self.rows.append(enlarge_rows(cells, whole, border).to(like))  # (whole, cells)
-            start = torch.randint(cell, (count,), generator=generator).to(like.device)
+            self.rows.append(moved(enlarge_rows(cells, whole, border), like.device, like.dtype))  # (whole, cells)
+            start = moved(torch.randint(cell, (count,), generator=generator), like.device)
             self.shift.append(start[:, None] + torch.arange(length, device=like.device))
 
     def __getitem__(self, numbers: Tensor) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from .devices import moved
 from .ops import one_of
 
 Size = str | Sequence[int] | None
@@ -58,6 +61,16 @@ def output_size(size: Size, images: Tensor) -> tuple[int, int]:
 
 
 def noise(shape: Sequence[int], seed: int, like: Tensor) -> Tensor:
-    """Standard normal numbers that depend on the seed alone, not on device, dtype or batch."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(tuple(shape), generator=generator, dtype=torch.float32).to(like)
+    """Standard normal numbers that depend on the seed alone, not on device, dtype or batch.
+
+    Drawn by the CPU. What was last sent to another device stays there for the next call, at most 4 x 64 MB.
+    """
+    kept = like.device.type != "cpu" and math.prod(shape) <= 1 << 24
+    return (_sent if kept else _sent.__wrapped__)(tuple(shape), seed, like.device, like.dtype)
+
+
+@lru_cache(maxsize=4)
+def _sent(shape: tuple[int, ...], seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # or the next call could not differentiate
+        generator = torch.Generator().manual_seed(seed)
+        return moved(torch.randn(shape, generator=generator, dtype=torch.float32), device, dtype)

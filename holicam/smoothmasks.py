@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .devices import moved
+
 
 def blur_matrix(length: int, sigma: float) -> Tensor:
     """(length, length): a Gaussian along one axis, cut at 4 sigma, border pixels repeated; float64."""
@@ -25,7 +27,7 @@ def blur_matrix(length: int, sigma: float) -> Tensor:
 
 def blur(x: Tensor, sigma: float) -> Tensor:
     """x (..., H, W) under a Gaussian of `sigma` pixels."""
-    down, right = (blur_matrix(length, sigma).to(x) for length in x.shape[-2:])
+    down, right = (moved(blur_matrix(length, sigma), x.device, x.dtype) for length in x.shape[-2:])
     return down @ x @ right.mT
 
 

@@ -30,7 +30,7 @@ _CPU_PIXELS = 8 * 224 * 224
 
 @guarded
 def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
-           score: str = "prob", chunk: int = 64, clean: bool = True,
+           score: str = "prob", chunk: int = 64, clean: bool = True, numbers: str = "device",
            ) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
     """Scores of B images and of `count` inputs built from them.
 
@@ -46,6 +46,8 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
             batches are smaller where images are large.
         clean: False leaves the images themselves out, for callers who have captured them already;
             the target must then be given.
+        numbers: where `build` gets its numbers, on the images' "device", or on the "cpu" for one that
+            works there; reading them from the device would wait for it.
 
     Returns the target as `ops.resolve_target` gives it (as given, where no input was run), the
     images' scores (B,), or (0,) without `clean`, and the inputs' scores (count,), float32 or
@@ -53,6 +55,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
     Raises ValueError (training mode, scores that are not finite, a bad shape), TypeError.
     """
     one_of("score", score, SCORES)
+    one_of("numbers", numbers, ("device", "cpu"))
     check_chunk(chunk)
     check_call(model, images)
     if target is None and not clean:
@@ -64,7 +67,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
     with torch.no_grad():
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
-            inputs, owner = _inputs(first, build, start, stop)
+            inputs, owner = _inputs(first, build, start, stop, images.device if numbers == "device" else "cpu")
             logits = logits_of(forward(model, inputs, compiled=True), stop - start, target)
             if start == 0:
                 remark(model, logits, score)
@@ -100,13 +103,13 @@ def model_batch(chunk: int, images: Tensor) -> int:
     return min(chunk, max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])))
 
 
-def _inputs(images: Tensor, build: Build, start: int, stop: int) -> tuple[Tensor, Tensor]:
+def _inputs(images: Tensor, build: Build, start: int, stop: int, where: torch.device | str) -> tuple[Tensor, Tensor]:
     """Inputs number start..stop-1 of the whole stream, the images first, and their owners."""
     size = len(images)
-    numbers = torch.arange(start, stop, device=images.device)
-    if stop <= size:
-        return images[start:stop], numbers
     if start >= size:
-        return build(numbers - size)
-    built, owner = build(numbers[size - start:] - size)
-    return torch.cat([images[start:], built]), torch.cat([numbers[: size - start], owner])
+        return build(torch.arange(start - size, stop - size, device=where))
+    clean = torch.arange(start, min(stop, size), device=images.device)
+    if stop <= size:
+        return images[start:stop], clean
+    built, owner = build(torch.arange(stop - size, device=where))
+    return torch.cat([images[start:], built]), torch.cat([clean, owner])

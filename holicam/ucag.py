@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from .asking import Parts, ask, has_field, options, overheard, unscaled
 from .capture import Reshape, check_call
+from .devices import moved
 from .gradcam import GradCAM
 from .guard import guarded
 from .layernames import Layers
@@ -144,7 +145,7 @@ class UCAG:
             maps = {name: upsample(self._conquered(m, weights, grid, images), out)
                     for name, m in E.items()}
             if intermediate:
-                count = grid.coverage().to(p.device)
+                count = moved(grid.coverage(), p.device)
                 maps = {name: Stages(m, kept[name], p, weights, count, grid) for name, m in maps.items()}
         return maps[None] if None in maps else maps
 
@@ -190,7 +191,7 @@ class UCAG:
 
     def _conquered(self, E: Tensor, weights: Tensor, grid: Grid, images: Tensor) -> Tensor:
         """Eqs. 5 and 6, and what follows for a CAM. (B, H, W)"""
-        count = grid.coverage().to(E) + self.count_from
+        count = moved(grid.coverage(), E.device, E.dtype) + self.count_from
         maps = grid.fold(E * weights[..., None, None].to(E)) / count
         maps = upsample(maps, images.shape[2:])  # the floored stride has a canvas of its own
         maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps

@@ -13,6 +13,7 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
+from .devices import moved
 from .ops import one_of
 
 
@@ -38,7 +39,7 @@ class Grid:
 
     def cut(self, images: Tensor, owner: Tensor, patch: Tensor) -> Tensor:
         """The patches (m, C, H', W') with these numbers (m,) of these images (m,)."""
-        y, x = (torch.tensor(starts, device=images.device)[number, None]
+        y, x = (moved(torch.tensor(starts), images.device)[number, None]
                 + torch.arange(length, device=images.device)  # (m, H') and (m, W')
                 for starts, number, length in zip(
                     (self.rows, self.cols), (patch // len(self.cols), patch % len(self.cols)),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..devices import moved, widest
+
 
 @dataclass(frozen=True)
 class Zeros:
@@ -123,6 +125,6 @@ def _band(n: int, weights: Tensor, border: str) -> Tensor:
 
 def _blur(images: Tensor, weights: Tensor, border: str) -> Tensor:
     """rows @ image @ cols', in float64 where there is one: TF32 stays out."""
-    work = torch.float32 if images.device.type == "mps" else torch.float64
-    rows, cols = (_band(n, weights, border).to(images.device, work) for n in images.shape[-2:])
+    work = widest(images.device)
+    rows, cols = (moved(_band(n, weights, border), images.device, work) for n in images.shape[-2:])
     return (rows @ images.to(work) @ cols.T).to(images.dtype)  # (B, C, H, W)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..devices import moved
 from ..floats import rounding
 from ..guard import guarded
 from ..ops import Target, one_of
@@ -75,7 +76,7 @@ def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target =
     weights, degenerate = weights_of(maps, images, stretch, on_nan)
     check_target(protocol, target)
     size = len(images)
-    flip = torch.tensor([side == "negative" for side in sides], device=maps.device)
+    flip = moved(torch.tensor([side == "negative" for side in sides]), maps.device)
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         owner = numbers % size

@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..devices import moved
 from ..ops import at_least_float32
 
-EVERY = 4  # iterations between looks at the residual: each look waits for the device
+EVERY, FARTHER = 4, 16  # iterations between looks at the residual, on a CPU and where a look waits for the device
 COARSEST = 4  # halvings of the grid at most; 224 pixels become 14
 
 
@@ -64,13 +65,15 @@ def _solve(x: Tensor, removed: Tensor, tolerance: float, most: int) -> Tensor:
     goal = tolerance**2 * _dot(rest, rest)
     out, active = torch.zeros_like(rest), torch.arange(len(x), device=x.device)
     u, step, before = out.clone(), torch.zeros_like(rest), torch.ones_like(goal)
+    every = EVERY if x.device.type == "cpu" else FARTHER
     for number in range(most + 1):
-        if number % EVERY == 0 or number == most:
-            on = (_dot(rest, rest) > goal).any(1).flatten()  # (active,)
+        if number % every == 0 or number == most:
+            on = (_dot(rest, rest) > goal).any(1).flatten().cpu()  # (active,)
             if number == most or not bool(on.all()):
                 out[active] = u
                 if number == most or not bool(on.any()):
                     break
+                on = moved(on.nonzero()[:, 0], x.device)
                 active, u, rest, step, hole = active[on], u[on], rest[on], step[on], hole[on]
                 before, goal, grids = before[on], goal[on], [grid[on] for grid in grids]
         better = _from_coarse(rest, grids).addcdiv(rest, degree).mul_(hole)
@@ -104,9 +107,8 @@ def coarse_places(kept: Tensor, halvings: int) -> list[Tensor]:
     for _ in range(halvings):
         kept = _halve(kept)
         grids.append((kept == 0).to(kept))
-        if not bool(grids[-1].any()):  # then no coarser grid has any either
-            return grids[:-1]
-    return grids
+    some = torch.stack([grid.any() for grid in grids]).tolist() if grids else []
+    return grids[: sum(some)]  # where a grid has none, no coarser one has any either
 
 
 def _from_coarse(rest: Tensor, grids: list[Tensor]) -> Tensor:

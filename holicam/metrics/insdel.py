@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..devices import moved
 from ..guard import guarded
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
@@ -98,7 +99,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
     plan = [(0, True, g) for g in range(len(kinds))]
     plan += [(q, game == "insertion", kinds.index(getattr(protocol, game)))
              for game in games for q in inner]
-    below, inserting, ground = torch.tensor(plan, device=images.device).unbind(1)
+    below, inserting, ground = moved(torch.tensor(plan), images.device).unbind(1)
     inserting = inserting.bool()
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
                                    score=protocol.score, chunk=chunk)
     scores = scores.view(len(images), len(plan))
     points = scores[:, len(kinds):].unflatten(1, (len(games), len(inner)))
-    fraction = torch.tensor(counts, device=scores.device).to(scores.dtype) / counts[-1]
+    fraction = moved(torch.tensor(counts, dtype=scores.dtype), scores.device) / counts[-1]
     curves, areas = {}, {}
     for g, game in enumerate(games):
         k = kinds.index(getattr(protocol, game))

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..capture import check_call
+from ..devices import moved
 from ..floats import is_constant, rounding
 from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
@@ -95,25 +96,25 @@ def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target
             if exact or absent.bit_count() == 1]
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = [jobs[n] for n in numbers.tolist()]
+        chosen = [jobs[n] for n in numbers.tolist()]  # the pictures are drawn by the CPU
         without = [[p for k, p in enumerate(parts[b]) if absent >> k & 1] for b, absent in chosen]
         rgb = torch.stack([toyland.render(recipes[b], names)
                            for (b, _), names in zip(chosen, without, strict=True)])
-        owner = torch.tensor([b for b, _ in chosen], device=images.device)
-        return toyland.normalise(rgb).to(images), owner
+        drawn = moved(toyland.normalise(rgb), images.device, images.dtype)
+        return drawn, moved(torch.tensor([b for b, _ in chosen]), images.device)
 
     target, clean, scores = stream(model, images, build, len(jobs), target, score=protocol.score,
-                                   chunk=chunk)
+                                   chunk=chunk, numbers="cpu")
     most = max(len(names) for names in parts)
     value = clean.new_full((len(images), 1 << most), torch.nan)  # (B, 2 ** R), by what is absent
     value[:, 0] = clean
     if jobs:
-        at = torch.tensor(jobs, device=clean.device)
+        at = moved(torch.tensor(jobs), clean.device)
         value[at[:, 0], at[:, 1]] = scores
-    alone = [1 << k for k in range(most)]
+    alone = 2 ** torch.arange(most, device=clean.device)
     change = clean[:, None] - value[:, alone]  # (B, R)
     counts = [len(names) for names in parts]
-    values = _shapley(value, counts, most) if exact else None
+    values = moved(_shapley(value.cpu(), counts, most), clean.device) if exact else None  # few and small numbers
     mass = _mass(maps, found, most)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     unknown = degenerate != DEGENERATE.index("none")
@@ -161,7 +162,7 @@ def _mass(maps: Tensor, found: list[dict[str, Tensor]], most: int) -> Tensor:
     out = values.new_full((len(maps), most), torch.nan)
     for b, masks in enumerate(found):
         if masks:
-            inside = torch.stack(list(masks.values())).to(values)  # (R, H, W)
+            inside = moved(torch.stack(list(masks.values())), values.device, values.dtype)  # (R, H, W)
             out[b, : len(masks)] = (inside * values[b]).sum((1, 2))
     return out
 

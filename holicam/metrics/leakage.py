@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..devices import moved
 from ..guard import guarded
 from ..ops import Target
 from ..toyland import Recipe
@@ -69,7 +70,7 @@ def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target
     check_maps(maps, images)
     masks = torch.cat([drawn(r).distractor_mask for r in check_recipes(recipes, maps)])
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
-    masks = masks.to(maps.device)
+    masks = moved(masks, maps.device)
     share = _known(energy_share(maps, masks), degenerate)
     area = masks.to(share.dtype).mean((1, 2))
     return Leakage(ratio=torch.where(area > 0, share / area, torch.nan), share=share, area=area,
@@ -102,8 +103,8 @@ def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, targe
         raise ValueError(f"reference must have the maps' shape {tuple(maps.shape)}; got "
                          f"{tuple(reference.shape)}")
     truths = [drawn(recipe) for recipe in check_recipes(recipes, maps)]
-    mark = torch.cat([t.shortcut_mask for t in truths]).to(maps.device)
-    own = torch.cat([t.object_mask for t in truths]).to(maps.device)
+    mark = moved(torch.cat([t.shortcut_mask for t in truths]), maps.device)
+    own = moved(torch.cat([t.object_mask for t in truths]), maps.device)
     kinds = [rank(m, tie="raster", on_nan=on_nan).degenerate for m in (maps, reference)]
     seen = mark.flatten(1).any(1)
 

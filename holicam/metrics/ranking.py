@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..devices import moved
 from ..floats import levelled
 from ..ops import at_least_float32, normalise, one_of
 
@@ -128,7 +129,7 @@ def pixel_hash(words: list[tuple[int, int]], count: int, device: torch.device) -
 
     Integers only, so every device gives the same numbers.
     """
-    key = torch.tensor(words, dtype=torch.int64, device=device)  # (B, 2)
+    key = moved(torch.tensor(words, dtype=torch.int64), device)  # (B, 2)
     pixel = torch.arange(count, dtype=torch.int64, device=device)
     return _mix(_mix(pixel ^ key[:, :1]) ^ key[:, 1:])
 

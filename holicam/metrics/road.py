@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
+from ..devices import moved
 from ..floats import levelled
 from ..guard import guarded
 from ..ops import Target, at_least_float32, one_of
@@ -105,14 +106,17 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     batch, kinds = len(images), 2 * len(ratios)  # input k of an image: MoRF at each t, then LeRF
     pixels = maps[0].numel()
-    gone = torch.tensor([int(t * pixels + 0.5) for t in ratios] * 2, device=maps.device)
+    gone = moved(torch.tensor([int(t * pixels + 0.5) for t in ratios] * 2), maps.device)
     level = levelled(at_least_float32(maps.detach()))
     cut = _cuts(level, ratios) if counts == "percentile" else None  # (B, 2 T)
     noises = keys(ids, batch, "road", kinds, protocol.seed)  # B 2 T
-    amount = images.new_tensor([noise / d for d in DEVIATION] if space == "rgb" else [noise] * 3)
+    amount = [noise / d for d in DEVIATION] if space == "rgb" else [noise] * 3
+    amount = moved(torch.tensor(amount, dtype=images.dtype), images.device)
     share = at_least_float32(maps.new_zeros(batch * kinds))
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
+        some = noises[int(numbers[0]): int(numbers[-1]) + 1]
+        numbers = moved(numbers, images.device)
         owner, kind = numbers // kinds, numbers % kinds
         least = kind >= len(ratios)
         if cut is None:
@@ -124,12 +128,11 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
             removed = value >= cut[owner, kind][:, None, None]
         share[numbers] = removed.flatten(1).to(share.dtype).mean(1)
         filled = impute(images[owner], removed, tolerance=tolerance)
-        some = noises[int(numbers[0]): int(numbers[-1]) + 1]
         dirt = normal(some, filled[0].numel(), filled).view(filled.shape).to(filled.dtype)
         return filled + removed[:, None] * dirt * amount[:, None, None], owner
 
     target, clean, scores = stream(model, images, build, batch * kinds, target,
-                                   score=protocol.score, chunk=chunk)
+                                   score=protocol.score, chunk=chunk, numbers="cpu")
     morf, lerf = scores.view(batch, 2, -1).unbind(1)  # (B, T) each
     morf, lerf = (s.masked_fill(ranking.broken[:, None], torch.nan) for s in (morf, lerf))
     diff = (lerf - morf).mean(1)

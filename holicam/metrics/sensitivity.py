@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..capture import check_call
 from ..checks import apart
+from ..devices import moved
 from ..guard import guarded
 from ..network import forward
 from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
@@ -79,7 +80,7 @@ def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: T
     parts = []
     for start in range(0, size, chunk):
         numbers = torch.arange(start, min(start + chunk, size))  # on the CPU, which draws the noise
-        owner = (numbers // (draws + 1)).to(images.device)
+        owner = moved(numbers // (draws + 1), images.device)
         inputs = _moved(images[owner], numbers, noises, draws, radius)
         with apart():
             found = explain(inputs, targets_of(target, owner))
@@ -107,7 +108,7 @@ def _moved(inputs: Tensor, numbers: Tensor, noises: list, draws: int, radius: fl
     some = (numbers // (draws + 1) * draws + draw - 1)[noisy].tolist()
     shift = uniform([noises[k] for k in some], inputs[0].numel(), inputs)
     shift = ((2 * shift - 1) * radius).view(-1, *inputs.shape[1:]).to(inputs.dtype)
-    return inputs.index_add(0, noisy.to(inputs.device), shift)
+    return inputs.index_add(0, moved(noisy, inputs.device), shift)
 
 
 def _settled(model: nn.Module, images: Tensor, target: Target,

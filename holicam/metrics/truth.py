@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import toyland
+from ..devices import moved
 from ..floats import positive_part
 from ..ops import at_least_float32
 
@@ -42,7 +43,7 @@ def drawn(recipe: toyland.Recipe) -> toyland.Batch:
 def check_images(images: Tensor, recipes: Sequence[toyland.Recipe]) -> list[toyland.Batch]:
     """The recipes' drawings, which must be the images: a counterfactual would compare nothing."""
     truths = [drawn(recipe) for recipe in recipes]
-    again = torch.cat([truth.images for truth in truths]).to(images.device)
+    again = moved(torch.cat([truth.images for truth in truths]), images.device)
     apart = (again - at_least_float32(images)).abs().amax((1, 2, 3)) > 0.05  # bfloat16 rounds
     if bool(apart.any()):
         first = int(apart.nonzero()[0])
