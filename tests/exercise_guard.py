@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from book_guards import code, source
 
-LEVEL = re.compile(r"^\*Level [123] of 3, (\d+) minutes\.\*$", re.MULTILINE)
+from tools.chapters import LEVEL
+
 EXERCISES = (3, 5)
 LONG = {1, 3, 4, 7, 14, 18, 19}  # chapters with an exercise of an hour: a method, a metric, a counterexample
 

@@ -24,6 +24,7 @@ AHEAD = "looks ahead"
 REFERENCE = re.compile(r"\{ref\}`(?:[^`<]*<)?(sec-[\w-]+)>?`")
 WORD = re.compile(r"[\w’'-]*\w[\w’'-]*")
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+LEVEL = re.compile(r"^\*Level [123] of 3, (\d+) minutes\.\*$", re.MULTILINE)  # the first line of an exercise
 EXERCISE = re.compile(r"^(`{3,})\{exercise\} ([^\n]+)\n:label: (\S+)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
@@ -122,7 +123,10 @@ class Chapter:
     @property
     def tasks(self) -> list[str]:
         """Title and first sentence of each exercise, as Markdown."""
-        return [f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {body.strip().splitlines()[0]}"
+        def first(body: str) -> str:
+            return LEVEL.sub("", body).strip().splitlines()[0]
+
+        return [f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {first(body)}"
                 for _, title, _, body in EXERCISE.findall(self.text)]
 
     @cached_property
