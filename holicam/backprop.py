@@ -37,8 +37,9 @@ class _PositiveReLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, R: Tensor) -> tuple[Tensor, None]:
-        R = R.relu()
-        return (R * ctx.saved_tensors[0] if ctx.saved_tensors else R), None
+        R = R.clamp(min=0)  # not `relu`: the rule may be watching
+        was_open = ctx.saved_tensors  # read once: checkpointing gives it out once
+        return (R * was_open[0] if was_open else R), None
 
 
 class ReLURule(TorchFunctionMode):
@@ -75,7 +76,7 @@ class _WithRule(InputExplainer):
                 intermediate: bool) -> Tensor:
         see_inside(model)
         rule = ReLURule(self.gate)
-        D = input_gradients(model, images, target, score=self.score, around=rule).total
+        D = input_gradients(model, images, target, score=self.score, mode=rule).total
         if not rule.seen:
             raise ValueError(f"{type(self).__name__} changes what ReLUs hand back, and "
                              f"{type(model).__name__} calls none: take Gradient or SmoothGrad")

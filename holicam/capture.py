@@ -8,14 +8,14 @@ with a clone of A, which an in-place ReLU may overwrite. One `torch.autograd.gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from .checks import expect_finite
+from .graph import expect_some_of, pull_back, recorded
 from .guard import guarded
 from .layernames import Layer, Layers, called, find_layers
 from .network import check_call, forward, frozen
@@ -58,11 +58,12 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
         repeated: what to do with a layer that runs several times in one forward: "raise", or
             "last" to read its last call.
 
-    A layer that the score does not depend on has zero gradient. The model is left as it was, also
-    after an exception: hooks, mode, requires_grad and .grad. The caller may be inside
-    torch.no_grad() or torch.inference_mode(). Raises ValueError (training mode, a layer that does
-    not run or runs twice, logits that are not finite, a bad shape), TypeError (no tensor where one
-    is needed), LayerNotFoundError. Built in chapter 01.
+    The model is left as it was, also after an exception: hooks, mode, requires_grad and .grad. The
+    caller may be inside torch.no_grad(), torch.inference_mode() or torch.autocast. Raises ValueError
+    (training mode, a layer that does not run or runs twice, or that the score does not depend on, a
+    network that does not take the images, logits that are not finite, a bad shape), TypeError (no
+    tensor where one is needed), LayerNotFoundError. Gradients that are all exactly 0 get a
+    `graph.ZeroGradientWarning`. Built in chapter 01.
     """
     one_of("score", score, SCORES)
     one_of("repeated", repeated, ("raise", "last"))
@@ -70,63 +71,27 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
     wanted = find_layers(model, layers)
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
-        with frozen(model, gradients), recorded(wanted, gradients, repeated) as A:
-            logits = logits_of(forward(model, images), len(images), target)
-        if missing := [name for name in wanted if name not in A]:
-            raise ValueError(f"layer {called(missing[0])} did not run in this forward pass (in eval "
-                             "mode, uncompiled), so it has no activations")
-        A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
-        if isinstance(logits, Tensor):
-            expect_finite(logits, NOT_FINITE.format("logits"))
-        target = resolve_target(logits, target)
-        chosen = select_score(logits, target, score)  # (B,)
-        if callable(target):
-            expect_finite(chosen, "the callable target gives NaN or infinite scores")
-        remark(model, logits, score)
-        G = _gradients(chosen, A) if gradients else {}
+        with frozen(model, gradients):
+            with recorded(wanted, gradients, repeated) as A:
+                logits = logits_of(forward(model, images), len(images), target)
+            if missing := [name for name in wanted if name not in A]:
+                raise ValueError(f"layer {called(missing[0])} did not run in this forward pass (in eval "
+                                 "mode, uncompiled), so it has no activations")
+            A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
+            if isinstance(logits, Tensor):
+                expect_finite(logits, NOT_FINITE.format("logits"))
+            target = resolve_target(logits, target)
+            chosen = select_score(logits, target, score)  # (B,)
+            if callable(target):
+                expect_finite(chosen, "the callable target gives NaN or infinite scores")
+            remark(model, logits, score)
+            # In eval mode images do not mix, so one sum serves the whole batch.
+            with recorded(wanted, gradients, repeated, again=True):
+                G = pull_back(chosen.sum(), A) if gradients else {}
     whole = isinstance(logits, Whole)
     return Captured(logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
                     target=target, score=chosen.detach(), A=_as_maps(A, reshape),
-                    G=_as_maps(G, reshape), whole=whole)
-
-
-@contextmanager
-def recorded(wanted: Mapping[str, nn.Module], gradients: bool,
-              repeated: str) -> Iterator[dict[str, Tensor]]:
-    """Forward hooks that fill {name: output} while the context lasts."""
-    A: dict[str, Tensor] = {}
-
-    def hook(name: str, inputs: tuple, output: object) -> Tensor:
-        if name in A and repeated == "raise":
-            raise ValueError(f"layer {called(name)} runs more than once in one forward pass, so it is "
-                             "unclear which output is meant: name the block around it")
-        if not isinstance(output, Tensor):
-            raise TypeError(f"layer {called(name)} must give one tensor; it gives "
-                            f"{type(output).__name__}: name a layer inside or after it")
-        if gradients and not torch.is_grad_enabled():
-            raise ValueError(f"layer {called(name)} runs under torch.no_grad() inside the network, so "
-                             "no gradient reaches it")
-        # An in-place or identity layer hands on its input's memory, which others may still change.
-        shared = any(isinstance(x, Tensor) and x.data_ptr() == output.data_ptr() for x in inputs)
-        own = output.clone() if shared else output
-        A[name] = own if own.requires_grad else own.detach().requires_grad_(gradients)
-        return A[name].clone()
-
-    handles = [module.register_forward_hook(lambda _, *args, name=name: hook(name, *args))
-               for name, module in wanted.items()]
-    try:
-        yield A
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _gradients(score: Tensor, A: dict[str, Tensor]) -> dict[str, Tensor]:
-    """dS/dA of every layer. In eval mode images do not mix, so one sum serves the whole batch."""
-    if not score.requires_grad:  # no requested layer reaches the score
-        return {name: torch.zeros_like(a) for name, a in A.items()}
-    return dict(zip(A, torch.autograd.grad(score.sum(), list(A.values()), allow_unused=True,
-                                           materialize_grads=True), strict=True))
+                    G=expect_some_of(G, _as_maps(G, reshape)), whole=whole)
 
 
 def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, Tensor]:

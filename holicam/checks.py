@@ -72,6 +72,11 @@ def expect_finite(values: Tensor, text: Text) -> None:
     _ask(_Question(values.isfinite().all().logical_not(), text, None))
 
 
+def refuse_where(wrong: Tensor, text: Text) -> None:
+    """ValueError with this text where any of `wrong` (bool) is true."""
+    _ask(_Question(wrong.any(), text, None))
+
+
 def warn_where(wrong: Tensor, text: Text, category: type[Warning]) -> None:
     """A warning with this text where any of `wrong` (bool) is true."""
     _ask(_Question(wrong.any(), text, category))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
 from .devices import moved
+from .graph import all_zero, pull_back, warn_zero
 from .inputs import InputExplainer
 from .network import forward
 from .ops import Target, at_least_float32, select_score
@@ -135,7 +136,11 @@ class ExtremalPerturbation(InputExplainer):
                 order = (canvas.detach() * TIES).round().flatten(1).argsort(stable=True)
                 ranked = canvas.flatten(1).gather(1, order)
                 energy = score - weight * (ranked - wanted).square().mean(1)  # (n,)
-                gradient, = torch.autograd.grad(energy.sum(), p)
+                # The area's own gradient must not hide that the score has none: x is the score's alone.
+                found = pull_back(energy.sum(), {None: x, "mask": p})
+            if t == 0:
+                warn_zero(all_zero(found[None]))
+            gradient = found["mask"]
             rest = gradient if velocity is None else (1 - self.momentum) * gradient
             velocity = rest if velocity is None else self.momentum * velocity + rest
             p = (p.detach() + self.rate * velocity).clamp(0, 1)

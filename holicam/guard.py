@@ -16,8 +16,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -27,8 +27,33 @@ from .checks import together
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
-_LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
-_REGISTRY = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class _Inside:
+    """A call of one thread, and the modules, by identity, that it has to itself."""
+
+    thread: int
+    modules: frozenset[int]
+
+    def waits_for(self) -> set[int]:
+        """The other threads that are inside one of them."""
+        return {other.thread for other in _running
+                if other.thread != self.thread and not other.modules.isdisjoint(self.modules)}
+
+
+_turns = threading.Condition()
+_running: list[_Inside] = []
+_waiting: dict[int, _Inside] = {}  # by thread
+
+
+def _reach(thread: int) -> set[int]:
+    """The threads that this one waits for, and those they wait for."""
+    seen, new = set(), {thread}
+    while new:
+        seen |= new
+        new = {other for one in new if one in _waiting for other in _waiting[one].waits_for()} - seen
+    return seen
 
 
 class _Mine(threading.local):
@@ -58,22 +83,35 @@ def guarded(function: F) -> F:
 
 @contextmanager
 def turn(*networks: nn.Module) -> Iterator[None]:
-    """Wait until no other thread is inside one of these networks, and keep them out."""
+    """Wait until no other thread is inside one of these networks, and keep them out.
+
+    Raises RuntimeError where waiting would never end: two threads that each hold what the other wants.
+    """
     if all(any(net is held for held in _mine.networks) for net in networks):
         yield
         return
-    modules = {id(m): m for net in networks for m in net.modules()}
-    with _REGISTRY:
-        locks = [_LOCKS.setdefault(modules[key], threading.RLock()) for key in sorted(modules)]
+    inside = _Inside(threading.get_ident(), frozenset(id(module) for net in networks for module in net.modules()))
     before = _mine.networks
-    with ExitStack() as held:
-        for lock in locks:  # in one order for all threads, so that no two wait for each other
-            held.enter_context(lock)
+    try:
+        with _turns:
+            while inside.waits_for():
+                if any(inside.thread in _reach(thread) for thread in inside.waits_for()):
+                    raise RuntimeError("two threads each explain a network that the other one holds: take the "
+                                       "networks in the same order in both")
+                _waiting[inside.thread] = inside
+                try:
+                    _turns.wait()
+                finally:
+                    del _waiting[inside.thread]
+            _running.append(inside)
         _mine.networks = [*before, *networks]
-        try:
-            yield
-        finally:
-            _mine.networks = before
+        yield
+    finally:
+        _mine.networks = before
+        with _turns:
+            if inside in _running:
+                _running.remove(inside)
+            _turns.notify_all()
 
 
 @contextmanager
@@ -106,10 +144,10 @@ def ambient() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """A child process starts without its parent's other threads, which would never unlock."""
-    global _REGISTRY
-    _REGISTRY = threading.Lock()
-    _LOCKS.clear()
+    """A child process starts without its parent's other threads, which would never leave."""
+    global _turns
+    _turns, _running[:] = threading.Condition(), [one for one in _running if one.thread == threading.get_ident()]
+    _waiting.clear()
 
 
 if hasattr(os, "register_at_fork"):

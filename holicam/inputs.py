@@ -15,9 +15,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .capture import NOT_FINITE, Reshape, check_call, frozen
 from .checks import expect_finite
+from .graph import all_zero, pull_back, warn_zero
 from .guard import guarded
 from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
@@ -50,7 +52,8 @@ class InputGradients:
 def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
                     points: Points | None = None, count: int = 1, each: Each | None = None,
                     score: str = "logit", chunk: int | None = None,
-                    around: AbstractContextManager | None = None) -> InputGradients:
+                    around: AbstractContextManager | None = None,
+                    mode: TorchFunctionMode | None = None) -> InputGradients:
     r"""sum_m D_m, where D = dS/dX at `count` points per image.
 
     Args:
@@ -63,7 +66,9 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             summed for each; None is the gradients.
         score: differentiate the "logit", the "prob"(ability) or the "sigmoid".
         chunk: the largest model batch, None for all at once; it never changes the result.
-        around: a context for the forward passes, such as one that changes what a ReLU hands back.
+        around: a context for the forward passes, which may note what it sees.
+        mode: one that changes what is computed, such as what a ReLU hands back. It is there when
+            checkpointed blocks run again, too.
 
     Costs B count forwards and as many backwards; B forwards more where points are given and
     target is None. Everything is restored, as by `capture.capture`, whose errors these are.
@@ -77,20 +82,22 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
     if points is not None and target is None:
         target = stream(model, images, _nothing, 0, None, score=score, chunk=chunk)[0]
     total, scores, chosen = None, [], []
+    nothing = torch.ones((), dtype=torch.bool, device=images.device)
     with torch.enable_grad(), frozen(model):
         for start in range(0, size, chunk):
             numbers = torch.arange(start, min(start + chunk, size), device=images.device)
             owner, point = numbers // count, numbers % count  # (n,), image by image
             x = images[owner] if points is None else points(owner, point)
             x = x.detach().requires_grad_()
-            with around or nullcontext():
+            with around or nullcontext(), mode or nullcontext():
                 logits = logits_of(forward(model, x), len(x), target)
             if start == 0:
                 remark(model, logits, score)
             target = None if target is None else resolve_target(logits, target, len(images))
             wanted = resolve_target(logits, None) if target is None else targets_of(target, owner)
             found = select_score(logits, wanted, score)  # (n,)
-            D = _gradient(found, x)
+            D = at_least_float32(pull_back(found.sum(), {None: x}, mode=mode)[None])
+            nothing &= all_zero(D)
             D = D if each is None else each(D, point)
             if total is None:
                 total = D.new_zeros(len(images), *D.shape[1:])
@@ -101,6 +108,7 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             chosen.append(wanted)
     scores = torch.cat(scores).view(-1, count)
     expect_finite(scores, NOT_FINITE.format("logits"))
+    warn_zero(nothing)
     target = target if callable(target) else torch.cat(chosen)[::count]
     return InputGradients(target, scores, total)
 
@@ -108,14 +116,6 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
 def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """No input beside the images."""
     raise NotImplementedError
-
-
-def _gradient(score: Tensor, x: Tensor) -> Tensor:
-    """dS/dX. In eval mode images do not mix, so one sum serves the whole batch."""
-    if not score.requires_grad:  # the score does not depend on the image
-        return torch.zeros_like(at_least_float32(x.detach()))
-    found, = torch.autograd.grad(score.sum(), x, allow_unused=True, materialize_grads=True)
-    return at_least_float32(found)
 
 
 class InputExplainer:

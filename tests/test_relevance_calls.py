@@ -124,11 +124,13 @@ class Detached(TinyNet):
         return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
 
 
-def test_what_the_score_does_not_depend_on_gets_nothing():
+def test_what_the_score_does_not_depend_on_is_named():
     net, images = Detached(), random_images(2, 3, 8, 8)
-    assert (hc.LRP()(net, images, None, 0) == 0).all()
-    maps = hc.MWP()(net, images, ["relu0", "relu1"], 0)
-    assert (maps["relu0"] == 0).all() and (maps["relu1"] != 0).any()
+    with pytest.raises(ValueError, match="does not depend on the image"):
+        hc.LRP()(net, images, None, 0)
+    with pytest.raises(ValueError, match="does not depend on layer 'relu0'"):
+        hc.MWP()(net, images, ["relu0", "relu1"], 0)
+    assert (hc.MWP()(net, images, "relu1", 0) != 0).any()
 
 
 def state(net):

@@ -10,6 +10,7 @@ depends on the image.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -65,7 +66,8 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, R: Tensor) -> tuple:
-        return None, None, *ctx.rule(R, ctx.op.xs, ctx.op)
+        with torch._C.DisableTorchFunction():  # a mode that waits for checkpointed blocks is not meant here
+            return None, None, *ctx.rule(R, ctx.op.xs, ctx.op)
 
 
 class RelevanceMode(TorchFunctionMode):
@@ -77,6 +79,12 @@ class RelevanceMode(TorchFunctionMode):
         self.rules, self.to_image, self.linear, self.count = rules, to_image, [], 0
         self.kept: dict[int, list[Op]] = {}  # {memory: the Ops that keep an input there}
         self.seen = Dependence(image)
+
+    def again(self) -> RelevanceMode:
+        """For the way back: what a checkpointed block computes again gets the same steps, and nothing counts."""
+        second = copy.copy(self)
+        second.linear, second.kept = [], {}
+        return second
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         called, kwargs = getattr(func, "__name__", ""), kwargs or {}

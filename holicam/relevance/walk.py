@@ -8,7 +8,6 @@ and a sum needs no module of its own.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +16,8 @@ from torch import Tensor, nn
 from ..capture import NOT_FINITE, check_call, frozen, recorded
 from ..checks import expect_finite
 from ..forms import see_inside
-from ..guard import guarded
+from ..graph import all_zero, pull_back, warn_zero
+from ..guard import guarded, turn
 from ..layernames import Layer, Layers, called, find_layers
 from ..network import forward
 from ..ops import Target, at_least_float32, resolve_target
@@ -34,6 +34,9 @@ class Walk:
     target: Tensor  # (B,) long
     places: dict[Layer | None, Tensor] = field(repr=False)  # {layer: A (B, C, h, w)} or {None: the image}
     _out: Tensor = field(repr=False)
+    _model: nn.Module = field(repr=False)
+    _wanted: dict[Layer, nn.Module] = field(repr=False)
+    _mode: RelevanceMode = field(repr=False)
 
     @property
     def one_hot(self) -> Tensor:
@@ -48,14 +51,15 @@ class Walk:
     def back(self, start: Tensor, layer: Layer | None = None) -> dict[Layer | None, Tensor]:
         """The relevance of every place, from the relevance `start` of the logits (B, K).
 
-        layer: start there instead, from (B, C, h, w). Places that it does not depend on get 0.
+        layer: start there instead, from (B, C, h, w). Raises ValueError where that does not depend on a
+        place.
         """
         out = self._out if layer is None else self.places[layer]
-        if not out.requires_grad:
-            return {name: torch.zeros_like(x) for name, x in self.places.items()}
-        found = torch.autograd.grad(out, list(self.places.values()), start.to(out), retain_graph=True,
-                                    allow_unused=True, materialize_grads=True)
-        return dict(zip(self.places, found, strict=True))
+        with turn(self._model), frozen(self._model), recorded(self._wanted, True, "raise", again=True):
+            found = pull_back(out, self.places, start.to(out), keep=True, mode=self._mode.again())
+        for name, R in found.items():
+            warn_zero(all_zero(R) & ~all_zero(start), name)
+        return found
 
 
 @guarded
@@ -80,8 +84,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()
         mode = RelevanceMode(rules or Rules(), fed, to_image)
-        layers_seen = recorded(wanted, True, "raise") if wanted else nullcontext({})
-        with layers_seen as A, mode:
+        with recorded(wanted, True, "raise") as A, mode:
             out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {called(missing[0])} did not run in this forward pass, so it gets no relevance")
@@ -90,4 +93,4 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
     if mode.linear:
         mode.linear[-1].last = True
     places = {name: A[name] for name in wanted} | ({None: image} if to_image else {})
-    return Walk(logits, resolve_target(logits, target), places, out)
+    return Walk(logits, resolve_target(logits, target), places, out, model, wanted, mode)
