@@ -42,8 +42,9 @@ class HolisticCAM(MultiScale):
         weight is about g^3 / eps.
     pge: False weights with the signed gradient. weighting: "element", "channel" (one weight per
         channel) or "none" (the plain sum), as the paper's Fig. 4 compares them.
-    scales, interpolation, skip_mismatched, score: the passes; a scale whose top-1 differs from
-        the first's is left out under `skip_mismatched`.
+    scales, interpolation, score: the passes. skip_mismatched: leave out scales whose top-1 is not
+        that of the first, image by image; the authors' code does so where no class is given, and so
+        does "reference", as in `CAMERAS`.
     fsd: multiply by the low-pass wrap. clip, median, mean, quantize: see `lowpass.low_pass`.
     scale_kernels: take median and mean as pixels of a 224 map and scale them with the shorter
         side (`lowpass.kernel_size`). normalise: stretch the final map to [0, 1].
@@ -68,7 +69,7 @@ class HolisticCAM(MultiScale):
     median: int = 51
     mean: int = 91
     scale_kernels: bool = False
-    skip_mismatched: bool = False
+    skip_mismatched: bool | None = None
     score: str = "logit"
 
     def __post_init__(self) -> None:
@@ -108,9 +109,9 @@ class HolisticCAM(MultiScale):
 
 
 _DEFAULT = {"eps": 1e-6, "scales": REFERENCE_SCALES, "interpolation": "bicubic", "clip": True,
-            "quantize": False, "normalise": False}
+            "quantize": False, "normalise": False, "skip_mismatched": False}
 HolisticCAM.presets = {
     "default": _DEFAULT,
     "paper": {**_DEFAULT, "eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear",
               "clip": "raw"},
-    "reference": {**_DEFAULT, "quantize": True, "normalise": True}}
+    "reference": {**_DEFAULT, "quantize": True, "normalise": True, "skip_mismatched": None}}

@@ -96,4 +96,4 @@ class MSGCAM(MultiScale):
         return (scores[:, 1:] - scores[:, :1]).relu()
 
 
-MSGCAM.presets = {"default": {"scales": REFERENCE_SCALES}}
+MSGCAM.presets = {"default": {"scales": REFERENCE_SCALES, "skip_mismatched": False}}

@@ -18,7 +18,7 @@ from .fusion import fuse, pyramid, scale_sizes
 from .layernames import Layers
 from .ops import SCORES, Target, normalise, one_of
 from .passes import Ask, Call, Gather, PassExplainer, View
-from .settings import fill_preset
+from .settings import check_flag, fill_preset
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
@@ -52,6 +52,8 @@ class MultiScale(PassExplainer):
                              f"and the fundamental map; got {self.scales!r}")
         one_of("interpolation", self.interpolation, ("bicubic", "bilinear"))
         one_of("score", self.score, SCORES)
+        if self.skip_mismatched is not None:
+            check_flag("skip_mismatched", self.skip_mismatched)
 
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return G
@@ -68,19 +70,27 @@ class MultiScale(PassExplainer):
                       call.layers, self.weights)
         made = {}
         for layer in call.layers:
-            A, W, keep = *seen.of(layer), seen.keep(self.skip_mismatched)
+            A, W, keep = *seen.of(layer), seen.keep(self._skips(call.named))
             size = tuple(call.images.shape[-2:])
             made[layer] = (self.stages(A, W, size, keep) if call.intermediate
                            else call.fit(self.finish(A, W, size, keep)))
         return made
 
-    def from_passes(self, passes: Iterable[Captured], size: tuple[int, int]) -> dict[str, Tensor]:
-        """{layer: (B, H, W)} from what `multi_scale` gave, of which only A and W are kept."""
+    def _skips(self, named: bool) -> bool:
+        """Whether scales of another top-1 are left out; `skip_mismatched=None` asks whether a target was named."""
+        return not named if self.skip_mismatched is None else self.skip_mismatched
+
+    def from_passes(self, passes: Iterable[Captured], size: tuple[int, int],
+                    target: Target = None) -> dict[str, Tensor]:
+        """{layer: (B, H, W)} from what `multi_scale` gave, of which only A and W are kept.
+
+        target: as it was given to `multi_scale`, where `skip_mismatched` is None.
+        """
         seen = Scales()
         for captured in passes:
             seen.take(captured, captured.A, self.weights)
             del captured
-        return {name: self.finish(*seen.of(name), size, seen.keep(self.skip_mismatched))
+        return {name: self.finish(*seen.of(name), size, seen.keep(self._skips(target is not None)))
                 for name in list(seen.A)}
 
 
@@ -113,15 +123,19 @@ class Scales:
 class CAMERAS(MultiScale):
     """CAMERAS (CVPR 2021): signed gradients and activations, each averaged over scales.
 
-    preset: "default" and "reference" have 8 scales, "paper" 7; "reference" normalises. A scale
-    whose top-1 differs from the first's is left out under `skip_mismatched`. Built in chapter 05.
+    preset: "default" and "reference" have 8 scales, "paper" 7; "reference" normalises.
+    skip_mismatched: leave out scales whose top-1 is not that of the first, image by image. The
+        authors' code does so where no class is given, and so does "reference": there it stays None,
+        which is True for target=None and False for a target. Elsewhere it is False.
+
+    Raises ValueError, TypeError. Built in chapter 05.
     """
 
     preset: str = "default"
     scales: tuple[float, ...] | None = None
     normalise: bool | None = None
     interpolation: str = "bicubic"
-    skip_mismatched: bool = False
+    skip_mismatched: bool | None = None
     score: str = "logit"
     relu: bool = True
 
@@ -131,6 +145,6 @@ class CAMERAS(MultiScale):
         return normalise(fused) if self.normalise else fused
 
 
-CAMERAS.presets = {"default": {"scales": REFERENCE_SCALES, "normalise": False},
-                   "paper": {"scales": PAPER_SCALES, "normalise": False},
+CAMERAS.presets = {"default": {"scales": REFERENCE_SCALES, "normalise": False, "skip_mismatched": False},
+                   "paper": {"scales": PAPER_SCALES, "normalise": False, "skip_mismatched": False},
                    "reference": {"scales": REFERENCE_SCALES, "normalise": True}}

@@ -63,7 +63,8 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """What an explainer was called with, checked; `layers` is a tuple of names or modules."""
+    """What an explainer was called with, checked; `layers` is a tuple of names or modules, `named` says
+    whether a target was given."""
 
     model: nn.Module
     images: Tensor  # (B, 3, H, W)
@@ -71,6 +72,7 @@ class Call:
     size: Size = None
     reshape: Reshape | None = None
     intermediate: bool = False
+    named: bool = False
 
     def fit(self, maps: Tensor) -> Tensor:
         """Maps (B, h, w) at the size asked for; "native" leaves them."""
@@ -138,7 +140,7 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
     check_call(model, images)
     results, waiting = {}, {}  # {key: maps}, {key: (generator, what it asks for)}
     given = None if layers is None else as_given(layers)
-    call = Call(model, images, (), size, reshape, intermediate)
+    call = Call(model, images, (), size, reshape, intermediate, target is not None)
 
     def advance(key: Hashable, gather: Gather, captured: Captured | None) -> None:
         try:

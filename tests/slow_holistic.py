@@ -141,7 +141,8 @@ def holistic(model, image, layer, target=None, *, sizes, mode="bicubic", eps=1e-
     return fused, fundamental, wrap, final
 
 
-def cameras(model, image, layer, target=None, *, sizes, mode="bicubic"):
+def cameras(model, image, layer, target=None, *, sizes, mode="bicubic", skip=False):
     runs = passes(model, image, layer, target, sizes, mode)
+    runs = [r for r in runs if not skip or r[2] == runs[0][2]]
     return np.maximum(fuse([A for A, _, _ in runs], [G for _, G, _ in runs],
                            tuple(image.shape[1:])), 0)

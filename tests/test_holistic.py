@@ -94,6 +94,30 @@ def test_skipping_scales_is_the_slow_one_image_by_image():
     assert torch.equal(changed, kept < len(SCALES))
 
 
+@pytest.mark.parametrize("target", [None, 3])
+def test_the_authors_drop_scales_where_no_class_is_given(target):
+    """So does preset="reference", unless it is told otherwise; the others keep all scales."""
+    net, x = Fickle().double(), images(4)
+    top = torch.stack([c.logits.argmax(1) for c in multi_scale(net, x, "relu1", None, SCALES)], 1)
+    assert 0 < (top == top[:, :1]).all(1).sum() < 4, "some images must lose scales, not all"
+    sizes = scale_sizes((14, 17), SCALES)
+    for explainer, twin in ((HolisticCAM("reference", **SMALL), lambda x, skip: slow.holistic(
+            net, x, "relu1", target, sizes=sizes, quantize=True, stretch=True, skip=skip)[-1]),
+            (CAMERAS("reference", scales=SCALES), lambda x, skip: normalise(torch.tensor(slow.cameras(
+                net, x, "relu1", target, sizes=sizes, skip=skip))).numpy())):
+        got = explainer(net, x, "relu1", target)
+        passes = list(multi_scale(net, x, "relu1", target, SCALES))
+        torch.testing.assert_close(explainer.from_passes(passes, (14, 17), target)["relu1"], got)
+        for b in range(4):
+            np.testing.assert_allclose(got[b].numpy(), twin(x[b], target is None), rtol=1e-9, atol=1e-9)
+        own = {skip: dataclasses.replace(explainer, skip_mismatched=skip)(net, x, "relu1", target)
+               for skip in (True, False)}
+        assert torch.equal(own[target is None], got) and not torch.allclose(own[target is not None], got)
+    for plain in (HolisticCAM(**SMALL), HolisticCAM("paper", **SMALL), CAMERAS(scales=SCALES)):
+        assert plain.skip_mismatched is False
+        assert torch.equal(plain(net, x, "relu1"), plain(net, x, "relu1", net(x).argmax(1)))
+
+
 # Identities.
 
 def test_without_pge_and_fsd_and_with_relu_it_is_cameras():
@@ -311,7 +335,8 @@ def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
     for explainer in (default, paper, reference, CAMERAS("reference")):
         for field in dataclasses.fields(explainer):
             value = getattr(explainer, field.name)
-            assert value is not None and f"{field.name}={value!r}" in repr(explainer)
+            assert value is not None or explainer.preset == "reference" and field.name == "skip_mismatched"
+            assert f"{field.name}={value!r}" in repr(explainer)
         assert eval(repr(explainer)) == explainer
     with pytest.raises(dataclasses.FrozenInstanceError):
         default.eps = 1
