@@ -180,21 +180,25 @@ class UCAG:
     def _patches(self, images: Tensor, grid: Grid, target: Target, some: Tensor) -> tuple[Tensor, Target]:
         """The enlarged patches with these numbers (m,), and their targets."""
         owner, patch = some // self.patches**2, some % self.patches**2
-        return self._enlarged(grid.cut(images, owner, patch)), targets_of(target, owner)
+        return self._enlarged(images, grid, owner, patch), targets_of(target, owner)
 
-    def _enlarged(self, x: Tensor) -> Tensor:
-        """Psi(., alpha) of patches (m, 3, H', W')."""
-        size = tuple(max(1, int(self.alpha * n + 1e-9)) for n in x.shape[2:])
-        if size == tuple(x.shape[2:]):
-            return x
-        return F.interpolate(at_least_float32(x), size, mode="bicubic").to(x.dtype)
+    def _enlarged(self, images: Tensor, grid: Grid, owner: Tensor, patch: Tensor) -> Tensor:
+        """Psi(., alpha) of patches, (m, 3, int(alpha H'), int(alpha W')) whatever the size of their pieces."""
+        size = tuple(max(1, int(self.alpha * n + 1e-9)) for n in grid.size)
+        pieces = [(which, x if tuple(x.shape[2:]) == size else
+                   F.interpolate(at_least_float32(x), size, mode="bicubic").to(x.dtype))
+                  for which, x in grid.cut(images, owner, patch)]
+        if len(pieces) == 1:
+            return pieces[0][1]
+        order = torch.cat([which for which, _ in pieces]).argsort()
+        return torch.cat([x for _, x in pieces])[order]
 
     def _conquered(self, E: Tensor, weights: Tensor, grid: Grid, images: Tensor) -> Tensor:
         """Eqs. 5 and 6, and what follows for a CAM. (B, H, W)"""
         count = moved(grid.coverage(), E.device, E.dtype) + self.count_from
         maps = grid.fold(E * weights[..., None, None].to(E)) / count
-        maps = upsample(maps, images.shape[2:])  # the floored stride has a canvas of its own
         maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps
+        maps = upsample(maps, images.shape[2:])  # the floored stride has a canvas of its own
         return _blurred(normalise(maps)) if self.smooth and self.takes != "input" else maps
 
     @property

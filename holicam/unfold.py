@@ -37,16 +37,29 @@ class Grid:
                                                     (self.rows, self.cols), self.size, strict=True))
         return rows[:, None] * cols
 
-    def cut(self, images: Tensor, owner: Tensor, patch: Tensor) -> Tensor:
-        """The patches (m, C, H', W') with these numbers (m,) of these images (m,)."""
-        y, x = (moved(torch.tensor(starts), images.device)[number, None]
-                + torch.arange(length, device=images.device)  # (m, H') and (m, W')
-                for starts, number, length in zip(
-                    (self.rows, self.cols), (patch // len(self.cols), patch % len(self.cols)),
-                    self.size, strict=True))
-        y, x = y.clamp(max=images.shape[2] - 1), x.clamp(max=images.shape[3] - 1)
-        pixels = images.movedim(1, 3)[owner[:, None, None], y[:, :, None], x[:, None, :]]
-        return pixels.movedim(3, 1)
+    def cut(self, images: Tensor, owner: Tensor, patch: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The patches with these numbers (m,) of these images (m,), those of one size together.
+
+        Returns pairs (which of the m, patches (m', C, h, w)). (h, w) is (H', W'), or less where a patch of the
+        "floor" stride leaves the image; all of one size are one pair.
+        """
+        numbers = patch // len(self.cols), patch % len(self.cols)
+        inside = [[min(length, whole - start) for start in at] for at, length, whole in zip(
+            (self.rows, self.cols), self.size, images.shape[2:], strict=True)]
+        starts, lengths = ([moved(torch.tensor(values), images.device)[number] for values, number in zip(
+            axes, numbers, strict=True)] for axes in ((self.rows, self.cols), inside))
+        sizes, pairs = list(product(*(sorted(set(values)) for values in inside))), []
+        for h, w in sizes:
+            which = torch.arange(len(patch), device=images.device)
+            if len(sizes) > 1:
+                which = which[(lengths[0] == h) & (lengths[1] == w)]
+                if not len(which):
+                    continue
+            y, x = (start[which, None] + torch.arange(n, device=images.device)  # (m', h) and (m', w)
+                    for start, n in zip(starts, (h, w), strict=True))
+            pixels = images.movedim(1, 3)[owner[which, None, None], y[:, :, None], x[:, None, :]]
+            pairs.append((which, pixels.movedim(3, 1)))
+        return pairs
 
     def fold(self, maps: Tensor) -> Tensor:
         """Maps of patches (B, n n, H', W') summed where they belong: (B, H, W), the canvas."""
@@ -62,10 +75,13 @@ def unfold_grid(size: Sequence[int], patches: int = 6, rho: float = 0.555,
 
     Args:
         stride: "even" spreads them from edge to edge, round(i (H - H') / (patches - 1)); "floor" is
-            the code of UCAG's authors: int(rho H) rows, every (H - H' + 2) // (patches - 1), which
-            may end before the image or beyond it, where the last row is read again.
+            the code of UCAG's authors: int(rho H) rows, every (H - H' + 2) // (patches - 1). These
+            may end before the image, or up to two pixels beyond it. A patch that leaves the image is
+            the piece of it that lies inside, enlarged to the size of the others; its map is put back
+            at the size of the others too, on a canvas larger than the image.
 
-    Raises ValueError where a pixel would lie in no patch. UCAG eq. 1. Built in chapter 10.
+    Raises ValueError where a pixel would lie in no patch, or a patch beyond the image. UCAG eq. 1.
+    Built in chapter 10.
     """
     one_of("stride", stride, STRIDES)
     (rows, height), (cols, width) = (_axis(n, patches, rho, stride) for n in size)
@@ -80,6 +96,9 @@ def _axis(length: int, n: int, rho: float, stride: str) -> tuple[tuple[int, ...]
     if any(b - a > piece for a, b in pairwise(starts)) or (n == 1 and piece < length):
         raise ValueError(f"{n} patches of {piece} pixels leave gaps on {length} pixels: take more "
                          "patches or a larger rho")
+    if starts[-1] >= length:
+        raise ValueError(f"the last of {n} patches of {piece} pixels begins beyond an image of {length} pixels: take "
+                         'stride="even" or a larger rho')
     return tuple(starts), piece
 
 

@@ -55,8 +55,32 @@ def ucag(image, explain, n=6, rho=0.555, alpha=2.6):
     return total / count
 
 
+def axis(old, new, kernel, reach):
+    """(new, old): what each place of a resized axis takes from each old place."""
+    weights = np.zeros((new, old))
+    for i in range(new):
+        at = (i + 0.5) * old / new - 0.5
+        for k in range(math.floor(at) - reach + 1, math.floor(at) + reach + 1):
+            weights[i, min(max(k, 0), old - 1)] += kernel(at - k)
+    return weights
+
+
+def resized(image, size, kernel=cubic, reach=2):
+    """`bicubic`, one axis after the other, which photographs of hundreds of pixels can afford."""
+    rows, cols = (axis(old, new, kernel, reach) for old, new in zip(image.shape[-2:], size, strict=True))
+    return rows @ image @ cols.T
+
+
+def linear(image, size):
+    """Bilinear: half-pixel centres, places outside take the border's value."""
+    return resized(image, size, lambda t: max(0.0, 1 - abs(t)), 1)
+
+
 def ucag_reference(image, explain, n=6, alpha=2.6):
-    """The authors' code for CAMs, as far as it is known: [0, 1] and blurred."""
+    """The authors' code for CAMs, as far as it is known. A slice that begins too late is shorter, as a slice
+    is, and becomes as large as the others when it is enlarged. ReLU, then the size of the image, then
+    [0, 1] and blurred.
+    """
     H, W = image.shape[1:]
     h, w = int(124 * H / 224), int(124 * W / 224)
     down, across = (H - h + 2) // (n - 1), (W - w + 2) // (n - 1)
@@ -64,34 +88,27 @@ def ucag_reference(image, explain, n=6, alpha=2.6):
     found = []
     for a in range(n):
         for b in range(n):
-            patch = np.zeros((3, h, w))
-            for i, j in np.ndindex(h, w):
-                patch[:, i, j] = image[:, min(a * down + i, H - 1), min(b * across + j, W - 1)]
-            found.append(explain(bicubic(patch, (int(alpha * h), int(alpha * w)))))
+            patch = image[:, a * down:a * down + h, b * across:b * across + w]
+            found.append(explain(resized(patch, (int(alpha * h), int(alpha * w)))))
     best = max(math.exp(p) for _, p in found)
     total, count = np.zeros(canvas), np.ones(canvas)  # counted from one
     for at, (E, p) in enumerate(found):
-        M = upsample((E * math.exp(p) / best)[None], (h, w))[0]
-        for i, j in np.ndindex(h, w):
-            total[at // n * down + i, at % n * across + j] += M[i, j]
-            count[at // n * down + i, at % n * across + j] += 1
-    M = upsample((total / count)[None], (H, W))
-    return gaussian(normalise(np.maximum(M, 0))[0])
+        where = np.s_[at // n * down:at // n * down + h, at % n * across:at % n * across + w]
+        total[where] += linear(E * math.exp(p) / best, (h, w))
+        count[where] += 1
+    M = linear(np.maximum(total / count, 0), (H, W))
+    return gaussian(normalise(M[None])[0])
 
 
 def gaussian(M, sigma=3.0):
     """5 x 5, borders mirrored without repeating the edge."""
-    H, W = M.shape
     taps = {d: math.exp(-(d**2) / (2 * sigma**2)) for d in range(-2, 3)}
-    whole = sum(taps.values()) ** 2
+    whole, out = sum(taps.values()) ** 2, np.zeros(M.shape)
 
-    def mirrored(at, n):
-        at = abs(at)
-        return at if at < n else 2 * n - 2 - at
+    def mirrored(n, d):
+        return [abs(i + d) if abs(i + d) < n else 2 * n - 2 - abs(i + d) for i in range(n)]
 
-    out = np.zeros((H, W))
-    for i, j in np.ndindex(H, W):
-        for dy, a in taps.items():
-            for dx, b in taps.items():
-                out[i, j] += a * b / whole * M[mirrored(i + dy, H), mirrored(j + dx, W)]
+    for dy, a in taps.items():
+        for dx, b in taps.items():
+            out += a * b / whole * M[np.ix_(mirrored(M.shape[0], dy), mirrored(M.shape[1], dx))]
     return out

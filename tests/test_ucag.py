@@ -53,12 +53,42 @@ def test_the_slow_twin(shape, options):
     assert (got["relu1"] < 0).any() and torch.equal(cut, got["relu1"].relu())  # after the conquer step
 
 
-@pytest.mark.parametrize("shape", [(30, 30), (27, 41)])  # 30 -> canvas of 31, 41 -> one of 42
-def test_the_slow_twin_of_the_authors_code(shape):
+def test_both_ways_to_resize_are_one():
+    image = random_images(3, 9, 7).double().numpy()
+    for size in ((23, 18), (5, 4)):
+        np.testing.assert_allclose(slow_ucag.resized(image, size), slow_ucag.bicubic(image, size), atol=1e-12)
+        np.testing.assert_allclose(slow_ucag.linear(image, size), slow_twins.upsample(image, size), atol=1e-12)
+
+
+# {(H, W), n: by how much the canvas leaves the image, or ends before it}
+MISSES = {((30, 30), 3): (2, 2), ((27, 41), 3): (1, 1), ((22, 24), 4): (2, 1), ((24, 22), 6): (-1, 0), ((17, 19),
+          6): (2, 1), ((18, 37), 6): (1, -2), ((28, 18), 4): (2, 0), ((12, 13), 4): (0, 0), ((26, 16), 6): (-2, 2)}
+
+
+@pytest.mark.parametrize(("shape", "n"), MISSES)
+def test_the_slow_twin_of_the_authors_code(shape, n):
+    """Where the patches leave the image, end before it and fit; in chunks that mix them."""
+    net, images = TinyNet().double(), random_images(2, 3, *shape, seed=3).double()
+    explainer = hc.UCAG(preset="reference", patches=n, alpha=1.5, chunk=7)
+    got = explainer(net, images, "relu2", [2, 4])
+    stages = explainer(net, images, "relu2", [2, 4], intermediate=True)
+    canvas = stages.grid.canvas
+    assert (canvas[0] - shape[0], canvas[1] - shape[1]) == MISSES[shape, n]
+    assert torch.equal(stages.map, got)
+    for b, target in enumerate([2, 4]):
+        twin = slow_ucag.ucag_reference(images[b].numpy(), by_hand(net, "relu2", target), n=n, alpha=1.5)
+        np.testing.assert_allclose(got[b], twin, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "n"), [((224, 298), 6), ((224, 298), 4), ((224, 224), 4), ((256, 320), 6),
+                                          ((300, 400), 6), ((224, 260), 6), ((224, 224), 6)])
+def test_the_authors_code_at_the_size_of_photographs(shape, n, record_property):
     net, images = TinyNet().double(), random_images(1, 3, *shape, seed=3).double()
-    got = hc.UCAG(preset="reference", patches=3, alpha=1.5)(net, images, "relu2", 2)[0]
-    twin = slow_ucag.ucag_reference(images[0].numpy(), by_hand(net, "relu2", 2), n=3, alpha=1.5)
-    np.testing.assert_allclose(got, twin, rtol=1e-9, atol=1e-12)
+    got = hc.UCAG(preset="reference", patches=n)(net, images, "relu2", 2)[0].numpy()
+    twin = slow_ucag.ucag_reference(images[0].numpy(), by_hand(net, "relu2", 2), n=n)
+    record_property("difference", float(abs(got - twin).max()))
+    np.testing.assert_allclose(got, twin, rtol=1e-9, atol=1e-9)
 
 
 # Identities ---------------------------------------------------------------------------------------
@@ -128,9 +158,15 @@ def test_folding_what_was_cut_gives_the_image_back():
     for stride in ("even", "floor"):
         grid = unfold_grid((23, 31), 3, 0.6, stride)
         owner, patch = torch.arange(2).repeat_interleave(9), torch.arange(9).repeat(2)
-        back = grid.fold(grid.cut(images, owner, patch)[:, 0].unflatten(0, (2, 9))) / grid.coverage()
+        pieces, seen = torch.zeros(18, *grid.size, dtype=torch.float64), torch.zeros(18, *grid.size)
+        for which, piece in grid.cut(images, owner, patch):
+            assert stride == "floor" or tuple(piece.shape[2:]) == grid.size
+            h, w = piece.shape[2:]
+            pieces[which, :h, :w], seen[which, :h, :w] = piece[:, 0], 1
+        back = grid.fold(pieces.unflatten(0, (2, 9))) / grid.fold(seen.unflatten(0, (2, 9)))
         H, W = (min(a, b) for a, b in zip(grid.canvas, (23, 31), strict=True))
         torch.testing.assert_close(back[:, :H, :W], images[:, 0, :H, :W])
+        assert back[:, H:].isnan().all() and back[:, :, W:].isnan().all()  # nothing of the image lies there
 
 
 def test_flipping_the_image_flips_the_map():
@@ -428,6 +464,8 @@ def test_bad_fields(fields, said):
 
 def test_bad_calls():
     net, images = TinyNet(), random_images(2, 3, 8, 8)
+    with pytest.raises(ValueError, match="begins beyond an image of 4 pixels"):
+        unfold_grid((4, 4), 3, 0.5, "floor")
     with pytest.raises(ValueError, match="leave gaps on 10 pixels"):
         unfold_grid((10, 10), 3, 0.34)  # 3 pixels each
     with pytest.raises(TypeError, match="images must be a tensor"):
