@@ -23,10 +23,13 @@ from ..ops import at_least_float32, normalise
 
 def average_ranks(values: Tensor) -> Tensor:
     """(B, N) -> (B, N) float64, ranks from 0; equal values share the average of theirs. Built in chapter 18."""
-    ordered = values.sort(-1).values
-    below = torch.searchsorted(ordered, values.contiguous())
-    up_to = torch.searchsorted(ordered, values.contiguous(), right=True)
-    return (below + up_to - 1).double() / 2
+    ordered, order = values.sort(-1)
+    place = torch.arange(values.shape[-1], device=values.device).expand_as(order)
+    other = ordered[..., 1:] != ordered[..., :-1]  # begins a group of equals, and ends the one before
+    edge = other.new_ones(*other.shape[:-1], 1)
+    first = torch.where(torch.cat([edge, other], -1), place, 0).cummax(-1)[0]
+    last = torch.where(torch.cat([other, edge], -1), place, place.shape[-1]).flip(-1).cummin(-1)[0].flip(-1)
+    return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, order, (first + last).double() / 2)
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
