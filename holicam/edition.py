@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from . import photos, toyland
+from .device import find_device
 from .models import WeightsNotFoundError, class_names, load_model
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -28,12 +29,7 @@ _kept: list[tempfile.TemporaryDirectory] = []  # Toyland's folders, removed when
 
 def device() -> torch.device:
     """HOLICAM_DEVICE, or a CUDA device where there is one, or the CPU. ValueError: no such device."""
-    wanted = os.environ.get("HOLICAM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=wanted).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        said = str(error).splitlines()[0]
-        raise ValueError(f"HOLICAM_DEVICE is {wanted!r}, and PyTorch has no such device here ({said}).") from None
+    return find_device(os.environ.get("HOLICAM_DEVICE", ""), "HOLICAM_DEVICE", empty=True)
 
 
 def network(default: str) -> tuple[nn.Module, str, str]:

@@ -5,10 +5,12 @@ A shipped file promises its sha256 in the card beside it, one of torchvision's i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import torch
@@ -68,7 +70,8 @@ def fetch(name: str, url: str) -> object:
     path = cached(url)
     check_name(path, name)
     try:
-        return torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True)
+        with contextlib.redirect_stdout(sys.stderr):  # torch says there what it downloads, before all that we say
+            return torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True)
     except OSError as error:  # URLError and HTTPError are OSErrors
         raise WeightsNotFoundError(
             f"The weights of {name} are not in {path.parent} and could not be downloaded ({error}): "

@@ -190,6 +190,41 @@ def test_a_second_edition_is_written_beside_the_book(tmp_path, torch_home, monke
     assert {p.name: p.read_bytes() for p in book.iterdir()} == before
 
 
+LOUD = "print('Downloading: a file')\n" + FIRST  # torch says so on stdout
+
+
+def test_lines_of_the_edition_are_found_wherever_they_stand():
+    notebook = _chapter("print('Downloading: a file')", FIRST)
+    for cell, text in zip(second_edition.code_cells(notebook), ("Downloading: a file\n", "network a, 2 classes\nx\n"),
+                          strict=True):  # fmt: skip
+        cell["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+    assert second_edition.spoken(notebook) == ["network a, 2 classes"]
+
+
+def test_no_edition_under_the_name_of_a_network_that_did_not_run(tmp_path, torch_home, monkeypatch, capsys):
+    """What is printed in a chapter would be another network's."""
+    book, out = tmp_path / "book", tmp_path / "out"
+    book.mkdir()
+    nbformat.write(_chapter(LOUD), book / "02-any.ipynb")
+    monkeypatch.setenv("HOLICAM_MODEL", "")  # set here so that what choose() and main() set is undone
+    monkeypatch.setenv("HOLICAM_PHOTOS", "")
+    monkeypatch.setenv("HOLICAM_DEVICE", "cpu")
+    pending = "pending: The weights of resnet50 are not there. Until then: network toy-resnet50, 10 classes"
+    ran = _chapter(LOUD)
+    second_edition.code_cells(ran)[0]["outputs"] = [
+        nbformat.v4.new_output("stream", name="stdout", text=f"Downloading: a file\n{pending}\n")]
+    monkeypatch.setattr(second_edition, "executed", lambda notebook, folder: (ran, 1.0))
+    assert second_edition.write([book / "02-any.ipynb"], "resnet50", None, out) == ["02-any.ipynb"]
+    assert pending in capsys.readouterr().out and not list(out.iterdir())
+
+    monkeypatch.setattr(second_edition, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["second_edition.py", "--model", "resnet50"])
+    assert second_edition.main() == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1].startswith("Nothing was written: The weights of resnet50 are not in ")
+    assert "TORCH_HOME" in said.err and not said.out and not (tmp_path / "_build").exists()
+
+
 def test_what_is_wrong_is_said_before_a_chapter_is_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOLICAM_MODEL", "")  # set here so that what main() sets is undone
     monkeypatch.setenv("HOLICAM_PHOTOS", "")

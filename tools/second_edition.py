@@ -25,6 +25,7 @@ from tools.execute import code_cells, executed, store  # noqa: E402
 BOOK = ROOT / "book"
 TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
 # Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
+ABOUT = ("network ", "photographs: ", "pending: ")  # how the lines of `hc.edition` begin
 OWN = re.compile(r"\btoy-[\w-]+")
 
 
@@ -70,12 +71,19 @@ def copy_figures(notebook, out: Path) -> None:
 
 
 def check(model: str) -> None:
-    """Raises ValueError or PhotoError for a network nobody knows or a folder without photographs."""
+    """Raises ValueError or OSError for a network without weights or a folder without photographs."""
     from holicam import edition, models
 
-    models.class_names(model)
     edition.photographs(1)
     edition.device()
+    models.load_model(model)  # what is to be had is fetched here, once, before a chapter speaks
+
+
+def spoken(notebook) -> list[str]:
+    """What a chapter printed of its network and photographs, wherever it did so."""
+    outputs = (output for cell in code_cells(notebook) for output in cell["outputs"])
+    printed = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
+    return [line for line in printed.splitlines() if line.startswith(ABOUT)]
 
 
 def choose(model: str, photos: Path | None) -> None:
@@ -102,11 +110,15 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)
             continue
+        lines = spoken(new)
+        if pending := [line for line in lines if line.startswith("pending")]:
+            print(f"nothing written, for it did not run with {model}\n{pending[0]}")
+            failed.append(path.name)
+            continue
         copy_figures(new, out)
         store(new, out / path.name, seconds, edition=model)
         print(f"{seconds:.0f} s")
-        first = (o["text"] for cell in code_cells(new) for o in cell["outputs"] if o.get("name") == "stdout")
-        print("".join(next(first, "")).rstrip())  # the network, the photographs, and what is pending
+        print("\n".join(lines))
     if left_out:
         print("Left out, for they need Toyland's truth, networks or rows:", "; ".join(left_out))
     return failed
@@ -120,8 +132,8 @@ def main() -> int:
     choose(options.model, options.photos)
     try:
         check(options.model)
-    except ValueError as error:
-        print(error, file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"Nothing was written: {error}", file=sys.stderr)
         return 2
     out = ROOT / "_build" / f"edition-{options.model.replace(':', '-')}"
     failed = write(sorted(BOOK.glob("*.ipynb")), options.model, options.photos, out)
