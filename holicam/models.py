@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .called import called
 from .layernames import LayerNotFoundError, default_layers, find_layers
 from .toynets import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
@@ -76,7 +77,7 @@ def _card(name: str) -> dict:
 
 
 def _remedy(name: str) -> str:
-    return f"restore it, or train it with `python -m holicam train {name}`"
+    return f"restore it, or train it with `{called('train', name)}`"
 
 
 def torchvision_weights(name: str):

@@ -28,7 +28,7 @@ FLOORS = {
     "guard": 0, "network": 0, "checks": 0, "graph": 0, "targets": 0, "devices": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0, "boxes": 0,
-    "prepare": 0, "depth": 0, "device": 0, "files": 0,
+    "prepare": 0, "depth": 0, "device": 0, "files": 0, "called": 0,
     "layernames": 0, "forms": 0, "layout": 0,
 }
 SAME = {
@@ -54,7 +54,7 @@ SAME = {
     ("network", "guard"), ("guard", "checks"), ("graph", "checks"), ("graph", "layernames"),
     ("cam", "checks"), ("cam", "ops"), ("settings", "ops"),
     ("models", "toynets"), ("models", "toyland"), ("photos", "prepare"),
-    ("photos", "depth"), ("prepare", "models"), ("prepare", "toyland"), ("prepare", "toynets"),
+    ("photos", "depth"), ("prepare", "models"), ("models", "called"), ("prepare", "toyland"), ("prepare", "toynets"),
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
     ("ops", "floats"), ("models", "weights"), ("datasets", "boxes"), ("datasets", "depth"),
     ("models", "layernames"), ("layersets", "layernames"), ("layernames", "forms"), ("network", "forms"),
