@@ -2,179 +2,139 @@
 
     plan = Plan.of(from_toml("table6.toml"))
     evaluate(plan, out)            # skips what is there; any number of processes may do so at once
-    rows = merge(out, plan.keys())
+    rows = merge(out)
 
 Processes need not know of each other: each takes every n-th unit, by the rank that torchrun or
-Slurm gave it, and writes one part a unit (parts.py).
+Slurm gave it, and writes one part a unit (parts.py). A part that is there is read before it counts. What
+fails is recorded (failures.py) and passed over, and tried again by the next run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.metadata
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import torch
-from torch import nn
+from .failures import FailedError, Failure, record, record_path
+from .joining import skipped_in
+from .loading import fingerprint, loader
+from .manifest import run_name
+from .partfile import BrokenPartError, foreign, keys_of, read_rows, table_of
+from .parts import aside, open_run, part_path, write_part, write_whole
+from .prepared import Plan
+from .rows import rows
+from .trying import attempt
+from .units import Unit, mine
+from .workers import checked, device, shard
 
-from . import costs, datasets
-from .models import class_names, default_layers, load_model
-from .pairs import pairs_of
-from .parts import open_run, part_path, write_part
-from .plan import Config, ConfigError
-from .rows import check_target, rows
-from .units import Unit, mine, units_of
-
+SOME = "some of its rows are missing"
 Progress = Callable[[Unit, float, float], None]  # a finished unit, its cost in F, its seconds
 
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A configuration with its data set and networks at hand."""
-
-    config: Config
-    dataset: datasets.Dataset
-    load: Callable[[str], nn.Module] = field(repr=False)
-    units: tuple[Unit, ...] = field(repr=False, default=())
-
-    @classmethod
-    def of(cls, config: Config) -> Plan:
-        """Find data set and networks. Raises ConfigError, MissingDataError, WeightsNotFoundError."""
-        options = {key: tuple(v) if isinstance(v, list) else v for key, v in config.dataset.items()}
-        name = options.pop("name")
-        try:
-            dataset = datasets.load(name, **options)
-        except TypeError as error:
-            raise ConfigError(f"dataset {name!r}: {error}") from None
-        dataset = dataset.sample(config.n, config.seed) if config.n else dataset
-        dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
-        plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
-        plan.layers  # noqa: B018  a network that is missing is missed now
-        for name in config.networks if config.target == "label" else ():
-            if name not in config.loaders:  # those are asked when they answer
-                check_target(dataset, len(class_names(name)), name)
-        return plan
-
-    @cached_property
-    def layers(self) -> dict[str, tuple[str, ...]]:
-        """{network: the layers explained}."""
-        models = {name: self.load(name) for name in self.config.networks}
-        return {name: self.config.layers_for(name, ()) or default_layers(model) for name, model in models.items()}
-
-    @cached_property
-    def weights(self) -> dict[str, str]:
-        """{network: twelve hex digits of all its parameters and buffers}."""
-        names = dict.fromkeys([*self.config.networks, self.config.reference])
-        return {name: fingerprint(self.load(name)) for name in names if name}
-
-    @cached_property
-    def made(self) -> dict[str, object]:
-        """{label: explainer}."""
-        return self.config.made()
-
-    def manifest(self) -> dict[str, object]:
-        """What the rows depend on."""
-        return {"config": self.config.plain(), "ids": self.dataset.split_hash, "preset": repr(self.dataset.preset),
-                "weights": self.weights,
-                "layers": {name: list(layers) for name, layers in self.layers.items()},
-                "holicam": importlib.metadata.version("holicam")}  # fmt: skip
-
-    def layers_of(self, label: str, network: str) -> tuple[str, ...]:
-        """What stands in the column `layer`: names, or "" for a map that is not of one layer."""
-        takes = getattr(self.made[label], "takes", "layer")
-        return self.layers[network] if takes == "layer" else ("",)
-
-    def keys(self) -> Iterator[tuple[str, ...]]:
-        """(network, image, explainer, layer, metric) of every row there must be."""
-        for unit in self.units:
-            for label in unit.labels:
-                for layer in self.layers_of(label, unit.network):
-                    for image in unit.ids:
-                        for metric in self.config.metrics:
-                            yield unit.network, image, label, layer, metric
-
-    @cached_property
-    def scoring(self) -> float:
-        """F of all metrics of one map, from a few of the images."""
-        few = [item for item in self.dataset.select(self.dataset.ids[:costs.SAMPLE])
-               if isinstance(item, datasets.Item)]
-        size = tuple(few[0].image.shape[-2:]) if few else (224, 224)
-        return costs.scoring(self.config, size, [item.recipe for item in few if item.recipe is not None])
-
-    def cost(self, unit: Unit) -> float:
-        """F of a unit, about."""
-        maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
-        return len(unit.ids) * (costs.explaining(self.config, unit, self.made) + maps * self.scoring)
+__all__ = ["Plan", "Watch", "device", "evaluate", "fingerprint", "loader", "mine", "part_path", "rows", "shard"]
 
 
-def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:
-    """`load_model`, but for the names in {network: "module:function"}; each network is loaded once."""
-    @cache
-    def load(name: str) -> nn.Module:
-        if name not in own:
-            return load_model(name)
-        module, _, function = own[name].partition(":")
-        try:
-            model = getattr(importlib.import_module(module), function)()
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f'loaders: {name} = "{own[name]}" must be "module:function" ({error})') from None
-        if not isinstance(model, nn.Module) or model.training:
-            raise ConfigError(f"loaders: {own[name]} must return a torch.nn.Module in eval mode; got {type(model)}")
-        return model
+class Watch:
+    """What a caller hears of a run. Every method may be replaced."""
 
-    return load
+    def begin(self, there: Sequence[Unit], todo: Sequence[Unit]) -> None:
+        """Which of this process's units are there, and which are to be run."""
 
+    def unit(self, unit: Unit, cost: float, seconds: float) -> None:
+        """A unit was run, failures or not: its cost in F, its seconds."""
 
-def fingerprint(model: nn.Module) -> str:
-    """Twelve hex digits of all parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode() + str(tensor.dtype).encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:12]
+    def say(self, sentence: str) -> None:
+        """Something that a user should know, such as a part that was moved aside."""
+        warnings.warn(sentence, stacklevel=3)
 
-
-def shard() -> tuple[int, int]:
-    """(rank, number of processes) as torchrun or a Slurm array gave them, else (0, 1)."""
-    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")):
-        if rank in os.environ and world in os.environ:
-            first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", 0)) if rank.startswith("SLURM") else 0
-            return int(os.environ[rank]) - first, int(os.environ[world])
-    return 0, 1
-
-
-def device() -> str:
-    """This process's device: the GPU of its local rank, or the CPU."""
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+    def end(self, images: Sequence[str], skipped: dict[str, str]) -> None:
+        """The images of this process's units, and those that could not be read with the reason."""
 
 
 def evaluate(plan: Plan, out: Path, *, part: tuple[int, int] | None = None, on: str | None = None,
-             progress: Progress | None = None) -> int:
+             progress: Progress | None = None, watch: Watch | None = None) -> int:
     """Run every unit of this process that is not there yet. Returns how many were run.
 
-    part: (rank, processes), default `shard()`, see `plan.mine`. on: device.
-    Raises ConfigError where `out` holds another run, OSError where nothing can be written: parts
-    that were finished before stay whole.
+    part: (rank, processes), default `shard()`, see `units.mine`. on: device. watch: hears of the run; progress: of
+    finished units only. A folder that holds the beginning of this run keeps the size of its units.
+
+    Raises ConfigError where `out` holds another run, OSError where nothing can be written: parts that were finished
+    before stay whole. Raises FailedError at the end where images or explainers failed: all the rest is there.
     """
-    rank, world = part or shard()
-    if not 0 <= rank < world:
-        raise ConfigError(f"rank must lie in 0..{world - 1}; got {rank}")
-    run, where, done = open_run(out, plan.manifest()), on or device(), 0
-    for unit in mine(plan.units, rank, world):
-        path = part_path(out, unit.name)
-        if path.exists():
-            continue
+    rank, world = checked(*part) if part else shard()
+    where, watch = str(on or device()), watch or Watch()
+    out = Path(out)
+    manifest = open_run(out, plan.manifest())
+    begun = manifest["config"].get("chunk", plan.config.chunk)
+    if begun != plan.config.chunk:
+        watch.say(f"{out} was begun in units of {begun} images and goes on so; chunk = {plan.config.chunk} holds for a "
+                  "new folder")
+        plan = plan.in_units_of(begun)
+    own, skipped = mine(plan.units, rank, world), {}
+    todo = [unit for unit in own if not _there(plan, unit, out, manifest, watch, skipped)]
+    waiting = {unit.name for unit in todo}
+    watch.begin([unit for unit in own if unit.name not in waiting], todo)
+    done, failed = 0, []
+    for unit in todo:
+        if part_path(out, unit.name).exists() and _there(plan, unit, out, manifest, watch, skipped):
+            continue  # another process was faster
         began = time.perf_counter()
-        write_part(path, list(rows(plan, unit, run, where)))
+        failed += _run(plan, unit, out, manifest, where, watch, skipped)
         done += 1
+        cost, seconds = plan.cost(unit), time.perf_counter() - began
+        watch.unit(unit, cost, seconds)
         if progress:
-            progress(unit, plan.cost(unit), time.perf_counter() - began)
+            progress(unit, cost, seconds)
+    watch.end(list(dict.fromkeys(image for unit in own for image in unit.ids)), skipped)
+    if failed:
+        raise FailedError(failed)
     return done
+
+
+def _run(plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], where: str, watch: Watch,
+         skipped: dict[str, str]) -> list[Failure]:
+    """Write the part of a unit, or as much of it as can be had and a record of what failed."""
+    found, failed = attempt(plan, unit, run_name(manifest), where, watch.say)
+    path, told = part_path(out, unit.name), record_path(out, unit.name)
+    skipped |= skipped_in(table_of(found))
+    if failed and path.exists() and not _lacks(plan, unit, path, manifest):
+        return []  # another process did better
+    if found:
+        write_part(path, found)
+    if failed:
+        told.parent.mkdir(exist_ok=True)
+        write_whole(told, record(manifest, failed))
+    else:
+        told.unlink(missing_ok=True)
+    return failed
+
+
+def _there(plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], watch: Watch,
+           skipped: dict[str, str]) -> bool:
+    """Whether a unit's part is there and whole. What is there and is not so is moved aside, after saying so."""
+    path = part_path(out, unit.name)
+    if not path.exists():
+        return False
+    lacks = _lacks(plan, unit, path, manifest)
+    if not lacks:
+        skipped |= skipped_in(read_rows(path))
+    elif lacks != SOME or not record_path(out, unit.name).exists():  # else what failed is tried again
+        watch.say(f"{path}: {lacks}; it was moved to {aside(out, path)} and is computed again")
+    return not lacks
+
+
+def _lacks(plan: Plan, unit: Unit, path: Path, manifest: Mapping[str, object]) -> str:
+    """What is wrong with a unit's part, "" for nothing."""
+    try:
+        table = read_rows(path)
+    except BrokenPartError as error:
+        return str(error)
+    except FileNotFoundError:
+        return "it went away"
+    if wrong := foreign(table, manifest):
+        return wrong
+    keys, wanted = Counter(keys_of(table)), Counter(plan.unit_keys(unit))
+    if keys == wanted:
+        return ""
+    return SOME if keys <= wanted else "its rows are not those of its unit"

@@ -22,7 +22,7 @@ from .ops import upsample
 from .pairs import region
 
 if TYPE_CHECKING:
-    from .evaluate import Plan
+    from .prepared import Plan
 
 NO_CHANGE = "no part changes the score"
 

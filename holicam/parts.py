@@ -1,88 +1,164 @@
 """Result rows on disk: one Parquet file a unit, complete or absent, and their union.
 
 A part is made in memory, written to a file of another name, synced and renamed. Whatever happens in
-between, a part that exists is whole. The manifest says what the rows depend on.
+between, a part that exists is whole. The manifest says what the rows depend on; of two runs that start
+at once in one folder, one writes it and the other has to agree with it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .plan import ConfigError, differences, same
+from .joining import IncompleteError, joined
+from .manifest import FILE, changes, complete, keys_of_run, read_manifest
+from .partfile import encode, table_of
+from .plan import ConfigError, same
 
-COLUMNS = {"run": "string", "dataset": "string", "split": "string", "image": "string", "network": "string",
-           "weights": "string", "layer": "string", "explainer": "string", "settings": "string", "preset": "string",
-           "target_policy": "string", "target": "int64", "probability": "float64", "metric": "string",
-           "protocol": "string", "value": "float64", "degenerate": "string", "note": "string"}
-# Columns of runs that ask for them: of pairs of image and class, and of curves (float16 keeps an area to 0.0005).
-EXTRA = {"subset": "string", "share": "float32", "curve": "float16"}
-KEY = ("network", "image", "explainer", "layer", "metric")
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
-
-class IncompleteError(ValueError):
-    """The rows of a run are not all there, or some are there twice; the message counts them."""
-
-
-def schema(extra: Iterable[str] = ()):
-    """The columns of a result row; extra: names in `EXTRA`."""
-    import pyarrow as pa
-
-    more = [(name, pa.string() if name == "subset" else pa.list_(getattr(pa, EXTRA[name])())) for name in extra]
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()] + more)
+__all__ = ["IncompleteError", "aside", "merge", "open_run", "part_path", "sweep", "write_new", "write_part",
+           "write_whole"]  # fmt: skip
+HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:24] or "host"
+HOUR = 3600  # no process takes that long over one file
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """A file that is there whole or not at all. Raises OSError, and then leaves nothing behind."""
-    other = path.with_name(f".{path.name}.{os.getpid()}")
+    """A file that is there whole or not at all. Raises OSError with the path, and then leaves nothing behind."""
+    with _named(path), _draft(path, data) as draft:
+        os.replace(draft, path)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """The same, but never in place of a file that is there. Raises FileExistsError, OSError."""
+    with _named(path), _draft(path, data) as draft:
+        try:
+            os.link(draft, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            with open(path, "xb") as file:  # a file system without links
+                file.write(data)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A full disk names no file of itself."""
     try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextlib.contextmanager
+def _draft(path: Path, data: bytes) -> Iterator[Path]:
+    """A synced file beside `path`, of a name that no process has, on this machine or another; gone afterwards.
+
+    Its lock is held until then, so that `sweep` knows it from one whose process is dead.
+    """
+    there = False
+    while not there:
+        other = path.with_name(f".{path.name[:80]}.{HOST}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
         with open(other, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(other, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            other.unlink()
-        raise
+            try:
+                _lock(file, wait=True)
+                with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
+                    there = os.stat(other).st_ino == os.fstat(file.fileno()).st_ino
+                if there:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    if fcntl is None:
+                        file.close()  # Windows renames no open file
+                    yield other
+            finally:
+                with contextlib.suppress(OSError):
+                    other.unlink()
+
+
+def _lock(file, wait: bool = False) -> bool | None:
+    """Take the lock of an open file; False where another process has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def sweep(out: Path) -> None:
+    """Remove what killed processes left half written; a file that a process is writing stays."""
+    for folder in (out, out / "parts", out / "failures"):
+        for path in [*folder.glob(".*.tmp"), *folder.glob(".*.parquet.*")]:
+            with contextlib.suppress(OSError), open(path, "r+b") as file:
+                old = time.time() - path.stat().st_mtime > HOUR
+                ours = f".{HOST}." in path.name and path.suffix == ".tmp"  # locks may not reach other machines
+                if old or (ours and _lock(file)):
+                    path.unlink()
 
 
 def write_part(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """The rows of one unit. The same rows give the same bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    extra = [name for name in EXTRA if rows and name in rows[0]]
-    table, buffer = pa.Table.from_pylist(list(rows), schema(extra)), pa.BufferOutputStream()
-    pq.write_table(table, buffer, compression="zstd")
-    write_whole(path, buffer.getvalue().to_pybytes())
+    """The rows of one unit. The same rows give the same bytes. Raises OSError."""
+    write_whole(path, encode(table_of(rows)))
 
 
-def open_run(out: Path, manifest: Mapping[str, object]) -> str:
-    """Make the folders, or check that the run that is there is this one. Returns the run's name.
+def open_run(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
+    """Make the folders, or check that the run that is there is this one. Returns the manifest that is there.
 
-    Raises ConfigError with every difference where the folder holds another run, OSError.
+    Raises ConfigError with every difference where the folder holds another run, and where it holds parts of
+    which no manifest says what they are; OSError.
     """
-    path = out / "manifest.json"
-    name = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
-    if path.exists():
-        old = json.loads(path.read_text(encoding="utf-8"))
-        if changed := differences(old, json.loads(json.dumps(manifest))):
-            raise ConfigError(f"{out} holds the rows of another run ({'; '.join(changed)}): choose another folder, or "
-                              "go back to its settings")
-        return name
+    path = out / FILE
     (out / "parts").mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
-    return name
+    sweep(out)
+    with contextlib.suppress(FileNotFoundError):
+        return _same(out, manifest)
+    whole = complete(manifest)
+    try:
+        write_new(path, (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode())
+        return whole
+    except FileExistsError:  # another process was faster
+        return _same(out, manifest)
+
+
+def _same(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
+    old = read_manifest(out)
+    if changed := changes(old, manifest):
+        raise ConfigError(f"{out} holds the rows of another run ({'; '.join(changed)}): choose another folder, or "
+                          "go back to its settings")
+    return old
 
 
 def part_path(out: Path, unit_name: str) -> Path:
     """Where the rows of a unit lie."""
     return out / "parts" / f"{unit_name}.parquet"
+
+
+def aside(out: Path, path: Path) -> Path:
+    """Move a file out of the way, into the folder `aside`, where nothing reads it. Returns its new place."""
+    (out / "aside").mkdir(exist_ok=True)
+    place, count = out / "aside" / path.name, 0
+    while place.exists():
+        count += 1
+        place = out / "aside" / f"{path.stem}.{count}{path.suffix}"
+    with contextlib.suppress(FileNotFoundError):  # another process was faster
+        os.replace(path, place)
+    return place
 
 
 def same_rows(one, other) -> bool:
@@ -93,35 +169,24 @@ def same_rows(one, other) -> bool:
     return one.schema.equals(other.schema) and same(one.to_pylist(), other.to_pylist())
 
 
-def merge(out: Path, expected: Iterable[tuple[str, ...]]):
-    """The union of all parts as one sorted table, checked: every expected key (`KEY`) exactly once.
+def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, partial: bool = False,
+          repair: bool = False):
+    """The union of all parts as one sorted table, checked: every expected key (`KEY`) exactly once, all of this run.
 
-    Also written to rows.parquet. Raises IncompleteError, FileNotFoundError.
+    Also written to rows.parquet.
+
+    Args:
+        expected: keys; default: those of the manifest.
+        partial: leave out the rows that a recorded failure explains.
+        repair: move files that cannot be read, are of another run or repeat rows into the folder `aside` first.
+
+    Raises IncompleteError, which says what ends the trouble; ManifestError, FileNotFoundError, OSError.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    paths = sorted((out / "parts").glob("*.parquet"))
-    if not paths:
+    out = Path(out)
+    if not any((out / "parts").glob("*.parquet")):
         raise FileNotFoundError(f"{out / 'parts'} holds no parts: run `python -m holicam evaluate` first")
-    try:
-        table = pa.concat_tables([pq.read_table(path) for path in paths])
-    except pa.ArrowInvalid as error:
-        raise IncompleteError(f"a part in {out / 'parts'} cannot be read ({error}): delete it and run "
-                              "`python -m holicam evaluate` again") from None
-    found: dict[tuple, int] = {}
-    for key in zip(*(table[name].to_pylist() for name in KEY), strict=True):
-        found[key] = found.get(key, 0) + 1
-    wanted = set(expected)
-    missing, twice = wanted - found.keys(), [key for key, count in found.items() if count > 1]
-    foreign = found.keys() - wanted
-    if missing or twice or foreign:
-        first = sorted(missing or twice or foreign)[0]
-        raise IncompleteError(f"{len(missing)} of {len(wanted)} rows are missing, {len(twice)} are there twice, "
-                              f"{len(foreign)} belong to no unit; the first: {', '.join(first)}: run "
-                              "`python -m holicam evaluate` again with the same settings")
-    table = table.sort_by([(name, "ascending") for name in KEY])
-    buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer, compression="zstd")
-    write_whole(out / "rows.parquet", buffer.getvalue().to_pybytes())
-    return table
+    manifest = read_manifest(out)
+    wanted = set(keys_of_run(manifest, out) if expected is None else expected)
+    result = joined(out, manifest, wanted, partial=partial, move=(lambda path: aside(out, path)) if repair else None)
+    write_whole(out / "rows.parquet", encode(result.table, result.about))
+    return result.table

@@ -18,6 +18,7 @@ from .metrics import registry
 from .ops import one_of
 from .passes import PassExplainer
 from .settings import check_count, check_flag
+from .speed import named, settled
 
 TARGETS = ("top-1", "label")
 LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves", "loaders")  # not in older manifests
@@ -36,16 +37,19 @@ class Config:
     layers. explainers: names, or {"name": ..., "label": ..., fields of the explainer}, for a joint
     explainer also "layers", those it joins. metrics: names in the registry. protocol: of the
     metrics. target: "top-1" or "label". n: images, drawn by `seed` from the data set; 0 takes all.
-    chunk: images a unit. batch: the largest model batch. notes: what a reader of the table must be
-    told, such as a reduced number of masks. table: the published table beside which ours is put.
+    chunk: images a unit. batch: the largest model batch, of images and of what explainers and metrics
+    make of them; neither changes a value, so neither is part of what a run is. notes: what a reader of
+    the table must be told, such as a reduced number of masks. table: the published table beside which
+    ours is put.
 
     The fields below stand in a manifest only where they are used. pairs: one row for each image and
     class in it, the class being the target, see `pairs`; difficult: a file that lists the pairs of
     the difficult subset, else a rule decides. reference: the network trained without the shortcut,
     for shortcut-contrast. seed_by_image: labels of explainers whose noise follows from each image's
-    id, else the images of a batch share one draw. curves: keep the curves of insertion, deletion
+    id, else all images share one draw. curves: keep the curves of insertion, deletion
     and ROAD in the rows. loaders: {network: "module:function"} for networks of one's own, such as
-    one trained on VOC's classes; the function returns it in eval mode.
+    one trained on VOC's classes; the function returns it in eval mode. They are imported and called: a
+    configuration with loaders is code, so run none that you would not run as a program.
     """
 
     dataset: Mapping[str, object]
@@ -145,7 +149,7 @@ class Config:
         for label, explainer in self.made().items():
             if isinstance(explainer, PassExplainer) and explainer.takes == "layer":
                 shared.append(label)
-            elif questions := same_questions(explainer):
+            elif questions := same_questions(settled(explainer)):
                 asked.setdefault(questions, []).append(label)
             else:
                 alone[label] = (label,)
@@ -163,8 +167,12 @@ class Config:
         for key in LATER:
             if not said[key]:
                 del said[key]
-        said["explainers"] = {label: [repr(made), self.joined(label)] for label, made in self.made().items()}
+        said["explainers"] = {label: [named(made), self.joined(label)] for label, made in self.made().items()}
         return said
+
+    def given(self) -> dict[str, object]:
+        """The table that `from_table` makes this configuration of again, as JSON has it."""
+        return json.loads(json.dumps({key: value for key, value in asdict(self).items() if value}))
 
 
 def from_table(table: Mapping[str, object]) -> Config:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-SKIPPED = "skipped: "
+from .joining import SKIPPED
 
 
 def remarks(rows: Iterable[Mapping[str, object]]) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from . import datasets, metrics
 from .askonce import ask_once, same_questions
 from .controls import GroundTruth
 from .explain import explain_many
+from .joining import SKIPPED
 from .measured import Values, measured
 from .metrics.energy import boxes_to_masks
 from .metrics.ranking import id_words
@@ -23,10 +23,9 @@ from .network import forward
 from .outputs import class_logits
 from .pairs import MARK
 from .plan import ConfigError
+from .prepared import Plan, check_target
+from .speed import bounded, named
 from .units import Unit
-
-if TYPE_CHECKING:
-    from .evaluate import Plan
 
 
 def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, object]]:
@@ -40,13 +39,13 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
     shared |= {"share": None, "curve": None} if config.curves else {}
     good = [item for item in items if isinstance(item, datasets.Item)]
     bad = {item.id: item.reason for item in items if isinstance(item, datasets.Skipped)}
-    for same in _of_one_size(good):
+    for same in _of_one_size(good, config.batch):
         batch = datasets.collate(same).to(where)
         with torch.no_grad():
             probability = class_logits(forward(model, batch.images), len(batch.images)).softmax(1)
         target = _target(plan, unit, batch, probability)
         p = probability.gather(1, target[:, None])[:, 0].tolist()
-        made = {label: _with_truth(plan.made[label], batch) for label in unit.labels}
+        made = {label: _with_truth(bounded(plan.made[label], config.batch), batch) for label in unit.labels}
         clean = _reference(plan, unit, made, batch, target, where)
         about = [_about(notes) for notes in batch.notes]
         for label, layer, maps in _maps(plan, unit, made, model, batch, target):
@@ -54,7 +53,7 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
             kinds = metrics.rank(maps, on_nan="record").degenerate.tolist()
             for metric, found in values.items():
                 for i, image in enumerate(batch.ids):
-                    yield {**shared, "image": image, "layer": layer, "explainer": label, "settings": repr(made[label]),
+                    yield {**shared, "image": image, "layer": layer, "explainer": label, "settings": named(made[label]),
                            "target": int(target[i]), "probability": p[i], "metric": metric,
                            "protocol": found.protocol, "value": float(found.value[i]),
                            "degenerate": metrics.DEGENERATE[kinds[i]],
@@ -64,21 +63,21 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
             for layer in plan.layers_of(label, unit.network):
                 for metric in config.metrics:
                     yield {**shared, "image": image, "layer": layer, "explainer": label,
-                           "settings": repr(plan.made[label]), "target": None, "probability": None, "metric": metric,
+                           "settings": named(plan.made[label]), "target": None, "probability": None, "metric": metric,
                            "protocol": "", "value": float("nan"), "degenerate": "none",
-                           "note": f"skipped: {reason}"}  # fmt: skip
+                           "note": f"{SKIPPED}{reason}"}  # fmt: skip
 
 
 def image_seed(image: str, settings: str, protocol: str) -> int:
-    """The seed of one image's noise, from its id, the explainer's repr and the protocol."""
+    """The seed of one image's noise, from its id, the explainer as `speed.named` names it, and the protocol."""
     return id_words([f"{image}/{settings}/{protocol}"], 1)[0][0]
 
 
-def _of_one_size(items: list[datasets.Item]) -> Iterator[list[datasets.Item]]:
-    """Neighbours that fit one batch."""
+def _of_one_size(items: list[datasets.Item], most: int) -> Iterator[list[datasets.Item]]:
+    """Neighbours that fit one batch, at most so many at a time."""
     run: list[datasets.Item] = []
     for item in items:
-        if run and item.image.shape != run[0].image.shape:
+        if run and (item.image.shape != run[0].image.shape or len(run) == most):
             yield run
             run = []
         run.append(item)
@@ -94,14 +93,6 @@ def _target(plan: Plan, unit: Unit, batch: datasets.Batch, probability: Tensor) 
     if bool((batch.target < 0).any()):
         raise ConfigError(f'{plan.dataset.name} has images without a label: give target = "top-1"')
     return batch.target
-
-
-def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
-    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
-    try:
-        datasets.check_labels(dataset, classes, network)
-    except ValueError as error:
-        raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
 
 
 def _with_truth(explainer: object, batch: datasets.Batch) -> object:
@@ -145,8 +136,9 @@ def _maps(plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, 
     if unit.group == "cams" and together:
         found |= explain_many(together, model, images, list(plan.layers[unit.network]), target)
     elif together and all(map(same_questions, together.values())):
-        found |= ask_once({label: (explainer, _layers(plan, unit, label)) for label, explainer in together.items()},
-                          model, images, target)
+        least = min(explainer.chunk for explainer in together.values())
+        found |= ask_once({label: (bounded(explainer, least), _layers(plan, unit, label))
+                           for label, explainer in together.items()}, model, images, target)
     else:
         for label, explainer in together.items():
             found[label] = explainer(model, images, _layers(plan, unit, label), target)
@@ -161,7 +153,7 @@ def _one_by_one(plan: Plan, label: str, explainer: object, model: nn.Module, bat
     """The maps of an explainer that draws each image's noise by the image's id."""
     each = []
     for i, image in enumerate(batch.ids):
-        seeded = replace(explainer, seed=image_seed(image, repr(explainer), plan.config.protocol))
+        seeded = replace(explainer, seed=image_seed(image, named(explainer), plan.config.protocol))
         each.append(seeded(model, batch.images[i:i + 1], layers, target[i:i + 1]))
     if isinstance(each[0], Tensor):
         return torch.cat(each)

@@ -18,8 +18,7 @@ import numpy as np
 from .intervals import interval, marks
 from .metrics import registry
 from .models import data_folder
-from .parts import differences
-from .plan import from_toml
+from .plan import differences, from_toml
 from .report import beside, published
 
 

@@ -1,0 +1,158 @@
+"""What a run is, in its folder's manifest.json: what its rows depend on, and what joins them without the data.
+
+`config`, `ids`, `preset`, `weights`, `layers` and `holicam` (the version) are what the rows depend on;
+the run's name, which stands in every row, is their hash. What only changes speed (`batch`, `chunk`, an
+explainer's own `chunk`) is left out of it. `given` is the configuration as it was asked for and
+`images` the list of ids, so that nothing but the folder is needed to join the parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .datasets import Dataset
+from .plan import Config, ConfigError, differences, from_table
+from .speed import without
+from .units import Unit, units_of
+
+FILE = "manifest.json"
+BESIDE = ("run", "given", "images")  # not what rows depend on
+SPEED = ("batch", "chunk")  # of the configuration
+NEEDED = {"config": dict, "ids": str, "weights": dict, "layers": dict}
+Key = tuple[str, str, str, str, str]  # network, image, explainer, layer, metric
+
+
+class ManifestError(ConfigError):
+    """manifest.json is missing, broken, or not of the rows beside it; the message says what to do."""
+
+
+def settings_that_count(config: Mapping[str, object]) -> dict[str, object]:
+    """A configuration as a manifest has it, without what only changes speed."""
+    kept = {key: value for key, value in config.items() if key not in SPEED}
+    made = {label: [without(said), *rest] for label, (said, *rest) in kept.get("explainers", {}).items()}
+    return kept | {"explainers": made}
+
+
+def identity(manifest: Mapping[str, object]) -> dict[str, object]:
+    """The part of a manifest that its rows depend on."""
+    kept = {key: value for key, value in manifest.items() if key not in BESIDE}
+    return kept | {"config": settings_that_count(kept["config"])}
+
+
+def run_name(manifest: Mapping[str, object]) -> str:
+    """Twelve hex digits, which stand in every row. Manifests of older versions, without a name, are hashed whole."""
+    if "run" in manifest:
+        return manifest["run"]
+    return _hash(manifest)
+
+
+def complete(manifest: Mapping[str, object]) -> dict[str, object]:
+    """The manifest with its run's name, as JSON has it."""
+    plain = json.loads(json.dumps(manifest))
+    return plain | {"run": _hash(identity(plain))}
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Where two runs differ in what their rows depend on: "config.protocol: 'rise' became 'ucag'"."""
+    return differences(identity(old), identity(json.loads(json.dumps(new))))
+
+
+def read_manifest(out: Path) -> dict[str, object]:
+    """The manifest of a run's folder, checked. Raises ManifestError; FileNotFoundError where there is no run."""
+    path = Path(out) / FILE
+    try:
+        if not path.exists() and not any((path.parent / "parts").glob("*.parquet")):
+            raise FileNotFoundError(f"{path.parent} holds no run: {FILE} and parts, which `python -m holicam evaluate` "
+                                    "writes, are not there")
+        text = path.read_text(encoding="utf-8")  # where parts are there, another process may just have written it
+    except UnicodeDecodeError:
+        raise _broken(path, "it is no text") from None
+    except OSError as error:
+        if path.exists() or not any((path.parent / "parts").glob("*.parquet")):
+            raise
+        raise ManifestError(f"{path} is missing, which says what the parts beside it are: put it back, or move the "
+                            "parts away and run `python -m holicam evaluate` again") from error
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
+        raise _broken(path, f"it is no JSON: {error}" if text.strip() else "it is empty") from None
+    except RecursionError:
+        raise _broken(path, "it is nested too deeply") from None
+    if reason := _fault(manifest):
+        raise _broken(path, reason)
+    return manifest
+
+
+def _broken(path: Path, reason: str) -> ManifestError:
+    return ManifestError(f"{path} is not what `python -m holicam evaluate` wrote ({reason}): put its copy back, or "
+                         "move it and the parts away and run `python -m holicam evaluate` again")
+
+
+def _fault(manifest: object) -> str:
+    """What is wrong with a manifest, "" for nothing."""
+    if not isinstance(manifest, dict):
+        return "it is no table"
+    for key, kind in NEEDED.items():
+        if not isinstance(manifest.get(key), kind):
+            return f"{key} is missing"
+    for key, kind in {"networks": list, "metrics": list, "explainers": dict, "dataset": dict}.items():
+        if not isinstance(manifest["config"].get(key), kind):
+            return f"config.{key} is missing"
+    for label, made in manifest["config"]["explainers"].items():
+        if not (isinstance(made, list) and made and isinstance(made[0], str)):
+            return f"config.explainers.{label} is no explainer"
+    if "run" not in manifest:  # of an older version
+        return ""
+    if manifest["run"] != _hash(identity(manifest)):
+        return f"its settings are not those of run {manifest['run']}"
+    images = manifest.get("images")
+    if not isinstance(images, list) or _split_hash(images) != manifest["ids"]:
+        return "its images are not those of its ids"
+    return "" if isinstance(manifest.get("given"), dict) else "given is missing"
+
+
+def _split_hash(ids: list[str]) -> str:
+    return Dataset("", (), tuple(map(str, ids)), None, None).split_hash
+
+
+def config_of_run(manifest: Mapping[str, object], out: Path) -> Config:
+    """The configuration that a run was started with. Raises ManifestError for a manifest of an older version."""
+    if "given" not in manifest:
+        raise ManifestError(f"{Path(out) / FILE} was written by an older version and does not list its images: name "
+                            f"the configuration instead of the folder, and the folder with --out {out}")
+    return from_table(manifest["given"])
+
+
+def units_of_run(manifest: Mapping[str, object], out: Path) -> list[Unit]:
+    """All units of a run. Raises ManifestError."""
+    return units_of(config_of_run(manifest, out), manifest["images"])
+
+
+def keys_of_run(manifest: Mapping[str, object], out: Path) -> Iterator[Key]:
+    """The key of every row that a run must have. Raises ManifestError."""
+    config = config_of_run(manifest, out)
+    made = config.made()
+    for unit in units_of(config, manifest["images"]):
+        yield from unit_keys(unit, made, manifest["layers"], config.metrics)
+
+
+def unit_keys(unit: Unit, made: Mapping[str, object], layers: Mapping[str, list[str]],
+              metrics: tuple[str, ...]) -> Iterator[Key]:
+    """The key of every row of a unit."""
+    for label in unit.labels:
+        for layer in layers_of(made[label], layers[unit.network]):
+            for image in unit.ids:
+                for metric in metrics:
+                    yield unit.network, image, label, layer, metric
+
+
+def layers_of(explainer: object, layers: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """What stands in the column `layer`: names, or "" for a map that is not of one layer."""
+    return tuple(layers) if getattr(explainer, "takes", "layer") == "layer" else ("",)

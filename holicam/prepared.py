@@ -1,0 +1,127 @@
+"""A configuration with its data set and networks at hand: what there is to do, and what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from torch import nn
+
+from . import __version__, costs, datasets
+from .loading import fingerprint, loader
+from .manifest import Key, layers_of, unit_keys
+from .models import class_names, default_layers, find_layers
+from .pairs import pairs_of
+from .plan import Config, ConfigError
+from .units import Unit, units_of
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A configuration with its data set and networks at hand."""
+
+    config: Config
+    dataset: datasets.Dataset
+    load: Callable[[str], nn.Module] = field(repr=False)
+    units: tuple[Unit, ...] = field(repr=False, default=())
+
+    @classmethod
+    def of(cls, config: Config) -> Plan:
+        """Find data set and networks.
+
+        Raises ConfigError, MissingDataError, LayerNotFoundError, WeightsNotFoundError.
+        """
+        options = {key: tuple(v) if isinstance(v, list) else v for key, v in config.dataset.items()}
+        name = options.pop("name")
+        try:
+            dataset = datasets.load(name, **options)
+        except TypeError as error:
+            raise ConfigError(f"dataset {name!r}: {error}") from None
+        _check_ids(dataset)
+        dataset = dataset.sample(config.n, config.seed) if config.n else dataset
+        dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
+        plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
+        for network, layers in plan.layers.items():  # what is missing is missed now
+            find_layers(plan.load(network), layers)
+        for name in config.networks if config.target == "label" else ():
+            if name not in config.loaders:  # those are asked when they answer
+                check_target(dataset, len(class_names(name)), name)
+        return plan
+
+    def in_units_of(self, chunk: int) -> Plan:
+        """The same work in units of so many images, as a run that is there has them."""
+        if chunk == self.config.chunk:
+            return self
+        config = replace(self.config, chunk=chunk)
+        other = replace(self, config=config, units=tuple(units_of(config, self.dataset.ids)))
+        other.__dict__.update({name: self.__dict__[name] for name in ("layers", "weights", "made", "scoring")
+                               if name in self.__dict__})
+        return other
+
+    @cached_property
+    def layers(self) -> dict[str, tuple[str, ...]]:
+        """{network: the layers explained}."""
+        models = {name: self.load(name) for name in self.config.networks}
+        return {name: self.config.layers_for(name, ()) or default_layers(model) for name, model in models.items()}
+
+    @cached_property
+    def weights(self) -> dict[str, str]:
+        """{network: twelve hex digits of all its parameters and buffers}."""
+        names = dict.fromkeys([*self.config.networks, self.config.reference])
+        return {name: fingerprint(self.load(name)) for name in names if name}
+
+    @cached_property
+    def made(self) -> dict[str, object]:
+        """{label: explainer}."""
+        return self.config.made()
+
+    def manifest(self) -> dict[str, object]:
+        """What the rows depend on, and what joins them without the data."""
+        return {"config": self.config.plain(), "ids": self.dataset.split_hash, "preset": repr(self.dataset.preset),
+                "weights": self.weights,
+                "layers": {name: list(layers) for name, layers in self.layers.items()},
+                "holicam": __version__, "given": self.config.given(), "images": list(self.dataset.ids)}  # fmt: skip
+
+    def layers_of(self, label: str, network: str) -> tuple[str, ...]:
+        """What stands in the column `layer`: names, or "" for a map that is not of one layer."""
+        return layers_of(self.made[label], self.layers[network])
+
+    def keys(self) -> Iterator[Key]:
+        """(network, image, explainer, layer, metric) of every row there must be."""
+        for unit in self.units:
+            yield from self.unit_keys(unit)
+
+    def unit_keys(self, unit: Unit) -> Iterator[Key]:
+        """The same of one unit."""
+        return unit_keys(unit, self.made, self.layers, self.config.metrics)
+
+    @cached_property
+    def scoring(self) -> float:
+        """F of all metrics of one map, from a few of the images."""
+        few = [item for item in self.dataset.select(self.dataset.ids[:costs.SAMPLE])
+               if isinstance(item, datasets.Item)]
+        size = tuple(few[0].image.shape[-2:]) if few else (224, 224)
+        return costs.scoring(self.config, size, [item.recipe for item in few if item.recipe is not None])
+
+    def cost(self, unit: Unit) -> float:
+        """F of a unit, about."""
+        maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
+        return len(unit.ids) * (costs.explaining(self.config, unit, self.made) + maps * self.scoring)
+
+
+def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
+    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
+    try:
+        datasets.check_labels(dataset, classes, network)
+    except ValueError as error:
+        raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
+
+
+def _check_ids(dataset: datasets.Dataset) -> None:
+    """Raise ConfigError where an image is listed twice: its rows could not be told apart."""
+    twice = [name for name, count in Counter(dataset.ids).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{dataset.name} lists {len(twice)} images more than once, the first: {twice[0]}: every "
+                          "image must be there once")

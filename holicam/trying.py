@@ -1,0 +1,98 @@
+"""The rows of a unit whatever fails in it: what can be had, and which image and explainer failed, and why.
+
+A unit is computed as a whole. Where that fails, each explainer is tried alone, and one that fails image
+by image, so that one bad image or one bad explainer costs its own rows and no others.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from .failures import Failure, of_unit
+from .models import LayerNotFoundError
+from .plan import ConfigError
+from .rows import rows
+from .units import Unit
+
+if TYPE_CHECKING:
+    from .prepared import Plan
+
+# A user mends these once, and every unit would fail alike.
+FATAL = (ConfigError, ImportError, LayerNotFoundError)
+NO_MEMORY = ("out of memory", "allocate memory", "not enough memory")
+LONGEST = 300
+
+
+class DeviceLostError(RuntimeError):
+    """The device cannot compute any more; the message says why."""
+
+
+def attempt(plan: Plan, unit: Unit, run: str, where: str,
+            say: Callable[[str], None]) -> tuple[list[dict[str, object]], list[Failure]]:
+    """(the rows that could be had, what failed); see `rows.rows`. say: hears of what could be mended on the way.
+
+    Raises what every unit would raise (`FATAL`), DeviceLostError.
+    """
+    found, error = _tried(plan, unit, run, where)
+    if not error:
+        return found, []
+    first, failed = error, []
+    for label in unit.labels:
+        one = replace(unit, labels=(label,))
+        mine, error = _tried(plan, one, run, where) if len(unit.labels) > 1 else ([], first)
+        if error and len(unit.ids) > 1:
+            for image in unit.ids:
+                some, error = _tried(plan, replace(one, ids=(image,)), run, where)
+                mine += some
+                failed += [of_unit(unit, image, label, error)] if error else []
+        elif error:
+            failed.append(of_unit(unit, unit.ids[0], label, error))
+        found += mine
+    if not failed:
+        say(f"unit {unit.name}: {first}. In smaller pieces it worked")
+    return found, failed
+
+
+def _tried(plan: Plan, unit: Unit, run: str, where: str) -> tuple[list[dict[str, object]], str]:
+    """The rows, or none and the reason."""
+    try:
+        return list(rows(plan, unit, run, where)), ""
+    except FATAL:
+        raise
+    except Exception as error:  # explainers and networks may be anybody's
+        said = reason(error, plan.config.batch)
+    if where.startswith("cuda"):
+        _check_device(where, said)
+    return [], said
+
+
+def reason(error: Exception, batch: int) -> str:
+    """Why something failed, on one line."""
+    words = " ".join(str(error).split())
+    if no_memory(error):
+        return f"out of memory; go on with a smaller --batch than {batch} ({words[:LONGEST]})"
+    named = isinstance(error, ValueError | LookupError) and words
+    return words[:LONGEST] if named else f"{type(error).__name__}: {words}"[:LONGEST].removesuffix(": ")
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whatever device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+
+
+def _check_device(where: str, said: str) -> None:
+    """Free what a failure left. A GPU that has met an assertion answers nothing any more."""
+    gc.collect()
+    try:
+        torch.cuda.empty_cache()
+        torch.cuda.synchronize(where)
+    except RuntimeError as error:
+        raise DeviceLostError(f"{where} cannot compute any more ({said}; {' '.join(str(error).split())[:LONGEST]}): "
+                              "start again, which goes on where this run stopped") from None
