@@ -9,68 +9,102 @@ from typing import Annotated
 import torch
 import typer
 
+from .asked import command, config_of, expected, folder_of, is_run
 from .network import forward
 from .outputs import class_logits
-from .said import said
+from .said import said, tell
 
-CONFIG = Annotated[str, typer.Argument(help="A TOML file, or a preset such as holistic-cam-table6.")]
-OUT = Annotated[Path, typer.Option(help="Folder of the parts; default: results/NAME.")]
+CODE = "A TOML file with loaders runs the code that they name."
+CONFIG = Annotated[str, typer.Argument(help=f"A TOML file, a preset such as holistic-cam-table6, or the folder of a "
+                                            f"run that is to go on. {CODE}")]
+OUT = Annotated[Path | None, typer.Option(help="Folder of the parts; default: results/NAME.")]
 TOYLAND = Annotated[bool, typer.Option("--toyland", help="A preset on Toyland and its networks, laptop-sized.")]
-LOAD = Annotated[list[str] | None, typer.Option(help="A network of your own: NAME=module:function; repeatable.")]
+LOAD = Annotated[list[str] | None, typer.Option(help="A network of your own: NAME=module:function, which is imported "
+                                                     "and called; repeatable.")]
 IMAGES = Annotated[int, typer.Option(min=0, help="How many images; 0: what the configuration says.")]
 
 
 def evaluate(
     config: CONFIG,
-    out: OUT = Path(),
+    out: OUT = None,
     toyland: TOYLAND = False,
     images: IMAGES = 0,
     root: Annotated[Path | None, typer.Option(help="Where the data set lies, for presets on real data.")] = None,
     load: LOAD = None,
+    batch: Annotated[int, typer.Option(min=0, help="The largest model batch; 0: what the configuration says. It "
+                                                   "changes no value: out of memory, go on with less.")] = 0,
     shard: Annotated[str, typer.Option(help="rank/processes; default: from torchrun or a Slurm array.")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: this rank's GPU where there is one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it costs; run nothing.")] = False,
 ) -> None:
-    """Evaluate explainers. A stopped run goes on where it stopped; several processes share the work."""
-    from tqdm import tqdm
+    """Evaluate explainers. A stopped run goes on where it stopped; several processes share the work.
 
+    What fails is named, recorded and passed over; the exit status is then 1, and the next run tries it again.
+    """
     from . import evaluate as runner
+    from .device import find_device
+    from .failures import FailedError, summary
+    from .joining import counted
+    from .shown import Shown
+    from .workers import parse_shard
 
     with said():
-        plan = runner.Plan.of(config_of(config, toyland, images, root, load))
-        out = folder(out, config)
-        part = tuple(int(n) for n in shard.split("/")) if shard else runner.shard()
-        mine = runner.mine(plan.units, *part)
+        part = parse_shard(shard) if shard else runner.shard()
+        where = find_device(device or runner.device(), "--device")
+        folder, chosen = folder_of(config, out), config_of(config, toyland, images, root, load, batch)
+        plan = runner.Plan.of(chosen)
         if dry_run:
-            typer.echo(estimate(plan, mine, device or runner.device()))
+            typer.echo(estimate(plan, runner.mine(plan.units, *part), where))
             return
-        ready = [unit for unit in mine if runner.part_path(out, unit.name).exists()]
-        total = sum(map(plan.cost, mine))
-        with tqdm(total=round(total), initial=round(sum(map(plan.cost, ready))), unit="F", unit_scale=True) as bar:
-            finished = len(ready)
+        watch, failed = Shown(plan), ()
+        try:
+            runner.evaluate(plan, folder, part=part, on=where, watch=watch)
+        except FailedError as error:
+            failed = error.failures
+        finally:
+            watch.close()
+        typer.echo(f"{folder}: {watch.done} units run, {watch.there} were there; "
+                   f"{counted(watch.images, watch.skipped, chosen.pairs)}")
+        again, join = command("evaluate", folder), command("merge", folder)
+        if failed:
+            for line in summary(failed):
+                tell(f"Failed: {line}")
+            tell(f"Error: {len(failed)} times an explainer failed on an image, see {folder / 'failures'}; the rest is "
+                 f"there. {again} tries again what failed")
+            raise typer.Exit(1)
+        if part[1] == 1 and watch.skipped and len(watch.skipped) == len(watch.images):
+            raise ValueError(f"none of the {len(watch.images)} images could be read")
+        typer.echo(f"{join} joins the parts")
 
-            def progress(unit, cost, seconds):
-                nonlocal finished
-                finished += 1
-                bar.set_postfix_str(f"{finished} of {len(mine)} units", refresh=False)
-                bar.update(round(cost))
 
-            done = runner.evaluate(plan, out, part=part, on=device or None, progress=progress)
-        typer.echo(f"{out}: {done} units run, {len(ready)} were there; `python -m holicam merge {config} --out {out}` "
-                   "joins them")  # fmt: skip
-
-
-def merge(config: CONFIG, out: OUT = Path(), toyland: TOYLAND = False, images: IMAGES = 0,
-          root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
-          load: LOAD = None) -> None:
-    """Join the parts into rows.parquet, after checking that every row is there exactly once."""
-    from . import evaluate as runner
+def merge(
+    config: Annotated[str, typer.Argument(help="The folder of a run; or its configuration, which is then compared.")],
+    out: OUT = None,
+    toyland: TOYLAND = False,
+    images: IMAGES = 0,
+    root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
+    load: LOAD = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Leave out the rows of what failed.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="First move files that are damaged, of another run or there "
+                                                          "twice into the folder `aside`.")] = False,
+) -> None:
+    """Join the parts into rows.parquet, after checking that every row is there exactly once and of this run."""
+    from .joining import counted, skipped_in
+    from .manifest import read_manifest
     from .parts import merge as join
 
     with said():
-        plan = runner.Plan.of(config_of(config, toyland, images, root, load))
-        table = join(folder(out, config), plan.keys())
-        typer.echo(f"{folder(out, config) / 'rows.parquet'}: {table.num_rows} rows")
+        folder = folder_of(config, out)
+        if not is_run(folder) and not config.endswith(".toml"):
+            config_of(config, toyland, images, root, load)  # a name that is wrong is said to be wrong
+        manifest = read_manifest(folder)
+        asked = config.endswith(".toml") or toyland or images or root or load
+        chosen = config_of(config, toyland, images, root, load) if asked and not is_run(Path(config)) else None
+        table = join(folder, expected(folder, manifest, chosen), partial=partial, repair=repair)
+        pairs = bool(manifest["config"].get("pairs"))
+        typer.echo(f"{folder / 'rows.parquet'}: {table.num_rows} rows; "
+                   f"{counted(table['image'].unique().to_pylist(), skipped_in(table), pairs)}")
+        typer.echo(f"{command('report', folder)} makes tables of them")
 
 
 def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.")]) -> None:
@@ -78,30 +112,8 @@ def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.
     from .report import write
 
     with said():
-        for path in write(out):
+        for path in write(out, typer.echo):
             typer.echo(str(path))
-
-
-def config_of(name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None):
-    """The configuration that a file or a preset's name stands for."""
-    from dataclasses import replace
-
-    from .plan import from_toml
-    from .presets import preset
-
-    config = from_toml(Path(name)) if name.endswith(".toml") else preset(name, toyland=toyland, root=root)
-    if load:
-        if any("=" not in entry for entry in load):
-            raise ValueError(f"--load must be NAME=module:function; got {', '.join(load)}")
-        config = replace(config, loaders={**config.loaders, **dict(entry.split("=", 1) for entry in load)})
-    if images and config.dataset["name"] == "toyland":
-        return replace(config, dataset={**config.dataset, "n": images})
-    return replace(config, n=images) if images else config
-
-
-def folder(out: Path, config: str) -> Path:
-    """Where the parts go."""
-    return out if out != Path() else Path("results") / Path(config).stem
 
 
 def estimate(plan, units, where: str) -> str:

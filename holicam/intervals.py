@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS, SEED = 2000, 0
+FEWEST = 12  # images: a bootstrap of fewer finds differences where there are none
 AT_ONCE = 4_000_000  # values that are weighted at a time
 
 
@@ -73,14 +74,21 @@ def surely_better(one: np.ndarray, other: np.ndarray, higher: bool, grouping: Gr
     return bool(np.isfinite(difference).sum() >= 2 and interval(difference, grouping)[0] > 0)
 
 
+def common(one: np.ndarray, other: np.ndarray, grouping: Grouping | None = None) -> int:
+    """How many images have a value in both."""
+    both = np.isfinite(one) & np.isfinite(other)
+    return int(both.sum()) if grouping is None else len(np.unique(grouping.images[both]))
+
+
 def marks(columns: Mapping[str, np.ndarray], higher: bool, grouping: Grouping | None = None) -> dict[str, str]:
-    """{explainer: "best" or "second"}, where the images allow it."""
+    """{explainer: "best" or "second"}, where there are `FEWEST` images that two have in common, and they allow it."""
     usable = {name: v for name, v in columns.items() if np.isfinite(v).any()}
     order = sorted(usable, key=lambda name: mean(usable[name], grouping), reverse=higher)
     found = {}
     for place, name in zip(("best", "second"), order[:2], strict=False):
         rest = order[order.index(name) + 1:]
-        if not rest or not all(surely_better(usable[name], usable[other], higher, grouping) for other in rest):
+        if not rest or not all(common(usable[name], usable[other], grouping) >= FEWEST
+                               and surely_better(usable[name], usable[other], higher, grouping) for other in rest):
             break
         found[name] = place
     return found

@@ -144,7 +144,7 @@ def preset(name: str, *, toyland: bool = False, root: Path | None = None) -> Con
 
 def small(config: Config, n: int = 8, size: int = 112) -> Config:
     """The same table on Toyland: twins of the networks, fewer images, fewer masks, all noted."""
-    notes = [f"Toyland: {n} images of {size} px"]
+    notes = [f"Toyland: images of {size} px"]
     networks = [network for network in config.networks if network in TWINS]
     notes += [f"{network}: no toy network" for network in config.networks if network not in TWINS]
     notes += [f"{network}: {TWINS[network]}" for network in networks]

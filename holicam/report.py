@@ -7,47 +7,49 @@ second where it is surely better than the rest.
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .intervals import Grouping, interval, marks, mean
+from .intervals import FEWEST, Grouping, interval, marks, mean
+from .joining import SKIPPED, counted, nothing_read, skipped_in
+from .manifest import read_manifest
 from .metrics import registry
-from .models import data_folder
+from .partfile import BrokenPartError, about, foreign, read_rows
+from .parts import write_whole
+from .printed import beside, in_our_unit, published
 from .remarks import remarks
 
-FILES = {"holistic-cam-table1": "holistic_main_table1", "holistic-cam-table2": "holistic_main_table2",
-         "holistic-cam-table6": "holistic_appendix_table6",
-         **{f"holistic-cam-appendix{i}": f"holistic_appendix_table{i}" for i in range(1, 6)},
-         **{f"poly-cam-table{i}": f"polycam_table{i}" for i in range(1, 6)},
-         **{f"ucag-table{i}": f"ucag_table{i}" for i in range(1, 6)},
-         **{f"ucag-table{i}-coco": f"ucag_table{i}" for i in (2, 3)}}  # fmt: skip
-METRICS = {"over_all": "over-all", "ins_minus_del": "over-all", "energy_pointing_game": "epg",
-           "pointing_game": "pointing-game", "sensitivity_max": "sensitivity-max", "density_pos": "map-density+",
-           "density_neg": "map-density-", "pixel_accuracy": "segmentation-accuracy"}  # fmt: skip
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Cell", "Table", "beside", "published", "tables", "write"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: its mean, the half-open interval, how many images, and the paper's."""
+    """One number of a table: its mean, the half-open interval, how many of how many images, and the paper's."""
 
     mean: float
     low: float
     high: float
     count: int
     mark: str = ""  # "best", "second" or ""
-    published: str = ""
+    published: str = ""  # in our unit
     note: str = ""
+    of: int = 0
 
     @property
     def text(self) -> str:
         if not self.count:
             return "–"
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        fewer = f" n={self.count}" if self.count < self.of else ""
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]{fewer}"
 
 
 @dataclass(frozen=True)
@@ -59,55 +61,43 @@ class Table:
     rows: Mapping[str, Mapping[str, Cell]]
 
 
-def published(table: str) -> dict[tuple[str, str, str, str], tuple[str, str]]:
-    """{(model, layer, method and variant, metric): (value as printed, with its unit; note)}.
-
-    Of tables on two data sets, COCO's where the table's name ends so, else VOC's. The metric of a
-    difficult subset is "pointing-game difficult".
-    """
-    other = "VOC07" if table.endswith("-coco") else "COCO14"
-    path = data_folder() / "published" / f"{FILES.get(table, '')}.csv"
-    if table not in FILES or not path.exists():
-        return {}
-    found = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            method = " ".join(filter(None, (row["method"], row["variant"])))
-            note = "" if row["flag"] == "ok" else f"{row['flag']}: {row['note']}"
-            said = f"{row['value']} {'%' if row['unit'] == 'percent' else ''}".strip()
-            metric = METRICS.get(row["metric"], row["metric"])
-            metric += " difficult" if row["subset"] == "difficult" else ""
-            if not row["dataset"].startswith(other):
-                model = row["model"].split(" ")[0].replace("-", "").lower()
-                found[model, row["layer"], method, metric] = said, note
-    return found
-
-
-def beside(known: Mapping, network: str, layer: str, label: str, metric: str) -> tuple[str, str]:
-    """The published value of a cell, where the paper has one for this network or its big twin."""
-    model = network.removeprefix("toy-").removesuffix("_bn").replace("-", "").replace("_", "").lower()
-    method, _, where = label.rpartition(" ")
-    for key in ((model, layer, label, metric), (model, "", label, metric), (model, where, method, metric)):
-        if key in known:
-            return known[key]
-    return "", ""
+def _merged(out: Path) -> tuple[pa.Table, dict]:
+    """The rows of a merged run and its manifest, checked against each other."""
+    path, merge = out / "rows.parquet", f"`python -m holicam merge {shlex.quote(str(out))}`"
+    if not path.exists() and read_manifest(out):
+        raise FileNotFoundError(f"{path} is missing: join the parts with {merge}")
+    manifest = read_manifest(out)
+    try:
+        table = read_rows(path)
+    except BrokenPartError as error:
+        wrong = str(error)
+    else:
+        wrong = foreign(table, manifest)
+    if wrong:
+        raise ValueError(f"{path}: {wrong}: join the parts again with {merge}")
+    nothing_read(out, table)
+    return table, manifest
 
 
 def tables(out: Path) -> tuple[list[Table], dict]:
-    """The tables of a merged run, and its manifest. Raises FileNotFoundError, with what to do."""
-    import pyarrow.parquet as pq
+    """The tables of a merged run, and its manifest.
 
-    path = out / "rows.parquet"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: join the parts with `python -m holicam merge`")
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    config, rows = manifest["config"], pq.read_table(path).to_pylist()
+    Raises FileNotFoundError, with what to do; ValueError where rows and manifest are not of one run, or damaged.
+    """
+    table, manifest = _merged(Path(out))
+    return _tables(table.to_pylist(), manifest), manifest
+
+
+def _tables(rows: list[dict], manifest: Mapping) -> list[Table]:
+    config = manifest["config"]
     images = {image: i for i, image in enumerate(sorted({row["image"] for row in rows}))}
     values: dict[tuple, np.ndarray] = {}
     for row in rows:
         key = row["network"], row["layer"], row["metric"], row["explainer"]
         values.setdefault(key, np.full(len(images), np.nan))[images[row["image"]]] = row["value"]
-    views, grouping = _views(rows, images) if config.get("pairs") else ({"": None}, None)
+    read = np.ones(len(images), bool)
+    read[[images[row["image"]] for row in rows if row["note"].startswith(SKIPPED)]] = False
+    views, grouping = _views(rows, images) if config.get("pairs") else ({"": read}, None)
     known, found = published(config["table"]), []
     for network in config["networks"]:
         for layer in sorted({key[1] for key in values if key[0] == network}):
@@ -116,18 +106,18 @@ def tables(out: Path) -> tuple[list[Table], dict]:
             cells = {label: {} for label in labels}
             for metric in config["metrics"]:
                 for view, chosen in views.items():
-                    columns = {label: values[network, layer, metric, label] for label in labels}
-                    if chosen is not None:
-                        columns = {label: np.where(chosen, column, np.nan) for label, column in columns.items()}
+                    columns = {label: np.where(chosen, values.get((network, layer, metric, label), np.nan), np.nan)
+                               for label in labels}
                     best, name = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
                     for label, column in columns.items():
                         count = int(np.isfinite(column).sum())
                         low, high = interval(column, grouping) if count else (np.nan, np.nan)
+                        said, note = beside(known, network, layer, label, name)
                         cells[label][name] = Cell(mean(column, grouping), low, high, count, best.get(label, ""),
-                                                  *beside(known, network, layer, label, name))
+                                                  in_our_unit(said), note, int((chosen & read).sum()))
             heads = tuple(f"{metric} {view}".strip() for metric in config["metrics"] for view in views)
             found.append(Table(f"{network}, {layer or 'the whole network'}", heads, cells))
-    return found, manifest
+    return found
 
 
 def _views(rows: list[dict], images: Mapping[str, int]) -> tuple[dict[str, np.ndarray], Grouping]:
@@ -140,16 +130,25 @@ def _views(rows: list[dict], images: Mapping[str, int]) -> tuple[dict[str, np.nd
     return {"": subset != "flagged", "difficult": subset == "difficult"}, Grouping(owners, target)
 
 
-def caption(manifest: Mapping) -> str:
-    """What a reader must know of all tables."""
+def caption(manifest: Mapping, table: pa.Table | None = None) -> str:
+    """What a reader must know of all tables; table: the rows, whose images are counted."""
     config = manifest["config"]
-    notes = "; ".join(config["notes"])
+    # What a note says of a number of images is what was asked for; how many there are, the rows say.
+    notes = "; ".join(re.sub(r"^Toyland: \d+ images", "Toyland: images", note) for note in config["notes"])
     pairs = ("One row for each image and class in it, without pairs whose every object is flagged difficult; means "
              "are over classes, of the means of each class; difficult: the class is small and not alone. ")
-    return (f"Data set {config['dataset']['name']}, protocol {config['protocol']}, target {config['target']}. "
-            f"{pairs if config.get('pairs') else ''}Mean [95 % bootstrap interval over images]. Bold: surely better "
-            f"than all others on the same images; italics: surely better than the rest. Published values in "
-            f"parentheses, † where the paper's own copies or sums disagree.{' ' + notes + '.' if notes else ''}")
+    return (f"Data set {config['dataset']['name']}{'' if table is None else ', ' + images(manifest, table)}, protocol "
+            f"{config['protocol']}, target {config['target']}. {pairs if config.get('pairs') else ''}Mean [95 % "
+            "bootstrap interval over images], n where fewer images have a value. Bold: surely better than all others "
+            "on the same images; italics: surely better than the rest; nothing is marked with fewer than "
+            f"{FEWEST} images. Published values in parentheses, as fractions like ours, † where the paper's own copies "
+            f"or sums disagree.{' ' + notes + '.' if notes else ''}")
+
+
+def images(manifest: Mapping, table: pa.Table) -> str:
+    """How many images the rows are of, and how many of them could not be read."""
+    pairs = bool(manifest["config"].get("pairs"))
+    return counted(table["image"].unique().to_pylist(), skipped_in(table), pairs)
 
 
 def arrow(metric: str) -> str:
@@ -157,15 +156,18 @@ def arrow(metric: str) -> str:
     return f"{metric} {'↑' if registry[metric.split()[0]].higher_is_better else '↓'}"
 
 
-def lines(table: Table, style: Mapping[str, str]) -> Iterator[list[str]]:
-    """The cells of a table as text; style: {"best": "**{}**", "second": "*{}*", "": "{}"}."""
+def lines(table: Table, style: Mapping[str, str], safe: Callable[[str], str],
+          number: Callable[[str], str] = str) -> Iterator[list[str]]:
+    """The cells of a table as text.
+
+    style: {"best": "**{}**", "second": "*{}*", "": "{}"}. safe, number: escape labels, and our own numbers.
+    """
     for label, cells in table.rows.items():
-        row = [label]
+        row = [safe(label)]
         for metric in table.metrics:
             cell = cells[metric]
-            said = style[cell.mark].format(cell.text)
-            dagger = "†" if cell.note else ""
-            row.append(said + (f" ({cell.published}{dagger})" if cell.published else ""))
+            printed = f" ({cell.published}{'†' if cell.note else ''})" if cell.published else ""
+            row.append(style[cell.mark].format(number(cell.text)) + number(printed))
         yield row
 
 
@@ -174,22 +176,24 @@ def notes(found: list[Table]) -> list[str]:
     return sorted({cell.note for table in found for row in table.rows.values() for cell in row.values() if cell.note})
 
 
-def write(out: Path) -> list[Path]:
+def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
     """report.md, report.html and report.tex in the run's folder, and figures of curves where rows have them.
 
-    Returns their paths.
+    say: hears how many images there are. Returns the files' paths.
     """
-    import pyarrow.parquet as pq
-
     from .report_curves import write_curves
     from .report_formats import to_html, to_latex, to_markdown
 
     out = Path(out)
-    found, manifest = tables(out)
-    said = " ".join([caption(manifest), *remarks(pq.read_table(out / "rows.parquet").to_pylist())])
+    table, manifest = _merged(out)
+    if say:
+        say(f"{out}: {images(manifest, table)}")
+    rows, left = table.to_pylist(), about(out / "rows.parquet")
+    found = _tables(rows, manifest)
+    without = f"{left['missing']} rows are left out: {'; '.join(left['why'])}." if left else ""
+    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(rows)]))
     figures, written = write_curves(out), []
     for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
-        path = out / name
-        path.write_text(render(found, said, notes(found), figures), encoding="utf-8")
-        written.append(path)
+        write_whole(out / name, render(found, said, notes(found), figures).encode())
+        written.append(out / name)
     return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]

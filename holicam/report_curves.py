@@ -6,10 +6,13 @@ figure, as SVG for pages and as PDF for LaTeX; the same rows give the same files
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from .parts import write_whole
 
 PANELS = ("insertion", "deletion", "road")
 DASHES = ("-", "--", ":", "-.")
@@ -51,8 +54,10 @@ def write_curves(out: Path) -> dict[str, str]:
         title, name = f"{network}, {layer or 'the whole network'}", f"curves-{i}"
         figure = _figure(title, panels)
         for kind, stamp in (("svg", "Date"), ("pdf", "CreationDate")):
+            data = io.BytesIO()
             with matplotlib.rc_context({"svg.hashsalt": "holicam"}):
-                figure.savefig(out / f"{name}.{kind}", metadata={stamp: None})
+                figure.savefig(data, format=kind, metadata={stamp: None})
+            write_whole(out / f"{name}.{kind}", data.getvalue())
         written[title] = name
     return written
 

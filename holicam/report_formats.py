@@ -1,47 +1,46 @@
-"""The same tables as Markdown, HTML and LaTeX."""
+"""The same tables as Markdown, HTML and LaTeX, with everything escaped that a label or a file name may hold."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 from .report import Table, arrow, lines
 
-PLAIN = {"best": "**{}**", "second": "*{}*", "": "{}"}
-LATEX = {"best": "<b>{}<e>", "second": "<i>{}<e>", "": "{}"}  # braces would clash with str.format
+MARKDOWN = {"best": "**{}**", "second": "*{}*", "": "{}"}
+HTML = {"best": "<b>{}</b>", "second": "<i>{}</i>", "": "{}"}
+LATEX = {"best": r"\textbf{{{}}}", "second": r"\textit{{{}}}", "": "{}"}
+# As LaTeX has them. Beside its own ten, what older fonts show as something else.
+TEX = str.maketrans({
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "–": "--"})
 
 
 def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
-    out = ["# Results", "", caption, ""]
+    out = ["# Results", "", _md(caption), ""]
     for table in found:
-        heads = ["explainer", *map(arrow, table.metrics)]
-        out += [f"## {table.title}", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-        out += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines(table, PLAIN)]
+        heads = [_md(head) for head in ["explainer", *map(arrow, table.metrics)]]
+        out += [f"## {_md(table.title)}", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+        out += ["| " + " | ".join(row) + " |" for row in lines(table, MARKDOWN, _md)]
         out.append("")
-    out += [f"† {note}" for note in notes]
+    out += [f"† {_md(note)}" for note in notes]
     for title, name in figures.items():
-        out += ["", f"![Mean curves of {title}]({name}.svg)"]
+        out += ["", f"![Mean curves of {_md(title)}]({name}.svg)"]
     return "\n".join([*out, ""])
 
 
 def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
-    style = {"best": "\0b{}\0/b", "second": "\0i{}\0/i", "": "{}"}  # tags that escaping leaves alone
-
-    def cell(kind: str, text: str) -> str:
-        safe = html.escape(text)
-        for tag in ("b", "/b", "i", "/i"):
-            safe = safe.replace(f"\0{tag}", f"<{tag}>")
-        return f"<{kind}>{safe}</{kind}>"
-
     out = ['<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Results</title></head><body>',
-           f"<h1>Results</h1><p>{html.escape(caption)}</p>"]
+           f"<h1>Results</h1><p>{_html(caption)}</p>"]
     for table in found:
-        heads = "".join(cell("th", head) for head in ["explainer", *map(arrow, table.metrics)])
-        rows = "".join(f"<tr>{''.join(cell('td', c) for c in row)}</tr>\n" for row in lines(table, style))
-        out.append(f"<h2>{html.escape(table.title)}</h2><table><tr>{heads}</tr>\n{rows}</table>")
-    out += [f"<p>† {html.escape(note)}</p>" for note in notes]
-    out += [f'<p><img src="{name}.svg" alt="Mean curves of {html.escape(title)}"></p>'
-            for title, name in figures.items()]
+        heads = "".join(f"<th>{_html(head)}</th>" for head in ["explainer", *map(arrow, table.metrics)])
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
+                       for row in lines(table, HTML, _html, _html))
+        out.append(f"<h2>{_html(table.title)}</h2><table><tr>{heads}</tr>\n{rows}</table>")
+    out += [f"<p>† {_html(note)}</p>" for note in notes]
+    out += [f'<p><img src="{name}.svg" alt="Mean curves of {_html(title)}"></p>' for title, name in figures.items()]
     return "\n".join([*out, "</body></html>", ""])
 
 
@@ -49,7 +48,8 @@ def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures
     out = []
     for table in found:
         heads = " & ".join(_tex(head) for head in ["explainer", *map(arrow, table.metrics)])
-        rows = [" & ".join(_tex(cell) for cell in row) + r" \\" for row in lines(table, LATEX)]
+        # {}: a row that begins with [ or * would be read as an argument of the line break before it.
+        rows = ["{}" + " & ".join(row) + r" \\" for row in lines(table, LATEX, _tex, _tex)]
         out += [r"\begin{table}", rf"\caption{{{_tex(table.title)}. {_tex(caption)}}}",
                 rf"\begin{{tabular}}{{l{'r' * len(table.metrics)}}}", r"\hline", heads + r" \\", r"\hline", *rows,
                 r"\hline", r"\end{tabular}", r"\end{table}", ""]
@@ -59,11 +59,20 @@ def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures
     return "\n".join([*out, *(f"% {_tex(note)}" for note in notes), ""])
 
 
+def _one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def _md(text: str) -> str:
+    """Text as Markdown has it: no HTML, no emphasis, no link, no new cell."""
+    safe = html.escape(_one_line(text), quote=False)
+    return re.sub(r"([\\`*\[\]|])|(?<!\w)_|_(?!\w)", r"\\\g<0>", safe)
+
+
+def _html(text: str) -> str:
+    return html.escape(_one_line(text))
+
+
 def _tex(text: str) -> str:
     """Text as LaTeX has it."""
-    pairs = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "↑": r"$\uparrow$",
-             "↓": r"$\downarrow$", "†": r"\dag{}", "–": "--", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-             "<b>": r"\textbf{", "<i>": r"\textit{", "<e>": "}"}  # fmt: skip
-    for char, said in pairs.items():
-        text = text.replace(char, "\0") if char == "\\" else text.replace(char, said)
-    return text.replace("\0", pairs["\\"])
+    return _one_line(text).translate(TEX)

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from .intervals import interval, marks
+from .manifest import run_name, settings_that_count
 from .metrics import registry
 from .models import data_folder
 from .plan import differences, from_toml
-from .report import beside, published
+from .printed import beside, in_our_unit, published
 
 
 class StaleRowsError(ValueError):
@@ -60,15 +61,13 @@ class Stored:
         such cell.
         """
         said, note = beside(_known(table or self.config["table"]), network, layer, label, metric)
-        number = float(said.removesuffix("%")) if said else float("nan")
-        return (number / 100 if said.endswith("%") else number), note
-
+        return (float(in_our_unit(said)) if said else float("nan")), note
 
     def side_by_side(self, network: str, layer: str, metrics: Sequence[str], table: str = "",
                      digits: int = 3) -> dict[str, dict[str, str]]:
         """{explainer: {metric: "0.473* (0.549)"}}: our mean, and the paper's where it prints one.
 
-        * stands where ours is surely better than every other on the same images (`report.marks`),
+        * stands where ours is surely better than every other on the same images (`intervals.marks`),
         a dagger where the paper's own copies or sums disagree. `aligned` makes text of it.
         """
         found: dict[str, dict[str, str]] = {}
@@ -102,13 +101,15 @@ def load(name: str, folder: Path | None = None) -> Stored:
     import pyarrow.parquet as pq
 
     folder = folder or data_folder() / "results"
-    made = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["config"]
+    manifest = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     config = json.loads(json.dumps(from_toml(folder / f"{name}.toml").plain()))  # its order is the file's
-    if changed := differences(made, config):
+    if changed := differences(settings_that_count(manifest["config"]), settings_that_count(config)):
         raise StaleRowsError(f"the rows of {name} were made by another configuration ({'; '.join(changed)}): run "
                              f"`python -m holicam evaluate` on {name}.toml again, or go back to its settings")
     rows = pq.read_table(folder / f"{name}.parquet",
-                         columns=["network", "layer", "explainer", "metric", "image", "value"]).to_pylist()
+                         columns=["run", "network", "layer", "explainer", "metric", "image", "value"]).to_pylist()
+    if {row["run"] for row in rows} != {run_name(manifest)}:
+        raise StaleRowsError(f"{name}.parquet holds other rows than those of {name}.json: copy both from one run")
     images = sorted({row["image"] for row in rows}, key=lambda id: (len(id), id))
     place = {image: i for i, image in enumerate(images)}
     values: dict[tuple[str, str, str, str], np.ndarray] = {}

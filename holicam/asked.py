@@ -1,0 +1,63 @@
+"""Which run a command means: a configuration or a folder, by what was typed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from .evaluate import Plan
+from .manifest import Key, config_of_run, read_manifest, settings_that_count
+from .plan import Config, ConfigError, differences, from_toml
+from .presets import preset
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run lies in a folder."""
+    return any((folder / name).exists() for name in ("manifest.json", "parts", "rows.parquet"))
+
+
+def folder_of(config: str, out: Path | None) -> Path:
+    """Where the parts go: --out, the run's folder where it was named, else results/NAME."""
+    if out is not None:
+        return out
+    return Path(config) if is_run(Path(config)) else Path("results") / Path(config).stem
+
+
+def command(name: str, folder: Path) -> str:
+    """A command as it can be typed."""
+    return f"`python -m holicam {name} {shlex.quote(str(folder))}`"
+
+
+def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None) -> Iterator[Key] | None:
+    """The keys that a run must have, None where its manifest knows.
+
+    Raises ConfigError where `chosen` is another run.
+    """
+    if chosen is not None:
+        asked = json.loads(json.dumps(chosen.plain()))
+        if changed := differences(*map(settings_that_count, (manifest["config"], asked))):
+            raise ConfigError(f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
+                              f"configuration, or the folder alone: {command('merge', folder)}")
+    return Plan.of(chosen).keys() if chosen is not None and "given" not in manifest else None
+
+
+def config_of(name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None,
+              batch: int = 0) -> Config:
+    """The configuration that a file, a preset's name or the folder of a run stands for."""
+    if name.endswith(".toml"):
+        config = from_toml(Path(name))
+    elif is_run(Path(name)):
+        config = config_of_run(read_manifest(Path(name)), Path(name))
+    else:
+        config = preset(name, toyland=toyland, root=root)
+    config = replace(config, batch=batch) if batch else config
+    if load:
+        if any("=" not in entry for entry in load):
+            raise ValueError(f"--load must be NAME=module:function; got {', '.join(load)}")
+        config = replace(config, loaders={**config.loaders, **dict(entry.split("=", 1) for entry in load)})
+    if images and config.dataset["name"] == "toyland":
+        return replace(config, dataset={**config.dataset, "n": images})
+    return replace(config, n=images) if images else config
