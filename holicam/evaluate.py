@@ -19,20 +19,18 @@ from pathlib import Path
 
 from .failures import FailedError, Failure, record, record_path
 from .joining import skipped_in
-from .loading import fingerprint, loader
+from .loading import fingerprint, loader  # noqa: F401  names that this file has always offered
 from .manifest import run_name
 from .partfile import BrokenPartError, foreign, keys_of, read_rows, table_of
 from .parts import aside, open_run, part_path, write_part, write_whole
 from .prepared import Plan
-from .rows import rows
+from .rows import rows  # noqa: F401
 from .trying import attempt
 from .units import Unit, mine
 from .workers import checked, device, shard
 
 SOME = "some of its rows are missing"
 Progress = Callable[[Unit, float, float], None]  # a finished unit, its cost in F, its seconds
-
-__all__ = ["Plan", "Watch", "device", "evaluate", "fingerprint", "loader", "mine", "part_path", "rows", "shard"]
 
 
 class Watch:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .joining import IncompleteError, joined
+from .joining import IncompleteError, joined  # noqa: F401
 from .manifest import FILE, changes, complete, keys_of_run, read_manifest
 from .partfile import encode, table_of
 from .plan import ConfigError, same
@@ -28,8 +28,6 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-__all__ = ["IncompleteError", "aside", "merge", "open_run", "part_path", "sweep", "write_new", "write_part",
-           "write_whole"]  # fmt: skip
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:24] or "host"
 HOUR = 3600  # no process takes that long over one file
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)

@@ -28,8 +28,6 @@ from .remarks import remarks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Cell", "Table", "beside", "published", "tables", "write"]
-
 
 @dataclass(frozen=True)
 class Cell:

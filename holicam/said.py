@@ -12,10 +12,11 @@ from pathlib import Path
 
 import typer
 
+from .memory import no_memory
+
 HERE = Path(__file__).resolve().parent
 LONGEST = 300  # letters of a message that was not written for a user
 TYPER = (typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])  # with `ClickException`, which says itself what it is
-NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")  # on a CPU they are plain RuntimeErrors
 STOPPED = "Stopped. What was finished is kept, and the same command goes on from there."
 
 
@@ -79,13 +80,6 @@ def in_options(words: str) -> str:
 def printable(words: str) -> str:
     """On one line, without letters that steer a terminal or that no encoding knows."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(words.split()))
-
-
-def no_memory(error: BaseException) -> bool:
-    """True where memory ran out, on whatever device."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def deliberate(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .failures import Failure, of_unit
+from .memory import no_memory
 from .models import LayerNotFoundError
 from .plan import ConfigError
 from .rows import rows
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # A user mends these once, and every unit would fail alike.
 FATAL = (ConfigError, ImportError, LayerNotFoundError)
-NO_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 LONGEST = 300
 
 
@@ -78,13 +78,6 @@ def reason(error: Exception, batch: int) -> str:
         return f"out of memory; go on with a smaller --batch than {batch} ({words[:LONGEST]})"
     named = isinstance(error, ValueError | LookupError) and words
     return words[:LONGEST] if named else f"{type(error).__name__}: {words}"[:LONGEST].removesuffix(": ")
-
-
-def no_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on whatever device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def _check_device(where: str, said: str) -> None:

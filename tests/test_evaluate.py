@@ -179,24 +179,31 @@ def test_missing_and_doubled_rows_are_counted(plan, tmp_path):
 @pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("nth", [0, 1, 3])
 def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, monkeypatch, fails, nth):
-    """A full disk at the n-th write: an error, nothing half written, and the next run completes it."""
-    calls, real = [], {"fsync": os.fsync, "replace": os.replace, "write": open}
+    """A full disk at the n-th write: an error that names the file, nothing half written, and the next run completes it.
 
-    def fail(*args, **kwargs):
-        if fails == "write" and args[1:] != ("wb",):
-            return real[fails](*args, **kwargs)
-        calls.append(args)
-        if len(calls) == nth + 1:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real[fails](*args, **kwargs)
+    A part is put in its place by "replace", the manifest by "link", which never takes the place of another's.
+    """
+    calls, real = [], {"fsync": os.fsync, "replace": os.replace, "write": open, "link": os.link}
+
+    def failing(name):
+        def fail(*args, **kwargs):
+            if name == "write" and args[1:] != ("wb",):
+                return real[name](*args, **kwargs)
+            calls.append(args)
+            if len(calls) == nth + 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real[name](*args, **kwargs)
+
+        return fail
 
     with monkeypatch.context() as patch:
         if fails == "write":
-            patch.setattr(parts, "open", fail, raising=False)
-        else:
-            patch.setattr(parts.os, fails, fail)
-        with pytest.raises(OSError, match="No space left"):
+            patch.setattr(parts, "open", failing("write"), raising=False)
+        for name in {"fsync": ["fsync"], "replace": ["replace", "link"]}.get(fails, []):
+            patch.setattr(parts.os, name, failing(name))
+        with pytest.raises(OSError, match="No space left") as caught:
             evaluate(plan, tmp_path, part=(0, 1))
+    assert str(tmp_path) in str(caught.value) and Path(caught.value.filename).suffix in (".json", ".parquet")
     there = [p.name for p in tmp_path.rglob("*") if p.is_file()]
     assert len(there) == nth and not [name for name in there if name.startswith(".")]
     evaluate(plan, tmp_path, part=(0, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -92,8 +93,10 @@ def test_three_formats_say_the_same(run):
     with (PUBLISHED / "holistic_main_table1.csv").open(encoding="utf-8") as file:
         wanted = {"model": "ResNet-50", "layer": "Layer4", "method": "Grad-CAM", "metric": "epg"}
         printed = next(r["value"] for r in csv.DictReader(file) if wanted.items() <= r.items())
-    for text, percent in ((markdown, "%"), (page, "%"), (latex, "\\%")):
-        assert f"({printed} {percent})" in text and "Layer-CAM" in text and "Toyland: 8 images" in text
+    assert float(printed) > 1  # a percentage, where ours are fractions
+    for text in (markdown, page, latex):
+        assert f"({float(printed) / 100:.5f})" in text and printed not in text and "Layer-CAM" in text
+        assert "toyland, 4 images" in text and "8 images" not in text
     found, manifest = report.tables(run)
     assert [t.title for t in found] == ["toy-resnet50, Layer2", "toy-resnet50, Layer4"]
     cell = found[1].rows["Grad-CAM"]["epg"]
@@ -101,8 +104,11 @@ def test_three_formats_say_the_same(run):
     assert "holistic-cam" in report.caption(manifest)
 
 
-def test_a_run_that_is_not_merged(tmp_path):
-    with pytest.raises(FileNotFoundError, match="join the parts with `python -m holicam merge`"):
+def test_a_run_that_is_not_merged(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        report.write(tmp_path)
+    shutil.copy(run / "manifest.json", tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"join the parts with `python -m holicam merge {tmp_path}`"):
         report.write(tmp_path)
 
 
