@@ -14,8 +14,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from .checks import check_size
-from .files import each_once, folder_of, lines, needs, plain, read_picture, reading, whole, whole_number
+from .files import each_once, folder_of, lines, plain, read_picture, reading, whole, whole_number
 from .items import Dataset, MissingDataError, Raw, WrongDataError
+from .matlab import read_arrays
 from .outlines import FEW
 from .pascal import check_file_size, read_boxes
 from .presets import Preset, preset_of
@@ -40,7 +41,7 @@ class CaltechReader:
         (picture, annotation), label = self.files[name], self.labels[name]
         image = read_picture(picture, self.decoder)
         with reading(annotation, "an annotation"):
-            told = needs("scipy.io", "Caltech-101").loadmat(annotation, variable_names=("box_coord", "obj_contour"))
+            told = read_arrays(annotation)
             y0, y1, x0, x1 = _near(told["box_coord"], image.size).ravel()
             contour = _near(told["obj_contour"], image.size)  # (2, n), x above y
             if contour.ndim != 2 or len(contour) != 2 or contour.shape[1] < 3:
@@ -66,11 +67,10 @@ def caltech101(root: str | Path, preset: str | Preset = "std", *, partial: bool 
     An image is skipped where its annotation is not a box and a contour of finite numbers within a few
     image sizes.
 
-    Raises MissingDataError; ImportError where SciPy is not installed.
+    Raises MissingDataError.
     """
     from torchvision.datasets import Caltech101
 
-    needs("scipy.io", "Caltech-101")
     chosen, base = preset_of(preset), folder_of(root) / "caltech101"
     for folder in ("101_ObjectCategories", "Annotations"):
         if not (base / folder).is_dir():
