@@ -42,6 +42,8 @@ class CaltechReader:
         image = read_picture(picture, self.decoder)
         with reading(annotation, "an annotation"):
             told = read_arrays(annotation)
+            if missing := {"box_coord", "obj_contour"} - told.keys():
+                raise ValueError(f"it has no array {min(missing)} of numbers")
             y0, y1, x0, x1 = _near(told["box_coord"], image.size).ravel()
             contour = _near(told["obj_contour"], image.size)  # (2, n), x above y
             if contour.ndim != 2 or len(contour) != 2 or contour.shape[1] < 3:
