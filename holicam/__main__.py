@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import evaluate_cli
+from .explain import explainers
 from .said import said, tell
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
@@ -82,11 +83,11 @@ def train(
     typer.echo(f"{path}: {written['measured'].get('accuracy', written['measured'])}")
 
 
-@app.command()
+@app.command(epilog=f"The names for --explainer: {', '.join(explainers)}.")
 def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
     model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",
-    explainer: Annotated[str, typer.Option(help="A name of holicam.explainers.")] = "holistic-cam",
+    explainer: Annotated[str, typer.Option(help="A method by name, see below.")] = "holistic-cam",
     layers: Annotated[list[str] | None, typer.Option(help="One or more layers; default: the last, or the "
                                                      "explainer's own where it joins several.")] = None,
     target: Annotated[str | None, typer.Option(help="Class name, part of one, or number; default: top-1.")] = None,
@@ -97,16 +98,19 @@ def explain(
                                                 "show: channels-last, tokens, tokens:SKIP, tokens:SKIP:HxW.")] = None,
     device: DEVICE = "",
 ) -> None:  # fmt: skip
-    """Explain photographs: print the five likeliest classes, write overlays and raw maps.
+    """Explain photographs: print the five likeliest classes, write pictures and raw maps.
 
-    A result is OUT/STEM.NETWORK.EXPLAINER.LAYERS.CLASS in two files, .png and .safetensors; LAYERS where the explainer
-    reads any but its own list, CLASS where --target names one. The same command replaces its own result; any other
-    (another size, a photograph of the same name in another folder) gets ~ and a number behind its name. No photograph
+    A result is two files, .png and .safetensors, named after what they depend
+    on: OUT/STEM.NETWORK.EXPLAINER.LAYERS.CLASS, without LAYERS where the
+    explainer has its own, without CLASS where --target names none. The same
+    command replaces its own result. Any other of that name, of another --size
+    or of a photograph in another folder, gets ~ and a number. No photograph
     is ever written over.
 
-    A photograph that fails is named with the reason, and the rest goes on. Exit status: 0 all done, 1 some failed,
-    2 wrong usage, nothing done; 130 stopped by Ctrl-C, finished results kept. Networks that take images of one size see
-    the square in the middle of a photograph.
+    A photograph that fails is named with the reason, and the rest goes on.
+    Exit status: 0 all done, 1 some failed, 2 wrong usage, nothing done, 130
+    stopped by Ctrl-C, finished results kept. Networks that take images of one
+    size only see the square in the middle of a photograph.
     """
     from .explain_photos import Explained, PhotoExplainer, explain_photos
     from .files import prepare_folder

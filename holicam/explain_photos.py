@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,20 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from . import mapfiles
-from .asking import has_field
 from .captions import draw
 from .explain import explainers
 from .files import prepare_folder, write_whole
-from .layouts import Layout, Seen, last_layer, layout_of
+from .findclass import find_class
 from .models import class_names, find_layers, load_model
 from .photos import fit, middle, read_photo, to_images
 from .prepare import preprocessing
 from .said import no_memory, printable, sentence
+from .seen import Layout, Seen, last_layer, layout_of, one_size
 from .toynets import BUILDERS
-from .unfold import unfold_grid
 
 ONE = "map"  # the name of a map that belongs to no single layer
-MANY = 12  # classes listed
 
 
 @dataclass(frozen=True)
@@ -40,32 +37,11 @@ class Explained:
     replaced: bool = False
 
 
-def find_class(names: Sequence[str], wanted: str) -> int:
-    """The index of a class given by name, by a part that only one name has, or by number.
-
-    Raises:
-        ValueError: no class or several fit; the message lists them.
-    """
-    if wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    lower = [name.lower() for name in names]
-    if wanted.lower() in lower:
-        return lower.index(wanted.lower())
-    fitting = [i for i, name in enumerate(lower) if wanted.strip() and wanted.lower() in name]
-    if len(fitting) == 1:
-        return fitting[0]
-    close = [names[i] for i in fitting] or difflib.get_close_matches(wanted, names, n=5, cutoff=0.4)
-    what = "Several classes fit" if fitting else "There is no class"
-    say = "choose one of" if fitting else "close names are"
-    more = f" and {len(close) - MANY} more" if len(close) > MANY else ""
-    raise ValueError(f"{what} {wanted!r}; {say} {', '.join(close[:MANY]) or 'none'}{more}.")
-
-
 class PhotoExplainer:
     """A network, an explainer and layers, resolved once and called with one file after another.
 
     layers: None is the explainer's own, or the network's last. size: of the shorter side, None is the network's own.
-    reshape: how layers lie, see `layouts.layout_of`; None is as one forward pass shows. `remarks` collects what a
+    reshape: how layers lie, see `seen.layout_of`; None is as one forward pass shows. `remarks` collects what a
     user should know of how that was resolved.
 
     Raises ValueError, LookupError and OSError for whatever is wrong before a photograph is read.
@@ -128,15 +104,8 @@ class PhotoExplainer:
 
     def _same_size(self) -> None:
         """Networks of one input size: methods that enlarge images are kept to that size."""
-        size, change = self.size, {}
-        if has_field(self.ready, "scales"):
-            other, change = round(size * max(self.ready.scales)), {"scales": (1.0,)}
-            how = "at scale 1 alone"
-        elif has_field(self.ready, "patches") and has_field(self.ready, "alpha"):
-            grid = unfold_grid((size, size), self.ready.patches, self.ready.rho, self.ready.stride)
-            other, change = int(self.ready.alpha * grid.size[0]), {"alpha": size / grid.size[0]}
-            how = f"on patches enlarged to {size} x {size}"
-        if not change or other == size:
+        other, change, how = one_size(self.ready, self.size)
+        if other == self.size:
             return
         try:
             Seen.of(self.model, torch.zeros(1, 3, other, other, device=self.device))
@@ -144,8 +113,8 @@ class PhotoExplainer:
             if no_memory(error):
                 return
             self.ready = replace(self.ready, **change)
-            self.remarks.append(f"{self.network} takes images of {size} x {size} pixels only: {self.explainer} runs "
-                                f"{how}")
+            self.remarks.append(f"{self.network} takes images of {self.size} x {self.size} pixels only: "
+                                f"{self.explainer} runs {how}")
 
     def __call__(self, photo: Path, out: Path, inputs: Sequence[Path] = ()) -> Explained:
         """Explain one file; writes a picture and raw maps into `out`, see `mapfiles`. inputs: files to keep."""

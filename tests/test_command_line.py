@@ -341,7 +341,7 @@ def test_help_says_what_files_are_called_and_what_the_status_means():
     status, said = run("explain", "--help")
     assert status == 0
     for words in ("STEM.NETWORK.EXPLAINER.LAYERS.CLASS", "Exit status: 0 all done, 1 some failed, 2 wrong usage",
-                  "--reshape", "No photograph is ever written over"):
+                  "--reshape", "No photograph is ever written over", *hc.explainers):
         assert words in said, words
 
 

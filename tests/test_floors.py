@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
 
 # A file imports only files of lower floors. Files of one floor may share it where `SAME` says so.
 FLOORS = {
-    "__main__": 5, "explain_photos": 5, "evaluate_cli": 5, "said": 5, "captions": 5, "mapfiles": 5, "layouts": 5,
+    "__main__": 5, "explain_photos": 5, "evaluate_cli": 5, "said": 5, "captions": 5, "mapfiles": 5, "seen": 5,
     "asked": 5, "shown": 5,
     # The runner, from what is asked to what is told; a file imports only files of lower steps.
     "evaluate": 4.7, "report": 4.7, "report_formats": 4.7, "stored": 4.7, "trying": 4.6, "report_curves": 4.6,
@@ -31,7 +31,7 @@ FLOORS = {
     "guard": 0, "network": 0, "checks": 0, "graph": 0, "targets": 0, "devices": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0, "boxes": 0,
-    "prepare": 0, "depth": 0, "device": 0, "files": 0, "called": 0,
+    "prepare": 0, "depth": 0, "device": 0, "files": 0, "called": 0, "findclass": 0,
     "speed": 0, "memory": 0,
     "layernames": 0, "forms": 0, "layout": 0,
 }
@@ -39,7 +39,7 @@ SAME = {
     ("settings", "devices"),
     ("ops", "targets"),
     ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("__main__", "said"), ("evaluate_cli", "said"),
-    ("explain_photos", "captions"), ("explain_photos", "mapfiles"), ("explain_photos", "layouts"),
+    ("explain_photos", "captions"), ("explain_photos", "mapfiles"), ("explain_photos", "seen"),
     ("explain_photos", "said"), ("captions", "mapfiles"), ("card", "train"),
     ("report", "report_formats"), ("report_formats", "report"),
     ("evaluate_cli", "asked"), ("evaluate_cli", "shown"), ("shown", "said"),

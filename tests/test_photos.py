@@ -1,5 +1,7 @@
 """Photographs from files."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -55,10 +57,25 @@ def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture")
     whole = _photo(tmp_path / "whole.jpg", size=(400, 300)).read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    cases = {"text.jpg": "cannot be read", "half.jpg": "cannot be read", "gone.jpg": "not there", "": "a folder"}
+    (tmp_path / "empty.jpg").touch()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    cases = {"text.jpg": "cannot be read", "half.jpg": "cannot be read", "gone.jpg": "not there", "": "a folder",
+             "empty.jpg": "cannot be read", "pipe.jpg": "is no file", "whole.jpg/a.jpg": "not there",
+             "n" * 300 + ".jpg": "cannot be opened"}  # fmt: skip
     for name, words in cases.items():
-        with pytest.raises(photos.PhotoError, match=words):
+        with pytest.raises(photos.PhotoError, match=words) as caught:
             photos.read_photo(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_memory_that_does_not_suffice_is_said(tmp_path, monkeypatch):
+    def load(self):
+        raise MemoryError
+
+    _photo(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(photos.PhotoError, match="too large for the memory of this machine"):
+        photos.read_photo(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("shape, fitted", [((40, 60), (32, 48)), ((100, 10), (96, 32)), ((32, 32), (32, 32))])

@@ -87,6 +87,13 @@ def test_the_rate_warms_up_stays_and_ends_at_zero():
 def test_command_line_trains_writes_and_refuses(tiny):
     result = CliRunner().invoke(app, ["train", "nothing"])
     assert result.exit_code == 2 and "There is no training for" in result.output
+    for words, said in ((["--device", "gpu"], "no such device"), (["--out", __file__], "cannot be written to")):
+        result = CliRunner().invoke(app, ["train", "tiny", *words])  # before hours of training, not after
+        assert result.exit_code == 2 and said in " ".join(result.output.replace("│", " ").split()), result.output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "rendered", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        result = CliRunner().invoke(app, ["train", "tiny", "--out", str(tiny / "out"), "--device", "cpu"])
+    assert result.exit_code == 130 and "the same command goes on from there" in result.output
     small = {"accuracy": lambda m, s, n=2000, **k: 0.5, "confidence_against_scale": lambda m: {"1": 0.5}}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():

@@ -13,7 +13,7 @@ from torchvision import models as tv
 
 import holicam as hc
 from holicam import explain_photos
-from holicam.layouts import Layout, Seen, last_layer, layout_of
+from holicam.seen import Layout, Seen, last_layer, layout_of
 
 
 def vit():
@@ -122,10 +122,10 @@ def test_joint_explainers_of_a_transformer(tmp_path, monkeypatch, name):
     file, out = photo(tmp_path / "a.png"), tmp_path / "out"
     status, said = explain(file, "--explainer", name, "--out", out)
     assert status == 2 and "--layers" in said and "layers=" not in said, said
-    block = "encoder.layers.encoder_layer_{}"
-    status, said = explain(file, "--explainer", name, "--out", out, "--layers", block.format(0), block.format(1))
+    layers = "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1.ln_1"
+    status, said = explain(file, "--explainer", name, "--out", out, "--layers", *layers)
     assert status == 0 and made(out)["map"].shape == (64, 64), said
-    status, said = explain(file, "--explainer", name, "--out", out, "--layers", "conv_proj", block.format(1))
+    status, said = explain(file, "--explainer", name, "--out", out, "--layers", "conv_proj", layers[1])
     assert status == 1 and "joins layers that lie alike" in said, said
 
 

@@ -14,10 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .asking import has_field
 from .models import default_layers
 from .network import forward
 from .outputs import class_logits
 from .tokens import Reshape, tokens_to_grid
+from .unfold import unfold_grid
 
 SPARE = 16  # tokens that are no part of the image (class, distillation, registers), at most
 KINDS = "channels-last, tokens, tokens:SKIP or tokens:SKIP:HxW, such as tokens:1:14x14"
@@ -149,3 +151,16 @@ def last_layer(model: nn.Module, seen: Seen) -> str:
             return maps[-1]
         raise ValueError(f"{type(model).__name__} has no layer that is read by convention: name one with --layers."
                          ) from None  # fmt: skip
+
+
+def one_size(explainer: object, size: int) -> tuple[int, dict[str, object], str]:
+    """The largest images that an explainer shows a network, asked about one of size x size, and how to avoid them.
+
+    Returns (pixels a side, the fields that keep it to `size`, these in words).
+    """
+    if has_field(explainer, "scales"):
+        return round(size * max(explainer.scales)), {"scales": (1.0,)}, "at scale 1 alone"
+    if has_field(explainer, "patches") and has_field(explainer, "alpha"):
+        side = unfold_grid((size, size), explainer.patches, explainer.rho, explainer.stride).size[0]
+        return int(explainer.alpha * side), {"alpha": size / side}, f"on patches enlarged to {size} x {size}"
+    return size, {}, ""
