@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .devices import moved
 from .floats import levelled
+from .hardware import moved
 from .inputs import InputExplainer
 from .ops import Target, at_least_float32
 from .settings import check_count

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from .capture import Captured
-from .devices import eigenvectors
 from .floats import is_constant
 from .gradcam import SingleScale
+from .hardware import eigenvectors
 from .settings import check_flag, noise
 
 EXACT = 128  # a Gram matrix up to this size is decomposed in full

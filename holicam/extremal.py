@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from .capture import NOT_FINITE, frozen
 from .checks import expect_finite, look
-from .devices import moved
 from .graph import all_zero, pull_back, warn_zero
+from .hardware import moved
 from .inputs import InputExplainer
 from .network import forward
 from .ops import Target, at_least_float32, select_score

@@ -26,8 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .cam import weighted_sum
-from .devices import moved
 from .guard import guarded
+from .hardware import moved
 from .ops import at_least_float32, one_of, upsample
 
 _CELLS = 1 << 22  # elements of a temporary: 16 MB in float32

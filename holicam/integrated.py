@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .devices import moved
+from .hardware import moved
 from .inputs import REDUCTIONS, InputExplainer, input_gradients
 from .ops import Target, at_least_float32, one_of
 from .settings import check_count, check_flag, fill_preset

@@ -14,9 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .devices import widest
 from .floats import extent
 from .guard import guarded
+from .hardware import widest
 from .ops import at_least_float32, normalise, one_of
 
 _CELLS = 1 << 23  # elements of the largest temporary: 32 MB in float32

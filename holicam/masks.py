@@ -17,16 +17,16 @@ device as its inputs are; the bank of C masks never exists. f_c(X) is in the cap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .capture import Captured
-from .devices import moved
 from .floats import is_constant, levelled
 from .guard import guarded
+from .hardware import moved
 from .ops import Target, normalise, one_of, select_score
 from .stream import stream
 
@@ -96,6 +96,12 @@ def live_channels(A: Tensor) -> Tensor:
     return ~is_constant(A)
 
 
+def live_in(layers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """{layer: `live_channels` (B, C) on the CPU} of {layer: A}. The device is waited for once."""
+    each = torch.cat([live_channels(A) for A in layers.values()], 1).cpu()
+    return dict(zip(layers, each.split([A.shape[1] for A in layers.values()], 1), strict=True))
+
+
 @guarded
 def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
                    vary: Vary = keep, variants: int = 1, *, stretch: str = "after",
@@ -115,7 +121,7 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
             they share the mask 0. Only a softmax over channels needs their scores.
         score: "prob", "logit" or "sigmoid", as in `ops.select_score`.
         chunk: the largest model batch; it bounds memory and never changes a score.
-        live: what `live_channels` says, (B, C) on the CPU, for callers who have asked.
+        live: what `live_in` says of the layer, (B, C) on the CPU, for callers who have asked.
 
     Returns the scores (B, C, variants), 0 for channels that were skipped, and `live` (B, C). Costs
     `variants` forwards for each live channel and none for the others. Built in chapter 12.

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from . import masks
@@ -80,11 +79,10 @@ def score_channels(model: nn.Module, images: Tensor, layers: Layers = "paper",
                          f"one before; got {held}")
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
     live, answers = {}, {ask: {} for ask in asks}
-    known = torch.cat([masks.live_channels(A) for A in seen.A.values()], 1).cpu()  # of all layers: one wait
-    known = known.split([A.shape[1] for A in seen.A.values()], 1)
-    for (layer, A), own in zip(seen.A.items(), known, strict=True):
+    known = masks.live_in(seen.A)
+    for layer, A in seen.A.items():
         found, live[layer] = masks.channel_scores(model, images, A, seen.target, vary, len(asks), stretch=stretch,
-                                                  score=score, chunk=chunk, live=own)
+                                                  score=score, chunk=chunk, live=known[layer])
         for ask, scores in zip(asks, found.unbind(-1), strict=True):
             answers[ask][layer] = scores  # (B, C)
     return ChannelScores(seen.target, masks.clean_scores(seen, score), seen.A, live,

@@ -18,7 +18,7 @@ from . import cam
 from .capture import Captured, Reshape, capture
 from .guard import guarded
 from .layernames import Layers, default_layers, is_single
-from .masks import Vary, blank_scores, channel_scores, keep
+from .masks import Vary, blank_scores, channel_scores, keep, live_in
 from .ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
 from .stream import check_chunk
@@ -65,13 +65,13 @@ class MaskCAM:
         """What is asked of an image and a mask, and how many times."""
         return keep, 1
 
-    def weights(self, model: nn.Module, images: Tensor, A: Tensor, captured: Captured) -> Tensor:
-        """w (B, C, 1, 1) of one layer."""
+    def weights(self, model: nn.Module, images: Tensor, A: Tensor, captured: Captured, live: Tensor) -> Tensor:
+        """w (B, C, 1, 1) of one layer. live: see `masks.live_in`."""
         vary, variants = self.questions(images)
         scores, live = channel_scores(
             model, images, A, captured.target, vary, variants, score=self.score, chunk=self.chunk,
             stretch="before" if self.normalize_before else "after", align_corners=self.align_corners,
-            constant="once" if self.channel_softmax else "skip")
+            constant="once" if self.channel_softmax else "skip", live=live)
         w = scores.mean(-1)  # (B, C)
         if self.channel_softmax:  # f_c(X_b) cancels
             w = w.softmax(1)
@@ -96,9 +96,9 @@ class MaskCAM:
         out = None if isinstance(size, str) and size == "native" else output_size(size, images)
         chosen = default_layers(model)[-1] if layers is None else layers
         captured = capture(model, images, chosen, target, gradients=False, reshape=reshape)
-        maps = {}
+        maps, live = {}, live_in(captured.A)
         for name, A in captured.A.items():
-            w = self.weights(model, images, A, captured)
+            w = self.weights(model, images, A, captured, live[name])
             m = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
             m = m.relu() if self.relu else m  # (B, h, w)
             maps[name] = m if out is None else upsample(m, out)

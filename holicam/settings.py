@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .devices import moved
+from .hardware import moved
 from .ops import one_of
 
 Size = str | Sequence[int] | None

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from .asking import Parts, ask, has_field, options, overheard, unscaled
 from .capture import Reshape, check_call
-from .devices import moved
 from .gradcam import GradCAM
 from .guard import guarded
+from .hardware import moved
 from .layernames import Layers
 from .network import forward
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample

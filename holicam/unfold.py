@@ -13,7 +13,7 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
-from .devices import moved
+from .hardware import moved
 from .ops import one_of
 
 

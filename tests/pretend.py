@@ -77,10 +77,11 @@ class _Makers(TorchFunctionMode):
 
 
 class Machine(TorchDispatchMode):
-    """While it lasts there is such a device."""
+    """While it lasts there is such a device. narrow: one without float64 and eigenvectors, as MPS is."""
 
-    def __init__(self) -> None:
+    def __init__(self, narrow: bool = False) -> None:
         super().__init__()
+        self.narrow = narrow
         self.waits: Counter[str] = Counter()
         self._makers = _Makers()
 
@@ -119,6 +120,9 @@ class Machine(TorchDispatchMode):
             self.waits[wait] += 1
         plain = tree_map(lambda x: x.inner if isinstance(x, Pretend) else x, (args, kwargs))
         out = func(*plain[0], **plain[1])
+        if self.narrow and target and (name == "_linalg_eigh" or any(
+                isinstance(x, Tensor) and x.dtype == torch.float64 for x in tree_leaves(out))):
+            raise TypeError(f"this device has no float64 and no eigenvectors: {name}")
         if target and there:
             out = tree_map(lambda x: Pretend(x) if isinstance(x, Tensor) else x, out)
             return return_and_correct_aliasing(func, args, kwargs, out)

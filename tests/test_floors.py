@@ -28,7 +28,7 @@ FLOORS = {
     "randommasks": 1, "smoothmasks": 1,
     "passes": 1, "masks": 1, "polyscores": 1, "inputs": 1,
     "capture": 1, "fusion": 1, "lowpass": 1, "stream": 1,
-    "guard": 0, "network": 0, "checks": 0, "graph": 0, "targets": 0, "devices": 0,
+    "guard": 0, "network": 0, "checks": 0, "graph": 0, "targets": 0, "hardware": 0,
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0, "boxes": 0,
     "prepare": 0, "depth": 0, "device": 0, "files": 0, "called": 0, "findclass": 0,
@@ -36,7 +36,7 @@ FLOORS = {
     "layernames": 0, "forms": 0, "layout": 0,
 }
 SAME = {
-    ("settings", "devices"),
+    ("settings", "hardware"),
     ("ops", "targets"),
     ("__main__", "explain_photos"), ("__main__", "evaluate_cli"), ("__main__", "said"), ("evaluate_cli", "said"),
     ("explain_photos", "captions"), ("explain_photos", "mapfiles"), ("explain_photos", "seen"),

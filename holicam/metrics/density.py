@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
-from ..devices import moved
 from ..floats import rounding
 from ..guard import guarded
+from ..hardware import moved
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
 from .drop import unknown_maps, weights_of

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..devices import moved
+from ..hardware import moved
 from ..ops import at_least_float32
 
 EVERY, FARTHER = 4, 16  # iterations between looks at the residual, on a CPU and where a look waits for the device

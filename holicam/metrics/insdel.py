@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
-from ..devices import moved
 from ..guard import guarded
+from ..hardware import moved
 from ..ops import Target, one_of
 from ..stream import check_chunk, stream
 from .protocols import Protocol, check_target, protocol_of

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..capture import check_call
-from ..devices import moved
 from ..floats import is_constant, rounding
 from ..guard import guarded
+from ..hardware import moved
 from ..ops import Target, at_least_float32, one_of
 from ..stream import check_chunk, stream
 from .protocols import Protocol, check_target, protocol_of

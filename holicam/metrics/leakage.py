@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..devices import moved
 from ..guard import guarded
+from ..hardware import moved
 from ..ops import Target
 from ..toyland import Recipe
 from .protocols import Protocol

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..devices import moved
 from ..floats import levelled
+from ..hardware import moved
 from ..ops import at_least_float32, normalise, one_of
 
 TIES = ("hash", "raster", "reverse_raster", "noise")

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from ..capture import check_call
-from ..devices import moved
 from ..floats import levelled
 from ..guard import guarded
+from ..hardware import moved
 from ..ops import Target, at_least_float32, one_of
 from ..settings import check_number
 from ..stream import check_chunk, stream

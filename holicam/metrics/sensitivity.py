@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from ..capture import check_call
 from ..checks import apart
-from ..devices import moved
 from ..guard import guarded
+from ..hardware import moved
 from ..network import forward
 from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
 from ..outputs import logits_of

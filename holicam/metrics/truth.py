@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .. import toyland
-from ..devices import moved
 from ..floats import positive_part
+from ..hardware import moved
 from ..ops import at_least_float32
 
 MOST = 8  # regions of an image at most: 2 ** 8 redrawn images for a Shapley value

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..inputs import InputExplainer
 from ..ops import Target
-from .mode import Op
+from .op import Op
 from .rap import shift, total
 from .rules import Rules, absolute, divide, gate, gradient, spread
 from .walk import walk

@@ -16,7 +16,7 @@ from ..ops import Target, one_of, upsample
 from ..settings import Maps, Size, check_flag, fill_preset, output_size
 from ..tokens import Reshape
 from .lrp import AFFINE
-from .mode import Op
+from .op import Op
 from .rules import Rules, gate, passes, zplus, zplus_biased
 from .walk import Walk, walk
 

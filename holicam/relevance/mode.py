@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -21,39 +21,13 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ..ops import at_least_float32
 from .arithmetic import MADE, combined
-from .depends import Dependence, Flags
+from .depends import Dependence
 from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain
+from .op import Op, Signs
 from .rules import Rules, passes
 
 HIDDEN = ("the network computes something where relevance cannot see it (a custom autograd function, a scripted "
           "function, or reentrant checkpointing): write it with ordinary PyTorch operations")
-
-
-@dataclass(eq=False)
-class Op:
-    """An operation as a rule sees it. f: its function of the inputs. Linear ones have the rest:
-    apply(u, V), the same layer without bias on other inputs and weights; `conv`; `kernel`, True
-    where the kernel covers more than one place; last, of all linear ones. xs: its inputs as they
-    were, where its rule needs them, 0 where they are constants; free: where they are not, if that is
-    not everywhere. index: running number."""
-
-    f: Callable[..., Tensor]
-    W: Tensor | None = None
-    bias: Tensor | None = None
-    apply: Callable[[Tensor, Tensor], Tensor] | None = None
-    settings: dict = field(default_factory=dict)
-    xs: list[Tensor] = field(default_factory=list)
-    free: list[Flags] = field(default_factory=list)
-    index: int = -1
-    last: bool = False
-
-    @property
-    def conv(self) -> bool:
-        return self.W.dim() > 2
-
-    @property
-    def kernel(self) -> bool:
-        return any(n > 1 for n in self.W.shape[2:])
 
 
 class _Step(torch.autograd.Function):
@@ -76,7 +50,7 @@ class RelevanceMode(TorchFunctionMode):
 
     def __init__(self, rules: Rules, image: Tensor, to_image: bool) -> None:
         super().__init__()
-        self.rules, self.to_image, self.linear, self.count = rules, to_image, [], 0
+        self.rules, self.to_image, self.linear, self.count, self.signs = rules, to_image, [], 0, Signs()
         self.kept: dict[int, list[Op]] = {}  # {memory: the Ops that keep an input there}
         self.seen = Dependence(image)
 
@@ -173,6 +147,8 @@ class RelevanceMode(TorchFunctionMode):
         op = Op(lambda x: func(x, W, bias, **given), W, bias, lambda u, V: func(u, V, None, **given), given)
         first = self.to_image and (not self.linear or self.seen.note(x).raw)
         self.linear.append(op)
+        self.signs.ops.append(ref(op))
+        op.signs = self.signs
         return self.run(self.rules.first if first else self.rules.linear, op, x)
 
     def affine(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..inputs import InputExplainer
 from ..ops import Target, one_of
 from .lrp import STARTS, amount_of
-from .mode import Op
+from .op import Op
 from .rules import Rules, absolute, divide
 from .walk import walk
 

@@ -14,7 +14,7 @@ from ..capture import capture
 from ..inputs import InputExplainer
 from ..layernames import Layer, default_layers, find_layers
 from ..ops import Target
-from .mode import Op
+from .op import Op
 from .rap import shift, total
 from .rules import Rules, divide, pull, spread, zplus
 from .walk import walk

@@ -7,7 +7,7 @@ its part of the whole, R_j = u_j v_j R / z; for a linear layer L_V and all outpu
 
 which is one forward of the layer and one gradient in its input (`spread`), and conserves the sum.
 
-A rule takes (R, xs, op): the relevance of the output, the inputs, the operation (`mode.Op`). It
+A rule takes (R, xs, op): the relevance of the output, the inputs, the operation (`op.Op`). It
 returns one relevance per input.
 """
 
@@ -78,34 +78,34 @@ def proportional(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]
     return tuple(x * g for x, g in zip(xs, gradients, strict=True))
 
 
-def agreeing(x: Tensor, W: Tensor) -> list[tuple[Tensor, Tensor]]:
+def agreeing(x: Tensor, W: Tensor, op: Any) -> list[tuple[Tensor, Tensor]]:
     """The products of input and weight that are positive: x^+ W^+, and x^- W^- where x^- is not 0."""
     parts = [(x.clamp(min=0), W.clamp(min=0))]
-    return [*parts, (x.clamp(max=0), W.clamp(max=0))] if bool((x < 0).any()) else parts
+    return [*parts, (x.clamp(max=0), W.clamp(max=0))] if op.reads_negative else parts
 
 
-def opposing(x: Tensor, W: Tensor) -> list[tuple[Tensor, Tensor]]:
+def opposing(x: Tensor, W: Tensor, op: Any) -> list[tuple[Tensor, Tensor]]:
     """The products that are negative."""
-    return agreeing(x, -W)
+    return agreeing(x, -W, op)
 
 
 def zplus(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     r"""z^+, also called \alpha 1 \beta 0: only what speaks for an output gets its relevance."""
-    return (spread(R, agreeing(xs[0], op.W), op),)
+    return (spread(R, agreeing(xs[0], op.W, op), op),)
 
 
 def zplus_biased(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     """z^+ with the bias of a convolution twice in the denominator, as Relevance-CAM's code has it."""
     extra = 0.0 if op.bias is None or not op.conv else 2 * op.bias[:, None, None]
-    return (spread(R, agreeing(xs[0], op.W), op, extra),)
+    return (spread(R, agreeing(xs[0], op.W, op), op, extra),)
 
 
 def alpha_beta(alpha: float, beta: float) -> Rule:
     """alpha times what agrees less beta times what opposes; alpha - beta = 1 keeps the sum
     where an output has products of both kinds."""
     def rule(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
-        share = alpha * spread(R, agreeing(xs[0], op.W), op)
-        return (share - beta * spread(R, opposing(xs[0], op.W), op) if beta else share,)
+        share = alpha * spread(R, agreeing(xs[0], op.W, op), op)
+        return (share - beta * spread(R, opposing(xs[0], op.W, op), op) if beta else share,)
 
     return rule
 

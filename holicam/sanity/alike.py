@@ -18,9 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..floats import is_constant
+from ..hardware import wide
 from ..ops import at_least_float32, normalise
 
 
+@wide
 def average_ranks(values: Tensor) -> Tensor:
     """(B, N) -> (B, N) float64, ranks from 0; equal values share the average of theirs. Built in chapter 18."""
     ordered, order = values.sort(-1)
@@ -32,17 +34,20 @@ def average_ranks(values: Tensor) -> Tensor:
     return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, order, (first + last).double() / 2)
 
 
+@wide
 def pearson(a: Tensor, b: Tensor) -> Tensor:
     """(B, N) twice -> (B,) float64; NaN where one of the two is constant."""
     a, b = (x.double() - x.double().mean(-1, keepdim=True) for x in (a, b))
     return (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()
 
 
+@wide
 def spearman(a: Tensor, b: Tensor) -> Tensor:
     """Correlation of average ranks. `scipy.stats.spearmanr` of the flattened maps. Built in chapter 18."""
     return _where_defined(a, b, pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))))
 
 
+@wide
 def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False) -> Tensor:
     """Structural similarity, mean over all 11 x 11 windows that lie inside.
 
@@ -93,11 +98,13 @@ def hog(maps: Tensor, *, bins: int = 9, cell: int = 16, block: int = 3) -> Tenso
     return (blocks / (blocks.square().sum(-1, keepdim=True) + 1e-10).sqrt()).flatten(1)
 
 
+@wide
 def hog_pearson(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's correlation of the two maps' `hog`, as the text of Adebayo et al. says."""
     return _where_defined(a, b, pearson(hog(a), hog(b)))
 
 
+@wide
 def hog_spearman(a: Tensor, b: Tensor) -> Tensor:
     """Rank correlation of the two maps' `hog`, as their code does."""
     return _where_defined(a, b, pearson(average_ranks(hog(a)), average_ranks(hog(b))))
