@@ -18,12 +18,13 @@ from .checks import expect_finite
 from .graph import expect_some_of, pull_back, recorded
 from .guard import guarded
 from .layernames import Layer, Layers, called, find_layers
+from .layout import Layouts, watched
 from .network import check_call, forward, frozen
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .outputs import Whole, logits_of, remark
-from .tokens import Reshape, tokens_to_grid
+from .tokens import Reshape, channels_last, tokens_to_grid
 
-__all__ = ["Captured", "Reshape", "capture", "check_call", "frozen", "logits_of", "tokens_to_grid"]
+__all__ = ["Captured", "Reshape", "capture", "channels_last", "check_call", "frozen", "logits_of", "tokens_to_grid"]
 
 NOT_FINITE = ("the network's {} hold NaN or infinite values: check that the images are finite and normalised, and the "
               "weights sound")
@@ -54,7 +55,8 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
             receives what `score` names, see `ops.select_score`.
         score: differentiate the "logit", the "prob"(ability) or, of many labels, the "sigmoid".
         gradients: False runs one forward without a graph.
-        reshape: takes A and G to (B, C, h, w), see `tokens_to_grid`.
+        reshape: takes A and G to (B, C, h, w), see `tokens_to_grid`. None where they lie so, or as
+            (B, h, w, C), which is told by evidence (`layout`).
         repeated: what to do with a layer that runs several times in one forward: "raise", or
             "last" to read its last call.
 
@@ -72,7 +74,7 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         images = images.clone() if images.is_inference() else images.detach()
         with frozen(model, gradients):
-            with recorded(wanted, gradients, repeated) as A:
+            with recorded(wanted, gradients, repeated) as A, watched(model, wanted) as readers:
                 logits = logits_of(forward(model, images), len(images), target)
             if missing := [name for name in wanted if name not in A]:
                 raise ValueError(f"layer {called(missing[0])} did not run in this forward pass (in eval "
@@ -88,21 +90,8 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
             # In eval mode images do not mix, so one sum serves the whole batch.
             with recorded(wanted, gradients, repeated, again=True):
                 G = pull_back(chosen.sum(), A) if gradients else {}
+    layouts = Layouts(model, wanted, readers, images, reshape)
     whole = isinstance(logits, Whole)
     return Captured(logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
-                    target=target, score=chosen.detach(), A=_as_maps(A, reshape),
-                    G=expect_some_of(G, _as_maps(G, reshape)), whole=whole)
-
-
-def _as_maps(tensors: dict[str, Tensor], reshape: Reshape | None) -> dict[str, Tensor]:
-    """Detached, at least float32 (before any arithmetic), and checked to be (B, C, h, w)."""
-    out = {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach()
-        tensor = tensor.dequantize() if tensor.is_quantized else tensor
-        tensor = at_least_float32(tensor if reshape is None else reshape(tensor))
-        if tensor.dim() != 4:
-            raise ValueError(f"layer {called(name)} gives the shape {tuple(tensor.shape)}, a map needs "
-                             "(B, C, h, w): name another layer or give reshape=tokens_to_grid()")
-        out[name] = tensor
-    return out
+                    target=target, score=chosen.detach(), A=layouts.maps(A),
+                    G=expect_some_of(G, layouts.maps(G)), whole=whole)

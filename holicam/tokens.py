@@ -1,27 +1,76 @@
-"""Transformers: from a sequence of tokens to a grid of channels."""
+"""Transformers: from a sequence of tokens, or a grid whose channels come last, to a grid of channels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 Reshape = Callable[[Tensor], Tensor]
 
 
+def channels_last() -> Reshape:
+    """A `reshape` for layers that keep channels last: (B, h, w, C) -> (B, C, h, w).
+
+    Seldom needed: where it can be told, it is done without being asked. Raises ValueError for
+    anything but four axes.
+    """
+
+    def reshape(A: Tensor) -> Tensor:
+        if A.dim() != 4:
+            raise ValueError(f"channels_last() takes layers of shape (B, h, w, C); got {tuple(A.shape)}")
+        return A.permute(0, 3, 1, 2)
+
+    return reshape
+
+
 def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshape:
     """A `reshape` for transformers: tokens (B, N, C) -> (B, C, h, w), row by row.
 
-    Args: grid (h, w), None for a square one; skip: tokens before the grid (1 for a class token).
-    Raises ValueError when the tokens do not fill the grid.
+    Args: grid (h, w); None for one in the proportion of the images, a square where they are square or
+    not known. skip: tokens before the grid (1 for a class token, 2 with a distillation token, more
+    with registers).
+    Raises ValueError when the tokens do not fill the grid, or might fill several.
     """
+    return _Grid(grid, skip)
 
-    def reshape(tokens: Tensor) -> Tensor:
-        count = tokens.shape[1] - skip if tokens.dim() == 3 else 0
-        h, w = grid or (round(max(count, 0) ** 0.5),) * 2
+
+def for_images(reshape: Reshape, size: tuple[int, int]) -> Reshape:
+    """The reshape for images of size (H, W): what `reshape.for_images(size)` gives, where there is that."""
+    return reshape.for_images(size) if hasattr(reshape, "for_images") else reshape
+
+
+@dataclass(frozen=True)
+class _Grid:
+    grid: tuple[int, int] | None
+    skip: int
+    size: tuple[int, int] | None = None
+
+    def for_images(self, size: tuple[int, int]) -> _Grid:
+        return replace(self, size=tuple(size))
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        count = tokens.shape[1] - self.skip if tokens.dim() == 3 else 0
+        h, w = self.grid or self._grid_of(max(count, 0))
         if h * w != count or count < 1:
-            raise ValueError(f"tokens of shape {tuple(tokens.shape)} do not fill a grid of {h} x "
-                             f"{w} after {skip} to skip: they must be (B, N, C); give grid=, skip=")
-        return tokens[:, skip:].transpose(1, 2).unflatten(2, (h, w))
+            grid = f"{h} x {w}" if h or not self.size else "square patches of images {} x {}".format(*self.size)
+            raise ValueError(f"tokens of shape {tuple(tokens.shape)} do not fill a grid of {grid} after {self.skip} to "
+                             "skip: they must be (B, N, C); give grid=, skip=")
+        return tokens[:, self.skip:].transpose(1, 2).unflatten(2, (h, w))
 
-    return reshape
+    def _grid_of(self, count: int) -> tuple[int, int]:
+        """The grid of so many square patches; a patch that the border cuts may be left out, or filled up."""
+        if self.size is None or self.size[0] == self.size[1]:
+            return (round(count**0.5),) * 2
+        H, W = self.size
+        exact = [(H // p, W // p) for p in range(1, min(H, W) + 1) if H % p == W % p == 0]
+        cut = [grid for p in range(1, min(H, W) + 1) for grid in ((H // p, W // p), (-(-H // p), -(-W // p)))]
+        for grids in (exact, cut):
+            found = sorted({grid for grid in grids if grid[0] * grid[1] == count})
+            if len(found) > 1:
+                raise ValueError(f"{count} tokens of images {H} x {W} may be a grid of "
+                                 f"{' or '.join(f'{h} x {w}' for h, w in found)}: give grid=")
+            if found:
+                return found[0]
+        return 0, 0
