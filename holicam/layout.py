@@ -145,7 +145,8 @@ class Layouts:
 
         both: the grid fits either way.
         """
-        maker = self._maker(module)
+        inside = [m for m in module.modules() if _width(m) is not None]
+        maker = next((m for m in reversed(inside) if _width(m) in (a, c)), None) or self._before(module, inside)
         if maker is None:
             return FIRST if both else None
         lies, width = _lies(maker)[1], _width(maker)
@@ -153,17 +154,14 @@ class Layouts:
         if width == a and (lies != LAST or (both and a != c)):
             return FIRST
         if both:
-            return UNCLEAR if width == c or lies == LAST else FIRST
+            return UNCLEAR if width == c or (inside and lies == LAST) else FIRST
         return LAST if width == c else None
 
-    def _maker(self, module: nn.Module) -> nn.Module | None:
-        """The weights that come last in the layer, or else before it, in the order of registration."""
-        inside = [m for m in module.modules() if _width(m) is not None]
-        if inside:
-            return inside[-1]
-        before = None
-        for other in self.model.modules():
+    def _before(self, module: nn.Module, inside: list[nn.Module]) -> nn.Module | None:
+        """The layer's last weights, or those registered before it."""
+        before = inside[-1] if inside else None
+        for other in self.model.modules() if not inside else ():
             if other is module:
-                return before
+                break
             before = other if _width(other) is not None else before
-        return None
+        return before

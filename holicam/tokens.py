@@ -31,7 +31,7 @@ def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshap
     Args: grid (h, w); None for one in the proportion of the images, a square where they are square or
     not known. skip: tokens before the grid (1 for a class token, 2 with a distillation token, more
     with registers).
-    Raises ValueError when the tokens do not fill the grid, or might fill several.
+    Raises ValueError when the tokens do not fill the grid.
     """
     return _Grid(grid, skip)
 
@@ -60,17 +60,10 @@ class _Grid:
         return tokens[:, self.skip:].transpose(1, 2).unflatten(2, (h, w))
 
     def _grid_of(self, count: int) -> tuple[int, int]:
-        """The grid of so many square patches; a patch that the border cuts may be left out, or filled up."""
+        """The grid of so many square patches, or (0, 0). One that the border cuts is left out, or filled up."""
         if self.size is None or self.size[0] == self.size[1]:
             return (round(count**0.5),) * 2
         H, W = self.size
-        exact = [(H // p, W // p) for p in range(1, min(H, W) + 1) if H % p == W % p == 0]
-        cut = [grid for p in range(1, min(H, W) + 1) for grid in ((H // p, W // p), (-(-H // p), -(-W // p)))]
-        for grids in (exact, cut):
-            found = sorted({grid for grid in grids if grid[0] * grid[1] == count})
-            if len(found) > 1:
-                raise ValueError(f"{count} tokens of images {H} x {W} may be a grid of "
-                                 f"{' or '.join(f'{h} x {w}' for h, w in found)}: give grid=")
-            if found:
-                return found[0]
-        return 0, 0
+        grids = {grid for p in range(1, min(H, W) + 1) for grid in ((H // p, W // p), (-(-H // p), -(-W // p)))}
+        found = [grid for grid in grids if grid[0] * grid[1] == count]
+        return found[0] if len(found) == 1 else (0, 0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..cam import weighted_sum
 from ..guard import guarded
-from ..layernames import Layers, called, default_layers, is_single
+from ..layernames import Layers, default_layers, is_single
 from ..ops import Target, one_of, upsample
 from ..settings import Maps, Size, check_flag, fill_preset, output_size
 from ..tokens import Reshape
@@ -52,7 +52,7 @@ class LayerRelevance:
                 `layernames.default_layers(model)`: the last, for MWP the one before it.
             target: None (top-1), a class, or one class per image.
             size: None for the images' (H, W), (H, W), or "native" for the layer's own grid.
-            reshape: not used: the rules are made for networks whose layers are (B, C, h, w).
+            reshape: for layers that are not (B, C, h, w), see `capture.capture`.
 
         Returns (B, H, W) in float32 (float64 for such a network), raw. Raises what `walk` raises.
         """
@@ -64,10 +64,10 @@ class LayerRelevance:
         maps = {}
         with torch.inference_mode(False), torch.no_grad():
             walked = walk(model, images, target, self.rules(), given, to_image=False)
-            for name, R in walked.back(self.start(walked)).items():
-                if R.dim() != 4:
-                    raise ValueError(f"layer {called(name)} gives the shape {tuple(R.shape)}, a map needs (B, C, h, w)")
-                M = self.map(walked.places[name].detach(), R)
+            layouts = walked.layouts(images, reshape)
+            A, R = layouts.maps(walked.places), layouts.maps(walked.back(self.start(walked)))
+            for name in A:
+                M = self.map(A[name], R[name])
                 maps[name] = M if size == "native" else upsample(M, output_size(size, images))
         return next(iter(maps.values())) if layers is None or is_single(layers) else maps
 

@@ -19,9 +19,11 @@ from ..forms import see_inside
 from ..graph import all_zero, pull_back, warn_zero
 from ..guard import guarded, turn
 from ..layernames import Layer, Layers, called, find_layers
+from ..layout import Layouts, watched
 from ..network import forward
 from ..ops import Target, at_least_float32, resolve_target
 from ..outputs import class_logits
+from ..tokens import Reshape
 from .mode import RelevanceMode
 from .rules import Rules
 
@@ -32,11 +34,16 @@ class Walk:
 
     logits: Tensor  # (B, K), detached
     target: Tensor  # (B,) long
-    places: dict[Layer | None, Tensor] = field(repr=False)  # {layer: A (B, C, h, w)} or {None: the image}
+    places: dict[Layer | None, Tensor] = field(repr=False)  # {layer: A as it is} or {None: the image}
     _out: Tensor = field(repr=False)
     _model: nn.Module = field(repr=False)
     _wanted: dict[Layer, nn.Module] = field(repr=False)
     _mode: RelevanceMode = field(repr=False)
+    _readers: dict[Layer, set[str]] = field(repr=False)
+
+    def layouts(self, images: Tensor, reshape: Reshape | None = None) -> Layouts:
+        """What brings places and their relevance to (B, C, h, w)."""
+        return Layouts(self._model, self._wanted, self._readers, images, reshape)
 
     @property
     def one_hot(self) -> Tensor:
@@ -84,7 +91,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()
         mode = RelevanceMode(rules or Rules(), fed, to_image)
-        with recorded(wanted, True, "raise") as A, mode:
+        with recorded(wanted, True, "raise") as A, watched(model, wanted) as readers, mode:
             out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
             raise ValueError(f"layer {called(missing[0])} did not run in this forward pass, so it gets no relevance")
@@ -93,4 +100,4 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
     if mode.linear:
         mode.linear[-1].last = True
     places = {name: A[name] for name in wanted} | ({None: image} if to_image else {})
-    return Walk(logits, resolve_target(logits, target), places, out, model, wanted, mode)
+    return Walk(logits, resolve_target(logits, target), places, out, model, wanted, mode, readers)
