@@ -14,6 +14,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from . import cam
+from .checks import finite_maps
 from .guard import guarded
 from .layernames import Layers, default_layers, is_single
 from .masks import STRETCH
@@ -78,7 +79,7 @@ class CAMBoth(ChannelWise):
         """{layer: map} from what `score_channels` gave: no forward."""
         maps = self.sums(scores)
         maps = {layer: M.relu() for layer, M in maps.items()} if self.relu else maps
-        return {layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()}
+        return finite_maps({layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()})
 
     @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,

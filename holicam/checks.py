@@ -9,15 +9,17 @@ they are read at once. Where the call fails on the way, they are read first: NaN
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Text = str | Callable[[], str]
+Maps = TypeVar("Maps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,17 @@ def look() -> None:
 def expect_finite(values: Tensor, text: Text) -> None:
     """ValueError with this text where `values` hold NaN or infinite values."""
     _ask(_Question(values.isfinite().all().logical_not(), text, None))
+
+
+def finite_maps(found: Maps) -> Maps:
+    """What an explainer returns, as it is: maps, {layer: maps}, or objects with a `map`. ValueError for NaN in it."""
+    for maps in found.values() if isinstance(found, Mapping) else (found,):
+        maps = getattr(maps, "map", maps)
+        if isinstance(maps, Tensor):
+            expect_finite(maps, "the map holds NaN or infinite values, though the score is finite: activations or "
+                                "gradients are too large for their number format, so check that the images are "
+                                "normalised, or compute in float64")
+    return found
 
 
 def refuse_where(wrong: Tensor, text: Text) -> None:

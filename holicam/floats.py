@@ -25,6 +25,13 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def tolerance(x: Tensor, fine: float = 1e-3, coarse: float = 5e-2) -> Tensor:
+    """How far what is computed again may lie from a network's numbers x, as a share: `coarse` where each of them
+    is one of bfloat16 or float16, as from a network of half precision or under autocast."""
+    low = torch.stack([(x.to(kind).to(x.dtype) == x).all() for kind in (torch.bfloat16, torch.float16)]).any()
+    return torch.where(low, coarse, fine)
+
+
 def rounding(dtype: torch.dtype) -> float:
     """The share of a number that is rounding, 64 eps: of float64, or of float32 for all else."""
     return STEPS * torch.finfo(torch.float64 if dtype == torch.float64 else torch.float32).eps

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from .checks import warn_where
-from .floats import extent
+from .floats import extent, tolerance
 from .forms import see_inside
 from .imageterm import AsRead
 from .inputs import InputExplainer, input_gradients
@@ -139,7 +139,7 @@ class FullGrad(InputExplainer):
         maps, shares = ({key: torch.cat([part[key] for part in parts]) for key in parts[0]}
                         for parts in (chunks.maps, chunks.shares))
         score = found.scores[:, 0]
-        _check_complete(score, shares, low=next(model.parameters(), images).dtype.itemsize < 4)
+        _check_complete(score, shares)
         total = sum(maps.values())
         return {"map": total, "maps": maps, "shares": shares, "score": score} if intermediate else total
 
@@ -149,10 +149,10 @@ class FullGrad(InputExplainer):
         return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=True)[:, 0]
 
 
-def _check_complete(score: Tensor, shares: dict[str, Tensor], low: bool) -> None:
+def _check_complete(score: Tensor, shares: dict[str, Tensor]) -> None:
     """Warn where the shares miss the score by more than a thousandth of their magnitudes."""
     gap = (sum(shares.values()) - score).abs()
     scale = sum(share.abs() for share in shares.values()) + score.abs()
-    warn_where(gap > (5e-2 if low else 1e-3) * scale, "the shares of FullGrad do not add up to the score: some layer "
+    warn_where(gap > tolerance(score) * scale, "the shares of FullGrad do not add up to the score: some layer "
                "is not piecewise linear or adds a constant that is not its bias, so the map leaves part of the score "
                "out", IncompleteWarning)

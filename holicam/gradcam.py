@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from . import cam
 from .capture import Captured
+from .floats import tolerance
 from .layernames import called
 from .ops import SCORES, one_of
 from .passes import Ask, Call, Gather, PassExplainer
@@ -92,9 +92,8 @@ def pooled_head(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | 
             continue
         bias = None if module.bias is None else module.bias.detach().to(features)
         predicted = nn.functional.linear(features, module.weight.detach().to(features), bias)
-        low = module.weight.dtype in (torch.bfloat16, torch.float16)
         gap = (predicted - logits).abs().amax()
-        if bool(gap <= (5e-2 if low else 1e-3) * logits.abs().amax()):
+        if bool(gap <= tolerance(logits) * logits.abs().amax()):
             return module.weight.detach()
     return None
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .capture import NOT_FINITE, Reshape, check_call, frozen
-from .checks import expect_finite
+from .checks import expect_finite, finite_maps
 from .graph import all_zero, pull_back, warn_zero
 from .guard import guarded
 from .network import forward
@@ -107,7 +107,7 @@ def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
             scores.append(found.detach())
             chosen.append(wanted)
     scores = torch.cat(scores).view(-1, count)
-    expect_finite(scores, NOT_FINITE.format("logits"))
+    expect_finite(scores, NOT_FINITE.format(f"logits{', or the scores made of them,' if callable(target) else ''}"))
     warn_zero(nothing)
     target = target if callable(target) else torch.cat(chosen)[::count]
     return InputGradients(target, scores, total)
@@ -162,5 +162,5 @@ class InputExplainer:
             images = images.clone() if images.is_inference() else images.detach()
             found = self.explain(model, images, target, intermediate)
             if isinstance(found, Tensor):
-                return upsample(found, size)
-            return {**found, "map": upsample(found["map"], size)}
+                return finite_maps(upsample(found, size))
+            return {**found, "map": finite_maps(upsample(found["map"], size))}

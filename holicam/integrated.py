@@ -103,7 +103,7 @@ class IntegratedGradients(InputExplainer):
 
 
 def _baseline(make: Callable[[Tensor], Tensor] | None, images: Tensor) -> Tensor:
-    start = torch.zeros_like(images) if make is None else make(images)
+    start = torch.zeros_like(images) if make is None else make(images.clone())  # it may work in place
     if not isinstance(start, Tensor) or start.shape != images.shape:
         got = tuple(start.shape) if isinstance(start, Tensor) else type(start).__name__
         raise ValueError(f"baseline must return images of the shape {tuple(images.shape)}; got {got}")

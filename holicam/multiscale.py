@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from .capture import Captured, Reshape, capture
 from .fusion import fuse, pyramid, scale_sizes
 from .layernames import Layers
+from .network import resized
 from .ops import SCORES, Target, normalise, one_of
-from .passes import Ask, Call, Gather, PassExplainer, View
+from .passes import ONE_SIZE, Ask, Call, Gather, PassExplainer, View
 from .settings import check_flag, fill_preset
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
@@ -34,7 +35,8 @@ def multi_scale(model: nn.Module, images: Tensor, layers: Layers,
     Args: as `capture.capture` and `fusion.pyramid`. The network must take images of every size. Built in chapter 05.
     """
     for scaled in pyramid(images, scales, interpolation):
-        captured = capture(model, scaled, layers, target, score=score, reshape=reshape)
+        with resized(model, images, ONE_SIZE):
+            captured = capture(model, scaled, layers, target, score=score, reshape=reshape)
         target = captured.target
         yield captured
         del captured  # or its gradients would live through the next, larger pass

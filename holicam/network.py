@@ -22,7 +22,11 @@ _MACHINE = ("CUDA error", "cuDNN error", "CUBLAS", "NCCL", "HIP error", "MPS bac
 
 
 class NetworkError(ValueError):
-    """The network fails on the images it is given; its own error is the cause."""
+    """The network fails on the images it is given; its own error is the cause. size: (H, W) of the images."""
+
+    def __init__(self, text: str, size: tuple[int, int]) -> None:
+        super().__init__(text)
+        self.size = size
 
 
 def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True,
@@ -40,7 +44,21 @@ def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: 
     except (RuntimeError, AssertionError) as error:
         if _of_the_machine(error):
             raise
-        raise NetworkError(_said(error, model, images)) from error
+        raise NetworkError(_said(error, model, images), tuple(images.shape[-2:])) from error
+
+
+@contextmanager
+def resized(model: nn.Module, images: Tensor, way_out: str) -> Iterator[None]:
+    """Around passes on resized images, where the network has taken `images` as they are: what it refuses
+    then is another size. way_out: what to do, for the sentence."""
+    try:
+        yield
+    except NetworkError as error:
+        if (size := error.size) == tuple(images.shape[-2:]):
+            raise
+        own = " x ".join(map(str, images.shape[-2:]))
+        raise NetworkError(f"{type(model).__name__} takes images of {own} but not of {size[0]} x {size[1]}, as "
+                           f"networks do that are made for one size: {way_out}", size) from error.__cause__
 
 
 def check_call(model: nn.Module, images: Tensor) -> None:
@@ -83,12 +101,12 @@ def _of_the_machine(error: Exception) -> bool:
 
 def _said(error: Exception, model: nn.Module, images: Tensor) -> str:
     dtype, (first, *_) = str(images.dtype).removeprefix("torch."), str(error).strip().splitlines() or [""]
-    given = f"images of shape {tuple(images.shape)} and {dtype} on {images.device}"
+    given = f"images of shape (B, {', '.join(map(str, images.shape[1:]))}) and {dtype} on {images.device}"
     name, module = _where(error, model)
     place = f" at its layer {name!r}, {_brief(module)}" if name else ""
     weight = next(model.parameters(), None) if name is None else _weight(module)
     hint = ""
-    if weight is not None and weight.is_floating_point() and weight.dtype != images.dtype and "dtype" in str(error):
+    if weight is not None and weight.is_floating_point() and weight.dtype != images.dtype and "type" in str(error):
         hint = f" (its weights are {str(weight.dtype).removeprefix('torch.')}: give images of that dtype)"
     elif weight is not None and weight.device != images.device:
         hint = f" (its weights are on {weight.device}: bring both to one device)"

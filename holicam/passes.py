@@ -10,17 +10,22 @@ ten explainers on four layers at eight scales are the same code, and no pass is 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from .capture import Captured, Reshape, capture, check_call
+from .checks import finite_maps
 from .fusion import rescale
 from .guard import guarded
 from .layernames import Layer, Layers, as_given, default_layers, is_single
+from .network import resized
 from .ops import Target, upsample
 from .settings import Maps, Size, noise, output_size
+
+ONE_SIZE = "give scales=(1,), or take a method that keeps the size, such as Layer-CAM"
 
 
 @dataclass(frozen=True, order=True)
@@ -147,7 +152,7 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
             waiting[key] = gather, gather.send(captured)
         except StopIteration as done:
             single = explainers[key].takes == "layer" and (layers is None or is_single(layers))
-            results[key] = next(iter(done.value.values())) if single else done.value
+            results[key] = finite_maps(next(iter(done.value.values())) if single else done.value)
 
     for key, explainer in explainers.items():
         if intermediate and not explainer.has_stages:
@@ -161,8 +166,9 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
         asking = {key: ask for key, (_, ask) in waiting.items() if ask.view == view}
         for score, keys in _by_score(asking).items():
             names = tuple(dict.fromkeys(name for key in keys for name in asking[key].layers))
-            captured = capture(model, view(images), names, target, score=score or "logit",
-                               gradients=score is not None, reshape=reshape)
+            with resized(model, images, ONE_SIZE) if view.scale != 1 else nullcontext():
+                captured = capture(model, view(images), names, target, score=score or "logit",
+                                   gradients=score is not None, reshape=reshape)
             target = captured.target
             last = replace(captured, A={}, G={})  # or its gradients would live through the next pass
             for key in keys:

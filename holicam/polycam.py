@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channelcam import ChannelWise
-from .checks import warn_where
+from .checks import finite_maps, warn_where
 from .guard import guarded
 from .layernames import Layers, called
 from .layersets import layer_set
@@ -134,7 +134,7 @@ class PCAM(ChannelWise):
             stages = {layer: stages[layer] for layer in list(stages)[-1:]}
         if size != "native":
             stages = {layer: upsample(P, size) for layer, P in stages.items()}
-        return stages if intermediate else stages.popitem()[1]
+        return finite_maps(stages if intermediate else stages.popitem()[1])
 
     @guarded
     def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,

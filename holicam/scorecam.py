@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from . import cam
 from .capture import Captured, Reshape, capture
+from .checks import finite_maps
 from .guard import guarded
 from .layernames import Layers, default_layers, is_single
 from .masks import Vary, blank_scores, channel_scores, keep, live_in
@@ -102,7 +103,7 @@ class MaskCAM:
             m = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
             m = m.relu() if self.relu else m  # (B, h, w)
             maps[name] = m if out is None else upsample(m, out)
-        return next(iter(maps.values())) if is_single(chosen) else maps
+        return finite_maps(next(iter(maps.values())) if is_single(chosen) else maps)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from .asking import Parts, ask, has_field, options, overheard, unscaled
 from .capture import Reshape, check_call
+from .checks import finite_maps
 from .gradcam import GradCAM
 from .guard import guarded
 from .hardware import moved
 from .layernames import Layers
-from .network import forward
+from .network import forward, resized
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
 from .outputs import logits_of
 from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
@@ -139,15 +140,16 @@ class UCAG:
             images = images.clone() if images.is_inference() else images.detach()
             target = stream(model, images, _nothing, 0, target, score=self._kind, chunk=self.chunk)[0]
             grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
-            E, p, kept = self._explained(model, images, grid, target, intermediate, layers=layers,
-                                         size="native", reshape=reshape)
+            with resized(model, images, self._one_size(images, grid)):
+                E, p, kept = self._explained(model, images, grid, target, intermediate, layers=layers,
+                                             size="native", reshape=reshape)
             weights = CONFIDENCE[self.confidence](p)  # (B, n n)
             maps = {name: upsample(self._conquered(m, weights, grid, images), out)
                     for name, m in E.items()}
             if intermediate:
                 count = moved(grid.coverage(), p.device)
                 maps = {name: Stages(m, kept[name], p, weights, count, grid) for name, m in maps.items()}
-        return maps[None] if None in maps else maps
+        return finite_maps(maps[None] if None in maps else maps)
 
     def _explained(self, model: nn.Module, images: Tensor, grid: Grid, target: Target,
                    keep: bool, **given: object) -> tuple[Parts, Tensor, Parts]:
@@ -181,6 +183,12 @@ class UCAG:
         """The enlarged patches with these numbers (m,), and their targets."""
         owner, patch = some // self.patches**2, some % self.patches**2
         return self._enlarged(images, grid, owner, patch), targets_of(target, owner)
+
+    def _one_size(self, images: Tensor, grid: Grid) -> str:
+        """What to do where patches must have the images' size."""
+        alpha, other = (size / own for size, own in zip(images.shape[2:], grid.size, strict=True))
+        return (f"give alpha={alpha!r}, which enlarges patches to that size" if alpha == other
+                else "take a method that keeps the size, such as Layer-CAM")
 
     def _enlarged(self, images: Tensor, grid: Grid, owner: Tensor, patch: Tensor) -> Tensor:
         """Psi(., alpha) of patches, (m, 3, int(alpha H'), int(alpha W')) whatever the size of their pieces."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import explain, toyland
+from ..guard import turn
 from ..layernames import as_given, default_layers, find_layers, layer_path
 from ..network import forward
 from ..ops import resolve_target
@@ -75,7 +76,8 @@ def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: 
 
     @lru_cache(maxsize=1)
     def forgetful() -> nn.Module:
-        other = copy.deepcopy(model)
+        with turn(model):
+            other = copy.deepcopy(model)
         steps = units(other, images)
         for unit in steps:
             reinitialise(other, unit, 0, "recalibrate")

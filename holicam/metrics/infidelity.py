@@ -64,7 +64,7 @@ def infidelity_scores(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
     batch, (height, width) = len(images), maps.shape[1:]
     some = keys(ids, batch, "infidelity", draws, protocol.seed)
     covered = squares(uniform(some, 3, images), height, width, sides)  # (B draws, H, W)
-    ground = protocol.deletion(images)
+    ground = protocol.deletion(images.clone())
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         owner = numbers // draws

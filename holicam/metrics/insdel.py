@@ -92,7 +92,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
     counts = protocol.counts(*maps.shape[1:])
     kinds = list(dict.fromkeys(getattr(protocol, game) for game in games))  # distinct baselines
     with torch.no_grad():
-        grounds = torch.stack([kind(images) for kind in kinds])  # (baselines, B, C, H, W)
+        grounds = torch.stack([kind(images.clone()) for kind in kinds])  # (baselines, B, C, H, W)
     # Inputs of one image: each baseline bare, then the inner points of each game. Number j of them
     # keeps the pixels with (r < below[j]) == inserting[j] and fills the rest from ground[j].
     inner = counts[1:-1]

@@ -18,7 +18,7 @@ from ..capture import capture, check_call
 from ..checks import apart
 from ..guard import guarded
 from ..layernames import Layer, Layers, is_single
-from ..network import forward
+from ..network import forward, resized
 from ..ops import (
     Target,
     at_least_float32,
@@ -97,7 +97,7 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
     for factor in factors:
         size = _size(images, factor)
         rows = max(1, int(chunk / max(factor, 1) ** 2))
-        with torch.no_grad():
+        with torch.no_grad(), resized(model, images, "give factors=(1,)"):
             logits = torch.cat([class_logits(forward(model, _enlarged(part, size, mode)), len(part))
                                 for part in images.split(rows)])
         target = resolve_target(logits, target)
@@ -129,7 +129,8 @@ def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: T
     both = []
     for factor in factors:
         with apart():
-            maps = explain(_enlarged(images, _size(images, factor), mode), target)
+            with resized(model, images, "give factors=(1,)"):
+                maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
         run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol),
                                  ids=ids, chunk=chunk)

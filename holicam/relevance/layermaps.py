@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cam import weighted_sum
+from ..checks import finite_maps
 from ..guard import guarded
 from ..layernames import Layers, default_layers, is_single
 from ..ops import Target, one_of, upsample
@@ -69,7 +70,7 @@ class LayerRelevance:
             for name in A:
                 M = self.map(A[name], R[name])
                 maps[name] = M if size == "native" else upsample(M, output_size(size, images))
-        return next(iter(maps.values())) if layers is None or is_single(layers) else maps
+        return finite_maps(next(iter(maps.values())) if layers is None or is_single(layers) else maps)
 
 
 RELEVANCE_CAM_PRESETS = {

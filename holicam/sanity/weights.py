@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..forms import see_inside
-from ..guard import guarded
+from ..guard import guarded, turn
 from ..layernames import Layer, Layers, as_given, find_layers, layer_path
 from ..network import forward
 from ..ops import one_of
@@ -25,6 +26,7 @@ from ..ops import one_of
 BatchNorm = nn.modules.batchnorm._BatchNorm
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 BN = ("reset", "keep", "recalibrate")
+_ONE_DRAW = threading.Lock()  # modules draw their weights from the generator that all threads share
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> 
         if bn == "keep" and isinstance(module, NORMS):
             continue
         number = int.from_bytes(hashlib.sha256(f"{seed}/{path}".encode()).digest()[:8], "big") >> 1
-        with torch.random.fork_rng(devices=[]):
+        with _ONE_DRAW, torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(number)
             fresh = _fresh(module)
         with torch.no_grad():
@@ -193,8 +195,9 @@ class Trained:
 @contextmanager
 def kept(model: nn.Module) -> Iterator[Trained]:
     """Whatever is done to the model's tensors inside is undone at the end, after an exception too."""
-    trained = Trained(model)
-    try:
-        yield trained
-    finally:
-        trained.restore()
+    with turn(model):
+        trained = Trained(model)
+        try:
+            yield trained
+        finally:
+            trained.restore()
