@@ -71,9 +71,12 @@ def test_dtypes(name, dtype):
             assert (maps - exact[layer]).abs().max() <= 2e-4 * exact[layer].abs().max()
 
 
-class Detached(TinyNet):
+class Muted(TinyNet):
+    """The score follows `relu0`, and its gradient there is exactly 0."""
+
     def forward(self, images):
-        x = self.relu0(self.conv0(images)).detach()
+        x = self.relu0(self.conv0(images))
+        x = x.detach() + 0 * x
         return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
 
 
@@ -81,7 +84,7 @@ class Detached(TinyNet):
 def test_no_gradient_gives_zeros(name):
     if name.startswith("eigen"):
         return
-    for maps in maps_of(name, Detached(), random_images(2, 3, 8, 8), layers=["relu0"]).values():
+    for maps in maps_of(name, Muted(), random_images(2, 3, 8, 8), layers=["relu0"]).values():
         assert (maps == 0).all()
 
 
