@@ -21,12 +21,15 @@ _MACHINE = ("CUDA error", "cuDNN error", "CUBLAS", "NCCL", "HIP error", "MPS bac
             "[enforce fail at alloc", "DefaultCPUAllocator")
 
 
-class NetworkError(ValueError):
-    """The network fails on the images it is given; its own error is the cause. size: (H, W) of the images."""
+class NetworkError(ValueError, RuntimeError):
+    """The network fails on the images it is given. Its own error, most often a RuntimeError, is the cause.
 
-    def __init__(self, text: str, size: tuple[int, int]) -> None:
+    reason: what that says. size: (H, W) of the images.
+    """
+
+    def __init__(self, text: str, reason: str, size: tuple[int, int]) -> None:
         super().__init__(text)
-        self.size = size
+        self.reason, self.size = reason, size
 
 
 def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True,
@@ -42,9 +45,10 @@ def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: 
         with ambient() if autocast else nullcontext(), nullcontext() if compiled else eager():
             return model(images if owned else images.clone())
     except (RuntimeError, AssertionError) as error:
-        if _of_the_machine(error):
+        if isinstance(error, NetworkError) or _of_the_machine(error):
             raise
-        raise NetworkError(_said(error, model, images), tuple(images.shape[-2:])) from error
+        reason = _reason(error)
+        raise NetworkError(_said(error, reason, model, images), reason, tuple(images.shape[-2:])) from error
 
 
 @contextmanager
@@ -57,8 +61,9 @@ def resized(model: nn.Module, images: Tensor, way_out: str) -> Iterator[None]:
         if (size := error.size) == tuple(images.shape[-2:]):
             raise
         own = " x ".join(map(str, images.shape[-2:]))
-        raise NetworkError(f"{type(model).__name__} takes images of {own} but not of {size[0]} x {size[1]}, as "
-                           f"networks do that are made for one size: {way_out}", size) from error.__cause__
+        raise NetworkError(f"{type(model).__name__} takes images of {own} but not of {size[0]} x {size[1]} "
+                           f"({error.reason}): if it is made for one size, {way_out}", error.reason,
+                           size) from error.__cause__
 
 
 def check_call(model: nn.Module, images: Tensor) -> None:
@@ -99,8 +104,8 @@ def _of_the_machine(error: Exception) -> bool:
     return isinstance(error, kinds) or any(str(error).lstrip().startswith(start) for start in _MACHINE)
 
 
-def _said(error: Exception, model: nn.Module, images: Tensor) -> str:
-    dtype, (first, *_) = str(images.dtype).removeprefix("torch."), str(error).strip().splitlines() or [""]
+def _said(error: Exception, reason: str, model: nn.Module, images: Tensor) -> str:
+    dtype = str(images.dtype).removeprefix("torch.")
     given = f"images of shape (B, {', '.join(map(str, images.shape[1:]))}) and {dtype} on {images.device}"
     name, module = _where(error, model)
     place = f" at its layer {name!r}, {_brief(module)}" if name else ""
@@ -110,8 +115,13 @@ def _said(error: Exception, model: nn.Module, images: Tensor) -> str:
         hint = f" (its weights are {str(weight.dtype).removeprefix('torch.')}: give images of that dtype)"
     elif weight is not None and weight.device != images.device:
         hint = f" (its weights are on {weight.device}: bring both to one device)"
-    first = first if len(first) <= 160 else f"{first[:157]}..."
-    return f"{type(model).__name__} fails on {given}{place}: {first or type(error).__name__}{hint}"
+    return f"{type(model).__name__} fails on {given}{place}: {reason}{hint}"
+
+
+def _reason(error: Exception) -> str:
+    """The first line of its message, or its kind."""
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return first if len(first) <= 160 else f"{first[:157]}..."
 
 
 def _where(error: Exception, model: nn.Module) -> tuple[str | None, nn.Module | None]:

@@ -177,7 +177,8 @@ def test_images_that_the_network_does_not_take(name, images, says):
 
 @pytest.mark.parametrize("make", [Classical, Asserting])
 @pytest.mark.parametrize(("ready", "says"), [
-    (hc.HolisticCAM(), r"16 x 16 but not of 23 x 23.*give scales=\(1,\), or take a method .*Layer-CAM"),
+    (hc.HolisticCAM(), r"16 x 16 but not of 23 x 23 \(.*\): if it is made for one size, give scales=\(1,\), or take "
+                       "a method .*Layer-CAM"),
     (hc.CAMERAS(), r"give scales=\(1,\)"), (hc.MSGCAM(), r"give scales=\(1,\)"),
     (hc.UCAG(), "give alpha=1.7777777777777777, which enlarges patches to that size"),
     (hc.UCAG(hc.RISE(masks=2)), "give alpha=1.7777777777777777")])
