@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -324,7 +323,8 @@ def test_the_order_of_words(given, read):
     assert spread(given.split()) == read.split() and spread(read.split()) == read.split()
 
 
-def test_both_commands_take_the_same_words(tmp_path, tiny, cat):
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_both_commands_take_the_same_words(tmp_path, tiny, cat, monkeypatch, capsys):
     """`holicam` calls `app`, and so does `python -m holicam`."""
     status, said = explain("--layers", "layer3", "layer4", cat, "--explainer", "grad-cam", "--out", tmp_path / "out")
     assert status == 0 and "1 done" in said
@@ -332,9 +332,13 @@ def test_both_commands_take_the_same_words(tmp_path, tiny, cat):
     assert scripts == {"holicam": "holicam.__main__:app"}
     words = ["explain", "gone.jpg", "--model", "toy-resnet50", "--size", "32", "--explainer", "grad-cam", "--debug",
              "--layers", "layer3", "layer4", "--out", str(tmp_path / "o")]  # fmt: skip
-    done = subprocess.run([sys.executable, "-m", "holicam", *words], capture_output=True, text=True)
-    assert done.returncode == 1 and "gone.jpg is not there" in done.stderr and "Traceback" in done.stderr
-    assert done.stdout == f"0 done, 1 failed; results are in {tmp_path / 'o'}\n"
+    monkeypatch.setattr("sys.argv", ["holicam", *words])
+    monkeypatch.setenv("HOLICAM_DEBUG", "")  # so that what --debug sets is undone
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("holicam", run_name="__main__")
+    told = capsys.readouterr()
+    assert ended.value.code == 1 and "gone.jpg is not there" in told.err and "Traceback" in told.err
+    assert told.out == f"0 done, 1 failed; results are in {tmp_path / 'o'}\n"
 
 
 def test_help_says_what_files_are_called_and_what_the_status_means():
