@@ -59,15 +59,17 @@ class CenterMap(InputExplainer):
 class SobelMap(InputExplainer):
     r"""How fast the luminance changes: sqrt(L_x^2 + L_y^2) with Sobel's 3 x 3 differences.
 
-    L = 0.299 R + 0.587 G + 0.114 B of the image before it was normalised, from 0 to 1; the change is
-    that of a pixel, borders are repeated. An edge detector looks like many explanations and explains
-    nothing. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
+    L = 0.299 R + 0.587 G + 0.114 B of the image before it was normalised, from 0 to 1; of images that
+    have not three channels, their mean as they are. The change is that of a pixel, borders are
+    repeated. An edge detector looks like many explanations and explains nothing. Adebayo et al.,
+    "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
     """
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,
                 intermediate: bool) -> Tensor:
         images = at_least_float32(images)
-        weights = moved(torch.tensor(LUMINANCE, dtype=images.dtype), images.device)
+        shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
+        weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
         luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
         L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
         across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]

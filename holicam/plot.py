@@ -236,9 +236,11 @@ def _map(values: Any, name: str) -> np.ndarray:
 def _rgb(image: Any) -> np.ndarray:
     rgb = _array(image)
     rgb = rgb[0] if rgb.ndim == 4 and len(rgb) == 1 else rgb
+    rgb = rgb[..., None] if rgb.ndim == 2 else rgb
+    rgb = rgb.repeat(3, axis=2) if rgb.ndim == 3 and rgb.shape[2] == 1 else rgb  # grey
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise TypeError(
-            "image must be uint8 RGB of shape (H, W, 3), as batch.rgb[0]; "
+            "image must be uint8 RGB of shape (H, W, 3), as batch.rgb[0], or grey, (H, W); "
             f"got {rgb.dtype} of shape {rgb.shape}."
         )
     return rgb

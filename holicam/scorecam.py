@@ -160,7 +160,7 @@ class SSCAM(MaskCAM):
         check_count("seed", self.seed, 0)
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:
-        shape = (self.samples, 3 if self.colours else 1, *images.shape[-2:])
+        shape = (self.samples, images.shape[1] if self.colours else 1, *images.shape[-2:])
         d = self.std * noise(shape, self.seed, at_least_float32(images[:0]))
         return (lambda x, u, n, channel: x * (u + d[n])), self.samples
 

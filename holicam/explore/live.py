@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from .. import explain, toyland
 from ..guard import turn
 from ..layernames import as_given, default_layers, find_layers, layer_path
-from ..network import forward
-from ..ops import resolve_target
+from ..network import check_call, forward
+from ..ops import normalise, resolve_target
 from ..outputs import class_logits
 from ..sanity import recalibrate, reinitialise, units
 from . import data, figure, packed
@@ -58,8 +58,7 @@ def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: 
     """
     if not isinstance(images, Tensor) or images.dim() != 4 or len(images) != 1:
         raise ValueError("give one normalised image (1, 3, H, W) behind the network, as batch.images[:1].")
-    if model.training:
-        raise ValueError("the network is in training mode: call model.eval() first.")
+    check_call(model, images)
     device = next((p.device for p in model.parameters()), images.device)
     images = images.to(device)
     chosen = methods or METHODS
@@ -116,7 +115,10 @@ def _classes(model: nn.Module, images: Tensor, targets: Any) -> dict[str, int]:
 
 
 def _picture(images: Tensor) -> np.ndarray:
-    """The photograph behind a normalised image."""
+    """The photograph behind a normalised image; of other than three channels their mean, stretched, in grey."""
+    if images.shape[1] != 3:
+        grey = normalise(images[0].detach().mean(0)) * 255
+        return grey.round().byte()[..., None].repeat(1, 1, 3).cpu().numpy()
     mean, std = (images.new_tensor(v)[:, None, None] for v in (toyland.MEAN, toyland.STD))
     rgb = (images[0].detach() * std + mean).clamp(0, 1) * 255
     return rgb.round().byte().permute(1, 2, 0).cpu().numpy()

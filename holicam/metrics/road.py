@@ -82,8 +82,8 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
         protocol: a name or a Protocol; its score, target, tie and seed are used.
         ratios: shares of the pixels that are removed, each in (0, 1).
         noise: deviation of the noise on removed pixels.
-        space: where the noise is added. "normalised", or "rgb": 0.01 of the range [0, 1], about
-            0.044 after normalisation. The filling itself is the same in both.
+        space: where the noise is added. "normalised", or "rgb", for images of three colours: 0.01 of
+            the range [0, 1], about 0.044 after normalisation. The filling itself is the same in both.
         counts: "exact" removes round(t H W) pixels by rank; "percentile" all whose value reaches
             the percentile, as pytorch-grad-cam does: where values are tied it may remove all.
         tolerance: of `impute`. chunk: the largest model batch, which bounds memory.
@@ -110,7 +110,7 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
     level = levelled(at_least_float32(maps.detach()))
     cut = _cuts(level, ratios) if counts == "percentile" else None  # (B, 2 T)
     noises = keys(ids, batch, "road", kinds, protocol.seed)  # B 2 T
-    amount = [noise / d for d in DEVIATION] if space == "rgb" else [noise] * 3
+    amount = _amounts(noise, space, images.shape[1])
     amount = moved(torch.tensor(amount, dtype=images.dtype), images.device)
     share = at_least_float32(maps.new_zeros(batch * kinds))
 
@@ -148,6 +148,16 @@ def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
          **options: object) -> Tensor:
     """(B,) half of LeRF less MoRF, higher is better: `remove_and_debias`.half. Built in chapter 15."""
     return remove_and_debias(model, images, maps, target, **options).half
+
+
+def _amounts(noise: float, space: str, channels: int) -> list[float]:
+    """The noise's deviation in each channel."""
+    if space == "normalised":
+        return [noise] * channels
+    if channels != len(DEVIATION):
+        raise ValueError('space="rgb" knows the deviations of red, green and blue; for images of '
+                         f'{channels} channels give space="normalised"')
+    return [noise / d for d in DEVIATION]
 
 
 def _cuts(maps: Tensor, ratios: tuple[float, ...]) -> Tensor:
