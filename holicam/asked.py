@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from .called import called
 from .evaluate import Plan
 from .manifest import Key, config_of_run, read_manifest, settings_that_count
 from .plan import Config, ConfigError, differences, from_toml
@@ -26,11 +26,6 @@ def folder_of(config: str, out: Path | None) -> Path:
     return Path(config) if is_run(Path(config)) else Path("results") / Path(config).stem
 
 
-def command(name: str, folder: Path) -> str:
-    """A command as it can be typed."""
-    return f"`python -m holicam {name} {shlex.quote(str(folder))}`"
-
-
 def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None) -> Iterator[Key] | None:
     """The keys that a run must have, None where its manifest knows.
 
@@ -40,7 +35,7 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
         asked = json.loads(json.dumps(chosen.plain()))
         if changed := differences(*map(settings_that_count, (manifest["config"], asked))):
             raise ConfigError(f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
-                              f"configuration, or the folder alone: {command('merge', folder)}")
+                              f"configuration, or the folder alone: `{called('merge', folder)}`")
     return Plan.of(chosen).keys() if chosen is not None and "given" not in manifest else None
 
 

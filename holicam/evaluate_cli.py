@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import torch
 import typer
 
-from .asked import command, config_of, expected, folder_of, is_run
+from .asked import config_of, expected, folder_of, is_run
+from .called import called
 from .network import forward
 from .outputs import class_logits
 from .said import said, tell
@@ -65,16 +67,16 @@ def evaluate(
             watch.close()
         typer.echo(f"{folder}: {watch.done} units run, {watch.there} were there; "
                    f"{counted(watch.images, watch.skipped, chosen.pairs)}")
-        again, join = command("evaluate", folder), command("merge", folder)
         if failed:
             for line in summary(failed):
                 tell(f"Failed: {line}")
             tell(f"Error: {len(failed)} times an explainer failed on an image, see {folder / 'failures'}; the rest is "
-                 f"there. {again} tries again what failed")
+                 f"there. `{called('evaluate', folder)}` tries again what failed")
+            wait_for_others(folder)
             raise typer.Exit(1)
         if part[1] == 1 and watch.skipped and len(watch.skipped) == len(watch.images):
             raise ValueError(f"none of the {len(watch.images)} images could be read")
-        typer.echo(f"{join} joins the parts")
+        typer.echo(f"`{called('merge', folder)}` joins the parts")
 
 
 def merge(
@@ -104,7 +106,7 @@ def merge(
         pairs = bool(manifest["config"].get("pairs"))
         typer.echo(f"{folder / 'rows.parquet'}: {table.num_rows} rows; "
                    f"{counted(table['image'].unique().to_pylist(), skipped_in(table), pairs)}")
-        typer.echo(f"{command('report', folder)} makes tables of them")
+        typer.echo(f"`{called('report', folder)}` makes tables of them")
 
 
 def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.")]) -> None:
@@ -114,6 +116,19 @@ def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.
     with said():
         for path in write(out, typer.echo):
             typer.echo(str(path))
+
+
+def wait_for_others(folder: Path, every: float = 2.0) -> None:
+    """Under torchrun, which ends all processes when one of them fails: wait until each unit has a part or a record."""
+    from .evaluate import part_path
+    from .failures import record_path
+    from .manifest import read_manifest, units_of_run
+
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    for unit in units_of_run(read_manifest(folder), folder):
+        while not part_path(folder, unit.name).exists() and not record_path(folder, unit.name).exists():
+            time.sleep(every)
 
 
 def estimate(plan, units, where: str) -> str:

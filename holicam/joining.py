@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .called import called
 from .failures import Failure, recorded, summary
 from .manifest import Key
 from .partfile import KEY, BrokenPartError, foreign, keys_of, read_rows
@@ -102,24 +102,23 @@ def _read(out: Path, manifest: Mapping[str, object], wanted: set[Key]) -> _Files
 def _told(out: Path, files: _Files, wanted: set[Key], missing: set[Key], explained: set[Key],
           failed: list[Failure]) -> str:
     """What is wrong with the parts, and the commands that end it."""
-    name, words = shlex.quote(str(out)), []
-    words.append(f"{len(missing)} of {len(wanted)} rows are missing, {files.twice} are there twice, "
-                 f"{files.stray} belong to no unit")
+    words = [f"{len(missing)} of {len(wanted)} rows are missing, {files.twice} are there twice, "
+             f"{files.stray} belong to no unit"]
     unknown = sorted(missing - explained)
     if unknown:
-        words[-1] += f"; the first that is missing: {', '.join(unknown[0])}"
+        words[0] += f"; the first that is missing: {', '.join(unknown[0])}"
     if explained:
         words.append(f"{len(explained)} are missing because of failures: {'; '.join(summary(failed, SHOWN))}")
     if files.wrong:
         said = [f"{path} ({reason})" for path, reason in [*files.wrong.items()][:SHOWN]]
         more = f" and {len(files.wrong) - SHOWN} more" if len(files.wrong) > SHOWN else ""
-        words.append(f"bad files: {'; '.join(said)}{more}: delete them, or let `python -m holicam merge {name} "
-                     f"--repair` move them to {out / 'aside'}")
-    if unknown and not files.wrong:
-        words.append(f"`python -m holicam evaluate {name}` computes what is missing")
+        words.append(f"bad files: {'; '.join(said)}{more}: delete them, or let `{called('merge', out, '--repair')}` "
+                     f"move them to {out / 'aside'}")
+    elif unknown:
+        words.append(f"`{called('evaluate', out)}` computes what is missing")
     if explained:
-        words.append(f"`python -m holicam evaluate {name}` tries what failed again, `python -m holicam merge {name} "
-                     "--partial` leaves it out")
+        words.append(f"`{called('evaluate', out)}` tries what failed again, `{called('merge', out, '--partial')}` "
+                     "leaves it out")
     return ". ".join(word[0].upper() + word[1:] if i else word for i, word in enumerate(words))
 
 

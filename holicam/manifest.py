@@ -69,8 +69,8 @@ def read_manifest(out: Path) -> dict[str, object]:
     path = Path(out) / FILE
     try:
         if not path.exists() and not any((path.parent / "parts").glob("*.parquet")):
-            raise FileNotFoundError(f"{path.parent} holds no run: {FILE} and parts, which `python -m holicam evaluate` "
-                                    "writes, are not there")
+            raise FileNotFoundError(f"{path.parent} holds no run: {FILE} and parts, which the command evaluate writes, "
+                                    "are not there")
         text = path.read_text(encoding="utf-8")  # where parts are there, another process may just have written it
     except UnicodeDecodeError:
         raise _broken(path, "it is no text") from None
@@ -78,7 +78,7 @@ def read_manifest(out: Path) -> dict[str, object]:
         if path.exists() or not any((path.parent / "parts").glob("*.parquet")):
             raise
         raise ManifestError(f"{path} is missing, which says what the parts beside it are: put it back, or move the "
-                            "parts away and run `python -m holicam evaluate` again") from error
+                            "parts away and evaluate the configuration again") from error
     try:
         manifest = json.loads(text)
     except ValueError as error:
@@ -91,8 +91,8 @@ def read_manifest(out: Path) -> dict[str, object]:
 
 
 def _broken(path: Path, reason: str) -> ManifestError:
-    return ManifestError(f"{path} is not what `python -m holicam evaluate` wrote ({reason}): put its copy back, or "
-                         "move it and the parts away and run `python -m holicam evaluate` again")
+    return ManifestError(f"{path} is not what the command evaluate wrote ({reason}): put a copy back, or move it and "
+                         "the parts away and evaluate the configuration again")
 
 
 def _fault(manifest: object) -> str:
@@ -119,7 +119,10 @@ def _fault(manifest: object) -> str:
 
 
 def _split_hash(ids: list[str]) -> str:
-    return Dataset("", (), tuple(map(str, ids)), None, None).split_hash
+    try:
+        return Dataset("", (), tuple(map(str, ids)), None, None).split_hash
+    except ValueError:  # one is there twice
+        return ""
 
 
 def config_of_run(manifest: Mapping[str, object], out: Path) -> Config:

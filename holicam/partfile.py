@@ -100,8 +100,8 @@ def read_rows(path: Path) -> pa.Table:
         raise BrokenPartError(f"it cannot be read: {' '.join(str(error).split())[:120]}") from None
     if not table.schema.equals(schema([name for name in EXTRA if name in table.column_names])):
         missing = [name for name in COLUMNS if name not in table.column_names]
-        raise BrokenPartError("its columns are not those of result rows"
-                              + (f": {', '.join(missing[:3])} is missing" if missing else ""))
+        without_one = f", without {missing[0]}" if missing else ""
+        raise BrokenPartError(f"its columns are not those of result rows{without_one}")
     return table
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from .called import called
 from .joining import IncompleteError, joined  # noqa: F401
 from .manifest import FILE, changes, complete, keys_of_run, read_manifest
 from .partfile import encode, table_of
@@ -182,7 +183,8 @@ def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, parti
     """
     out = Path(out)
     if not any((out / "parts").glob("*.parquet")):
-        raise FileNotFoundError(f"{out / 'parts'} holds no parts: run `python -m holicam evaluate` first")
+        todo = f"`{called('evaluate', out)}` makes them" if (out / FILE).exists() else "evaluate a configuration first"
+        raise FileNotFoundError(f"{out / 'parts'} holds no parts: {todo}")
     manifest = read_manifest(out)
     wanted = set(keys_of_run(manifest, out) if expected is None else expected)
     result = joined(out, manifest, wanted, partial=partial, move=(lambda path: aside(out, path)) if repair else None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .askonce import same_questions
 from .explain import explainers
+from .kinds import check_kinds
 from .metrics import registry
 from .ops import one_of
 from .passes import PassExplainer
@@ -75,6 +76,7 @@ class Config:
     def __post_init__(self) -> None:
         if isinstance(self.dataset, str):
             object.__setattr__(self, "dataset", {"name": self.dataset})
+        check_kinds(self)
         if "name" not in self.dataset:
             raise ConfigError('dataset must have a name, such as {name = "toyland", n = 100}')
         for key in ("networks", "explainers", "metrics"):
@@ -192,7 +194,7 @@ def from_toml(path: Path) -> Config:
     """A configuration from a TOML file. Raises ConfigError, FileNotFoundError."""
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return from_table(table)
 

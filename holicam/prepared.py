@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,7 +38,6 @@ class Plan:
             dataset = datasets.load(name, **options)
         except TypeError as error:
             raise ConfigError(f"dataset {name!r}: {error}") from None
-        _check_ids(dataset)
         dataset = dataset.sample(config.n, config.seed) if config.n else dataset
         dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
         plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
@@ -117,11 +115,3 @@ def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
         datasets.check_labels(dataset, classes, network)
     except ValueError as error:
         raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
-
-
-def _check_ids(dataset: datasets.Dataset) -> None:
-    """Raise ConfigError where an image is listed twice: its rows could not be told apart."""
-    twice = [name for name, count in Counter(dataset.ids).items() if count > 1]
-    if twice:
-        raise ConfigError(f"{dataset.name} lists {len(twice)} images more than once, the first: {twice[0]}: every "
-                          "image must be there once")

@@ -8,7 +8,6 @@ second where it is surely better than the rest.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .called import called
 from .intervals import FEWEST, Grouping, interval, marks, mean
 from .joining import SKIPPED, counted, nothing_read, skipped_in
 from .manifest import read_manifest
@@ -61,7 +61,7 @@ class Table:
 
 def _merged(out: Path) -> tuple[pa.Table, dict]:
     """The rows of a merged run and its manifest, checked against each other."""
-    path, merge = out / "rows.parquet", f"`python -m holicam merge {shlex.quote(str(out))}`"
+    path, merge = out / "rows.parquet", f"`{called('merge', out)}`"
     if not path.exists() and read_manifest(out):
         raise FileNotFoundError(f"{path} is missing: join the parts with {merge}")
     manifest = read_manifest(out)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .called import called
 from .intervals import interval, marks
 from .manifest import run_name, settings_that_count
 from .metrics import registry
@@ -105,7 +106,7 @@ def load(name: str, folder: Path | None = None) -> Stored:
     config = json.loads(json.dumps(from_toml(folder / f"{name}.toml").plain()))  # its order is the file's
     if changed := differences(settings_that_count(manifest["config"]), settings_that_count(config)):
         raise StaleRowsError(f"the rows of {name} were made by another configuration ({'; '.join(changed)}): run "
-                             f"`python -m holicam evaluate` on {name}.toml again, or go back to its settings")
+                             f"`{called('evaluate', folder / f'{name}.toml')}` again, or go back to its settings")
     rows = pq.read_table(folder / f"{name}.parquet",
                          columns=["run", "network", "layer", "explainer", "metric", "image", "value"]).to_pylist()
     if {row["run"] for row in rows} != {run_name(manifest)}:

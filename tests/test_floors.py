@@ -32,7 +32,7 @@ FLOORS = {
     "cam": 0, "ops": 0, "settings": 0, "tokens": 0, "models": 0, "layersets": 0, "toynets": 0, "toyland": 0,
     "photos": 0, "datasets": 0, "outputs": 0, "floats": 0, "weights": 0, "boxes": 0,
     "prepare": 0, "depth": 0, "device": 0, "files": 0, "called": 0, "findclass": 0,
-    "speed": 0, "memory": 0,
+    "speed": 0, "memory": 0, "kinds": 0,
     "layernames": 0, "forms": 0, "layout": 0,
 }
 SAME = {

@@ -1,0 +1,84 @@
+"""Small runs in tests: a tiny network on four drawn images, and a network that can be told to fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nets
+import torch
+
+from holicam.evaluate import Plan, Watch, evaluate
+from holicam.plan import from_table
+
+TABLE = {"dataset": {"name": "toyland", "n": 4, "size": 32}, "networks": ["tiny"], "loaders": {"tiny": "runs:tiny"},
+         "explainers": ["grad-cam", "gradient"], "layers": ["relu1"], "metrics": ["epg"], "chunk": 2}  # fmt: skip
+TOML = """
+networks = ["tiny"]
+loaders = {tiny = "runs:tiny"}
+explainers = ["grad-cam", "gradient"]
+layers = ["relu1"]
+metrics = ["epg"]
+chunk = 2
+dataset = {name = "toyland", n = 4, size = 32}
+"""
+
+
+class Fragile(nets.TinyNet):
+    """Raises `error` where `when(images)` is true."""
+
+    error: BaseException = RuntimeError("one image is bad")
+    when = staticmethod(lambda images: False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.when(images):
+            raise self.error
+        return super().forward(images)
+
+
+def tiny() -> torch.nn.Module:
+    return Fragile(classes=10)
+
+
+def planned(**more: object) -> Plan:
+    return Plan.of(from_table({**TABLE, **more}))
+
+
+def shows(plan: Plan, index: int):
+    """Whether a batch holds this image of the plan's data set."""
+    image = plan.dataset[index].image
+    return lambda images: images.shape[1:] == image.shape and bool((images == image).flatten(1).all(1).any())
+
+
+class Heard(Watch):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.there: list[str] = []
+        self.images, self.skipped = [], {}
+
+    def begin(self, there, todo) -> None:
+        self.there = [unit.name for unit in there]
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def end(self, images, skipped) -> None:
+        self.images, self.skipped = images, skipped
+
+
+def run(plan: Plan, out: Path) -> tuple[int, Heard]:
+    """(units run, what was said)."""
+    heard = Heard()
+    return evaluate(plan, out, part=(0, 1), on="cpu", watch=heard), heard
+
+
+def parts_of(out: Path) -> list[Path]:
+    return sorted((out / "parts").glob("*.parquet"))
+
+
+def edit(path: Path, change) -> None:
+    """Change a JSON file by hand."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(change(value)), encoding="utf-8")
