@@ -138,7 +138,8 @@ def estimate(plan, units, where: str) -> str:
     seconds = 0.0
     first = next((item.image for item in plan.dataset if hasattr(item, "image")), None)
     if first is None:
-        raise ValueError(f"none of the images of {plan.dataset.name} can be read")
+        data, reason = plan.dataset, next(item.reason for item in plan.dataset)
+        raise ValueError(f"none of the {len(data)} images of {data.name} can be read, the first: {reason}")
     for network in plan.config.networks:
         model = plan.load(network).to(where)
         images = first[None].to(where).expand(8, -1, -1, -1).contiguous()

@@ -28,7 +28,7 @@ def told(looked: int, total: int, bad: Mapping[str, str], what: str = "images") 
     if not bad:
         return ""
     reasons = "; ".join(f"{name} ({reason})" for name, reason in list(bad.items())[:SHOWN])
-    some = f"{looked} {what}" if looked == total else f"the first {looked} {what}, of {total}"
+    some = f"{looked} {what}" if looked == total else f"the first {looked} {what}, of {total},"
     return (f"{len(bad)} of {some} cannot be read and {'is' if len(bad) == 1 else 'are'} passed over, the first: "
             f"{reasons}")
 

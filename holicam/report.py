@@ -164,8 +164,9 @@ def lines(table: Table, style: Mapping[str, str], safe: Callable[[str], str],
         row = [safe(label)]
         for metric in table.metrics:
             cell = cells[metric]
-            printed = f" ({cell.published}{'†' if cell.note else ''})" if cell.published else ""
-            row.append(style[cell.mark].format(number(cell.text)) + number(printed))
+            said = [style[cell.mark].format(number(cell.text))]
+            said += [number(f"({cell.published}{'†' if cell.note else ''})")] if cell.published else []
+            row.append(" ".join(said))
         yield row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from holicam.evaluate import Plan, evaluate
 from holicam.models import data_folder
 from holicam.plan import ConfigError, from_table
 from holicam.presets import NAMES, preset
+from holicam.printed import in_our_unit
 from holicam.remarks import remarks
 
 PUBLISHED = data_folder() / "published"
@@ -129,3 +131,101 @@ def test_maps_that_say_nothing_are_counted_and_left_out_once():
     assert remarks(rows) == [
         "1 could not be read, the first: e (it ends early).",
         "net, layer4, Grad-CAM: 2 of 4 maps say nothing (1 nan, 1 zero); without them insertion 0.500."]
+
+
+# What labels, notes and file names may hold -------------------------------------------------------
+
+NASTY = 'a_b {c} $x$ 5 % #1 & y ~ ^ \\cmd | <script>alert(1)</script> [t](u) *s* `q`\nsecond } line'
+
+
+@pytest.fixture(scope="module")
+def nasty():
+    cell = report.Cell(0.5, 0.4, 0.6, 12, "best", "0.3", of=12)
+    return [report.Table(NASTY, ("epg",), {NASTY: {"epg": cell}, "[b] \\\\*": {"epg": replace(cell, mark="second")}})]
+
+
+def test_latex_is_escaped(nasty):
+    """All ten of its specials; braces balance; no line ends a comment or a row too early."""
+    from holicam.report_formats import to_latex
+
+    text = to_latex(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
+    for said in (r"a\_b \{c\} \$x\$ 5 \% \#1 \& y", r"\textasciitilde{}", r"\textasciicircum{}",
+                 r"\textbackslash{}cmd", r"\textless{}script\textgreater{}", r"second \} line"):
+        assert said in text, said
+    bare = text.replace(r"\{", "").replace(r"\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert r"\textbf{0.500 [0.400, 0.600]} (0.3)" in text and r"\textit{" in text
+    lines = text.splitlines()
+    assert not [line for line in lines if line.startswith(("[", "*", "second"))]
+    comment, = [line for line in lines if line.startswith("% ")]
+    assert comment.endswith("line")
+
+
+def test_markdown_is_escaped(nasty):
+    from holicam.report_formats import to_markdown
+
+    text = to_markdown(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    for said in (r"\|", r"\[t\](u)", r"\*s\*", r"\`q\`", "\\\\cmd"):
+        assert said in text, said
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 3 and all(len(re.split(r"(?<!\\)\|", row)) == 4 for row in rows)
+    assert "**0.500 [0.400, 0.600]** (0.3)" in rows[1] and "second } line" in rows[1]
+
+
+def test_html_is_escaped(nasty):
+    from holicam.report_formats import to_html
+
+    text = to_html(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
+    assert "<script" not in text and "<td><b>0.500 [0.400, 0.600]</b> (0.3)</td>" in text
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 5
+
+
+# Counts, marks and units --------------------------------------------------------------------------
+
+def test_fewer_than_twelve_images_mark_nothing():
+    """Two methods without a difference are called different in half of all draws of two images."""
+    rng = np.random.default_rng(0)
+    for n in (2, 4, 11, 12, 30):
+        noise = rng.normal(scale=0.01, size=n)
+        found = intervals.marks({"a": noise + 1, "b": noise}, True)
+        assert found == ({"a": "best"} if n >= intervals.FEWEST else {}), n
+    assert intervals.FEWEST == 12
+    holes = np.where(np.arange(30) < 11, 1.0, np.nan)
+    assert intervals.marks({"a": np.ones(30) + 1, "b": holes}, True) == {}  # what both have counts
+    twelve = intervals.Grouping(np.repeat(np.arange(6), 2), np.zeros(12, int))  # twelve pairs of six images
+    assert intervals.marks({"a": np.ones(12) + 1, "b": np.ones(12)}, True, twelve) == {}
+
+
+def test_counts_come_from_the_rows(tmp_path):
+    """Whatever a note says; values that are missing are counted in their cell."""
+    import runs
+
+    plan = runs.planned(notes=["Toyland: 8 images of 112 px"], metrics=["epg", "average-drop"])
+    runs.run(plan, tmp_path)
+    path = runs.parts_of(tmp_path)[0]
+    table = parts.merge(tmp_path)
+    rows = table.to_pylist()
+    lost = next(row for row in rows if row["metric"] == "epg" and row["explainer"] == "grad-cam")
+    rows = [{**row, "value": float("nan")} if row is lost else row for row in rows]
+    parts.write_part(tmp_path / "rows.parquet", rows)
+    said = []
+    for path in report.write(tmp_path, said.append):
+        text = path.read_text(encoding="utf-8")
+        assert "toyland, 4 images" in text and "8 images" not in text and " n=3" in text
+        assert "fewer than 12 images" in text
+    assert said == [f"{tmp_path}: 4 images"]
+
+
+@pytest.mark.parametrize(("printed", "ours"), [
+    ("36.306 %", "0.36306"), ("69.6 %", "0.696"), ("100 %", "1.00"), ("-1.2 %", "-0.012"), ("0.549", "0.549"), ("", ""),
+    ("9.0 %", "0.090"), ("– %", "– %")])
+def test_one_unit(printed, ours):
+    assert in_our_unit(printed) == ours
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_published_value_stays_a_percentage(name):
+    known = report.published(name)
+    assert not [value for value, _ in known.values() if "%" in in_our_unit(value)]
+    assert not any("images of" in note and note[9].isdigit() for note in preset(name, toyland=True).notes)
