@@ -37,6 +37,28 @@ def rounding(dtype: torch.dtype) -> float:
     return STEPS * torch.finfo(torch.float64 if dtype == torch.float64 else torch.float32).eps
 
 
+def score_rounding(scores: Tensor, kind: str) -> Tensor:
+    """(B,): how far apart scores (B, n) of one image may lie and still be one number, computed twice.
+
+    `rounding` of the largest for logits. An eighth of it for what lies in 0..1 (kind "prob" or
+    "sigmoid"), where a forward's own errors are squeezed: near 1 the next float32 is 6e-8 away, and
+    1e-6 is much. NaN counts as nothing.
+    """
+    largest = scores.nan_to_num().abs().amax(1)
+    return rounding(scores.dtype) * (largest if kind == "logit" else largest.clamp(min=1) / 8)
+
+
+def changes(scores: Tensor, origin: Tensor, kind: str) -> Tensor:
+    """scores (B, n) less origin (B, 1), exactly 0 for an image of which no score differs by more than rounding.
+
+    A map that is made of such differences would show rounding errors, for instance of a network that
+    is sure whatever is hidden. kind: "logit", "prob" or "sigmoid", as in `ops.select_score`.
+    """
+    change = scores - origin
+    still = change.abs().amax(1) <= score_rounding(torch.cat([scores, origin], 1), kind)
+    return change.masked_fill(still[:, None], 0)
+
+
 def extent(x: Tensor, dim: int | tuple[int, ...] = (-2, -1), keepdim: bool = False) -> tuple[Tensor, Tensor]:
     """The least value, and how far the largest lies above it: exactly 0 where x is constant up to rounding.
 

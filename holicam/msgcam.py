@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from . import cam
+from .floats import changes
 from .fusion import fuse
 from .metrics.baselines import GaussianBlur
 from .multiscale import REFERENCE_SCALES, MultiScale, Scales
@@ -90,10 +91,10 @@ class MSGCAM(MultiScale):
             return blurred[owner] + masks.flatten(0, 1)[numbers, None] * (
                 call.images - blurred)[owner], owner
 
+        kind = "sigmoid" if self.score == "sigmoid" else "prob"
         scores = stream(call.model, call.images, build, masks.shape[0] * each, target,
-                        score="sigmoid" if self.score == "sigmoid" else "prob",
-                        chunk=self.chunk, clean=False)[2].unflatten(0, (-1, each))
-        return (scores[:, 1:] - scores[:, :1]).relu()
+                        score=kind, chunk=self.chunk, clean=False)[2].unflatten(0, (-1, each))
+        return changes(scores[:, 1:], scores[:, :1], kind).relu()
 
 
 MSGCAM.presets = {"default": {"scales": REFERENCE_SCALES, "skip_mismatched": False}}

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from .floats import changes
 from .inputs import InputExplainer
 from .ops import SCORES, Target, at_least_float32, one_of
 from .randommasks import BORDERS, MARGINS, RandomMasks
@@ -93,7 +94,7 @@ class RISE(InputExplainer):
         _, _, f = stream(model, images, build, size * self.masks, target, score=self.score,
                          chunk=self.chunk)
         f = f.view(self.masks, size).T  # (B, N)
-        f = f - f.mean(1, keepdim=True) if self.subtract_mean else f
+        f = changes(f, f.mean(1, keepdim=True), self.score) if self.subtract_mean else f
         total = f.new_zeros(size, images.shape[-2] * images.shape[-1])
         for part in torch.arange(self.masks, device=images.device).split(self.chunk):
             total += f[:, part] @ masks[part].flatten(1)  # (B, n) (n, H W)
@@ -164,6 +165,6 @@ class Occlusion(InputExplainer):
 
         _, clean, scores = stream(model, images, build, len(images) * each, target,
                                   score=self.score, chunk=self.chunk)
-        lost = (clean[:, None] - scores.view(-1, each)).unflatten(1, (len(down), len(right)))
+        lost = -changes(scores.view(-1, each), clean[:, None], self.score).unflatten(1, (len(down), len(right)))
         down, right = down.to(lost), right.to(lost)
         return down.T @ lost @ right / (down.sum(0)[:, None] * right.sum(0))  # (B, H, W)

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from . import masks
 from .capture import capture
+from .floats import changes
 from .guard import guarded
 from .layernames import Layer, Layers, called
 from .layersets import SETS, layer_set
@@ -79,11 +81,19 @@ def score_channels(model: nn.Module, images: Tensor, layers: Layers = "paper",
                          f"one before; got {held}")
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
     live, answers = {}, {ask: {} for ask in asks}
-    known = masks.live_in(seen.A)
+    known, whole = masks.live_in(seen.A), masks.clean_scores(seen, score)
     for layer, A in seen.A.items():
         found, live[layer] = masks.channel_scores(model, images, A, seen.target, vary, len(asks), stretch=stretch,
                                                   score=score, chunk=chunk, live=known[layer])
         for ask, scores in zip(asks, found.unbind(-1), strict=True):
             answers[ask][layer] = scores  # (B, C)
-    return ChannelScores(seen.target, masks.clean_scores(seen, score), seen.A, live,
+        if "drop" in asks:
+            answers["drop"][layer] = _without_rounding(answers["drop"][layer], live[layer], whole, score)
+    return ChannelScores(seen.target, whole, seen.A, live,
                          answers.get("keep", {}), answers.get("drop", {}), stretch, score)
+
+
+def _without_rounding(hidden: Tensor, live: Tensor, whole: Tensor, score: str) -> Tensor:
+    """f_c(X (1 - u)), (B, C), and f_c(X) itself for an image of which hiding any channel changes that by rounding."""
+    still = changes(torch.where(live, hidden, whole[:, None]), whole[:, None], score) == 0
+    return torch.where(still.all(1, True) & live, whole[:, None], hidden)

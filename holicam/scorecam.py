@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from . import cam
 from .capture import Captured, Reshape, capture
 from .checks import finite_maps
+from .floats import changes
 from .guard import guarded
 from .layernames import Layers, default_layers, is_single
 from .masks import Vary, blank_scores, channel_scores, keep, live_in
@@ -77,8 +78,8 @@ class MaskCAM:
         if self.channel_softmax:  # f_c(X_b) cancels
             w = w.softmax(1)
         elif self.baseline == "blank":
-            w = (w - blank_scores(model, images, captured.target, score=self.score,
-                                  chunk=self.chunk)[:, None]) * live
+            blank = blank_scores(model, images, captured.target, score=self.score, chunk=self.chunk)[:, None]
+            w = changes(torch.where(live, w, blank), blank, self.score)
         return w[..., None, None]
 
     @guarded

@@ -13,7 +13,7 @@ from nets import TinyNet, random_images
 import holicam as hc
 from holicam import ops, plot, sanity, toyland
 from holicam.explore import data, figure, packed
-from holicam.floats import extent, is_constant, levelled, positive_part, rounding
+from holicam.floats import changes, extent, is_constant, levelled, positive_part, rounding
 from holicam.lowpass import low_pass
 from holicam.masks import live_channels, percentile, soft_masks
 from holicam.metrics import interventions, rank, registry
@@ -259,3 +259,45 @@ def test_the_ends_in_a_file_are_equal_for_constant_maps_only():
     assert 0.9e-5 < rows["uneven"]["max"] - rows["uneven"]["min"] < 1.1e-5
     assert (rows["usual"]["min"], rows["usual"]["max"]) == (0, 1) and rows["tiny"]["max"] == 1e-30
     assert rows["below"]["max"] == 0
+
+
+# Whoever subtracts scores ----------------------------------------------------------------------------
+
+class Deaf(torch.nn.Module):
+    """0.7 for the first class and logits that say so, whatever the image, but for rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.asked = torch.nn.Conv2d(3, 6, 3, padding=1), 0
+
+    def forward(self, x):
+        A = self.conv(x).relu()
+        self.asked += 1
+        error = 1 + torch.finfo(x.dtype).eps * torch.randint(-2, 3, (len(x), 1), generator=torch.Generator(
+            ).manual_seed(self.asked)).to(x)
+        logits = x.new_tensor([[1.0, 0.15268]]).log() + x.new_tensor(2.0) + 0 * A.mean((1, 2, 3))[:, None]
+        return logits * error
+
+
+@pytest.mark.parametrize("score", ["prob", "logit", "sigmoid"])
+def test_a_network_that_does_not_listen_gets_no_map_of_rounding(score):
+    net, images = Deaf().eval(), random_images(2, 3, 16, 16)
+    for explainer in (hc.RISE(masks=20, cells=3, subtract_mean=True, score=score),
+                      hc.Occlusion(window=5, stride=4, score=score)):
+        assert (explainer(net, images, None, 0) == 0).all()
+    assert (hc.CAMMinus(score=score)(net, images, "conv", 0) == 0).all()
+    scores = hc.polycam.score_channels(net, images, ["conv"], 0, score=score)
+    assert torch.equal(scores.drop["conv"], scores.whole[:, None] * scores.live["conv"])
+    both, kept = (e.from_scores(scores)["conv"] for e in (hc.CAMBoth(score=score), hc.CAMPlus(score=score)))
+    torch.testing.assert_close(both, kept)  # nothing is lost, so what is left is what is kept
+    assert (hc.ScoreCAM(baseline="blank", score=score)(net, images, "conv", 0) == 0).all()
+    assert (hc.MSGCAM(scales=(1,), groups=2, blur=3, sigma=1.0)(net, images, "conv", 0) == 0).all()
+
+
+def test_small_changes_of_a_score_are_changes():
+    sure = torch.tensor([[1.0, 1 - 3e-6, 1.0], [1.0, 1 - 1e-7, 1.0]])
+    assert (changes(sure, sure[:, :1], "prob") != 0).any(1).tolist() == [True, False]
+    logits = torch.tensor([[30.0, 30.001], [30.0, 30.0001], [1e-9, 2e-9]])
+    assert (changes(logits, logits[:, :1], "logit") != 0).any(1).tolist() == [True, False, True]
+    exact = logits.double()
+    assert torch.equal(changes(exact, exact[:, :1], "logit"), exact - exact[:, :1])

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..capture import check_call
-from ..floats import is_constant, rounding
+from ..floats import is_constant, score_rounding
 from ..guard import guarded
 from ..hardware import moved
 from ..ops import Target, at_least_float32, one_of
@@ -133,13 +133,10 @@ def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target
 def _is_rounding(truth: Tensor, value: Tensor, protocol: Protocol) -> Tensor:
     """(B,): no truth (B, R) is more than the rounding of the scores (B, 2 ** R) it is a difference of.
 
-    Ranks of such truths would be ranks of rounding. A probability near 1 is 6e-8 from the next
-    float32 and a forward rounds many times, so an eighth of `floats.rounding`, 1e-6 in float32, is
-    the limit: of 1 for probabilities, of the largest score for others.
+    Ranks of such truths would be ranks of rounding.
     """
-    largest = 1 if protocol.score != "logit" else value.nan_to_num().abs().amax(1)
     most = truth.nan_to_num().abs().amax(1) if truth.shape[1] else truth.new_full((len(truth),), torch.nan)
-    return most <= rounding(value.dtype) / 8 * largest
+    return most <= score_rounding(value, protocol.score)
 
 
 def _shapley(value: Tensor, counts: Sequence[int], most: int) -> Tensor:
