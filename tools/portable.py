@@ -49,7 +49,8 @@ ALONE = {"OMP_NUM_THREADS": "1", "HOLICAM_THREADS": "1"}
 FOREIGN = ("ONEDNN_MAX_CPU_ISA=SSE41", "ATEN_CPU_CAPABILITY=default", "threads=2")
 RUNNER = ("tests/test_evaluate.py", "tests/test_runner_options.py", "tests/test_floats.py")
 FRAGILE = ("12", "16", "19")
-LEFT_OUT = "not kills and not torchrun and not folder_that_cannot"  # of processes, whose numbers are tested beside them
+# Tests of processes, and the dearest one: their numbers are tested beside them.
+LEFT_OUT = "not kills and not torchrun and not folder_that_cannot and not asked_once"
 SEEN = ("holicam", "tests", "tools", "data", "book", "benchmarks", "teaching")  # folders that the code tests read
 
 
