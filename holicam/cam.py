@@ -146,7 +146,8 @@ def grad_cam_pp(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: obj
     """Grad-CAM++: alpha times the positive gradient, summed over the channel. Returns (B, C, 1, 1).
 
     `options` are those of `alpha`. The common factor exp(S) is left out: it scales all channels
-    alike. Chattopadhay et al., WACV 2018; Holistic-CAM eq. 3. Built in chapter 02.
+    alike, and so does the average (GAP) that Holistic-CAM's eq. 3 prints in the place of this sum.
+    Chattopadhay et al., WACV 2018; Holistic-CAM eq. 3. Built in chapter 02.
     """
     return pge(A, G, eps, **options).sum((2, 3), keepdim=True)
 

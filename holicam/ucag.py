@@ -76,6 +76,9 @@ class UCAG:
         their sign.
     chunk: the largest batch given to base; patches of several images share it.
 
+    The paper contradicts itself: eq. 2 prints a ReLU inside a patch, and the sentence after eq. 5 says
+    that a patch's map is not clipped. Both presets follow the sentence, as the authors' code does.
+
     Costs a forward of the images and what base costs on n n patches of alpha rho times the side. p_c
     comes from base's own first forward if that is one of the patches as they are; if not, as for a
     base that asks at many points at once, each patch costs a forward more. Built in chapter 10.

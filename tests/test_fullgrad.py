@@ -139,6 +139,39 @@ def test_batch_in_place_precision_and_zeros():
     assert FULLGRAD(net, random_images(1, 3, 24, 40).double()).shape == (1, 24, 40)
 
 
+def test_a_batch_that_goes_through_the_network_in_parts(monkeypatch):
+    net, images = tiny(5)
+    whole = FULLGRAD(net, images, intermediate=True)
+    monkeypatch.setattr("holicam.stream._CPU_PIXELS", 2 * 9 * 12)  # parts of two, two and one
+    parts = FULLGRAD(net, images, intermediate=True)
+    torch.testing.assert_close(parts["map"], whole["map"])
+    for key in ("maps", "shares"):
+        torch.testing.assert_close(parts[key], whole[key])
+
+
+def test_a_network_that_normalises_its_images_itself():
+    """What is added to a pixel before a layer reads it counts as the pixel's; where that is not so, a warning."""
+    class Normalised(nn.Module):
+        def __init__(self, way):
+            super().__init__()
+            self.net, self.way = TinyNet().double(), way
+            self.eval()
+
+        def forward(self, x):
+            return self.net(self.way(x))
+
+    images = tiny()[1]
+    whole = FULLGRAD(TinyNet().double(), (images - 0.3) / 0.7, intermediate=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inside = FULLGRAD(Normalised(lambda x: (x - 0.3) / 0.7), images, intermediate=True)
+    torch.testing.assert_close(inside["map"], whole["map"])
+    torch.testing.assert_close(inside["shares"]["image"], whole["shares"]["image"])
+    for way in (lambda x: (x - 0.3)[..., 1:], lambda x: 1 / (x.abs() + 1)):
+        with pytest.warns(IncompleteWarning):
+            FULLGRAD(Normalised(way), images)
+
+
 def test_a_layer_that_runs_twice_gives_both_its_biases():
     conv = nn.Conv2d(3, 3, 1)
     net = nn.Sequential(conv, nn.ReLU(), conv, nn.AdaptiveAvgPool2d(1), nn.Flatten()).double().eval()

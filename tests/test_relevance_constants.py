@@ -78,8 +78,8 @@ WAYS = {
     "v2.Normalize": lambda x, m, s: v2.Normalize(m.flatten().tolist(), s.flatten().tolist())(x),
     "batch norm": lambda x, m, s: F.batch_norm(x, m.flatten(), s.flatten() ** 2, eps=0.0),
 }
-KINDS = {"buffer": lambda x: x, "parameter": nn.Parameter,
-         "plain tensor that wants a gradient": lambda x: x.clone().requires_grad_()}
+KINDS = {"buffer": lambda x: x, "parameter": nn.Parameter, "plain tensor": lambda x: x.clone().requires_grad_(),
+         "made of a plain tensor": lambda x: x.clone().requires_grad_() * 1}
 
 
 class Normalised(nn.Module):
@@ -87,7 +87,7 @@ class Normalised(nn.Module):
         super().__init__()
         self.net, self.way = net, way
         m, s = KINDS[kind](column(MEAN).double()), KINDS[kind](column(STD).double())
-        if kind == "plain tensor that wants a gradient":
+        if "plain" in kind:  # one that wants a gradient
             self.constants = (m, s)
         else:
             self.m, self.s = (m, s) if kind == "parameter" else (nn.Buffer(m), nn.Buffer(s))
@@ -111,6 +111,7 @@ def inside(explainer):
     return hc.RSP(layer="net.relu2") if isinstance(explainer, hc.RSP) else explainer
 
 
+@pytest.mark.filterwarnings("error::holicam.fullgrad.IncompleteWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_normalise_gives_the_maps_of_the_normalised_image(way, images):
     net, given = TinyNet().double(), images.clone()
@@ -151,6 +152,23 @@ def test_the_map_sums_to_the_score_with_the_normalisation_inside(name):
         S = model(images)[:, 1]
     for explainer in (hc.LRP(), hc.LRP(first="zplus"), hc.RAP()):
         torch.testing.assert_close(explainer(model, images, None, 1).sum((1, 2)), S, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "size"), [("resnet18", 32), ("googlenet", 32),
+                                            pytest.param("densenet121", 64, marks=pytest.mark.slow),
+                                            pytest.param("vgg11_bn", 64, marks=pytest.mark.slow)])
+def test_torchvision_networks_that_normalise(name, size):
+    from torchvision.models import get_model
+
+    more = {"aux_logits": False, "init_weights": False, "transform_input": True} if name == "googlenet" else {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = get_model(name, weights=None, num_classes=5, **more).eval().double()
+    model = nn.Sequential(transforms.Normalize(MEAN.tolist(), STD.tolist()), net).eval()
+    images = random_images(1, 3, size, size, dtype=torch.float64)
+    M = hc.LRP()(model, images, None, 1)
+    torch.testing.assert_close(M.sum((1, 2)), model(images)[:, 1].detach())
+    assert difference(M, hc.LRP()(net, transforms.Normalize(MEAN.tolist(), STD.tolist())(images), None, 1)) < 1e-12
 
 
 def test_both_stems_read_the_image():
@@ -466,6 +484,7 @@ class Hidden(torch.autograd.Function):
         return g * 2
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 def test_what_relevance_cannot_see_is_said():
     images = random_images(1, 3, 8, 8, dtype=torch.float64)
     scripted = torch.jit.script(_double)

@@ -93,6 +93,37 @@ def test_lrp_is_zennits(name, images, record_property):
     assert difference(ours, theirs) < LIMIT
 
 
+class Normalised(nn.Module):
+    """A network whose images are normalised on their way in, with tensors that are buffers."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.mean, self.std = (nn.Buffer(torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1))
+                               for v in ((0.4, -0.5, 0.6), (0.5, 2.0, 1.5)))
+        self.eval()
+
+    def forward(self, x):
+        return self.net((x - self.mean) / self.std)
+
+
+@on_nets
+def test_a_normalisation_inside_changes_nothing_for_zennit(name, images, record_property):
+    """zennit sees the normalised image, ours the network that normalises."""
+    net = Normalised(NETS[name].double())
+    x = (images - net.mean) / net.std
+    theirs = relevance(name, x, lambda S: S * one_hot(C)(S), box(x)).sum(1)
+    ours = hc.LRP()(net, images, None, C)
+    record_property("difference", difference(ours, theirs))
+    assert difference(ours, theirs) < LIMIT
+    layer = LAYERS[name][-1]
+    composite = ExcitationBackprop(EPS, [(BatchNorm, Pass())], "bias", [canonizer()])
+    theirs = relevance(name, x, one_hot(C), composite, layer).sum(1)
+    ours = hc.MWP()(net, images, f"net.{layer}", C, size="native")
+    record_property("difference", difference(ours, theirs))
+    assert difference(ours, theirs) < LIMIT
+
+
 def contrast(own, others):
     return own - others * (own.sum((1, 2)) / others.sum((1, 2)))[:, None, None]
 

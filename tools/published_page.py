@@ -46,6 +46,9 @@ an arrow up.
 VGG-16 has no layer 43.
 - Poly-CAM, Table 3: rows conv4_6 and conv5_3 agree in insertion and deletion for all three variants, as they \
 do for the layers that the code finds, not for those printed ({{ref}}`chapter 9 <sec-poly-cam>`).
+- UCAG, eq. 2 has a ReLU inside every patch, and the sentence after eq. 5 says that a patch's map is not clipped. \
+They contradict each other; the authors' code does not clip, and {{ref}}`chapter 10 <sec-unfold-and-conquer>` measures \
+both.
 - UCAG, Table 4: the caption speaks of an outside-inside ratio, which is not in the table; mAP and pixel \
 accuracy are one measurement ({{ref}}`chapter 16 <sec-pointing>`).
 - UCAG names Pascal VOC 2002 in the text and VOC07 in the tables.

@@ -6,7 +6,9 @@ With M in [0, 1] the stretched map and p the class score,
     increase   1 where p(x M) > p(x), else 0
 
 Means over images are the "average drop %" and "increase in confidence" of Grad-CAM++ (Chattopadhay
-et al., WACV 2018). A pixel of weight 0 shows the mean colour, because images are normalised.
+et al., WACV 2018). A pixel of weight 0 shows the mean colour, because images are normalised. Poly-CAM's
+published code has a drop of another mask, S - min S / max S - min S without the parentheses of a stretch;
+that paper's tables print no drop.
 """
 
 from __future__ import annotations

@@ -82,10 +82,12 @@ class AGF(InputExplainer):
     say of each place, less its mean. Batch norms and dropout pass it on, sums and poolings in
     proportion, the first layer by z^B.
 
-    Experimental: written from a description of the authors' code, checked only against a slow
-    version of the same. Where it was silent: the derivative of \tilde Y_c goes through S_c and s
-    too, and all maxima and sums are per image. Two forwards, about six backwards. Gur et al., AAAI
-    2021. Built in chapter 11.
+    Written from a description of the authors' code. Where it was silent: the derivative of \tilde Y_c
+    goes through S_c and s too, and all maxima and sums are per image. Measured from outside, it agrees
+    with the code that UCAG's authors ran, to 1e-6 of a map's largest value on a trained ResNet. That
+    code adds 1e-9 to every denominator where `rules.divide` adds nothing, which shows where relevance is
+    small: 2e-3 on a VGG of random weights. Two forwards, about six backwards. Gur et al., AAAI 2021.
+    Built in chapter 11.
     """
 
     def explain(self, model: nn.Module, images: Tensor, target: Target,

@@ -56,6 +56,17 @@ class Dependence:
             args, kwargs = args[:1], {}
         return [x for x in tree_leaves((args, kwargs)) if x in self]
 
+    def behind(self, x: Tensor) -> bool:
+        """Whether x's gradient goes back to anything that is noted."""
+        nodes, done = [x.grad_fn], set()
+        while nodes:
+            node = nodes.pop()
+            if getattr(node, "variable", None) in self:
+                return True
+            nodes += [n for n, _ in node.next_functions if n is not None and n not in done]
+            done.update(nodes)
+        return False
+
     def flags(self, x: Tensor) -> Flags:
         note = self.note(x)
         return None if note is None or note.flags is None else _placed(note.flags, x)

@@ -33,11 +33,13 @@ class LRP(InputExplainer):
     alpha, beta: of the rule. first: "zbox" (z^B between the image's own extremes), or "zplus".
     start: "logit", S_c, or "one", which does not flip the map when S_c < 0. affine: what a batch
     norm does, "pass", or "nonzero" to drop what lands on inputs of exactly 0, as the codes around
-    UCAG do. center: subtract the map's mean, as UCAG does.
+    UCAG do. center: subtract each map's own mean. UCAG's code subtracts one mean over all patches of a
+    mini-batch, so that a map depends on its neighbours and on the batch's size; ours never does.
 
-    Needs convolutions, linear layers, batch norms, ReLUs, poolings and sums. One forward, about
-    two backwards. Bach et al., PLOS ONE 2015; z^B: Montavon et al., Pattern Recognition 2017;
-    UCAG eq. 3. Built in chapter 11.
+    Needs convolutions, linear layers, batch norms, ReLUs, poolings, sums and differences. What does not
+    depend on the image is a constant and gets none, so a network may normalise its images itself. What
+    the network detaches takes its share, and that ends there. One forward, about two backwards. Bach et
+    al., PLOS ONE 2015; z^B: Montavon et al., Pattern Recognition 2017; UCAG eq. 3. Built in chapter 11.
     """
 
     alpha: float = 1.0

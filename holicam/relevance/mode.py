@@ -93,7 +93,7 @@ class RelevanceMode(TorchFunctionMode):
             return x
         note = self.seen.note(x)
         if x.requires_grad and not (note and note.tracked):
-            if not x.is_leaf:
+            if not x.is_leaf and self.seen.behind(x):
                 raise ValueError(HIDDEN)
             if note:  # a layer's output, where the walk will end
                 note.tracked = True

@@ -59,8 +59,9 @@ class RAP(InputExplainer):
     the rule does not treat as it treats positive. Sums, poolings, batch norms and the first layer as
     in `LRP`. The paper's special first step never runs in the authors' published code (it waits for
     a largest relevance of exactly 1, and the start is the logit); it is not here either. Written from
-    descriptions of the method, and checked only against a slow version of the same: experimental.
-    One forward, about four backwards. Nam et al., AAAI 2020. Built in chapter 11.
+    descriptions; measured from outside, it agrees with the code that UCAG's authors ran: to 2e-7 of a
+    map's largest value on a trained ResNet, to 5e-6 with random weights. One forward, about four
+    backwards. Nam et al., AAAI 2020. Built in chapter 11.
     """
 
     start: str = "logit"

@@ -91,6 +91,7 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()
         mode = RelevanceMode(rules or Rules(), fed, to_image)
+        mode.seen.add(image, raw=True)
         with recorded(wanted, True, "raise") as A, watched(model, wanted) as readers, mode:
             out = class_logits(forward(model, fed, owned=True, autocast=False), len(images))
         if missing := [name for name in wanted if name not in A]:
