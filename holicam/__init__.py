@@ -36,7 +36,7 @@ _BY_FILE = {
     "relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
     "controls": "RandomMap CenterMap SobelMap GroundTruth",
     "explain": "explainers explain_many info", "setup": "setup", "explore": "explore",
-    "exercises": "exercise",
+    "exercises": "exercise", "turn": "turn",
 }
 _NAMES = {name: file for file, names in _BY_FILE.items() for name in names.split()}
 __all__ = sorted([*_MODULES, *_NAMES])
@@ -57,10 +57,10 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `hc.setup` and `hc.explore` functions, in whatever order their modules are imported."""
+    """Keeps `hc.setup`, `hc.explore` and `hc.turn` functions, in whatever order their modules are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in ("setup", "explore") and isinstance(value, ModuleType):
+        if name in ("setup", "explore", "turn") and isinstance(value, ModuleType):
             value = getattr(value, name)
         super().__setattr__(name, value)
 

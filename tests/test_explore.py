@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import matplotlib
@@ -245,36 +246,36 @@ def test_signed_maps_are_symmetric():
     assert np.array_equal(seen[0, 1], colours[round(255 * 0.5)])
 
 
-# --- in a notebook -----------------------------------------------------------------------------------------------
-
-NAMES = ["method", "layer", "target", "opacity", "threshold", "randomised network", "true grid", "row", "column"]
+# --- in a notebook, and of a network -----------------------------------------------------------------------------
 
 
-def test_live_controls_change_the_picture():
-    panel = hc.explore(picture(), {"a": some_maps(), "b": some_maps(2)}, random={"a": some_maps(3), "b": some_maps(4)},
-                       live=True)
-    assert list(panel.controls) == NAMES
-    seen = [panel.picture.value]
-    news = {"method": "B", "layer": "late", "target": "b", "opacity": 0.9, "threshold": 0.5,
-            "randomised network": True, "true grid": True, "row": 3, "column": 2}
-    for name, value in news.items():
-        panel.controls[name].value = value
-        assert panel.picture.value not in seen, f"{name} changes nothing"
-        seen.append(panel.picture.value)
-    m = some_maps(4)["B"]["late"]
-    assert f"Row 3 of 4, column 2 of 4: {figure.relative(m, False)[2, 1]:.2f}" in panel.readout.value
-    above = figure.relative(m, False) >= 0.5
-    assert f"{m[above].sum() / m.sum():.0%} of the evidence in {above.mean():.0%}" in panel.readout.value
-    assert not panel.trouble.value
+def in_a_kernel(monkeypatch, stored=""):
+    """As where a reader's kernel runs; what was shown is kept."""
+    import IPython
+
+    kept = []
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setenv("HOLICAM_STORED", stored)
+    sign = types.SimpleNamespace(update=lambda what: kept.append(what.data))
+    monkeypatch.setattr("IPython.display.display", lambda what, **_: kept.append(what.data) or sign)
+    return kept
+
+
+def test_where_a_kernel_runs_the_figure_carries_all_it_needs(book, monkeypatch):
+    in_a_kernel(monkeypatch)
+    alive = str(hc.explore(picture(), some_maps(), name="one/two"))
+    assert not files(book) and "<script" in alive and 'data-manifest="data:application/json' in alive
+    in_a_kernel(monkeypatch, stored="1")
+    stored = str(hc.explore(picture(), some_maps(), name="one/two"))
+    assert files(book) and "<script" not in stored and "where this notebook runs" in stored
 
 
 class Sometimes:
     """An explainer that fails at one layer."""
 
-    def __call__(self, model, images, layers, target, *, size=None):
-        if layers == "2":
-            raise RuntimeError("no <map> of this layer")
-        return torch.arange(4.0).view(1, 2, 2) + target
+    def __call__(self, model, images, layers, target, *, size=None, reshape=None):
+        raise RuntimeError("no map of this network")
 
 
 def small_net():
@@ -284,33 +285,42 @@ def small_net():
     return net.eval()
 
 
-def test_an_error_in_a_callback_is_told():
-    panel = hc.explore(small_net(), torch.randn(1, 3, 16, 16), methods={"mine": Sometimes()}, layers=["2", "0"],
-                       layer="0")
-    assert panel.picture.value and not panel.trouble.value
-    before = panel.picture.value
-    panel.controls["layer"].value = "2"
-    assert "RuntimeError: no &lt;map&gt; of this layer" in panel.trouble.value
-    assert 'role="alert"' in panel.trouble.value and not panel.readout.value
-    panel.controls["layer"].value = "0"
-    assert not panel.trouble.value and panel.picture.value == before
+def test_a_method_that_fails_is_left_out_with_a_word():
+    ask = small_net(), torch.randn(1, 3, 16, 16)
+    with pytest.warns(RuntimeWarning, match="mine is left out: RuntimeError: no map of this network"):
+        made = hc.explore(*ask, methods={"mine": Sometimes(), "Grad-CAM": "grad-cam"}, layers=["3"])
+    assert made.content.method_names == ["Grad-CAM"]
+    with pytest.raises(RuntimeError, match="no map of this network"):
+        hc.explore(*ask, methods={"mine": Sometimes()}, layers=["3"])
 
 
-def test_live_maps_are_the_explainers():
+def test_maps_of_a_network_are_the_explainers(monkeypatch):
     model, image = small_net(), torch.randn(1, 3, 16, 16)
     state = {k: v.clone() for k, v in model.state_dict().items()}
-    panel = hc.explore(model, image, methods={"Grad-CAM": "grad-cam", "gradient": "gradient"}, layers=["0", "2"],
-                       targets={"first": 0, "last": 2})
-    ask = panel.source.ask
-    expected = hc.GradCAM()(model, image, "2", 2, size="native")[0]
-    assert np.allclose(ask("last", "Grad-CAM", "2", False), expected.numpy(), atol=1e-6)
-    assert panel.source.methods == {"Grad-CAM": ["0", "2"], "gradient": ["input"]}
-    panel.controls["method"].value = "gradient"
-    assert panel.controls["layer"].options == ("input",) and not panel.trouble.value
-    assert not np.allclose(ask("last", "Grad-CAM", "2", True), ask("last", "Grad-CAM", "2", False))
+    kept = in_a_kernel(monkeypatch)
+    methods = {"Grad-CAM": "grad-cam", "gradient": "gradient", "fused": "layer-cam-fused"}
+    made = hc.explore(model, image, methods=methods, layers=["1", "3"], targets={"first": 0, "last": 2})
+    assert kept[0].startswith("<p><em>Computing 3 methods at 2 layers") and kept[-1] == ""
+    found = made.content
+    expected = hc.GradCAM()(model, image, "3", 2, size="native")[0]
+    assert np.allclose(found.map_of("last", "Grad-CAM", "3").values, expected.numpy(), atol=1e-6)
+    assert {m: found.layer_names(m) for m in found.method_names} == {
+        "Grad-CAM": ["1", "3"], "gradient": ["input"], "fused": ["several layers"]}
+    blank = found.map_of("last", "Grad-CAM", "3", True).values
+    assert not np.allclose(blank, expected.numpy())
+    p = model(image).softmax(1)[0]
+    assert found.scores["last"][0] == pytest.approx(p[2].item(), abs=1e-3) and len(found.scores["last"]) == 2
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in state.items()), "the network itself was changed"
-    predicted = hc.explore(model, image, methods=["grad-cam"], layers=["2"])
-    assert predicted.controls["target"].value == f"class {model(image).argmax().item()}, predicted"
+    predicted = hc.explore(model, image, methods=["grad-cam"], layers=["3"], random=False)
+    assert list(predicted.content.pictures) == [f"class {model(image).argmax().item()}, predicted"]
+    assert not predicted.content.has_random
+
+
+def test_one_pass_serves_all_layers_and_methods():
+    model, image, passes = small_net(), torch.randn(1, 3, 16, 16), []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    hc.explore(model, image, methods=["grad-cam", "layer-cam", "hires-cam"], layers=["1", "3"], random=False)
+    assert len(passes) == 3  # which class, the maps, its probability
 
 
 @pytest.mark.parametrize("change, error, says", [
@@ -320,20 +330,20 @@ def test_live_maps_are_the_explainers():
     (dict(layer="x"), ValueError, "layer must be one of"),
     (dict(targets={}), ValueError, "at least one class"),
     (dict(train=True), ValueError, "training mode"),
+    (dict(scores=0.5), TypeError, "a network is asked for them"),
 ])
-def test_live_bad_input(change, error, says):
+def test_bad_input_of_a_network(change, error, says):
     model = small_net().train(change.pop("train", False))
-    given = dict(images=torch.randn(1, 3, 16, 16), layers=["2"], methods=["grad-cam"]) | change
+    given = dict(images=torch.randn(1, 3, 16, 16), layers=["3"], methods=["grad-cam"]) | change
     with pytest.raises(error, match=re.escape(says)):
         hc.explore(model, given.pop("images"), **given)
 
 
 @pytest.mark.gpu
-def test_live_on_a_gpu():
+def test_a_network_on_a_gpu():
     model = small_net().cuda()
-    panel = hc.explore(model, torch.randn(1, 3, 16, 16), methods=["grad-cam"], layers=["0"])
-    panel.controls["randomised network"].value = True
-    assert not panel.trouble.value
+    made = hc.explore(model, torch.randn(1, 3, 16, 16), methods=["grad-cam"], layers=["1"])
+    assert made.content.has_random
 
 
 def test_a_figure_loads_no_widgets():

@@ -59,7 +59,7 @@ SAME = {
     ("layout", "layernames"), ("layout", "ops"), ("layout", "tokens"),
 }
 # Only the book and the command line (floor 5) import these.
-BESIDE = {"plot", "setup", "explore", "edition", "exercises"}
+BESIDE = {"plot", "setup", "explore", "edition", "exercises", "turn", "live"}
 CORE = ("cam", "ops", "capture", "fusion", "lowpass", "holistic")
 CORE_LINES = 900
 

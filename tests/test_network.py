@@ -18,7 +18,7 @@ from torch import nn
 import holicam as hc
 from holicam import toyland
 from holicam.capture import capture
-from holicam.explore.live import computed
+from holicam.explore.computed import computed
 from holicam.guard import turn
 from holicam.network import NetworkError, forward
 
@@ -97,8 +97,8 @@ def test_a_network_that_writes_into_its_input_gets_the_same_scores(name, chunk, 
 def seen(net, images):
     """What the explorer shows of the top-1 class."""
     start = {"opacity": 0.6, "threshold": 0.0}
-    source = computed(net, images[:1], ["layer-cam"], ["relu1"], None, False, start).source
-    return torch.from_numpy(source.ask(*source.pictures, "layer-cam", "relu1", False)),
+    content = computed(net, images[:1], ["layer-cam"], ["relu1"], None, False, False, start)
+    return torch.from_numpy(content.map_of(*content.pictures, "layer-cam", "relu1").values),
 
 
 def test_sweeps_checks_and_the_explorer_do_not_hand_on_the_images_either():

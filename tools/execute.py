@@ -120,7 +120,7 @@ def main() -> int:
     options = parser.parse_args()
     for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
         os.environ.pop(name, None)
-    os.environ["HOLICAM_DEVICE"] = "cpu"
+    os.environ |= {"HOLICAM_DEVICE": "cpu", "HOLICAM_STORED": "1"}
     failed, package = [], Package()
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
         if not options.force and is_fresh(path, package):

@@ -88,7 +88,7 @@ def spoken(notebook) -> list[str]:
 
 def choose(model: str, photos: Path | None) -> None:
     """Tell the chapters' kernels, which inherit this environment, what to explain."""
-    os.environ["HOLICAM_MODEL"] = model
+    os.environ |= {"HOLICAM_MODEL": model, "HOLICAM_STORED": "1"}
     os.environ.pop("HOLICAM_PHOTOS", None)
     if photos:
         os.environ["HOLICAM_PHOTOS"] = str(photos.resolve())

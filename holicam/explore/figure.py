@@ -16,14 +16,15 @@ import torch
 from PIL import Image
 
 from .. import ops
+from ..live import live
 from ..plot import EVIDENCE, SIGNED
 from . import data, packed, store
 
 SIDE = 448  # pixels: a picture is enlarged by whole numbers up to this, so that maps look smooth
 VIEW_SIDE = 336  # of the stored picture
 QUALITY = 80
-HINT = ("On the book's site this figure has controls for method, layer, opacity and threshold; "
-        "in a notebook <code>live=True</code> shows them.")
+HINT = ("On the book's site, and where this notebook runs, this figure has controls for method, layer, opacity "
+        "and threshold.")
 
 
 def table(signed: bool) -> np.ndarray:
@@ -91,7 +92,7 @@ class Explorer:
                      threshold=start["threshold"], side=VIEW_SIDE)
         view = packed.jpeg(seen, QUALITY)
         self.alt = alt or words(content, start["target"], start["method"], start["layer"])
-        folder = store.place(name)
+        folder = None if live() else store.place(name)
         if folder is not None:
             file, self.manifest = store.written(folder, name.split("/")[1], content, view)
             view, self._script = (folder / self.manifest["view"]).read_bytes(), ""
