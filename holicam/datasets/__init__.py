@@ -6,7 +6,8 @@
 
 Nothing is downloaded: a set that is missing says what was looked for, where, and how to get it. A
 list that cannot be right (an image twice, a path out of the folder, a label that is no class) is
-refused with file and line; one image that cannot be used is skipped with file and reason.
+refused with file and line; one image that cannot be used is skipped with file and reason. Links that
+lie in the folder are followed wherever they point.
 """
 
 from __future__ import annotations
