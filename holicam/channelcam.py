@@ -20,12 +20,12 @@ from .layernames import Layers, default_layers, is_single
 from .masks import STRETCH
 from .ops import SCORES, Target, one_of, upsample
 from .polyscores import ASKS, WEIGHTS, ChannelScores, score_channels
-from .settings import Maps, Size, check_flag, fill_preset, output_size
+from .settings import Explains, Maps, Size, check_flag, fill_preset, output_size
 from .stream import check_chunk
 from .tokens import Reshape
 
 
-class ChannelWise:
+class ChannelWise(Explains):
     """What the explainers below share: the checks of common fields, the questions, eq. 2."""
 
     def __post_init__(self) -> None:

@@ -202,6 +202,11 @@ def explain_many(chosen: Mapping[Hashable, object] | Iterable[object], model: nn
     labelled = chosen if isinstance(chosen, Mapping) else {item: item for item in chosen}
     ready = {label: explainers[item]() if isinstance(item, str) else item
              for label, item in labelled.items()}
+    for item in ready.values():
+        if isinstance(item, type) or not callable(item):
+            made = f"{item.__name__} is a class: give an explainer, such as {item.__name__}()" if isinstance(
+                item, type) else f"{item!r} is none"
+            raise TypeError(f"chosen must hold explainers or their names; {made}")
     together = {label: item for label, item in ready.items() if isinstance(item, PassExplainer)}
     if layers is not None and not is_single(layers):
         layers = as_given(layers)  # all of them read it

@@ -24,7 +24,7 @@ from .guard import guarded
 from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
 from .outputs import logits_of, remark
-from .settings import Size, output_size
+from .settings import Explains, Size, output_size
 from .stream import check_chunk, model_batch, stream
 from .targets import targets_of
 
@@ -118,7 +118,7 @@ def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
     raise NotImplementedError
 
 
-class InputExplainer:
+class InputExplainer(Explains):
     """What the explainers of this family share: checks of common fields, and being called."""
 
     takes: ClassVar[str] = "input"

@@ -23,7 +23,7 @@ from .guard import guarded
 from .layernames import Layer, Layers, as_given, default_layers, is_single
 from .network import resized
 from .ops import Target, upsample
-from .settings import Maps, Size, noise, output_size
+from .settings import Explains, Maps, Size, noise, output_size
 
 ONE_SIZE = "give scales=(1,), or take a method that keeps the size, such as Layer-CAM"
 
@@ -87,7 +87,7 @@ class Call:
 Gather = Generator[Ask, Captured, Maps]
 
 
-class PassExplainer:
+class PassExplainer(Explains):
     """What the CAM family shares: being called, alone or through `run`.
 
     `takes` is "layer" (one map a layer) or "joint" (one map from several layers).

@@ -22,7 +22,7 @@ from .guard import guarded
 from .layernames import Layers, default_layers, is_single
 from .masks import Vary, blank_scores, channel_scores, keep, live_in
 from .ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
-from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
+from .settings import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
 from .stream import check_chunk
 
 _OURS = {"normalize_before": False, "align_corners": False, "channel_softmax": False, "activation": "raw"}
@@ -34,7 +34,7 @@ PRESETS = {
 }
 
 
-class MaskCAM:
+class MaskCAM(Explains):
     """What the three dataclasses below share: their options and the call.
 
     Fields:

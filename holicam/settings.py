@@ -8,13 +8,24 @@ from dataclasses import fields
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .hardware import moved
 from .ops import one_of
 
 Size = str | Sequence[int] | None
 Maps = Tensor | dict[str, Tensor]
+
+
+class Explains:
+    """An explainer: made of settings alone, and called with a network and images."""
+
+    def __new__(cls, *settings: object, **named: object) -> Explains:
+        for value in (*settings, *named.values()):
+            if isinstance(value, nn.Module):
+                raise TypeError(f"{cls.__name__} is made without a network, and called with it: "
+                                f"{cls.__name__}()(model, images)")
+        return super().__new__(cls)
 
 
 def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) -> None:

@@ -29,7 +29,7 @@ from .layernames import Layers
 from .network import forward, resized
 from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
 from .outputs import logits_of
-from .settings import Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
+from .settings import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
 from .stream import check_chunk, stream
 from .targets import targets_of
 from .unfold import STRIDES, Grid, unfold_grid
@@ -55,7 +55,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class UCAG:
+class UCAG(Explains):
     """UCAG around any explainer.
 
     base: an explainer of this package, or anything callable as base(model, images, target=...) that

@@ -14,7 +14,7 @@ from ..checks import finite_maps
 from ..guard import guarded
 from ..layernames import Layers, default_layers, is_single
 from ..ops import Target, one_of, upsample
-from ..settings import Maps, Size, check_flag, fill_preset, output_size
+from ..settings import Explains, Maps, Size, check_flag, fill_preset, output_size
 from ..tokens import Reshape
 from .lrp import AFFINE
 from .op import Op
@@ -22,7 +22,7 @@ from .rules import Rules, gate, passes, zplus, zplus_biased
 from .walk import Walk, walk
 
 
-class LayerRelevance:
+class LayerRelevance(Explains):
     """What the three share: one walk to all the layers asked for, and one map a layer."""
 
     takes: ClassVar[str] = "layer"

@@ -138,6 +138,19 @@ def similarities(a: Tensor, b: Tensor, measures: Iterable[str] = MEASURES) -> di
     return found
 
 
+def check_size(names: Iterable[str], maps: Tensor) -> None:
+    """Raise ValueError where maps (B, H, W) are too small for one of the measures; it says which are not."""
+    side = min(maps.shape[-2:])
+    needs = {name: _SMALLEST.get(name.removesuffix("-abs"), 1) for name in names}
+    if large := [name for name, pixels in needs.items() if pixels > side]:
+        rest = [name for name in MEASURES if _SMALLEST.get(name.removesuffix("-abs"), 1) <= side]
+        raise ValueError(f"{large[0]} needs maps of at least {needs[large[0]]} x {needs[large[0]]} pixels; got "
+                         f"{tuple(maps.shape[-2:])}: give measures={rest!r}, or some of them")
+
+
+_SMALLEST = {"ssim": 11, "hog-pearson": 48, "hog-spearman": 48}
+
+
 def degenerate(maps: Tensor) -> Tensor:
     """(B,) bool: constant up to rounding, or not finite."""
     return is_constant(maps) | ~maps.flatten(1).isfinite().all(1)

@@ -21,7 +21,7 @@ from ..guard import guarded
 from ..layernames import Layers
 from ..network import forward
 from ..ops import Target, at_least_float32, one_of, resolve_target
-from .alike import MEASURES, degenerate, similarities
+from .alike import MEASURES, check_size, degenerate, similarities
 from .weights import BN, kept, recalibrate, reinitialise, units
 
 Explain = Callable[..., Tensor]
@@ -89,6 +89,7 @@ def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target
     steps = units(model, images, granularity=granularity, layers=layers)
     fixed = resolve_target(logits_of(model, images), target)
     original = maps_of(explain, model, images, fixed)
+    check_size(measures, original)
     rows: dict[str, list[Tensor]] = {name: [] for name in (*measures, "target", "predicted", "zero", "degenerate")}
     maps = []
     with kept(model) as trained:

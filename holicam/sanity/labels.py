@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..guard import guarded
 from ..ops import Target, one_of, resolve_target
-from .alike import MEASURES, similarities
+from .alike import MEASURES, check_size, similarities
 from .cascade import POLICIES, Explain, logits_of, maps_of
 
 
@@ -61,6 +61,7 @@ def label_randomisation(explain: Explain, model: nn.Module, random_model: nn.Mod
     first = resolve_target(logits_of(model, images), None) if target is None else target
     second = resolve_target(logits_of(random_model, images), None) if class_policy == "repredict" else first
     maps, random_maps = maps_of(explain, model, images, first), maps_of(explain, random_model, images, second)
+    check_size(measures, maps)
     return LabelRandomisation(class_policy, similarities(maps, random_maps, measures),
                               similarities(maps, random_maps.roll(1, 0), measures), _classes(first, images),
                               _classes(second, images), maps, random_maps)
