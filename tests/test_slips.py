@@ -26,9 +26,9 @@ def test_a_network_is_no_setting(name):
     assert name == "ground-truth" or pickle.loads(pickle.dumps(ready)) == ready
 
 
-@pytest.mark.parametrize(("chosen", "words"), [([hc.GradCAM], "GradCAM is a class: give an explainer, such as GradCAM()"),
-                                               ({"a": hc.RISE}, "RISE is a class"), ([3], "3 is none"), (3, "3 is none"),
-                                               (hc.GradCAM, "GradCAM is a class")])
+@pytest.mark.parametrize(("chosen", "words"), [
+    ([hc.GradCAM], "GradCAM is a class: give an explainer, such as GradCAM()"), ({"a": hc.RISE}, "RISE is a class"),
+    ([3], "3 is none"), (3, "3 is none"), (hc.GradCAM, "GradCAM is a class")])
 def test_explain_many_takes_explainers(chosen, words):
     with pytest.raises(TypeError, match=words.replace("(", r"\(").replace(")", r"\)")) as caught:
         hc.explain_many(chosen, TinyNet(), random_images(1, 3, 8, 8), "relu2")
@@ -44,7 +44,8 @@ def test_measures_that_need_larger_maps_are_told_before_weights_change():
         return explain(model, images, target=target)
 
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    with pytest.raises(ValueError, match=r"hog-pearson needs .* 48 x 48 .*\(32, 32\): give measures=\['spearman', 'ssim'"):
+    words = r"hog-pearson needs .* 48 x 48 .*\(32, 32\): give measures=\['spearman', 'ssim'"
+    with pytest.raises(ValueError, match=words):
         hc.sanity.randomise(counted, net, x)
     assert len(calls) == 1 and all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     with pytest.raises(ValueError, match="measures="):
