@@ -33,7 +33,9 @@ class Protocol:
         once; `steps` divides the image into that many intervals, the last one possibly short.
     auc: "trapezoid" over the true fractions, or "right", the mean of the points after the first.
     equal_spacing: the trapezoids get equal widths, also a short last one.
-    score: "prob" (softmax) or "logit".
+    score: "prob" (softmax), "sigmoid" for labels that do not exclude each other, or "logit", which also
+        suits a network that ends in a softmax or sigmoid. A callable target receives what it names
+        (`ops.select_score`): give "logit" to one that wants logits.
     target: "pred" allows target=None for the top-1 class; "label" wants it given.
     preprocess: how the paper makes images into tensors. A note: metrics receive tensors.
     tie, seed: see `ranking`; the reference implementations leave ties to their library. Built in chapter 14.
