@@ -80,10 +80,10 @@ def no_errors(notebook):
 
 def short_cells(notebook):
     cells = [source(c).rstrip("\n").split("\n") for c in code(notebook)]
-    practice = {"exercise", "solution", "check"}
+    practice = {"exercise", "solution", "check", "knob"}
     count = sum(not practice & set(c["metadata"].get("tags", ())) for c in code(notebook))
     if not CELLS[0] <= count <= CELLS[1]:
-        yield f"{count} code cells without the exercises; {CELLS[0]} to {CELLS[1]} are allowed"
+        yield f"{count} code cells without exercises and knobs; {CELLS[0]} to {CELLS[1]} are allowed"
     if cells and median(map(len, cells)) > MEDIAN_LINES:
         yield f"the median code cell has {median(map(len, cells))} lines, more than {MEDIAN_LINES}"
     for number, lines in enumerate(cells, 1):
