@@ -8,9 +8,9 @@ import threading
 import pytest
 from test_site import FLAGS, Quiet, chromium
 
-from tools.chapters import load
+from tools.chapters import load, source
 from tools.notes import Notes
-from tools.slide_text import inline
+from tools.slide_text import ANNOUNCES, QUOTES, blocks, inline
 from tools.slides import LECTURE, build
 
 NUMBERED = {c.number: c for c in load()}
@@ -43,6 +43,34 @@ def test_deck(folder, number):
     assert not re.search(r"\b[Tt]he next cell", shown)
     for _, said in Notes().misconceptions(chapter):
         assert inline(said)[:40] in page, f"the note {said!r} is on no slide"
+
+
+def letters(text):
+    """What is left of a text without markup: to find it again among tags and formulas."""
+    return re.sub(r"[^A-Za-z0-9]", "", re.sub(r"<[^>]+>|&\w+;", "", text))
+
+
+def quoting(chapter):
+    """The paragraphs of a chapter that quote a paper and go on with what was found."""
+    for markdown in (source(c) for c in chapter.notebook["cells"] if c["cell_type"] == "markdown"):
+        for block in blocks(markdown):
+            lines = [line for line in block.text.split("\n") if not ANNOUNCES.search(line)]
+            if block.kind == "paragraph" and len(lines) > 1 and any(map(QUOTES.search, lines)):
+                yield [re.split(r"\{[\w:]+\}`|\$|`|\*", line) for line in lines]
+
+
+@pytest.mark.parametrize("number", LECTURE)
+def test_no_claim_without_its_outcome(folder, number):
+    """Where a slide shows the first sentence of a paragraph that quotes a paper, it shows the last one as well."""
+    chapter, met = NUMBERED[number], 0
+    page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
+    slides = [letters(HIDDEN.sub("", slide)) for slide in page.split("<section")[1:]]
+    for lines in quoting(chapter):
+        first, last = (max((letters(part) for part in line), key=len) for line in (lines[0], lines[-1]))
+        shown = [slide for slide in slides if len(first) > 36 and first in slide]
+        met += bool(shown)
+        assert all(last in slide for slide in shown), f"cut short: {lines[0]}"
+    assert met or not list(quoting(chapter))
 
 
 def test_nothing_is_loaded_from_elsewhere(folder):

@@ -14,6 +14,8 @@ from tools.chapters import ROOT
 ROLE = re.compile(r"\{([\w:]+)\}`(?:([^`<]*?)\s*<([^`>]*)>|([^`]*))`")
 EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?:\s*\(([^)]+)\))?$", re.DOTALL)
 ANNOUNCES = re.compile(r"\b[Tt]he (?:next|first|last|second|folded) (?:cell|function|one)\b")
+# A sentence that tells what a paper says; what was found here stands in the sentences behind it.
+QUOTES = re.compile(r"\b(?:paper|authors)(?:'s|s')?\b|\{cite:t\}|\b[Pp]ublished\b|\bin print\b")
 EMPTY_WORDS = re.compile(r"^(It prints nothing|No assertion fails|The assertion holds|Put |Each exercise has)")
 
 
@@ -124,9 +126,14 @@ def inline(markdown: str) -> str:
 
 
 def said(paragraph: str, before_equation: bool) -> list[str]:
-    """The sentences of a paragraph that a slide shows: the first, and the one that leads to an equation."""
+    """The sentences of a paragraph that a slide shows: the first, and the one that leads to an equation.
+
+    A paragraph that quotes a paper is shown as a whole, in one piece: nobody is to see a claim without its outcome.
+    """
     lines = [line for line in paragraph.split("\n") if not EMPTY_WORDS.match(line)]
     told = [line for line in lines if not ANNOUNCES.search(line)]
+    if any(QUOTES.search(line) for line in told):
+        return [" ".join(told)]
     if before_equation and told:
         return list(dict.fromkeys([told[0], told[-1]]))
     return lines[:1] if lines[:1] == told[:1] else []  # what follows an announcement leans on it
