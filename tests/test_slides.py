@@ -59,18 +59,18 @@ def quoting(chapter):
                 yield [re.split(r"\{[\w:]+\}`|\$|`|\*", line) for line in lines]
 
 
-@pytest.mark.parametrize("number", LECTURE)
-def test_no_claim_without_its_outcome(folder, number):
+def test_no_claim_without_its_outcome(folder):
     """Where a slide shows the first sentence of a paragraph that quotes a paper, it shows the last one as well."""
-    chapter, met = NUMBERED[number], 0
-    page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
-    slides = [letters(HIDDEN.sub("", slide)) for slide in page.split("<section")[1:]]
-    for lines in quoting(chapter):
-        first, last = (max((letters(part) for part in line), key=len) for line in (lines[0], lines[-1]))
-        shown = [slide for slide in slides if len(first) > 36 and first in slide]
-        met += bool(shown)
-        assert all(last in slide for slide in shown), f"cut short: {lines[0]}"
-    assert met or not list(quoting(chapter))
+    met = 0
+    for chapter in map(NUMBERED.get, LECTURE):
+        page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
+        slides = [letters(HIDDEN.sub("", slide)) for slide in page.split("<section")[1:]]
+        for lines in quoting(chapter):
+            first, last = (max((letters(part) for part in line), key=len) for line in (lines[0], lines[-1]))
+            shown = [slide for slide in slides if len(first) > 36 and first in slide]
+            met += bool(shown)
+            assert all(last in slide for slide in shown), f"chapter {chapter.number}, cut short: {lines[0]}"
+    assert met > 20
 
 
 def test_nothing_is_loaded_from_elsewhere(folder):
