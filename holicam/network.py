@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-import torch
 from torch import Tensor, nn
 
 from .forms import check_form, check_gradients, eager
 from .guard import ambient
+from .memory import no_memory
 
 # Beginnings of messages about the machine, not about the images.
-_MACHINE = ("CUDA error", "cuDNN error", "CUBLAS", "NCCL", "HIP error", "MPS backend out of memory",
-            "[enforce fail at alloc", "DefaultCPUAllocator")
+_MACHINE = ("CUDA error", "cuDNN error", "CUBLAS", "NCCL", "HIP error")
 
 
 class NetworkError(ValueError, RuntimeError):
@@ -100,8 +99,8 @@ def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
 
 def _of_the_machine(error: Exception) -> bool:
     """Out of memory, a lost device, a fault of the driver."""
-    kinds = tuple(getattr(torch, name) for name in ("OutOfMemoryError", "AcceleratorError") if hasattr(torch, name))
-    return isinstance(error, kinds) or any(str(error).lstrip().startswith(start) for start in _MACHINE)
+    lost = type(error).__name__ == "AcceleratorError" or any(str(error).lstrip().startswith(word) for word in _MACHINE)
+    return lost or no_memory(error)
 
 
 def _said(error: Exception, reason: str, model: nn.Module, images: Tensor) -> str:
@@ -109,12 +108,12 @@ def _said(error: Exception, reason: str, model: nn.Module, images: Tensor) -> st
     given = f"images of shape (B, {', '.join(map(str, images.shape[1:]))}) and {dtype} on {images.device}"
     name, module = _where(error, model)
     place = f" at its layer {name!r}, {_brief(module)}" if name else ""
-    weight = next(model.parameters(), None) if name is None else _weight(module)
+    kinds, places = {p.dtype for p in model.parameters()}, {p.device for p in model.parameters()}
     hint = ""
-    if weight is not None and weight.is_floating_point() and weight.dtype != images.dtype and "type" in str(error):
-        hint = f" (its weights are {str(weight.dtype).removeprefix('torch.')}: give images of that dtype)"
-    elif weight is not None and weight.device != images.device:
-        hint = f" (its weights are on {weight.device}: bring both to one device)"
+    if len(kinds) == 1 and images.dtype not in kinds and "type" in str(error):
+        hint = f" (its weights are {str(*kinds).removeprefix('torch.')}: give images of that dtype)"
+    elif len(places) == 1 and images.device not in places:
+        hint = f" (its weights are on {str(*places)}: bring both to one device)"
     return f"{type(model).__name__} fails on {given}{place}: {reason}{hint}"
 
 

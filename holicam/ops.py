@@ -123,7 +123,7 @@ def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Ten
         values = values.softmax(1)
     if not callable(target):
         return values.gather(1, target[:, None])[:, 0]  # (B,)
-    return _one_each(target(values), len(values))
+    return _one_each(target(values.clone()), len(values))  # it may work in place
 
 
 def _one_each(score: object, batch: int) -> Tensor:

@@ -56,6 +56,7 @@ SAME = {
     ("datasets", "toyland"), ("datasets", "photos"), ("sanity", "controls"), ("ops", "outputs"), ("outputs", "checks"),
     ("ops", "floats"), ("models", "weights"), ("datasets", "boxes"), ("datasets", "depth"),
     ("models", "layernames"), ("layersets", "layernames"), ("layernames", "forms"), ("network", "forms"),
+    ("network", "memory"),
     ("layout", "layernames"), ("layout", "ops"), ("layout", "tokens"),
 }
 # Only the book and the command line (floor 5) import these.

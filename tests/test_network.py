@@ -133,6 +133,10 @@ def test_functions_of_the_caller_may_work_in_place():
     hc.metrics.insertion_deletion(net, given, x[:, 0], 1, protocol=protocol)
     hc.metrics.infidelity(net, given, x[:, 0], 1, protocol=protocol, draws=2)
     assert torch.equal(given, x)
+    for kind in ("logit", "prob"):
+        got = capture(net, given, "relu1", lambda z: z.mul_(2)[:, 1], score=kind)
+        want = capture(net, x, "relu1", lambda z: z[:, 1] * 2, score=kind)
+        assert torch.equal(got.G["relu1"], want.G["relu1"]) and torch.equal(got.logits, want.logits)
 
 
 # Refusals ------------------------------------------------------------------------------------------
@@ -211,7 +215,8 @@ class Wide(Classical):
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), KeyboardInterrupt(),
-                                   RuntimeError("CUDA error: device-side assert triggered"), KeyError("own")])
+                                   RuntimeError("CUDA error: device-side assert triggered"), KeyError("own"),
+                                   RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")])
 def test_what_is_not_about_the_images_passes_as_it_is(error):
     class Fails(TinyNet):
         def forward(self, images):
