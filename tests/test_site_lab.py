@@ -1,0 +1,228 @@
+"""A chapter in a real JupyterLab: drawn, run whole, an exercise answered, a knob turned, saved and put back.
+
+JupyterLab serves a copy of book/ from a folder of its own, with settings of its own. Needs a Chromium, as
+tests/test_site.py does, and requirements-lab.txt. LAB_SHOTS=folder keeps pictures of what was seen.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from test_site import browser  # noqa: F401 (a fixture)
+from tools.tidy import tidied
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK, CHAPTER = ROOT / "book", "07-holistic-cam.ipynb"
+PATIENCE = 420  # seconds for a whole chapter; a busy machine is no fault of the notebook
+SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
+            "docmanager-extension/plugin": {"autosave": False},
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+KNOB = """\
+import holicam as hc
+from matplotlib.figure import Figure
+
+def bars(n):
+    print(n, "bars")
+    figure = Figure(figsize=(3, 2))
+    figure.add_subplot().bar(range(n), range(1, n + 1))
+    return figure
+
+hc.turn(bars, n=[1, 3, 6])"""
+RAW = ("{figure}", "{exercise}", "{dropdown}", "{eq}", "{numref}", "{ref}", "{cite", ":name:", ":alt:", ":label:", "$$")
+
+pytestmark = pytest.mark.xdist_group("lab")  # one JupyterLab for all of them, in this order
+
+
+def lab_process(folder: Path, port: int) -> subprocess.Popen:
+    for name, value in SETTINGS.items():
+        path = folder / f"config/lab/user-settings/@jupyterlab/{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("HOLICAM_", "JUPYTER"))}
+    own |= {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "run"), "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}",
+         "--ServerApp.port_retries=0", "--IdentityProvider.token=word", f"--ServerApp.root_dir={folder / 'book'}",
+         "--LabApp.expose_app_in_browser=True"],
+        env=own, stdout=(folder / "log.txt").open("w"), stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A copy of book/ and a notebook with a knob."""
+    made = tmp_path_factory.mktemp("lab")
+    shutil.copytree(BOOK, made / "book")
+    knob = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(KNOB)])
+    knob.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(knob, made / "book" / "knob.ipynb")
+    return made
+
+
+@pytest.fixture(scope="module")
+def lab(browser, folder):  # noqa: F811
+    if importlib.util.find_spec("jupyterlab_myst") is None:
+        pytest.fail("JupyterLab and jupyterlab-myst are missing: pip install -r requirements-lab.txt")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = lab_process(folder, port)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token=word", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log.txt").read_text()
+                time.sleep(0.2)
+        yield Lab(browser, port)
+    finally:
+        process.terminate()  # it ends its kernels itself
+        process.wait(60)
+
+
+class Lab:
+    """JupyterLab in the browser, and what its page complains of."""
+
+    def __init__(self, browser, port):  # noqa: F811
+        self.page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
+        self.troubles = []
+        self.page.on("console", lambda m: m.type == "error" and self.troubles.append(m.text))
+        self.page.on("pageerror", lambda e: self.troubles.append(str(e)))
+        self.page.on("request", lambda r: "//127.0.0.1" in r.url or r.url.startswith(("data:", "blob:"))
+                     or self.troubles.append(r.url))
+        self.page.goto(f"http://127.0.0.1:{port}/lab?token=word&reset")
+        self.page.wait_for_function("() => window.jupyterapp")
+        self.page.evaluate("jupyterapp.restored.then(() => 1)")
+
+    def open(self, path):
+        self.page.evaluate("""async path => {
+            const widget = window.book = await jupyterapp.commands.execute("docmanager:open", {path});
+            await widget.revealed;
+            await widget.context.ready;
+            await widget.sessionContext.ready;
+            jupyterapp.shell.collapseLeft();
+            jupyterapp.shell.activateById(widget.id);
+            window.cells = widget.content.widgets;
+        }""", path)
+        self.page.wait_for_function("""() => cells.every(c => c.model.type != "markdown"
+            || c.rendered && c.node.innerText.trim())""")
+
+    def save(self):
+        self.page.evaluate("book.context.save().then(() => 1)")
+
+    def run_all(self):
+        self.page.evaluate("""() => { window.ran = false;
+            jupyterapp.commands.execute("notebook:run-all-cells").finally(() => window.ran = true); }""")
+        self.page.wait_for_function("() => window.ran")
+
+    def cell(self, start):
+        """The number of the code cell that begins with these words."""
+        found = self.page.evaluate("""start => cells.findIndex(c => c.model.type == "code"
+            && c.model.sharedModel.getSource().startsWith(start))""", start)
+        assert found >= 0, f"no cell begins with {start!r}"
+        return found
+
+    def answer(self, at, text):
+        """Put a line into a cell, run it and the cell below as a reader does; what that one prints."""
+        self.page.evaluate("at => { cells[at].node.scrollIntoView(); cells[at + 1].model.outputs.clear(); }", at)
+        self.page.locator(".jp-Notebook:visible .jp-Cell").nth(at).locator(".cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.type(text)
+        self.page.keyboard.press("Shift+Enter")
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function("at => cells[at + 1].model.outputs.length", arg=at)
+        return self.page.evaluate("at => cells[at + 1].outputArea.node.innerText", at).strip()
+
+    def shot(self, name):
+        if os.environ.get("LAB_SHOTS"):
+            self.page.wait_for_timeout(500)
+            self.page.screenshot(path=f"{os.environ['LAB_SHOTS']}/lab-{name}.png")
+
+
+@pytest.fixture(scope="module")
+def chapter(lab):
+    lab.open(CHAPTER)
+    lab.shot("top")
+    return lab
+
+
+def test_a_chapter_is_drawn(chapter):
+    """Figures, formulas and exercises as on the site; nothing of the markup is left, and no solution is open."""
+    page = chapter.page
+    text = page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText).join('\\n')")
+    assert not [word for word in RAW if word in text]
+    assert "Figure 1:" in text and "Exercise 1 (What do eight sizes cost?)" in text and "limits follow from (3)" in text
+    page.wait_for_function("() => document.querySelector('figure img')?.complete")
+    assert page.evaluate("""() => { const drawing = document.querySelector("figure img");
+        return drawing.naturalWidth > 0 && drawing.getBoundingClientRect().width > 300; }""")
+    folded = page.evaluate("""cells.filter(c => (c.model.getMetadata("tags") ?? []).includes("solution"))
+        .map(c => c.inputHidden && !c.node.innerText.includes("trial("))""")
+    assert folded and all(folded)
+    assert page.locator("details").count() > 1 and page.locator("details[open]").count() == 0
+
+
+def test_opening_and_saving_is_no_change(chapter, folder):
+    chapter.save()
+    stored = folder / "book" / CHAPTER
+    tidied(stored)
+    assert stored.read_bytes() == (BOOK / CHAPTER).read_bytes()
+
+
+def test_a_chapter_runs_whole(chapter):
+    chapter.run_all()
+    outputs = chapter.page.evaluate("""cells.filter(c => c.model.type == "code")
+        .map(c => [c.model.executionCount, c.model.outputs.toJSON()])""")
+    assert all(count for count, _ in outputs)
+    assert not [one for _, some in outputs for one in some
+                if one["output_type"] == "error" or one.get("name") == "stderr"]
+
+
+def test_the_explorer_lives(chapter):
+    page = chapter.page
+    explorer = page.locator(".cam-explorer").first
+    explorer.scroll_into_view_if_needed()
+    explorer.locator("select").first.wait_for()
+    picture = "() => document.querySelector('.cam-explorer canvas').toDataURL()"
+    before = page.evaluate(picture)
+    chapter.shot("explorer")
+    methods = explorer.locator("select").first
+    methods.select_option(index=0)
+    page.wait_for_function(f"before => ({picture})() != before", arg=before)
+
+
+def test_an_exercise_answers(chapter):
+    starter = chapter.cell("cost = None")
+    assert chapter.answer(starter, "cost = 8").startswith("off:")
+    chapter.shot("exercise")
+    assert chapter.answer(starter, "cost = 60.9").startswith("right")
+
+
+def test_a_knob_turns(lab):
+    lab.open("knob.ipynb")
+    lab.run_all()
+    page = lab.page
+    page.locator(".noUi-handle").wait_for()
+    picture = page.locator("img.widget-image")
+    page.wait_for_function("() => document.querySelector('img.widget-image')?.naturalWidth > 0")
+    before = picture.get_attribute("src")
+    page.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.querySelector('img.widget-image').src != before", arg=before)
+    page.get_by_text("3 bars").wait_for()
+    lab.shot("knob")
+
+
+def test_the_page_complains_of_nothing(lab):
+    """But for names in other chapters, which the extension does not know."""
+    assert not [one for one in lab.troubles if "Cross reference target was not found" not in one]
