@@ -19,7 +19,7 @@ OWN  := pyproject.toml setup.py
 key   = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 VENV := .venv/.made
 SITE := .venv/.site-$(call key,requirements.txt $(OWN))
-TEST := .venv/.test-$(call key,requirements.txt requirements-test.txt $(OWN))
+TEST := .venv/.test-$(call key,requirements.txt requirements-test.txt requirements-lab.txt $(OWN))
 LAB  := .venv/.lab-$(call key,requirements-lab.txt)
 
 help:
@@ -110,9 +110,10 @@ test-book: $(TEST)
 	else echo "There is no chapter yet."; fi
 
 test-site: $(TEST)
-	@echo "--- the site, in a browser"
+	@echo "--- the site and JupyterLab, in a browser"
 	@$(BIN)/python tools/build_site.py --quiet
-	@$(BIN)/python -m pytest tests/test_site.py tests/test_site_explorer.py -q -rs -n $(JOBS) --dist load
+	@$(BIN)/python -m pytest tests/test_site.py tests/test_site_explorer.py tests/test_site_lab.py \
+	  -q -rs -n $(JOBS) --dist loadgroup
 
 # --- the others ------------------------------------------------------------------------------
 

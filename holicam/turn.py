@@ -57,7 +57,7 @@ def panel(draw: Callable[..., Any], values: Mapping[str, list], first: Mapping[s
         box.knobs[name] = knob
     box.picture, box.said = widgets.Image(format="jpeg"), widgets.HTML()
     box.busy, box.trouble = widgets.HTML(), widgets.HTML()
-    box.picture.layout.max_width = "100%"
+    box.picture.layout.max_width, box.picture.layout.align_self = "100%", "flex-start"  # never enlarged
 
     def follow(_change: Any = None) -> None:
         places = tuple(knob.value for knob in box.knobs.values())

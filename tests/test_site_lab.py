@@ -160,7 +160,8 @@ def chapter(lab):
 def test_a_chapter_is_drawn(chapter):
     """Figures, formulas and exercises as on the site; nothing of the markup is left, and no solution is open."""
     page = chapter.page
-    text = page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText).join('\\n')")
+    text = " ".join(page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText)"))
+    text = " ".join(text.split())
     assert not [word for word in RAW if word in text]
     assert "Figure 1:" in text and "Exercise 1 (What do eight sizes cost?)" in text and "limits follow from (3)" in text
     page.wait_for_function("() => document.querySelector('figure img')?.complete")

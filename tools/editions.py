@@ -99,7 +99,7 @@ def wheel(folder: Path, *options: str) -> Path:
 
 def requirements(package: str) -> str:
     """What a notebook of the folder needs: the package, what it draws with, and JupyterLab."""
-    lab = re.findall(r"^jupyter\S+", (ROOT / "requirements-lab.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    lab = re.findall(r"^jupyterlab==\S+", (ROOT / "requirements-lab.txt").read_text(encoding="utf-8"), re.MULTILINE)
     return "\n".join([f"./packages/{package}", "ipykernel>=6", *lab]) + "\n"
 
 
