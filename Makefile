@@ -37,7 +37,7 @@ help:
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
-	@echo "make lab       open the chapters in JupyterLab"
+	@echo "make lab       open the chapters in JupyterLab, drawn as on the site"
 	@echo "make lint      check the style of the code"
 	@echo "make clean     remove what was built; make distclean also removes .venv"
 	@echo "Settings: PYTHON=$(PYTHON)  JOBS=$(JOBS)  PIP_FLAGS=(handed to pip install)"
@@ -146,7 +146,7 @@ slides: $(SITE)
 	@$(BIN)/python tools/slides.py
 
 lab: $(LAB)
-	@$(BIN)/jupyter lab --notebook-dir=book
+	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=book --ServerApp.contents_manager_class=tools.lab.Contents
 
 lint: $(TEST)
 	@$(BIN)/ruff check .
