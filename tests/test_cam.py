@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import slow_twins
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nets import ColourNet, colour_image, random_images
+from properties import given, settings, st
 
 from holicam import cam
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nets import TinyNet, random_images
+from properties import given, settings, st
 
 import holicam as hc
 from holicam import ops, plot, sanity, toyland

@@ -7,9 +7,8 @@ import pytest
 import slow_holistic as slow
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nets import random_images
+from properties import given, settings, st
 
 from holicam import fusion
 from holicam.fusion import fuse, pyramid, scale_sizes

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import slow_holistic as slow
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nets import BranchNet, ColourNet, TinyNet, colour_image, random_images
+from properties import given, settings, st
 from torch import nn
 
 from holicam import cam

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import slow_holistic as slow
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from properties import given, settings, st
 
 from holicam import lowpass
 from holicam.lowpass import box_blur, kernel_size, low_pass, low_pass_stages, median_blur
@@ -68,6 +67,16 @@ def test_float_median_is_the_sorted_middle(blur, size, k, dtype):
     assert got.dtype == dtype
     for m, g in zip(maps, got, strict=True):
         np.testing.assert_array_equal(g.numpy(), slow.median(m.numpy(), k))
+
+
+@pytest.mark.parametrize("k", [3, 31, 51, 71, 91])
+def test_the_road_of_a_gpu_equals_opencv_on_floats(k):
+    """Bit for bit: with 256 levels as OpenCV has them, with four, and with all values different."""
+    levels = as_bytes(2, 61, 74, seed=11)
+    expected = opencv(levels, k, cv2.medianBlur).float() / 255
+    assert torch.equal(box_counts(levels.float() / 255, k), expected)
+    for maps in (noise(2, 61, 74, seed=12), noise(1, 61, 74, seed=13).double() - 0.5):
+        assert torch.equal(box_counts(maps, k), median_blur(maps, k))
 
 
 @pytest.mark.parametrize("base", [2, 3, 29, 254])

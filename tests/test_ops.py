@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import slow_twins
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from properties import given, settings, st
 
 from holicam import ops
 

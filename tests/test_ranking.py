@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import slow_metrics as slow
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from properties import given, settings, st
 
 from holicam.metrics.ranking import DEGENERATE, TIES, id_words, pixel_hash, rank
 
