@@ -1,12 +1,13 @@
 """What every explainer costs, in forwards of the network, beside the peers: python benchmarks/explainers.py
 
-    python benchmarks/explainers.py [--network resnet50|toy-resnet50] [--only NAME ...] [--rounds N]
+    python benchmarks/explainers.py [--network resnet50|toy-resnet50] [--only NAME ...] [--rounds N] [--seconds S]
 
 All sides run in this process, in turn, in float32 and (on a CPU) one thread; see timing.py. 1 F is one plain forward
 of one image in a batch of four. A method that asks the network about masks is timed on about 256 of them and reported a
 mask; its batches are of 64, where a forward costs a CPU more, so gates.py compares it with plain forwards of that size.
 Extremal perturbation is timed on 8 of its 800 steps. Writes results/explainers-*.json, a row as soon as it is measured;
-with --only, the other rows stay. tools/speed_page.py turns the files into the table on the site.
+with --only, the other rows stay; after --seconds no other row is begun (returns 3). Runs on CUDA where there is a
+device. tools/speed_page.py turns the files into the table on the site.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import torch
 from peers import PEERS
-from timing import machine, medians, peak_mb
+from timing import Clock, machine, medians, peak_mb
 
 import holicam as hc
 
@@ -62,7 +63,7 @@ WORK = {
 
 
 def network(name: str):
-    """(model in eval mode, channels of its MASK_LAYER); random weights for torchvision's network."""
+    """The model in eval mode; random weights for torchvision's network."""
     if name.startswith("toy"):
         return hc.load_model(name)
     from torchvision import models
@@ -116,16 +117,22 @@ def main() -> int:
     parser.add_argument("--network", default="resnet50")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, help="begin no row after these")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
     options = parser.parse_args()
+    clock = Clock(options.seconds)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = network(options.network).to(device)
     images = hc.toyland.batch(4, split="test").images.to(device)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"explainers-{options.network}-{device}.json"
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / f"explainers-{options.network}-{device}.json"
     there = json.loads(path.read_text())["rows"] if path.exists() else []
     found = {row["explainer"]: row for row in there}
     for name in options.only or hc.explainers:
+        if clock.left() < 0:
+            sys.stdout.write(f"no time left: {name} and what follows is not measured\n")
+            return 3
         row = found[name] = measure(name, model, images, 3, options.rounds)
         sys.stdout.write(f"{name:22} {row['F']:9.3f} F{' a ' + row['unit'] if row['unit'] else ''}  "
                          f"{row['extra_mb']:7.1f} MB  {row['peers']}\n")

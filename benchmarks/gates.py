@@ -1,8 +1,9 @@
 """What we promise about speed and memory, measured: python benchmarks/gates.py [--only cam peers fusion masks]
 
-A ResNet-50 of torchvision's size with random weights, 4 images of 224 pixels, float32, one thread on a CPU. Each
-promise is a ratio of two things that take turns in this process (timing.py). Writes results/gates-*.json; returns 1
-where one is not kept.
+A ResNet-50 of torchvision's size with random weights, 4 images of 224 pixels, float32, one thread on a CPU, or on CUDA
+where there is a device. Each promise is a ratio of two things that take turns in this process (timing.py). Writes
+results/gates-*.json, a part as soon as it is measured; after --seconds no other part is begun. Returns 1 where a
+promise is not kept, 3 where time was short.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 
 import torch
 from explainers import STAGES, network
-from peers import PEERS
-from timing import allocated_mb, machine, medians
+from peers import HERE, PEERS
+from timing import Clock, allocated_mb, machine, medians
 
 import holicam as hc
 
@@ -90,6 +91,9 @@ def peer_gates(model, images) -> list[dict]:
     model.requires_grad_(True)  # as a peer finds it
     rows = []
     for peer, limit in (("grad-cam", 30), ("torchcam", 5)):
+        if peer not in HERE:
+            sys.stdout.write(f"skipped: {peer} is not installed\n")
+            continue
         shared = [name for name in TEN if peer in PEERS.get(name, ())]
         theirs = [PEERS[name][peer](model, images, layer, TARGET) for name in shared for layer in STAGES]
         taken = medians({"ours": lambda shared=shared: hc.explain_many(shared, model, images, STAGES, TARGET),
@@ -142,19 +146,27 @@ PARTS = {"cam": cam_gates, "peers": peer_gates, "fusion": fusion_gates, "masks":
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", choices=list(PARTS), help="measure these again and keep the others")
-    wanted = parser.parse_args().only or list(PARTS)
+    parser.add_argument("--network", default="resnet50", help="another ResNet, to try the machinery")
+    parser.add_argument("--seconds", type=float, help="begin no part after these")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    options = parser.parse_args()
+    clock = Clock(options.seconds)
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = network("resnet50").to(device)
+    model = network(options.network).to(device)
     images = hc.toyland.batch(4, split="test").images.to(device)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"gates-{device}.json"
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / f"gates-{device}.json"
     there = json.loads(path.read_text())["rows"] if path.exists() else []
     found = {name: [row for row in there if row.get("part") == name] for name in PARTS}
-    for name in wanted:
+    for name in options.only or list(PARTS):
+        if clock.left() < 0:
+            sys.stdout.write(f"no time left: {name} and what follows is not measured\n")
+            return 3
         found[name] = [{"part": name, **row} for row in PARTS[name](model, images)]
         rows = [row for part in found.values() for row in part]
-        result = {"network": "resnet50, random weights", **machine(), "rows": rows}
+        weights = "" if options.network.startswith("toy") else ", random weights"
+        result = {"network": options.network + weights, **machine(), "rows": rows}
         path.write_text(json.dumps(result, indent=1) + "\n")  # kept, should the next part be interrupted
     return int(not all(row["kept"] for row in rows))
 

@@ -1,7 +1,8 @@
 """The same maps by grad-cam 1.5.7, torchcam 0.5.0, captum 0.9.0 and zennit 0.5.1, each at its own defaults.
 
 Every entry is `(model, images, layer, target) -> a function to be timed`. Where a peer's default differs from ours in
-what it computes (a softmax over channels, a ReLU), the cost of its passes does not.
+what it computes (a softmax over channels, a ReLU), the cost of its passes does not. A peer that is not installed is
+left out.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import sys
 from collections.abc import Callable
 from unittest import mock
 
-import captum.attr as captum
 import torch
-import torchcam.methods as torchcam
 from torch import Tensor, nn
+
+HERE = {peer for peer, package in {"grad-cam": "pytorch_grad_cam", "torchcam": "torchcam", "captum": "captum",
+                                   "zennit": "zennit"}.items() if importlib.util.find_spec(package)}
+if "captum" in HERE:
+    import captum.attr as captum
+if "torchcam" in HERE:
+    import torchcam.methods as torchcam
 
 # grad-cam is installed without its dependencies, which bring a second OpenCV; these are not used here.
 _NEEDED = ("ttach", "sklearn", "sklearn.decomposition", "scipy", "scipy.ndimage", "scipy.sparse", "scipy.sparse.linalg")
 _STANDINS = [n for n in _NEEDED if importlib.util.find_spec(n.split(".")[0]) is None]
 sys.modules.update({name: mock.MagicMock() for name in _STANDINS})
-import pytorch_grad_cam as gradcam  # noqa: E402
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+if "grad-cam" in HERE:
+    import pytorch_grad_cam as gradcam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 Peer = Callable[[nn.Module, Tensor, str, int], Callable[[], object]]
 
@@ -72,7 +79,7 @@ def by_zennit(composite: str) -> Peer:
         from zennit import attribution, composites, torchvision
 
         rules = getattr(composites, composite)(canonizers=[torchvision.ResNetCanonizer()])
-        start = torch.eye(1000 if model.fc.out_features == 1000 else model.fc.out_features)[[target] * len(images)]
+        start = torch.eye(model.fc.out_features)[[target] * len(images)].to(images)
 
         def run():
             with attribution.Gradient(model, rules) as attributor:
@@ -84,7 +91,7 @@ def by_zennit(composite: str) -> Peer:
 
 
 # For mask methods the peers get a layer of 256 channels, or settings that make 256 masked inputs.
-PEERS: dict[str, dict[str, Peer]] = {
+_ALL: dict[str, dict[str, Peer]] = {
     "grad-cam": {"grad-cam": by_gradcam("GradCAM"), "torchcam": by_torchcam("GradCAM"), "captum": captum_layer},
     "grad-cam++": {"grad-cam": by_gradcam("GradCAMPlusPlus"), "torchcam": by_torchcam("GradCAMpp")},
     "xgrad-cam": {"grad-cam": by_gradcam("XGradCAM"), "torchcam": by_torchcam("XGradCAM")},
@@ -110,3 +117,5 @@ PEERS: dict[str, dict[str, Peer]] = {
     "lrp": {"zennit, EpsilonPlus": by_zennit("EpsilonPlus")},
     "mwp": {"zennit": by_zennit("ExcitationBackprop")},
 }  # fmt: skip
+PEERS = {name: kept for name, peers in _ALL.items()
+         if (kept := {peer: make for peer, make in peers.items() if peer.split(",")[0] in HERE})}

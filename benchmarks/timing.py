@@ -9,7 +9,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 
 import torch
@@ -21,8 +21,9 @@ def medians(runs: Mapping[str, Run], rounds: int = 3) -> dict[str, float]:
     """{name: median CPU seconds}. All take turns, so that a slow minute of the machine hits all of them.
 
     CPU seconds of this process, because other work on the machine weighs little in them. On a GPU: seconds
-    between synchronisations.
+    between synchronisations, and at least one round after the warm-up, which loads kernels.
     """
+    rounds = max(rounds, 1) if torch.cuda.is_available() else rounds
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for round_ in range(rounds + 1):
         for name, run in runs.items():
@@ -87,9 +88,28 @@ def _file_kb() -> int:
 def machine() -> dict[str, object]:
     """What a number depends on besides the code."""
     cuda = torch.cuda.is_available()
-    packages = ("grad-cam", "torchcam", "captum", "zennit")
     return {
         "device": torch.cuda.get_device_name() if cuda else "cpu, one thread", "processor": platform.machine(),
-        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
-        "peers": {name: version(name) for name in packages},
+        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "peers": _versions(),
     }  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    """Of the peers that are installed."""
+    found = {}
+    for name in ("grad-cam", "torchcam", "captum", "zennit"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Clock:
+    """Seconds left of a budget; None is no budget."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float:
+        return float("inf") if self.end is None else self.end - time.monotonic()
