@@ -53,6 +53,9 @@ class Pretend(Tensor):
     def untyped_storage(self):
         return self.inner.untyped_storage()
 
+    def __format__(self, spec):
+        return format(self.item() if self.dim() == 0 else self.cpu(), spec)
+
     def tolist(self):
         return self.cpu().tolist()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import disk
 import nbformat
@@ -16,7 +13,6 @@ from torchvision import models as tv
 
 from holicam import edition, photos
 from tools import second_edition
-from tools.compare import same_text
 from tools.execute import BOOK
 
 BARE = ("HOLICAM_MODEL", "HOLICAM_PHOTOS", "HOLICAM_DEVICE")
@@ -244,26 +240,3 @@ def test_the_chapters_that_take_part():
         else:
             assert not second_edition.reason(notebook).startswith("no network"), path.name
     assert CHAPTER in taking and len(others) >= 19
-
-
-def _printed(notebook) -> str:
-    outputs = (o for cell in second_edition.code_cells(notebook) for o in cell["outputs"])
-    return "".join(o["text"] for o in outputs if o.get("name") == "stdout")
-
-
-RUN = """
-import json, sys
-names = {}
-for source in json.load(sys.stdin):
-    exec(source, names)
-"""
-
-
-@pytest.mark.gpu
-def test_the_chapter_prints_the_same_on_a_gpu():
-    notebook = nbformat.read(CHAPTER, as_version=4)
-    cells = json.dumps([cell["source"] for cell in second_edition.code_cells(notebook)])
-    done = subprocess.run([sys.executable, "-c", RUN], input=cells, capture_output=True, text=True, cwd=BOOK.parent,
-                          env={**os.environ, "HOLICAM_DEVICE": "cuda"})
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert same_text(_printed(notebook), done.stdout), done.stdout

@@ -339,13 +339,6 @@ def test_bad_input_of_a_network(change, error, says):
         hc.explore(model, given.pop("images"), **given)
 
 
-@pytest.mark.gpu
-def test_a_network_on_a_gpu():
-    model = small_net().cuda()
-    made = hc.explore(model, torch.randn(1, 3, 16, 16), methods=["grad-cam"], layers=["1"])
-    assert made.content.has_random
-
-
 def test_a_figure_loads_no_widgets():
     script = ("import sys, numpy as np, holicam as hc; hc.explore(np.zeros((8, 8, 3), 'uint8'), {'A': np.eye(2)});"
               "print(callable(hc.explore), 'ipywidgets' in sys.modules, 'holicam.explain' in sys.modules)")

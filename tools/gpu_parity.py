@@ -1,0 +1,131 @@
+"""How far a device's maps and scores lie from the CPU's: python tools/gpu_parity.py --device cuda --results FOLDER
+
+Every explainer and every metric, on toy-resnet50 and two images of 112 pixels, in float32 (as everybody runs it) and
+float64 (where a difference is no rounding). The number is the largest difference over the largest magnitude. Methods
+that ask about masks ask about few. After --seconds no other is begun. Writes parity-DEVICE.json, a row as soon as it is
+known; returns 1 where a difference exceeds its limit or a method fails there, 3 where time was short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import holicam as hc  # noqa: E402
+
+LIMITS = {"float32": 1e-2, "float64": 1e-6}
+SIZE, IMAGES = 112, 2
+FEW = {
+    "smooth-grad-cam++": {"samples": 2}, "iia": {"steps": 3}, "msg-cam": {"scales": (1.0, 1.5)}, "ucag": {"patches": 3},
+    "ss-cam": {"samples": 2}, "is-cam": {"samples": 2}, "rise": {"masks": 64},
+    "occlusion": {"window": 32, "stride": 16},
+    "extremal-perturbation": {"areas": (0.1,), "steps": 3}, "integrated-gradients": {"steps": 8},
+    "smoothgrad": {"samples": 4},
+}
+# A mask for each channel: the narrowest stage. CAM reads what the head pools.
+MASKED = ("score-cam", "ss-cam", "is-cam", "cam+", "cam-", "cam+-")
+JOINT = {"pcam+": ["layer1"], "pcam-": ["layer1"], "pcam+-": ["layer1"]}
+
+
+def explainer_calls(batch: hc.toyland.Batch) -> Iterator[tuple[str, Callable[[torch.nn.Module, Tensor], Tensor]]]:
+    """(name, maps of (model, images)) of every explainer."""
+    for name, kind in hc.explainers.items():
+        ready = hc.GroundTruth(batch.object_mask) if name == "ground-truth" else kind(**FEW.get(name, {}))
+        layers = {"input": None, "joint": JOINT.get(name, ["layer2", "layer3", "layer4"]),
+                  "layer": "layer1" if name in MASKED else "layer4"}[ready.takes]
+        yield name, lambda model, x, ready=ready, layers=layers: ready(model, x, layers, 3)
+
+
+def metric_calls(batch: hc.toyland.Batch, maps: Tensor) -> Iterator[tuple[str, Callable[..., Tensor]]]:
+    """(name, values of (model, images)) of every metric, for given maps."""
+    for name, metric in hc.metrics.registry.items():
+        def values(model, x, metric=metric):
+            at = {"masks or boxes": {"masks": batch.object_mask.to(x.device)}, "recipes": {"recipes": batch.recipes},
+                  "reference": {"reference": maps.flip(1).to(x)},
+                  "explain": {"explain": lambda x, target: hc.GradCAM()(model, x, "layer4", target)}}
+            given = {key: value for need in metric.needs for key, value in at.get(need, {}).items()}
+            return metric(model, x, maps.to(x), batch.target.to(x.device), ids=batch.ids, **given)
+
+        yield name, values
+
+
+def difference(there: Tensor, here: Tensor) -> float:
+    """The largest difference over the largest magnitude; NaN must meet NaN."""
+    there, here = there.detach().cpu().double(), here.detach().double()
+    if not torch.equal(there.isnan(), here.isnan()):
+        return float("inf")
+    gap, size = (there - here).nan_to_num().abs().max(), here.nan_to_num().abs().max()
+    return float(gap / size) if size > 0 else float(gap)
+
+
+def measure(call: Callable, models: dict, images: Tensor, device: torch.device) -> dict:
+    """{"float32": difference, "float64": difference, "seconds": on the device} of one method, or {"failed": why}."""
+    row: dict[str, object] = {}
+    for dtype, (here, there) in models.items():
+        x = images.to(getattr(torch, dtype))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                expected = call(here, x)
+                began = time.perf_counter()
+                found = call(there, x.to(device)).cpu()
+            except Exception as error:
+                return {"failed": f"{dtype}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        row[dtype] = float(f"{difference(found, expected):.2e}")
+        row["seconds"] = round(time.perf_counter() - began, 2)
+    return row
+
+
+def beyond(row: dict) -> bool:
+    return "failed" in row or any(not row[dtype] <= limit for dtype, limit in LIMITS.items())
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--only", nargs="*", help="names of explainers and metrics")
+    options = parser.parse_args(argv)
+    end, device = time.monotonic() + options.seconds, hc.edition.find_device(options.device)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # ten bits are no float32
+    batch = hc.toyland.batch(IMAGES, split="test", size=SIZE)
+    plain = hc.load_model("toy-resnet50")
+    models = {name: (copy.deepcopy(plain).to(dtype), copy.deepcopy(plain).to(device, dtype))
+              for name, dtype in ((name, getattr(torch, name)) for name in LIMITS)}
+    maps = hc.GradCAM()(plain, batch.images, "layer4", batch.target)
+    kinds = {"explainer": explainer_calls(batch), "metric": metric_calls(batch, maps)}
+    todo = [(kind, name, call) for kind, calls in kinds.items() for name, call in calls
+            if not options.only or name in options.only]
+    rows = []
+    name_of_device = torch.cuda.get_device_name() if device.type == "cuda" else device.type
+    while todo and time.monotonic() < end:
+        kind, name, call = todo.pop(0)
+        row = {"kind": kind, "name": name, **measure(call, models, batch.images, device)}
+        rows.append(row)
+        result = {"device": name_of_device, "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
+                  "network": f"toy-resnet50, {IMAGES} images of {SIZE} pixels", "limits": LIMITS,
+                  "not_run": [item[1] for item in todo], "rows": rows}
+        options.results.mkdir(parents=True, exist_ok=True)
+        (options.results / f"parity-{device.type}.json").write_text(json.dumps(result, indent=1) + "\n")
+        said = row.get("failed") or "  ".join(f"{dtype} {row[dtype]:.1e}" for dtype in LIMITS)
+        print(f"{kind:9} {name:22} {said}{'  BEYOND THE LIMIT' if beyond(row) else ''}", flush=True)
+    if todo:
+        print("no time left for", ", ".join(name for _, name, _ in todo))
+    return 1 if any(map(beyond, rows)) else 3 if todo else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
