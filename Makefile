@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench site-packages test-packages
+.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -37,6 +37,7 @@ help:
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
+	@echo "make gpu       ask a GPU: tests, every map and score beside the CPU's, costs, chapters; installs nothing"
 	@echo "make lab       open the chapters in JupyterLab, drawn as on the site"
 	@echo "make lint      check the style of the code"
 	@echo "make clean     remove what was built; make distclean also removes .venv"
@@ -135,6 +136,10 @@ bench: $(TEST)
 	@for file in insertion_deletion road linear gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
 	@for network in $(NETWORK); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/explainers.py --network $$network; done
 	@$(BIN)/python tools/speed_page.py
+
+# With whichever Python here has a PyTorch that sees a CUDA device; `tools/gpu.py --device cpu` rehearses it.
+gpu:
+	@$(PYTHON) tools/gpu.py
 
 plain: $(SITE)
 	@$(BIN)/python -m tools.plain

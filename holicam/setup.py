@@ -17,7 +17,7 @@ def setup(seed: int = 0, *, threads: int | None = None) -> None:
     seed: for Python, NumPy and torch. threads: of torch on a CPU; one gives the same sums on every
     machine and lets two notebooks run side by side on two cores, more is faster. None is one, or
     what the environment variable HOLICAM_THREADS says. Reduced-precision
-    convolutions are switched off, so a GPU prints the digits a CPU prints. Deprecation and user
+    convolutions are switched off, so that a GPU's digits are those of float32. Deprecation and user
     warnings are silenced, numerical ones stay. Figures come inline as JPEG, 100 dpi, quality 85,
     in the style of `holicam.plot`. Outside a notebook everything but the figures is set.
     """

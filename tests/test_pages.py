@@ -1,16 +1,17 @@
 """Pages made by tools are what the tools make now, and say what chapters and data files say."""
 
 import ast
+import json
 import re
 
 import pytest
 
-from tools import claims_page, pages, provenance_page, published_page, used_page
+from tools import claims_page, pages, provenance_page, published_page, speed_gpu, speed_page, used_page
 from tools.chapters import by_number
 from tools.claims_page import PRINTED, VERDICTS, claims, finding, pattern, read, value
 
 MADE = {"claims": claims_page, "published-tables": published_page, "provenance": provenance_page,
-        "api-used": used_page}
+        "api-used": used_page, "speed": speed_page}
 CLAIMS = claims()
 
 
@@ -23,6 +24,40 @@ def book():
 def test_page_is_up_to_date(name):
     text = (pages.BOOK / f"{name}.md").read_text(encoding="utf-8")
     assert text == pages.text(MADE[name].page()), f"book/{name}.md is out of date: run `make pages`"
+
+
+def test_the_speed_page_and_the_readme_say_what_a_gpu_said(tmp_path):
+    """What stands in result files, and where there is none, that there is none."""
+    measured, readme = list(speed_page.RESULTS.glob("*-cuda.json")), (pages.BOOK.parent / "README.md").read_text()
+    assert (speed_gpu.NOTHING in speed_page.page()) == ("It has not been run yet" in readme) == (not measured)
+    for path in speed_page.RESULTS.glob("*.json"):
+        (tmp_path / path.name).write_text(path.read_text())
+    about = {"device": "NVIDIA H100", "torch": "2.11.0", "date": "2026-12-01"}
+    made = {
+        "tests": {"passed": 7, "failed": 1, "error": 0, "skipped": 0, "complete": False, "names": ["tests/a.py::b"]},
+        "parity": {"network": "a small one", "limits": {"float32": 0.01, "float64": 1e-6}, "not_run": ["epg"], "rows": [
+            {"name": "grad-cam", "float32": 2e-7, "float64": 1e-15}, {"name": "lrp", "float32": 1e-3, "float64": 1e-3},
+            {"name": "rise", "failed": "float32: RuntimeError: no"}]},
+        "chapters": {"not_run": [], "rows": [
+            {"chapter": "01-a", "device": "cuda", "cells": 9, "differ": [], "stopped": ""},
+            {"chapter": "02-b", "device": "cuda", "cells": 9, "differ": [{"cell": 4}], "stopped": ""},
+            {"chapter": "03-c", "device": "cuda", "cells": 2, "differ": [], "stopped": "cell 3: ValueError: a | b"}]}}
+    for name, result in made.items():
+        (tmp_path / f"{name}-cuda.json").write_text(json.dumps(about | result))
+    cpu = json.loads((speed_page.RESULTS / "explainers-toy-resnet50-cpu.json").read_text())
+    rows = [row | {"peers": {}} for row in cpu["rows"][:2]]
+    (tmp_path / "explainers-toy-resnet50-cuda.json").write_text(json.dumps(
+        cpu | {"device": "NVIDIA H100", "peers": {}, "rows": rows}))
+    text = pages.text(speed_page.page(tmp_path))
+    for line in ("## Every explainer on toy-resnet50, NVIDIA H100", "| explainer | at | F | extra MB |", "## On a GPU",
+                 "7 passed, 1 failed: `tests/a.py::b`. They were stopped before the end.",
+                 "| grad-cam | 2e-07 | 1e-15 |", "| lrp | 1e-03 | 1e-03 ! |", "| rise | failed | failed |",
+                 "Failed there: rise (float32: RuntimeError: no).", "No time was left for epg.",
+                 "| 01-a | cuda | 9 | the same |", "| 02-b | cuda | 9 | other numbers in cells 4 |",
+                 "| 03-c | cuda | 2 | stopped in cell 3: ValueError: a   b |",
+                 "NVIDIA H100, torch 2.11.0, 2026-12-01."):
+        assert line in text, line
+    assert speed_gpu.NOTHING not in text and "no peer was installed" in text
 
 
 # --- the claim ledger ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import holicam as hc  # noqa: E402
-from tools import pages  # noqa: E402
+from tools import pages, speed_gpu  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = pages.BOOK / "speed.md"
@@ -30,21 +30,26 @@ The same machine gives these numbers again to within some per cent.
 
 def machine(result: dict) -> str:
     """The line that says where the numbers come from."""
-    peers = ", ".join(f"{name} {number}" for name, number in result["peers"].items())
+    peers = ", ".join(f"{name} {number}" for name, number in result["peers"].items()) or "no peer was installed"
     return f"{result['device']} ({result['processor']}), torch {result['torch']}, {result['date']}; {peers}."
+
+
+def place(result: dict) -> str:
+    """For a heading: the device, where it is not the CPU."""
+    return "" if result["device"].startswith("cpu") else f", {result['device']}"
 
 
 def explainers(result: dict) -> list[str]:
     """One table: a row an explainer."""
     peers = sorted({peer.split(",")[0] for row in result["rows"] for peer in row["peers"]})
-    out = [f"## Every explainer on {result['network']}", "", f"Measured on {machine(result)}", "",
-           "| explainer | at | F | extra MB | " + " | ".join(peers) + " |", "|---" * (4 + len(peers)) + "|"]
+    out = [f"## Every explainer on {result['network']}{place(result)}", "", f"Measured on {machine(result)}", "",
+           "| " + " | ".join(["explainer", "at", "F", "extra MB", *peers]) + " |", "|---" * (4 + len(peers)) + "|"]
     for row in result["rows"]:
         where = row["layers"] if isinstance(row["layers"], str) else ", ".join(row["layers"] or ["–"])
         cost = f"{row['F']:.2f}" + (f" a {row['unit']}, {row['total_units']:,} of them" if row["unit"] else "")
         theirs = [", ".join(f"{v['F']:.2f}" for name, v in row["peers"].items() if name.split(",")[0] == peer) or "–"
                   for peer in peers]
-        out.append(f"| {row['explainer']} | {where} | {cost} | {row['extra_mb']:.0f} | {' | '.join(theirs)} |")
+        out.append("| " + " | ".join([row["explainer"], where, cost, f"{row['extra_mb']:.0f}", *theirs]) + " |")
     missing = [name for name in hc.explainers if name not in {row["explainer"] for row in result["rows"]}]
     if missing:
         out += ["", f"Not measured yet: {', '.join(missing)}."]
@@ -53,7 +58,7 @@ def explainers(result: dict) -> list[str]:
 
 def gates(result: dict) -> list[str]:
     """The promises, each with what was measured."""
-    out = ["## Promises", "", f"Measured on {result['network']}, {machine(result)}", "",
+    out = [f"## Promises{place(result)}", "", f"Measured on {result['network']}, {machine(result)}", "",
            "| promise | measured | limit | kept |", "|---|---|---|---|"]
     for row in result["rows"]:
         sign = "≥" if row["at_least"] else "≤"
@@ -62,13 +67,13 @@ def gates(result: dict) -> list[str]:
     return [*out, ""]
 
 
-def metrics() -> list[str]:
+def metrics(results: Path) -> list[str]:
     """What a metric costs beyond its forwards, and ROAD beside its peer."""
     out = ["## Metrics", "", "| what | measured | limit |", "|---|---|---|"]
-    for row in json.loads((RESULTS / "insertion_deletion.json").read_text())["rows"]:
+    for row in json.loads((results / "insertion_deletion.json").read_text())["rows"]:
         name = f"{row['what']}: over {row['forwards_an_image']} forwards"
         out.append(f"| {name} | {row['ratio']:.3f} | ≤ {row['gate']} |")
-    row = json.loads((RESULTS / "road.json").read_text())
+    row = json.loads((results / "road.json").read_text())
     out += [f"| {row['what']}: filling the removed pixels, over grad-cam's | {row['fill_ratio']:.3f} | – |",
             f"| the same: the whole metric, over grad-cam's {row['grad-cam']} | {row['metric_ratio']:.3f} | – |"]
     return [*out, ""]
@@ -91,18 +96,21 @@ def runs(result: dict) -> list[str]:
     return [*out, ""]
 
 
-def main() -> int:
+def page(results: Path = RESULTS) -> list[str]:
+    """The lines of the page."""
     lines = [HEAD]
-    for path in sorted(RESULTS.glob("gates-*.json")):
+    for path in sorted(results.glob("gates-*.json")):
         lines += gates(json.loads(path.read_text()))
-    for path in sorted(RESULTS.glob("explainers-*.json")):
+    for path in sorted(results.glob("explainers-*.json")):
         lines += explainers(json.loads(path.read_text()))
-    lines += metrics()
-    for path in sorted(RESULTS.glob("linear.json")):
+    lines += metrics(results)
+    for path in sorted(results.glob("linear.json")):
         lines += runs(json.loads(path.read_text()))
-    if not list(RESULTS.glob("*-cuda.json")):
-        lines += ["No accelerator was at hand when these tables were made, so there is no column for one.", ""]
-    pages.write(PAGE, lines)
+    return lines + speed_gpu.page_lines(results)
+
+
+def main() -> int:
+    pages.write(PAGE, page())
     return 0
 
 
