@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from unittest import mock
@@ -50,13 +50,13 @@ class Follow(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name in ("numpy", "__array__") and args[0].device == self.device:
+        if name in ("numpy", "__array__") and args[0].device.type == self.device.type:
             args = (args[0].cpu(), *args[1:])
         try:
             return func(*args, **kwargs)
         except RuntimeError as error:
             in_place = name.endswith("_") and not name.endswith("__") or name.startswith("__i") or name == "__setitem__"
-            lost = in_place and args[0].device != self.device
+            lost = in_place and args[0].device.type != self.device.type
             if lost or not any(word in str(error) for word in APART):
                 raise
             return func(*tree_map(self._moved, args), **tree_map(self._moved, kwargs))
@@ -93,7 +93,8 @@ def run_chapter(path: Path, device: torch.device, seconds: float) -> dict:
     """One row: how many cells ran, which printed something else, and why it stopped, if it did."""
     row = {"chapter": path.stem, "device": device.type, "cells": 0, "differ": [], "stopped": ""}
     began = time.perf_counter()
-    with alarm(seconds), moved_to(device) if device.type != "cpu" else ExitStack():
+    place = nullcontext() if device.type == "cpu" else moved_to(device)
+    with alarm(seconds), mock.patch.dict(os.environ, HOLICAM_DEVICE=device.type), place:
         try:
             for found in differences(path):
                 row["cells"] += 1
@@ -138,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     end, device = time.monotonic() + options.seconds, hc.edition.find_device(options.device)
     chapters = sorted(options.chapters or BOOK.glob("[0-9][0-9]-*.ipynb"), key=stored_seconds)
-    os.environ |= {"HOLICAM_DEVICE": device.type, "MPLBACKEND": "Agg"}
+    os.environ["MPLBACKEND"] = "Agg"
     for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
         os.environ.pop(name, None)
     rows: dict[tuple[str, str], dict] = {}
