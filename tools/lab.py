@@ -84,7 +84,7 @@ def shown(notebook: dict, write: Plain) -> dict:
 def stored(notebook: dict) -> dict:
     """What `shown` was made from, with whatever else has changed since; the argument stays as it is."""
     notebook = deepcopy(notebook)
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell["metadata"].get("holicam") != OURS]
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell.get("metadata", {}).get("holicam") != OURS]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = LINK.sub(r"\1", source(cell))
