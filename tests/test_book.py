@@ -13,7 +13,7 @@ from tools.tidy import tidied_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-BOOK_MB = 10
+BOOK_MB = 18
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 
