@@ -21,7 +21,7 @@ class Explains:
     """An explainer: made of settings alone, and called with a network and images."""
 
     def __new__(cls, *settings: object, **named: object) -> Explains:
-        for value in (*settings, *named.values()):
+        for value in (*settings, *(v for name, v in named.items() if name != "layer")):  # a layer may be a module
             if isinstance(value, nn.Module):
                 raise TypeError(f"{cls.__name__} is made without a network, and called with it: "
                                 f"{cls.__name__}()(model, images)")

@@ -84,7 +84,7 @@ def spoil_long(nb): last(nb)["source"] = "\n".join(["x = 1"] * 26)
 
 def spoil_median(nb):
     for cell in nb["cells"][4:13]:
-        cell["source"] = "\n".join(["x = 1"] * 9)
+        cell["source"] = "\n".join(["x = 1"] * 11)
 
 
 def spoil_wide(nb): last(nb)["source"] = "x = " + "1" * 76

@@ -12,7 +12,6 @@ import holicam as hc
 from holicam import costs, datasets, metrics, parts, report
 from holicam.controls import SobelMap
 from holicam.evaluate import Plan, evaluate
-from holicam.inputs import InputExplainer
 from holicam.measured import NO_CHANGE
 from holicam.plan import ConfigError, from_table, same
 from holicam.report_curves import mean_curves
@@ -151,10 +150,12 @@ def test_networks_of_ones_own(tmp_path, monkeypatch):
 
 
 @dataclass(frozen=True)
-class Broken(InputExplainer):
-    """Edges, but NaN for the second image of a call."""
+class Broken:
+    """Somebody's own explainer: edges, but NaN for the second image of a call. Ours would refuse to return that."""
 
-    def explain(self, model, images, target, intermediate):
+    takes = "input"
+
+    def __call__(self, model, images, layers=None, target=None, **options):
         maps = SobelMap()(model, images, None, target)
         maps[1:2] = torch.nan
         return maps
