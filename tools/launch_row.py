@@ -6,9 +6,12 @@ another host before a reader clicks.
 """
 
 import re
+import sys
 from pathlib import Path
 
-from tools.plain import BRANCH, write
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]  # Sphinx knows this folder, not the one above
+
+from tools.plain import BRANCH, write  # noqa: E402
 
 CHAPTER = re.compile(r"book/\d\d-[\w-]+")
 
