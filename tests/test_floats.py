@@ -146,6 +146,25 @@ def test_what_records_say_of_such_a_map(world):
     assert all(torch.equal(a, b) for a, b in zip(sweep, even, strict=True))
 
 
+def test_the_point_does_not_hang_on_the_rounding_of_a_plateau():
+    """The last rows and columns of an enlarged map repeat one value, each with a rounding error of its own."""
+    masks = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
+    masks[:, 20, 20] = True
+    even = torch.zeros(1, SIDE, SIDE)
+    even[:, 20:, 20:] = 0.7
+    near = torch.where(even > 0, noisy(0.7), 0.0)
+    for tie in ("raster", "hash"):
+        rule = replace(hc.metrics.protocols["ucag"], name=tie, tie=tie)
+        one, other = (hc.metrics.pointing_game(None, None, m, masks=masks, tolerance=1, protocol=rule)
+                      for m in (even, near))
+        assert torch.equal(one.point, other.point) and torch.equal(one.hit, other.hit)
+        assert one.peaks.item() == other.peaks.item() == 144 and other.degenerate.item() == 0
+    broken = near.clone()
+    broken[0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="map 0 holds NaN"):
+        hc.metrics.pointing_game(None, None, broken, masks=masks)
+
+
 def test_a_map_without_positive_values_has_no_energy():
     """Its largest value is 0, or 1e-8 on another processor: NaN on both."""
     maps = (PATTERN - 1).repeat(2, 1, 1)

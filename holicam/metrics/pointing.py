@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..floats import levelled
+from ..floats import rounding
 from ..guard import guarded
 from ..ops import Target, at_least_float32
 from ..settings import check_number
@@ -30,7 +30,7 @@ from .ranking import Ids, check_maps, rank
 class Pointing:
     """One run. hit (B,) 1 or 0, NaN where the region is empty or the map not finite; distance (B,)
     in pixels from the point to the region, 0 inside; point (B, 2) its column and row; peaks (B,)
-    how many pixels share the largest value; degenerate as in `ranking.Ranking`; region: "masks" or
+    how many pixels share the largest value, up to rounding; degenerate as in `ranking.Ranking`; region: "masks" or
     "boxes". A constant map points where the rule for ties says, and is recorded as degenerate.
     """
 
@@ -68,8 +68,11 @@ def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
     check_maps(maps, images)
     protocol = protocol_of(protocol)
     region, inside = region_of(maps, masks, boxes)
-    ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
-    width, values = maps.shape[-1], levelled(at_least_float32(maps.detach()).flatten(1), 1)
+    values, width = at_least_float32(maps.detach()), maps.shape[-1]
+    largest = values.amax((1, 2), True)
+    # Enlarging repeats a value at the rim, but for rounding: which of its copies is larger says nothing.
+    peak = values >= largest - rounding(values.dtype) * values.abs().amax((1, 2), True)
+    ranking = rank(torch.where(peak, largest, values), ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     first = ranking.ranks.flatten(1).argmin(1)  # (B,) the pixel of rank 0
     u, v = first % width, first // width
     rows, columns = (torch.arange(n, device=maps.device) for n in maps.shape[1:])
@@ -81,7 +84,7 @@ def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
     return Pointing(hit=hit.masked_fill(unknown, torch.nan),
                     distance=nearest.to(values.dtype).sqrt().masked_fill(unknown, torch.nan),
                     point=torch.stack([u, v], 1), region=region,
-                    peaks=(values == values.amax(1, keepdim=True)).sum(1),
+                    peaks=peak.sum((1, 2)),
                     degenerate=ranking.degenerate)
 
 
