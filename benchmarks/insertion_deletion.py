@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 import holicam as hc
+from holicam.core import batched
 
 RESULT = Path(__file__).parent / "results" / "insertion_deletion.json"
 CHUNK, GATE = 64, 1.05
@@ -31,7 +32,7 @@ def measured(model: torch.nn.Module, protocol: str, images: int, side: int, forw
 
     @torch.no_grad()
     def plain():
-        for part in owner.split(hc.stream.model_batch(CHUNK, batch.images)):
+        for part in owner.split(batched.model_batch(CHUNK, batch.images)):
             model(batch.images[part])
 
     def metric():

@@ -31,9 +31,9 @@ def one(count: int, chunk: int) -> dict:
     """A run in this process: CPU seconds of evaluating and of merging, MB beyond what was there before."""
     import torch
 
-    from holicam import parts
-    from holicam.evaluate import Plan, evaluate
-    from holicam.plan import from_table
+    from holicam.experiments import storage as parts
+    from holicam.experiments.config import from_table
+    from holicam.experiments.run import Plan, evaluate
 
     torch.set_num_threads(1)
     plan = Plan.of(from_table({

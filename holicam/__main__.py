@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from . import evaluate_cli
-from .explain import explainers
-from .said import said, tell
+from .experiments import cli as evaluate_cli
+from .experiments.said import said, tell
+from .methods.registry import explainers
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
 
@@ -65,11 +65,11 @@ def train(
     device: DEVICE = "",
 ) -> None:
     """Train a toy network, then write its weights and its card. A stopped run goes on where it stopped."""
-    from .card import card
-    from .files import prepare_folder
     from .models import data_folder
-    from .train import TRAININGS, save
-    from .train import train as run
+    from .models.card import card
+    from .models.files import prepare_folder
+    from .models.training import TRAININGS, save
+    from .models.training import train as run
 
     where = _device(device)
     if name not in TRAININGS:
@@ -112,9 +112,9 @@ def explain(
     stopped by Ctrl-C, finished results kept. Networks that take images of one
     size only see the square in the middle of a photograph.
     """
-    from .explain_photos import Explained, PhotoExplainer, explain_photos
-    from .files import prepare_folder
-    from .said import in_options
+    from .experiments.explain_photos import Explained, PhotoExplainer, explain_photos
+    from .experiments.said import in_options
+    from .models.files import prepare_folder
 
     where = _device(device)
     with _wrong():
@@ -147,7 +147,7 @@ def explain(
 
 
 def _device(given: str):
-    from .device import find_device
+    from .core.device import find_device
 
     with _wrong("--device"):
         return find_device(given, "--device")
@@ -156,7 +156,7 @@ def _device(given: str):
 @contextlib.contextmanager
 def _wrong(option: str | None = None) -> Iterator[None]:
     """Exit status 2 and a sentence for a name or an option that is wrong."""
-    from .said import deliberate, in_options
+    from .experiments.said import deliberate, in_options
 
     try:
         yield

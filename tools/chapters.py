@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from book_guards import prose  # noqa: E402  one way of counting words in the whole project
+from tests.helpers.book_guards import prose  # noqa: E402  one way of counting words in the whole project
 
 WORDS_A_MINUTE = 100  # text between formulas, figures and code is read slowly
 AHEAD = "looks ahead"

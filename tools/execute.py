@@ -4,7 +4,7 @@
     python tools/execute.py book/01-*.ipynb      these, if stale; --force: also if fresh
 
 A chapter that fails is not written. What is stored in book/ never depends on the reader's choice of
-a network (holicam/edition.py); a second edition with that choice: tools/second_edition.py.
+a network (holicam/notebook/edition.py); a second edition with that choice: tools/second_edition.py.
 """
 
 import argparse

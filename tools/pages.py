@@ -1,7 +1,7 @@
 """What the tools that make pages share: where a page goes, how it is written, what the papers are called.
 
 A page made by a tool holds nothing that is not in a chapter, a data file or a result file, and
-`tests/test_pages.py` makes it again and compares.
+`tests/book/test_pages.py` makes it again and compares.
 """
 
 from pathlib import Path

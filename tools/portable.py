@@ -47,7 +47,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
 ALONE = {"OMP_NUM_THREADS": "1", "HOLICAM_THREADS": "1"}
 # What `make test` runs: the two settings furthest from a modern processor's own, or those that there are.
 FOREIGN = ("ONEDNN_MAX_CPU_ISA=SSE41", "ATEN_CPU_CAPABILITY=default", "threads=2")
-RUNNER = ("tests/test_evaluate.py", "tests/test_runner_options.py", "tests/test_floats.py")
+RUNNER = ("tests/experiments/test_run.py", "tests/experiments/test_runner_options.py", "tests/core/test_floats.py")
 FRAGILE = ("12", "16", "19")
 # Tests of processes, and the dearest one: their numbers are tested beside them.
 LEFT_OUT = "not kills and not torchrun and not folder_that_cannot and not asked_once"

@@ -72,7 +72,8 @@ def copy_figures(notebook, out: Path) -> None:
 
 def check(model: str) -> None:
     """Raises ValueError or OSError for a network without weights or a folder without photographs."""
-    from holicam import edition, models
+    from holicam import models
+    from holicam.notebook import edition
 
     edition.photographs(1)
     edition.device()

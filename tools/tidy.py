@@ -5,7 +5,7 @@
 
 Jupyter saves a chapter in a form of its own as soon as it is opened: other metadata, other indents,
 one output in pieces. What a reader needs is kept, what differs from run to run goes. A guard
-(`tests/test_book.py`) says when this is to be run.
+(`tests/book/test_book.py`) says when this is to be run.
 """
 
 import json

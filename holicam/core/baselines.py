@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..hardware import moved, widest
+from .hardware import moved, widest
 
 
 @dataclass(frozen=True)

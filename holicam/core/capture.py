@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..models.layers import Layer, Layers, called, find_layers
 from .checks import expect_finite
 from .graph import expect_some_of, pull_back, recorded
 from .guard import guarded
-from .layernames import Layer, Layers, called, find_layers
 from .layout import Layouts, watched
 from .network import check_call, forward, frozen
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score

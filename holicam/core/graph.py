@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
+from ..models.layers import Layer, called
 from .checks import refuse_where, warn_where
-from .layernames import Layer, called
 
 REENTRANT = ("the network uses torch.utils.checkpoint with use_reentrant=True, which hides its layers from "
              "gradients: give it use_reentrant=False, or turn checkpointing off")

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .batched import check_chunk, model_batch, stream
 from .capture import NOT_FINITE, Reshape, check_call, frozen
 from .checks import expect_finite, finite_maps
 from .graph import all_zero, pull_back, warn_zero
 from .guard import guarded
 from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
+from .options import Explains, Size, output_size
 from .outputs import logits_of, remark
-from .settings import Explains, Size, output_size
-from .stream import check_chunk, model_batch, stream
 from .targets import targets_of
 
 Points = Callable[[Tensor, Tensor], Tensor]

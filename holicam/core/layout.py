@@ -22,7 +22,7 @@ from weakref import ref
 from torch import Tensor, nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm, pooling
 
-from .layernames import Layer, called
+from ..models.layers import Layer, called
 from .ops import at_least_float32
 from .tokens import Reshape, for_images
 

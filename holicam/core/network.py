@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 
-from .forms import check_form, check_gradients, eager
+from ..models.forms import check_form, check_gradients, eager
 from .guard import ambient
 from .memory import no_memory
 

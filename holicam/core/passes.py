@@ -16,14 +16,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from ..models.layers import Layer, Layers, as_given, default_layers, is_single
 from .capture import Captured, Reshape, capture, check_call
 from .checks import finite_maps
-from .fusion import rescale
 from .guard import guarded
-from .layernames import Layer, Layers, as_given, default_layers, is_single
 from .network import resized
 from .ops import Target, upsample
-from .settings import Explains, Maps, Size, noise, output_size
+from .options import Explains, Maps, Size, noise, output_size
+from .pyramid import rescale
 
 ONE_SIZE = "give scales=(1,), or take a method that keeps the size, such as Layer-CAM"
 

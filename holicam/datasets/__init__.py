@@ -16,11 +16,11 @@ import difflib
 from collections.abc import Callable, Mapping
 
 from .batches import Batch, batches, collate
-from .checks import check_labels
 from .coco import coco2014
 from .folders import image_folder, mura
 from .imagenet import imagenet
 from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError, WrongDataError
+from .label_check import check_labels
 from .pascal import voc2007
 from .presets import Preset, preset_of, presets
 from .segmentation import imagenet_segmentation

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ..boxes import are_shares
+from PIL.Image import Image
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from .items import Dataset, Raw
+from .boxes import are_shares
 
 LARGEST = 2**27  # pixels of a picture or mask; a few bytes on the disk can claim any number
 
 
-def check_labels(dataset: Dataset, classes: int, network: str = "the network") -> None:
-    """Raise ValueError where a network of so many classes cannot be asked for the labels of a data set.
+class Truth(Protocol):
+    """What is looked at here of an `items.Raw`."""
 
-    Args:
-        classes: how many the network has: their numbers are 0 to classes - 1.
-        network: its name, for the message.
-
-    The number of classes must be the data set's; labels that a reader knows without the pictures are
-    looked at one by one, others when their picture is read.
-    """
-    if not dataset.classes:
-        raise ValueError(f"{dataset.name} has images without a label")
-    if len(dataset.classes) != classes:
-        raise ValueError(f"{network} has {classes} classes and {dataset.name} has {len(dataset.classes)}, so a label "
-                         "is no class of the network")
-    labels: Mapping[str, int] = getattr(dataset.read, "labels", {})
-    for name in dataset.ids:
-        if name in labels:
-            check_label(labels[name], classes, f"{dataset.name}, image {name}")
+    image: Image
+    targets: tuple[int, ...]
+    boxes: Tensor | None
+    box_targets: Tensor | None
+    masks: Tensor | None
+    difficult: tuple[bool, ...]
 
 
 def check_label(label: int, classes: int, place: str, error: type = ValueError) -> int:
@@ -48,7 +37,7 @@ def check_size(size: tuple[int, int], picture: tuple[int, int], what: str) -> No
         raise ValueError(f"{what} is for {size[0]} x {size[1]} pixels, the picture has {picture[0]} x {picture[1]}")
 
 
-def check_raw(raw: Raw, classes: int) -> None:
+def check_raw(raw: Truth, classes: int) -> None:
     """Raise ValueError where a reader's truth does not fit its picture, or its classes the data set.
 
     Targets are different classes of the data set; there is one mask a target, of the picture's size;

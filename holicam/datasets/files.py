@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 from PIL import Image
 
-from ..depth import DepthError, Stored, eight_bit
+from .depth import DepthError, Stored, eight_bit
 from .items import NOT_ITS_FAULT, MissingDataError, UnreadableError, WrongDataError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")

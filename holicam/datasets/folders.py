@@ -13,9 +13,9 @@ from pathlib import Path
 
 from PIL.Image import fromarray
 
-from ..photos import PhotoError, read_photo
 from .files import PICTURES, below, each_once, first, folder_of, lines, read_picture, whole
 from .items import Dataset, MissingDataError, Raw, UnreadableError, WrongDataError
+from .photos import PhotoError, read_photo
 from .presets import Preset, preset_of
 
 

@@ -17,7 +17,7 @@ from PIL.Image import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-from ..boxes import with_area
+from .boxes import with_area
 from .checks import check_raw
 from .presets import Preset, apply
 

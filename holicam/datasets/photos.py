@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..models.preprocessing import IMAGENET, Preprocessing, preprocessing
 from .depth import DepthError, Stored, eight_bit
-from .prepare import IMAGENET, Preprocessing, preprocessing
 
 LONGEST = 4096  # pixels a side kept when reading; no map is computed at more
 MOST = 2**28  # pixels of a picture, 268 megapixels; the largest phones make 200

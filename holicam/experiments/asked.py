@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .called import called
-from .evaluate import Plan
+from ..models.called import called
+from .config import Config, ConfigError, differences, from_toml
 from .manifest import Key, config_of_run, read_manifest, settings_that_count
-from .plan import Config, ConfigError, differences, from_toml
-from .presets import preset
+from .paper_tables import preset
+from .run import Plan
 
 
 def is_run(folder: Path) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from . import plot
-from .mapfiles import NAME
+from ..notebook import plot
+from .map_files import NAME
 
 OPACITY = 0.65
 LETTER = 0.09  # inches, of the caption's font

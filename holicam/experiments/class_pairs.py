@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from .datasets import Dataset, Raw
-from .datasets.items import NOT_ITS_FAULT, Reader
-from .metrics.energy import boxes_to_masks
-from .plan import ConfigError
+from ..datasets import Dataset, Raw
+from ..datasets.items import NOT_ITS_FAULT, Reader
+from ..metrics.energy import boxes_to_masks
+from .config import ConfigError
 
 SUBSETS = ("easy", "difficult", "flagged")
 MARK = "subset: "

@@ -10,10 +10,10 @@ from typing import Annotated
 import torch
 import typer
 
+from ..core.network import forward
+from ..core.outputs import class_logits
+from ..models.called import called
 from .asked import config_of, expected, folder_of, is_run
-from .called import called
-from .network import forward
-from .outputs import class_logits
 from .said import said, tell
 
 CODE = "A TOML file with loaders runs the code that they name."
@@ -43,8 +43,8 @@ def evaluate(
 
     What fails is named, recorded and passed over; the exit status is then 1, and the next run tries it again.
     """
-    from . import evaluate as runner
-    from .device import find_device
+    from ..core.device import find_device
+    from . import run as runner
     from .failures import FailedError, summary
     from .joining import counted
     from .shown import Shown
@@ -93,7 +93,7 @@ def merge(
     """Join the parts into rows.parquet, after checking that every row is there exactly once and of this run."""
     from .joining import counted, skipped_in
     from .manifest import read_manifest
-    from .parts import merge as join
+    from .storage import merge as join
 
     with said():
         folder = folder_of(config, out)
@@ -120,9 +120,9 @@ def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.
 
 def wait_for_others(folder: Path, every: float = 2.0) -> None:
     """Under torchrun, which ends all processes when one of them fails: wait until each unit has a part or a record."""
-    from .evaluate import part_path
     from .failures import record_path
     from .manifest import read_manifest, units_of_run
+    from .run import part_path
 
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from .askonce import same_questions
-from .explain import explainers
+from ..core.ops import one_of
+from ..core.options import check_count, check_flag
+from ..core.passes import PassExplainer
+from ..methods.perturbation.ask_once import same_questions
+from ..methods.registry import explainers
+from ..metrics import registry
 from .kinds import check_kinds
-from .metrics import registry
-from .ops import one_of
-from .passes import PassExplainer
-from .settings import check_count, check_flag
 from .speed import named, settled
 
 TARGETS = ("top-1", "label")

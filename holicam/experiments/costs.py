@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from .explain import explainers, info
-from .metrics import protocol_of, registry
-from .metrics.truth import drawn, regions
-from .plan import Config
+from ..methods.registry import explainers, info
+from ..metrics import protocol_of, registry
+from ..metrics.truth import drawn, regions
+from .config import Config
 from .units import Unit
 
 COUNTS = ("masks", "samples", "steps")  # fields that an explainer's cost is proportional to

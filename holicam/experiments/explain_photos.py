@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import mapfiles
+from ..datasets.photos import fit, middle, read_photo, to_images
+from ..methods.registry import explainers
+from ..models import class_names, find_layers, load_model
+from ..models.files import prepare_folder, write_whole
+from ..models.preprocessing import preprocessing
+from ..models.toy import BUILDERS
+from . import map_files as mapfiles
 from .captions import draw
-from .explain import explainers
-from .files import prepare_folder, write_whole
-from .findclass import find_class
-from .models import class_names, find_layers, load_model
-from .photos import fit, middle, read_photo, to_images
-from .prepare import preprocessing
+from .find_class import find_class
 from .said import no_memory, printable, sentence
 from .seen import Layout, Seen, last_layer, layout_of, one_size
-from .toynets import BUILDERS
 
 ONE = "map"  # the name of a map that belongs to no single layer
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .called import called
+from ..models.called import called
 from .failures import Failure, recorded, summary
 from .manifest import Key
-from .partfile import KEY, BrokenPartError, foreign, keys_of, read_rows
+from .part_file import KEY, BrokenPartError, foreign, keys_of, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

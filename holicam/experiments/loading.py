@@ -10,8 +10,8 @@ from functools import cache
 import torch
 from torch import nn
 
-from .models import load_model
-from .plan import ConfigError
+from ..models import load_model
+from .config import ConfigError
 
 
 def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:

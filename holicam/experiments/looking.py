@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from .datasets import Dataset, Item
+from ..datasets import Dataset, Item
 
 SECONDS = 20.0
 SHOWN = 3

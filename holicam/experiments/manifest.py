@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .datasets import Dataset
-from .plan import Config, ConfigError, differences, from_table
+from ..datasets import Dataset
+from .config import Config, ConfigError, differences, from_table
 from .speed import without
 from .units import Unit, units_of
 

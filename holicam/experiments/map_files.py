@@ -21,7 +21,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .files import OutputError
+from ..models.files import OutputError
 
 ENDS = (".safetensors", ".png")
 NAME = "holicam"  # of the key in a file's metadata

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .plan import Config, ConfigError
+from .config import Config, ConfigError
 
 TWINS = {"resnet50": "toy-resnet50", "vgg16_bn": "toy-vgg16_bn", "vgg16": "toy-vgg16_bn"}
 # What a laptop cannot afford: {explainer: fields that make it smaller}.

@@ -8,12 +8,13 @@ from functools import cached_property
 
 from torch import nn
 
-from . import __version__, costs, datasets
+from .. import __version__, datasets
+from ..models import class_names, default_layers, find_layers
+from . import costs
+from .class_pairs import pairs_of
+from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
-from .models import class_names, default_layers, find_layers
-from .pairs import pairs_of
-from .plan import Config, ConfigError
 from .units import Unit, units_of
 
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from .models import data_folder
+from ..models import data_folder
 
 FILES = {"holistic-cam-table1": "holistic_main_table1", "holistic-cam-table2": "holistic_main_table2",
          "holistic-cam-table6": "holistic_appendix_table6",

@@ -8,55 +8,27 @@ second where it is surely better than the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .called import called
-from .intervals import FEWEST, Grouping, interval, marks, mean
+from ..metrics import registry
+from ..models.called import called
+from .bootstrap import FEWEST, Grouping, interval, marks, mean
 from .joining import SKIPPED, counted, nothing_read, skipped_in
 from .manifest import read_manifest
-from .metrics import registry
-from .partfile import BrokenPartError, about, foreign, read_rows
-from .parts import write_whole
-from .printed import beside, in_our_unit, published
+from .part_file import BrokenPartError, about, foreign, read_rows
+from .published import beside, in_our_unit, published
 from .remarks import remarks
+from .report_curves import write_curves
+from .report_formats import to_html, to_latex, to_markdown
+from .storage import write_whole
+from .table import Cell, Table, notes
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table: its mean, the half-open interval, how many of how many images, and the paper's."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-    mark: str = ""  # "best", "second" or ""
-    published: str = ""  # in our unit
-    note: str = ""
-    of: int = 0
-
-    @property
-    def text(self) -> str:
-        if not self.count:
-            return "–"
-        fewer = f" n={self.count}" if self.count < self.of else ""
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]{fewer}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """One network and layer: rows are explainers, columns metrics."""
-
-    title: str
-    metrics: tuple[str, ...]
-    rows: Mapping[str, Mapping[str, Cell]]
 
 
 def _merged(out: Path) -> tuple[pa.Table, dict]:
@@ -149,40 +121,11 @@ def images(manifest: Mapping, table: pa.Table) -> str:
     return counted(table["image"].unique().to_pylist(), skipped_in(table), pairs)
 
 
-def arrow(metric: str) -> str:
-    """A column's head, and which direction is better."""
-    return f"{metric} {'↑' if registry[metric.split()[0]].higher_is_better else '↓'}"
-
-
-def lines(table: Table, style: Mapping[str, str], safe: Callable[[str], str],
-          number: Callable[[str], str] = str) -> Iterator[list[str]]:
-    """The cells of a table as text.
-
-    style: {"best": "**{}**", "second": "*{}*", "": "{}"}. safe, number: escape labels, and our own numbers.
-    """
-    for label, cells in table.rows.items():
-        row = [safe(label)]
-        for metric in table.metrics:
-            cell = cells[metric]
-            said = [style[cell.mark].format(number(cell.text))]
-            said += [number(f"({cell.published}{'†' if cell.note else ''})")] if cell.published else []
-            row.append(" ".join(said))
-        yield row
-
-
-def notes(found: list[Table]) -> list[str]:
-    """What is odd about the published values that stand in the tables, each once."""
-    return sorted({cell.note for table in found for row in table.rows.values() for cell in row.values() if cell.note})
-
-
 def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
     """report.md, report.html and report.tex in the run's folder, and figures of curves where rows have them.
 
     say: hears how many images there are. Returns the files' paths.
     """
-    from .report_curves import write_curves
-    from .report_formats import to_html, to_latex, to_markdown
-
     out = Path(out)
     table, manifest = _merged(out)
     if say:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .parts import write_whole
+from .storage import write_whole
 
 PANELS = ("insertion", "deletion", "road")
 DASHES = ("-", "--", ":", "-.")

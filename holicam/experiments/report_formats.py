@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 
-from .report import Table, arrow, lines
+from .table import Table, arrow, lines
 
 MARKDOWN = {"best": "**{}**", "second": "*{}*", "": "{}"}
 HTML = {"best": "<b>{}</b>", "second": "<i>{}</i>", "": "{}"}

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .called import called
-from .intervals import interval, marks
+from ..metrics import registry
+from ..models import data_folder
+from ..models.called import called
+from .bootstrap import interval, marks
+from .config import differences, from_toml
 from .manifest import run_name, settings_that_count
-from .metrics import registry
-from .models import data_folder
-from .plan import differences, from_toml
-from .printed import beside, in_our_unit, published
+from .published import beside, in_our_unit, published
 
 
 class StaleRowsError(ValueError):
@@ -136,7 +136,7 @@ def agreement(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Spearman's rank correlation of the cells that both have; NaN below three, or where all tie."""
     import torch
 
-    from .metrics.interventions import spearman
+    from ..metrics.interventions import spearman
 
     a, b = (torch.tensor([list(side)], dtype=torch.float64) for side in (ours, theirs))
     return float(spearman(a, b)) if int((~(a + b).isnan()).sum()) > 2 else float("nan")

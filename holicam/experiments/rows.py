@@ -11,19 +11,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from . import datasets, metrics
-from .askonce import ask_once, same_questions
-from .controls import GroundTruth
-from .explain import explain_many
+from .. import datasets, metrics
+from ..core.network import forward
+from ..core.outputs import class_logits
+from ..methods.controls import GroundTruth
+from ..methods.perturbation.ask_once import ask_once, same_questions
+from ..methods.registry import explain_many
+from ..metrics.energy import boxes_to_masks
+from ..metrics.ranking import id_words
+from .class_pairs import MARK
+from .config import ConfigError
 from .joining import SKIPPED
-from .measured import Values, measured
-from .metrics.energy import boxes_to_masks
-from .metrics.ranking import id_words
-from .network import forward
-from .outputs import class_logits
-from .pairs import MARK
-from .plan import ConfigError
-from .prepared import Plan, check_target
+from .plan import Plan, check_target
+from .scoring import Values, measured
 from .speed import bounded, named
 from .units import Unit
 

@@ -21,10 +21,10 @@ from .failures import FailedError, Failure, record, record_path
 from .joining import skipped_in
 from .loading import fingerprint, loader  # noqa: F401  names that this file has always offered
 from .manifest import run_name
-from .partfile import BrokenPartError, foreign, keys_of, read_rows, table_of
-from .parts import aside, open_run, part_path, write_part, write_whole
-from .prepared import Plan
+from .part_file import BrokenPartError, foreign, keys_of, read_rows, table_of
+from .plan import Plan
 from .rows import rows  # noqa: F401
+from .storage import aside, open_run, part_path, write_part, write_whole
 from .trying import attempt
 from .units import Unit, mine
 from .workers import checked, device, shard

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import typer
 
-from .memory import no_memory
+from ..core.memory import no_memory
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 LONGEST = 300  # letters of a message that was not written for a user
 TYPER = (typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])  # with `ClickException`, which says itself what it is
 STOPPED = "Stopped. What was finished is kept, and the same command goes on from there."

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from . import datasets
-from .controls import GroundTruth
-from .metrics import insertion_deletion, interventions, measure, registry, remove_and_debias
-from .metrics.energy import boxes_to_masks
-from .ops import upsample
-from .pairs import region
+from .. import datasets
+from ..core.ops import upsample
+from ..methods.controls import GroundTruth
+from ..metrics import insertion_deletion, interventions, measure, registry, remove_and_debias
+from ..metrics.energy import boxes_to_masks
+from .class_pairs import region
 
 if TYPE_CHECKING:
-    from .prepared import Plan
+    from .plan import Plan
 
 NO_CHANGE = "no part changes the score"
 

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .asking import has_field
-from .models import default_layers
-from .network import forward
-from .outputs import class_logits
-from .tokens import Reshape, tokens_to_grid
-from .unfold import unfold_grid
+from ..core.network import forward
+from ..core.outputs import class_logits
+from ..core.tokens import Reshape, tokens_to_grid
+from ..methods.any_explainer import has_field
+from ..methods.patches import unfold_grid
+from ..models import default_layers
 
 SPARE = 16  # tokens that are no part of the image (class, distillation, registers), at most
 KINDS = "channels-last, tokens, tokens:SKIP or tokens:SKIP:HxW, such as tokens:1:14x14"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from .evaluate import Plan, Watch
 from .looking import look, nothing_can_be_read, told
+from .run import Plan, Watch
 from .said import tell
 from .units import Unit
 

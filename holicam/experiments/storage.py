@@ -18,11 +18,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .called import called
+from ..models.called import called
+from .config import ConfigError, same
 from .joining import IncompleteError, joined  # noqa: F401
 from .manifest import FILE, changes, complete, keys_of_run, read_manifest
-from .partfile import encode, table_of
-from .plan import ConfigError, same
+from .part_file import encode, table_of
 
 try:
     import fcntl

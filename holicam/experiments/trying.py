@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..core.memory import no_memory
+from ..models import LayerNotFoundError
+from .config import ConfigError
 from .failures import Failure, of_unit
-from .memory import no_memory
-from .models import LayerNotFoundError
-from .plan import ConfigError
 from .rows import rows
 from .units import Unit
 
 if TYPE_CHECKING:
-    from .prepared import Plan
+    from .plan import Plan
 
 # A user mends these once, and every unit would fail alike.
 FATAL = (ConfigError, ImportError, LayerNotFoundError)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .plan import Config
+from .config import Config
 
 
 @dataclass(frozen=True)

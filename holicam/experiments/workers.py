@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from .plan import ConfigError
+from .config import ConfigError
 
 LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"))
 

@@ -14,8 +14,8 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from .ops import Target, at_least_float32
-from .outputs import Whole, logits_of
+from ..core.ops import Target, at_least_float32
+from ..core.outputs import Whole, logits_of
 
 OPTIONS = ("layers", "target", "size", "reshape")
 Parts = dict[str | None, Tensor]

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .floats import levelled
-from .hardware import moved
-from .inputs import InputExplainer
-from .ops import Target, at_least_float32
-from .settings import check_count
+from ..core.floats import levelled
+from ..core.hardware import moved
+from ..core.input_gradients import InputExplainer
+from ..core.ops import Target, at_least_float32
+from ..core.options import check_count
 
 
 @dataclass(frozen=True)

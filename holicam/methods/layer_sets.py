@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from .layernames import innermost
-from .ops import one_of
+from ..core.ops import one_of
+from ..models.layers import innermost
 
 SETS = ("paper", "reference")
 

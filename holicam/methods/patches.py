@@ -13,8 +13,8 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
-from .hardware import moved
-from .ops import one_of
+from ..core.hardware import moved
+from ..core.ops import one_of
 
 
 @dataclass(frozen=True)

@@ -19,20 +19,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .asking import Parts, ask, has_field, options, overheard, unscaled
-from .capture import Reshape, check_call
-from .checks import finite_maps
-from .gradcam import GradCAM
-from .guard import guarded
-from .hardware import moved
-from .layernames import Layers
-from .network import forward, resized
-from .ops import Target, at_least_float32, normalise, one_of, select_score, upsample
-from .outputs import logits_of
-from .settings import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
-from .stream import check_chunk, stream
-from .targets import targets_of
-from .unfold import STRIDES, Grid, unfold_grid
+from ..core.batched import check_chunk, stream
+from ..core.capture import Reshape, check_call
+from ..core.checks import finite_maps
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.network import forward, resized
+from ..core.ops import Target, at_least_float32, normalise, one_of, select_score, upsample
+from ..core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
+from ..core.outputs import logits_of
+from ..core.targets import targets_of
+from ..models.layers import Layers
+from .any_explainer import Parts, ask, has_field, options, overheard, unscaled
+from .cams.gradcam import GradCAM
+from .patches import STRIDES, Grid, unfold_grid
 
 # What becomes of the confidences (B, n n) of an image's patches.
 CONFIDENCE = {"exp": torch.exp, "exp/max": lambda p: (p - p.amax(1, True)).exp(), "none": torch.ones_like}

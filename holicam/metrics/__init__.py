@@ -8,26 +8,14 @@ explain=None, ids=None, protocol=...) -> (B,). `measure` computes several and ru
 once. Means, intervals and tables are the caller's business.
 """
 
-from .baselines import Constant, GaussianBlur, MeanColour, RiseBlur, Zeros
+from ..core.baselines import Constant, GaussianBlur, MeanColour, RiseBlur, Zeros
 from .density import Density, density_negative, density_positive, map_density
 from .drop import Drop, average_drop, average_increase, confidence_drop
 from .energy import Energy, energy_pointing, epg, epg_count, epg_top100
 from .impute import impute
 from .infidelity import Infidelity, infidelity, infidelity_scores
-from .insdel import (
-    InsertionDeletion,
-    area,
-    deletion,
-    insertion,
-    insertion_deletion,
-    over_all,
-)
-from .interventions import (
-    Interventions,
-    interventions,
-    part_faithfulness,
-    shapley_faithfulness,
-)
+from .insdel import InsertionDeletion, area, deletion, insertion, insertion_deletion, over_all
+from .interventions import Interventions, interventions, part_faithfulness, shapley_faithfulness
 from .leakage import Contrast, Leakage, contrast, distractor_leakage, leakage, shortcut_contrast
 from .pointing import Pointing, by_class, centre, difficult, pointing_game, pointing_hits
 from .protocols import Protocol, UnknownProtocolError, protocol_of, protocols

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..floats import rounding
-from ..guard import guarded
-from ..hardware import moved
-from ..ops import Target, one_of
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.floats import rounding
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.ops import Target, one_of
 from .drop import unknown_maps, weights_of
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids

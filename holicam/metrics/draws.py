@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..ops import at_least_float32
+from ..core.ops import at_least_float32
 from .ranking import Ids, id_words, pixel_hash
 
 Key = tuple[int, int]

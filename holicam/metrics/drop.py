@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..guard import guarded
-from ..ops import Target, normalise, one_of
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.guard import guarded
+from ..core.ops import Target, normalise, one_of
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import DEGENERATE, Ids, check_maps, rank
 

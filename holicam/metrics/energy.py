@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..boxes import check_boxes, with_area
-from ..floats import positive_part
-from ..guard import guarded
-from ..ops import Target, at_least_float32, normalise, one_of
+from ..core.floats import positive_part
+from ..core.guard import guarded
+from ..core.ops import Target, at_least_float32, normalise, one_of
+from ..datasets.boxes import check_boxes, with_area
 from .protocols import Protocol, protocol_of
 from .ranking import DEGENERATE, Ids, check_maps, rank
 

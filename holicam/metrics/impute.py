@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..hardware import moved
-from ..ops import at_least_float32
+from ..core.hardware import moved
+from ..core.ops import at_least_float32
 
 EVERY, FARTHER = 4, 16  # iterations between looks at the residual, on a CPU and where a look waits for the device
 COARSEST = 4  # halvings of the grid at most; 224 pixels become 14

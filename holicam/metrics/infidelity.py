@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..guard import guarded
-from ..ops import Target, at_least_float32
-from ..settings import check_count, check_flag
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.guard import guarded
+from ..core.ops import Target, at_least_float32
+from ..core.options import check_count, check_flag
 from .draws import keys, uniform
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import DEGENERATE, Ids, check_maps, rank

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..guard import guarded
-from ..hardware import moved
-from ..ops import Target, one_of
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.ops import Target, one_of
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids, check_maps, rank
 

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor, nn
 
 from .. import toyland
-from ..capture import check_call
-from ..floats import is_constant, score_rounding
-from ..guard import guarded
-from ..hardware import moved
-from ..ops import Target, at_least_float32, one_of
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.floats import is_constant, score_rounding
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.ops import Target, at_least_float32, one_of
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import DEGENERATE, Ids, check_maps, rank
 from .truth import check_images, check_recipes, regions

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..guard import guarded
-from ..hardware import moved
-from ..ops import Target
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.ops import Target
 from ..toyland import Recipe
 from .protocols import Protocol
 from .ranking import DEGENERATE, Ids, check_maps, rank

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..floats import rounding
-from ..guard import guarded
-from ..ops import Target, at_least_float32
-from ..settings import check_number
+from ..core.floats import rounding
+from ..core.guard import guarded
+from ..core.ops import Target, at_least_float32
+from ..core.options import check_number
 from .energy import region_of
 from .protocols import Protocol, protocol_of
 from .ranking import Ids, check_maps, rank

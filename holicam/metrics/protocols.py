@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..ops import SCORES, one_of
-from .baselines import Baseline, GaussianBlur, RiseBlur, Zeros
+from ..core.baselines import Baseline, GaussianBlur, RiseBlur, Zeros
+from ..core.ops import SCORES, one_of
 from .ranking import TIES
 
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..floats import levelled
-from ..hardware import moved
-from ..ops import at_least_float32, normalise, one_of
+from ..core.floats import levelled
+from ..core.hardware import moved
+from ..core.ops import at_least_float32, normalise, one_of
 
 TIES = ("hash", "raster", "reverse_raster", "noise")
 DEGENERATE = ("none", "constant", "zero", "nan")
@@ -157,6 +157,6 @@ def check_maps(maps: Tensor, images: Tensor | None = None) -> None:
     if maps.shape != (len(images), *images.shape[-2:]):
         raise ValueError(f"maps must have one map of the images' size per image: expected "
                          f"{(len(images), *images.shape[-2:])}, got {tuple(maps.shape)}; see "
-                         "holicam.ops.upsample")
+                         "holicam.core.ops.upsample")
     if maps.device != images.device:
         raise ValueError(f"maps lie on {maps.device} and images on {images.device}: move one")

@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..floats import levelled
-from ..guard import guarded
-from ..hardware import moved
-from ..ops import Target, at_least_float32, one_of
-from ..settings import check_number
-from ..stream import check_chunk, stream
+from ..core.batched import check_chunk, stream
+from ..core.capture import check_call
+from ..core.floats import levelled
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.ops import Target, at_least_float32, one_of
+from ..core.options import check_number
 from .draws import keys, normal
 from .impute import impute
 from .protocols import Protocol, check_target, protocol_of

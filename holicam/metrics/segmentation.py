@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..floats import is_constant, levelled, positive_part, rounding
-from ..guard import guarded
-from ..ops import Target, at_least_float32
+from ..core.floats import is_constant, levelled, positive_part, rounding
+from ..core.guard import guarded
+from ..core.ops import Target, at_least_float32
 from .energy import region_of
 from .protocols import Protocol
 from .ranking import DEGENERATE, Ids, check_maps, rank

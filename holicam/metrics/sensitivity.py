@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import check_call
-from ..checks import apart
-from ..guard import guarded
-from ..hardware import moved
-from ..network import forward
-from ..ops import Target, at_least_float32, normalise, one_of, resolve_target
-from ..outputs import logits_of
-from ..settings import check_count, check_number
-from ..stream import check_chunk
-from ..targets import targets_of
+from ..core.batched import check_chunk
+from ..core.capture import check_call
+from ..core.checks import apart
+from ..core.guard import guarded
+from ..core.hardware import moved
+from ..core.network import forward
+from ..core.ops import Target, at_least_float32, normalise, one_of, resolve_target
+from ..core.options import check_count, check_number
+from ..core.outputs import logits_of
+from ..core.targets import targets_of
 from .draws import keys, uniform
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids

@@ -14,23 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..capture import capture, check_call
-from ..checks import apart
-from ..guard import guarded
-from ..layernames import Layer, Layers, is_single
-from ..network import forward, resized
-from ..ops import (
-    Target,
-    at_least_float32,
-    normalise,
-    one_of,
-    resolve_target,
-    select_score,
-    upsample,
-)
-from ..outputs import class_logits, logits_of
-from ..settings import check_number
-from ..stream import check_chunk
+from ..core.batched import check_chunk
+from ..core.capture import capture, check_call
+from ..core.checks import apart
+from ..core.guard import guarded
+from ..core.network import forward, resized
+from ..core.ops import Target, at_least_float32, normalise, one_of, resolve_target, select_score, upsample
+from ..core.options import check_number
+from ..core.outputs import class_logits, logits_of
+from ..models.layers import Layer, Layers, is_single
 from .insdel import insertion_deletion
 from .protocols import Protocol, protocol_of
 from .ranking import Ids

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from ..guard import guarded
-from ..ops import Target
+from ..core.guard import guarded
+from ..core.ops import Target
 from .density import density_negative, density_positive, map_density
 from .drop import average_drop, average_increase, confidence_drop
 from .energy import energy_pointing, epg, epg_count, epg_top100
@@ -21,13 +21,7 @@ from .leakage import contrast, distractor_leakage, leakage, shortcut_contrast
 from .pointing import pointing_game, pointing_hits
 from .protocols import protocols
 from .road import remove_and_debias, road
-from .segmentation import (
-    iou,
-    mean_average_precision,
-    outside_inside,
-    segmentation_accuracy,
-    segmentation_scores,
-)
+from .segmentation import iou, mean_average_precision, outside_inside, segmentation_accuracy, segmentation_scores
 from .sensitivity import sensitivity, sensitivity_max
 
 

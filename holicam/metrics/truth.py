@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from .. import toyland
-from ..floats import positive_part
-from ..hardware import moved
-from ..ops import at_least_float32
+from ..core.floats import positive_part
+from ..core.hardware import moved
+from ..core.ops import at_least_float32
 
 MOST = 8  # regions of an image at most: 2 ** 8 redrawn images for a Shapley value
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from .called import called
-from .layernames import LayerNotFoundError, default_layers, find_layers
-from .toynets import BUILDERS
+from .layers import LayerNotFoundError, default_layers, find_layers
+from .toy import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
 
 __all__ = ["LayerNotFoundError", "WeightsNotFoundError", "class_names", "data_folder", "default_layers", "find_layers",
@@ -24,8 +24,8 @@ __all__ = ["LayerNotFoundError", "WeightsNotFoundError", "class_names", "data_fo
 
 def data_folder() -> Path:
     """Where the shipped files lie: inside an installed wheel, or beside the package in a checkout."""
-    inside = Path(__file__).parent / "data"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "data"
+    package = Path(__file__).resolve().parents[1]
+    return package / "data" if (package / "data").is_dir() else package.parent / "data"
 
 
 def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:

@@ -7,8 +7,8 @@ import dataclasses
 import torch
 from torch import nn
 
-from . import toyland
-from .train import TRAININGS, Training, random_labels
+from .. import toyland
+from .training import TRAININGS, Training, random_labels
 
 FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0)
 LIMITS = (

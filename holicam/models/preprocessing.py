@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .models import torchvision_weights
-from .toyland import MEAN, STD
-from .toynets import BUILDERS
+from ..toyland import MEAN, STD
+from . import torchvision_weights
+from .toy import BUILDERS
 
 
 @dataclass(frozen=True)

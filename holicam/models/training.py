@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import toyland
+from .. import toyland
+from . import data_folder
 from .files import prepare_folder, write_whole
-from .models import data_folder
-from .toynets import BUILDERS
+from .toy import BUILDERS
 
 
 def _cycle(step: int, steps: int, warm: int = 200, decay: float = 0.35) -> float:

@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from . import photos, toyland
-from .device import find_device
-from .models import WeightsNotFoundError, class_names, load_model
+from .. import toyland
+from ..core.device import find_device
+from ..datasets import photos
+from ..models import WeightsNotFoundError, class_names, load_model
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _kept: list[tempfile.TemporaryDirectory] = []  # Toyland's folders, removed when Python ends

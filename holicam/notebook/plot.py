@@ -19,7 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from .floats import levelled, rounding
+from ..core.floats import levelled, rounding
 
 EVIDENCE, SIGNED = "magma", "RdBu_r"
 INK, CARD, GRID = "#23252b", "#fcfcfa", "#d9d9d4"

@@ -19,7 +19,7 @@ def setup(seed: int = 0, *, threads: int | None = None) -> None:
     what the environment variable HOLICAM_THREADS says. Reduced-precision
     convolutions are switched off, so that a GPU's digits are those of float32. Deprecation and user
     warnings are silenced, numerical ones stay. Figures come inline as JPEG, 100 dpi, quality 85,
-    in the style of `holicam.plot`. Outside a notebook everything but the figures is set.
+    in the style of `holicam.notebook.plot`. Outside a notebook everything but the figures is set.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0; got {seed!r}.")

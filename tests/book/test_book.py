@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from book_guards import CHAPTER_KB, GUARDS, LABEL, code, text
 
+from tests.helpers.book_guards import CHAPTER_KB, GUARDS, LABEL, code, text
 from tools.digest import Package, chapter_digest
 from tools.tidy import tidied_text
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 BOOK_MB = 18
 

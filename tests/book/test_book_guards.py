@@ -5,10 +5,11 @@ import copy
 import io
 import json
 
-import book_guards
 import pytest
-from book_guards import GUARDS
 from PIL import Image
+
+from tests.helpers import book_guards
+from tests.helpers.book_guards import GUARDS
 
 
 def jpeg(colour=128, size=(32, 32)):

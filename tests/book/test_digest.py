@@ -104,10 +104,10 @@ def test_method_of_an_unknown_value_counts_by_name(root):
 
 @pytest.mark.parametrize("source", [
     "import holicam\nholicam.ops.double(2)",
-    "import holicam.ops as o\no.double(2)",
+    "import holicam.core.ops as o\no.double(2)",
     "from holicam import ops\nops.double(2)",
-    "from holicam.ops import double\ndouble(2)",
-    "from holicam.explain import twice\ntwice(2)",
+    "from holicam.core.ops import double\ndouble(2)",
+    "from holicam.methods.registry import twice\ntwice(2)",
 ])
 def test_ways_to_import(root, source):
     assert changed(root, "ops.py", "x * SCALE", "x + SCALE", source)
@@ -133,7 +133,7 @@ def test_weights_that_are_named_count(root):
 def test_of_a_table_of_networks_only_those_that_are_named_count(root):
     (root / "holicam" / "toynets.py").write_text('BUILDERS = {"one": 1, "two": 2}\n\ndef load(name):\n'
                                                  '    return BUILDERS[name]\n')
-    source = 'import holicam.toynets as t\nt.load("one")'
+    source = 'import holicam.models.toy as t\nt.load("one")'
     assert not changed(root, "toynets.py", '"two": 2', '"two": 2, "three": 3', source)
     assert not changed(root, "toynets.py", '"two": 2', '"two": 4', source)
     assert changed(root, "toynets.py", '"one": 1', '"one": 5', source)

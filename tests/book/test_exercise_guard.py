@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from exercise_guard import LONG, complaints, minutes
 
-CHAPTERS = sorted((Path(__file__).resolve().parent.parent / "book").glob("*.ipynb"))
+from tests.helpers.exercise_guard import LONG, complaints, minutes
+
+CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "book").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)

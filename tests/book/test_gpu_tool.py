@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from nets import TinyNet
-from pretend import Machine
 
 import holicam as hc
+from tests.helpers.nets import TinyNet
+from tests.helpers.pretend import Machine
 from tools import gpu, gpu_chapters, gpu_parity
 from tools.cells import cells_of, differences, run_cell
 from tools.gpu import Step
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 # --- steps, limits, what is kept ----------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_its_steps_are_there():
     assert list(steps) == ["tests", "parity", "gates", "costs", "chapters"] and gpu.SECONDS < 480
     for step in steps.values():
         assert all((ROOT / part).exists() for part in step.command if part.endswith(".py"))
-    assert "tests/test_gpu.py" in steps["tests"].command
+    assert "tests/core/test_gpu.py" in steps["tests"].command
 
 
 # --- what a bare machine can run ----------------------------------------------------------------------

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from elsewhere import environment, executed, printed, run
 
+from tests.helpers.elsewhere import environment, executed, printed, run
 from tools.chapters import ROOT, load
 from tools.compare import Printed
 from tools.editions import write as write_edition

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
-from commands import photo
 
 from holicam.__main__ import app
-from holicam.called import called
+from holicam.models.called import called
+from tests.helpers.commands import photo
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINES = [line.split("  #")[0].strip() for block in re.findall(r"```bash\n(.*?)```", README, re.S)
          for line in block.splitlines() if line.strip()]  # fmt: skip

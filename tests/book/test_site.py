@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SITE = Path(__file__).resolve().parent.parent / "_build" / "html"
+SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")
                if "_static" not in p.parts)
 WIDTHS, THEMES = (1280, 390), ("light", "dark")

@@ -1,7 +1,7 @@
 """The explorer in a browser: by mouse, by keyboard, by its address, and with scripts off.
 
 The page is made here from maps that are known, so that what the browser draws and says can be held against the
-arithmetic in `holicam.explore`. The last tests visit the built site. Needs a Chromium, as tests/test_site.py does.
+arithmetic in `holicam.notebook.explorer`. The last tests visit the built site. Needs a Chromium, as test_site.py does.
 """
 
 import base64
@@ -16,12 +16,12 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from PIL import Image
-from test_site import PAGES, SITE, THEMES, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
 
 import holicam as hc
-from holicam.explore import figure, packed
+from holicam.notebook.explorer import figure, packed
+from tests.book.test_site import PAGES, SITE, THEMES, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOLDERS = [name for name in PAGES if 'class="cam-explorer"' in (SITE / name).read_text(encoding="utf-8")]
 CANVAS = "canvas"
 

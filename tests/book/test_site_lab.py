@@ -1,7 +1,7 @@
 """A chapter in a real JupyterLab: drawn, run whole, an exercise answered, a knob turned, saved and put back.
 
 JupyterLab serves a copy of book/ from a folder of its own, with settings of its own. Needs a Chromium, as
-tests/test_site.py does, and requirements-lab.txt. LAB_SHOTS=folder keeps pictures of what was seen.
+tests/book/test_site.py does, and requirements-lab.txt. LAB_SHOTS=folder keeps pictures of what was seen.
 """
 
 import importlib.util
@@ -16,11 +16,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from test_site import browser  # noqa: F401 (a fixture)
 
+from tests.book.test_site import browser  # noqa: F401 (a fixture)
 from tools.tidy import tidied
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BOOK, CHAPTER = ROOT / "book", "07-holistic-cam.ipynb"
 PATIENCE = 420  # seconds for a whole chapter; a busy machine is no fault of the notebook
 SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once

@@ -6,8 +6,8 @@ import re
 import threading
 
 import pytest
-from test_site import FLAGS, Quiet, chromium
 
+from tests.book.test_site import FLAGS, Quiet, chromium
 from tools.chapters import load, source
 from tools.notes import Notes
 from tools.slide_text import ANNOUNCES, QUOTES, blocks, inline

@@ -11,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from book_guards import prose, source
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.book_guards import prose, source
+
+ROOT = Path(__file__).resolve().parents[2]
 DICTIONARIES = "clear,rare,informal"
 # The book is written in British English; these are right in it, too, or are names.
 EITHER = {"story", "license", "licensed", "program", "center"}

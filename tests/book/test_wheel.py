@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from elsewhere import alone, environment, run
 
+from tests.helpers.elsewhere import alone, environment, run
 from tools.editions import wheel as built
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NETWORK = "toy-resnet50"
 
 

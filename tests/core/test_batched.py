@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from nets import TinyNet, random_images
 from torch import nn
 
-from holicam.stream import stream
+from holicam.core.batched import stream
+from tests.helpers.nets import TinyNet, random_images
 
 
 class Counting(nn.Module):

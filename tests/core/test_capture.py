@@ -1,4 +1,4 @@
-"""holicam.capture: what it reads, what it costs, and that it leaves no trace."""
+"""holicam.core.capture: what it reads, what it costs, and that it leaves no trace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, window_share
 from torch import nn
 
-from holicam.capture import Captured, capture, logits_of, tokens_to_grid
+from holicam.core.capture import Captured, capture, logits_of, tokens_to_grid
 from holicam.models import LayerNotFoundError
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, window_share
 
 LAYERS = ["conv0", "relu0", "conv1", "bn1", "relu1", "conv2", "relu2"]
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_every_explainer import explainer, layers
 from torch import Tensor, nn
 
 import holicam as hc
 from holicam.metrics import registry
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_every_explainer import explainer, layers
 
 SIZE = (16, 24)
 COUNTS = (1, 2, 4, 11)
@@ -136,7 +136,7 @@ def test_grey_pictures_are_drawn():
     import matplotlib
 
     matplotlib.use("Agg")
-    from holicam import plot
+    from holicam.notebook import plot
 
     grey = np.arange(16 * 24, dtype=np.uint8).reshape(16, 24)
     for picture in (grey, grey[..., None]):

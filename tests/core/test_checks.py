@@ -1,4 +1,4 @@
-"""holicam.checks: questions about values are answered in the same words, at once or together."""
+"""holicam.core.checks: questions about values are answered in the same words, at once or together."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
-from holicam.checks import expect_finite, look, together, warn_where
+from holicam.core.checks import expect_finite, look, together, warn_where
+from tests.helpers.nets import TinyNet, random_images
 
 NAN = torch.tensor([1.0, float("nan")])
 

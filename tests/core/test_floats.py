@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import TinyNet, random_images
-from properties import given, settings, st
 
 import holicam as hc
-from holicam import ops, plot, sanity, toyland
-from holicam.explore import data, figure, packed
-from holicam.floats import changes, extent, is_constant, levelled, positive_part, rounding
-from holicam.lowpass import low_pass
-from holicam.masks import live_channels, percentile, soft_masks
-from holicam.metrics import interventions, rank, registry
+from holicam import toyland
+from holicam.core import ops
+from holicam.core.floats import changes, extent, is_constant, levelled, positive_part, rounding
+from holicam.methods.cams import eigencam
+from holicam.methods.cams.lowpass import low_pass
+from holicam.methods.gradients import fullgrad
+from holicam.methods.perturbation.channel_masks import live_channels, percentile, soft_masks
+from holicam.metrics import interventions, rank, registry, sanity
 from holicam.metrics.interventions import spearman
+from holicam.notebook import plot
+from holicam.notebook.explorer import data, figure, packed
+from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.properties import given, settings, st
 
 SIDE = 32
 PATTERN = torch.linspace(0, 1, 12).view(1, 3, 4)
@@ -226,8 +230,8 @@ def test_makers_of_maps_take_a_constant_one_for_what_it_is():
     broken = torch.where(random_images(1, 9, 9) > 0.5, torch.nan, 1.0)
     assert all(low_pass(broken, 3, 3, clip, exact).isnan().all() for clip, exact in ((True, True), (False, False)))
     A = torch.stack([noisy(v, (6, 7)) for v in (1.0, -2.0, 5.0)])[None]
-    assert (hc.eigencam.eigen_map(A) == 0).all()
-    assert (hc.fullgrad.psi(A[:, :1]) == 0).all()
+    assert (eigencam.eigen_map(A) == 0).all()
+    assert (fullgrad.psi(A[:, :1]) == 0).all()
     zoom = hc.ZoomCAM().join([noisy(1.0, (1, 8, 8)), noisy(2.0, (1, 4, 4))], (SIDE, SIDE))
     assert (zoom == 0).all()
     fused = hc.LayerCAMFused(scaled=0).join([noisy(1.0, (1, 8, 8)), noisy(2.0, (1, 4, 4))], (SIDE, SIDE))

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_every_explainer import explainer, images, maps, network
-from test_waits import AT_MOST, LAYERS, given
 
 import holicam as hc
+from tests.core.test_waits import AT_MOST, LAYERS, given
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_every_explainer import explainer, images, maps, network
 from tools.gpu_parity import difference
 
 pytestmark = pytest.mark.gpu
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""holicam.graph: scores that do not depend on what is explained, and networks that run in parts twice."""
+"""holicam.core.graph: scores that do not depend on what is explained, and networks that run in parts twice."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import warnings
 
 import pytest
 import torch
-from nets import TinyNet, TokenNet, random_images
-from test_every_explainer import explainer, layers, maps
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import holicam as hc
-from holicam.capture import capture, tokens_to_grid
-from holicam.graph import ZeroGradientWarning, all_zero
+from holicam.core.capture import capture, tokens_to_grid
+from holicam.core.graph import ZeroGradientWarning, all_zero
+from tests.helpers.nets import TinyNet, TokenNet, random_images
+from tests.methods.test_every_explainer import explainer, layers, maps
 
 WITHOUT_GRADIENTS = ("cam", "activation-sum", "eigen-cam", "pcam+", "pcam-", "pcam+-", "cam+", "cam-", "cam+-",
                      "score-cam", "ss-cam", "is-cam", "rise", "occlusion", "random", "center", "sobel", "ground-truth")

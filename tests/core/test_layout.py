@@ -1,4 +1,4 @@
-"""holicam.layout and holicam.tokens: which axis holds the channels, and how tokens lie in the image."""
+"""holicam.core.layout and holicam.core.tokens: which axis holds the channels, and how tokens lie in the image."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from functools import partial
 
 import pytest
 import torch
-from nets import TinyNet, TokenNet, random_images, randomise
-from test_every_explainer import explainer
 from torch import Tensor, nn
 from torchvision import models
 
 import holicam as hc
-from holicam.capture import capture, channels_last, tokens_to_grid
-from holicam.graph import recorded
-from holicam.layout import Layouts, fits, watched
-from holicam.tokens import for_images
+from holicam.core.capture import capture, channels_last, tokens_to_grid
+from holicam.core.graph import recorded
+from holicam.core.layout import Layouts, fits, watched
+from holicam.core.tokens import for_images
+from tests.helpers.nets import TinyNet, TokenNet, random_images, randomise
+from tests.methods.test_every_explainer import explainer
 
 SMALL = {
     "swin": lambda: models.SwinTransformer([4, 4], 12, [1, 2], [2, 2], [4, 4], num_classes=5),

@@ -1,4 +1,4 @@
-"""holicam.network and holicam.guard: one door to a user's network, and what it promises."""
+"""holicam.core.network and holicam.core.guard: one door to a user's network, and what it promises."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from nets import ColourNet, TinyNet, random_images
-from test_every_explainer import explainer, layers, maps
 from torch import nn
 
 import holicam as hc
 from holicam import toyland
-from holicam.capture import capture
-from holicam.explore.computed import computed
-from holicam.guard import turn
-from holicam.network import NetworkError, forward
+from holicam.core.capture import capture
+from holicam.core.guard import turn
+from holicam.core.network import NetworkError, forward
+from holicam.methods.cams import multiscale
+from holicam.notebook.explorer.computed import computed
+from tests.helpers.nets import ColourNet, TinyNet, random_images
+from tests.methods.test_every_explainer import explainer, layers, maps
 
-PACKAGE = Path(__file__).resolve().parent.parent / "holicam"
+PACKAGE = Path(__file__).resolve().parents[2] / "holicam"
 NETWORKS = {"model", "net", "network", "random_model"}
 # `train` and `card` run the networks that this package trains itself, on images that it draws.
 EXEMPT = {"network.py", "train.py", "card.py"}
@@ -203,7 +204,7 @@ def test_other_ways_to_resize():
     with pytest.raises(NetworkError, match="16 x 16 but not of 32 x 32"):
         hc.metrics.resolution_sweep(lambda x, t: hc.GradCAM()(net, x, "body.1", t), net, x, 1, factors=(1, 2))
     with pytest.raises(NetworkError, match="16 x 16 but not of 23 x 23"):
-        list(hc.multiscale.multi_scale(net, x, "body.1"))
+        list(multiscale.multi_scale(net, x, "body.1"))
     with pytest.raises(ValueError, match="take a method that keeps the size"):
         hc.UCAG(rho=0.6)(Wide(), random_images(1, 3, 16, 26), "body.1", 1)
 

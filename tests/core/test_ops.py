@@ -1,15 +1,15 @@
-"""holicam.ops: normalise, upsample, targets and scores."""
+"""holicam.core.ops: normalise, upsample, targets and scores."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import pytest
-import slow_twins
 import torch
-from properties import given, settings, st
 
-from holicam import ops
+from holicam.core import ops
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_twins
 
 finite = st.floats(-1e6, 1e6, width=32)
 

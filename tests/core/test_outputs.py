@@ -1,4 +1,4 @@
-"""holicam.outputs: which numbers are the logits, who may choose, and probabilities that pose as logits."""
+"""holicam.core.outputs: which numbers are the logits, who may choose, and probabilities that pose as logits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_every_explainer import CONTROLS, NEEDS_A_CLASS, explainer, layers
 from torch import Tensor, nn
 
 import holicam as hc
-from holicam.outputs import FromOutput, ProbabilityWarning, Whole, logits_of
-from holicam.sanity import randomise
+from holicam.core.outputs import FromOutput, ProbabilityWarning, Whole, logits_of
+from holicam.metrics.sanity import randomise
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_every_explainer import CONTROLS, NEEDS_A_CLASS, explainer, layers
 
 SIZE = (16, 24)
 TWO = namedtuple("TWO", "logits aux_logits")

@@ -6,13 +6,14 @@ import warnings
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from pretend import TO_CPU, TO_DEVICE, Machine, Pretend
-from test_every_explainer import explainer, images, layers, network
 
 import holicam as hc
-from holicam import hardware, lowpass
-from holicam.settings import noise
+from holicam.core import hardware
+from holicam.core.options import noise
+from holicam.methods.cams import lowpass
+from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.pretend import TO_CPU, TO_DEVICE, Machine, Pretend
+from tests.methods.test_every_explainer import explainer, images, layers, network
 
 LAYERS = ["relu0", "relu1", "relu2"]
 # At most so many waits: one look at the end, and a second where the number of forwards follows from values,

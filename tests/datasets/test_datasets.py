@@ -7,7 +7,6 @@ import pickle
 import shutil
 
 import cv2
-import disk
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from torchvision import transforms as v1
 import holicam as hc
 from holicam.datasets import Item, MissingDataError, Skipped, batches, collate, load, presets
 from holicam.datasets.presets import Preset, apply, preset_of
+from tests.helpers import disk
 
 MEAN, STD = torch.tensor(hc.toyland.MEAN)[:, None, None], torch.tensor(hc.toyland.STD)[:, None, None]
 AS_IS = {"preset": "as-is"}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from holicam import photos
+from holicam.datasets import photos
 
 tifffile = pytest.importorskip("tifffile")
 RAMP = np.tile(np.linspace(0, 1, 256), (8, 1))
@@ -83,7 +83,7 @@ def test_png_of_16_bits(tmp_path):
 
 
 def test_large_ones_are_converted_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("holicam.depth.ROWS", 3)
+    monkeypatch.setattr("holicam.datasets.depth.ROWS", 3)
     tifffile.imwrite(tmp_path / "a.tif", (RAMP * 65535).astype("u2"))
     assert int((photos.read_photo(tmp_path / "a.tif").int() - GREY.int()).abs().max()) <= 1
 

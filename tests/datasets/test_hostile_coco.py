@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 
-import disk
 import numpy as np
 import pytest
 
 from holicam.datasets import Item, load
 from holicam.datasets.outlines import mask_of
-from holicam.pairs import pairs_of
+from holicam.experiments.class_pairs import pairs_of
+from tests.helpers import disk
 
 pytest.importorskip("pycocotools")
 COCO = "annotations/instances_val2014.json"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-import disk
 import numpy as np
 import pytest
 from PIL import Image
 
 from holicam.datasets import Item, MissingDataError, Skipped, load
+from tests.helpers import disk
 
 VOC, PET, MURA = "VOCdevkit/VOC2007", "oxford-iiit-pet", "MURA-v1.1/valid_image_paths.csv"
 COCO, TRIMAP = "annotations/instances_val2014.json", f"{PET}/annotations/trimaps/Abyssinian_201.png"

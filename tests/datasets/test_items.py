@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 
-import disk
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_hostile_data import XML, folder, read, swap
 
 from holicam import datasets
 from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, check_labels, load
 from holicam.datasets.files import read_picture
 from holicam.datasets.presets import preset_of
-from holicam.pairs import listed_pairs
-from holicam.plan import ConfigError
+from holicam.experiments.class_pairs import listed_pairs
+from holicam.experiments.config import ConfigError
+from tests.datasets.test_hostile_data import XML, folder, read, swap
+from tests.helpers import disk
 
 
 class Broken:
@@ -182,8 +182,8 @@ def test_labels_must_be_classes_of_the_network(tmp_path):
 
 
 def test_a_run_that_asks_for_labels_is_refused_before_it_begins(tmp_path):
-    from holicam.evaluate import Plan
-    from holicam.plan import Config
+    from holicam.experiments.config import Config
+    from holicam.experiments.run import Plan
 
     disk.voc(tmp_path)
     config = Config({"name": "voc2007", "root": str(tmp_path), "partial": True}, ["toy-resnet50"], ["grad-cam"],

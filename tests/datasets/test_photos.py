@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from holicam import explain_photos, models, photos
+from holicam import models
+from holicam.datasets import photos
+from holicam.experiments import explain_photos
 
 
 def _photo(path, mode="RGB", size=(60, 40), **options):

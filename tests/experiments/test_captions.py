@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from holicam import captions
-from holicam.mapfiles import NAME
+from holicam.experiments import captions
+from holicam.experiments.map_files import NAME
 
 ABOUT = {NAME: "0123456789abcdef", "network": "resnet50", "target": "tabby", "probability": "0.4321",
          "layers": "layer4"}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import disk
 import numpy as np
 import pytest
 import torch
 
-from holicam import datasets, intervals, parts, report
-from holicam.evaluate import Plan, evaluate
-from holicam.pairs import listed_pairs, pairs_of, region
-from holicam.plan import ConfigError, from_table
-from holicam.presets import preset
+from holicam import datasets
+from holicam.experiments import bootstrap as intervals
+from holicam.experiments import report
+from holicam.experiments import storage as parts
+from holicam.experiments.class_pairs import listed_pairs, pairs_of, region
+from holicam.experiments.config import ConfigError, from_table
+from holicam.experiments.paper_tables import preset
+from holicam.experiments.run import Plan, evaluate
+from tests.helpers import disk
 
 DOG, CAT, BUS, PERSON = 11, 7, 5, 14  # of VOC's twenty classes
 ROWS = {"000001#11": "difficult", "000001#7": "difficult", "000002#5": "flagged", "000003#14": "easy"}
@@ -46,7 +49,7 @@ def planned(root, **more) -> Plan:
              "protocol": "ucag", "metrics": ["pointing-game", "epg"], "chunk": 2, "pairs": True, **more}  # fmt: skip
     config = from_table(table)
     data = datasets.load("voc2007", root, partial=True, **({"preset": more["preset"]} if "preset" in more else {}))
-    from holicam.units import units_of
+    from holicam.experiments.units import units_of
 
     data = pairs_of(data, config.difficult) if config.pairs else data
     return Plan(config, data, lambda name: Twenty().eval(), tuple(units_of(config, data.ids)))
@@ -78,7 +81,7 @@ def test_games_are_played_at_the_picture_s_own_size(voc):
 
     found = {}
     for unit in plan.units:
-        from holicam.rows import rows
+        from holicam.experiments.rows import rows
 
         found |= {row["image"]: row["value"] for row in rows(plan, unit, "", "cpu") if row["metric"] == "pointing-game"}
     for name in ROWS:
@@ -121,7 +124,7 @@ def test_pictures_that_cannot_be_read_are_recorded(voc):
     (voc / "VOCdevkit" / "VOC2007" / "Annotations" / "000003.xml").write_text("<annotation>")
     plan = planned(voc, explainers=["center"], metrics=["epg"])
     assert plan.dataset.ids == ("000001#11", "000001#7", "000002#5", "000003")
-    from holicam.rows import rows
+    from holicam.experiments.rows import rows
 
     found = [row for unit in plan.units for row in rows(plan, unit, "", "cpu")]
     assert [row["image"] for row in found if row["note"].startswith("skipped: ")] == [

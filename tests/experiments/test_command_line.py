@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import blank, explain, network, photo, run
 from safetensors import safe_open
 from safetensors.torch import load_file
-from test_every_explainer import CHEAP
 from typer.testing import CliRunner
 
 import holicam as hc
-from holicam import explain_photos, mapfiles
 from holicam.__main__ import app, spread
-from holicam.toynets import ToyResNet50
+from holicam.experiments import explain_photos
+from holicam.experiments import map_files as mapfiles
+from holicam.models.toy import ToyResNet50
+from tests.helpers.commands import blank, explain, network, photo, run
+from tests.methods.test_every_explainer import CHEAP
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RARE = {"rsp": {}}  # what CHEAP says of it is TinyNet's layer
 
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from runs import Fragile, Heard, parts_of, planned, run, shows
 
-from holicam import parts, report
-from holicam.controls import SobelMap
-from holicam.evaluate import evaluate
-from holicam.failures import FailedError, recorded, summary
-from holicam.inputs import InputExplainer
-from holicam.manifest import read_manifest
+from holicam.core.input_gradients import InputExplainer
+from holicam.experiments import report
+from holicam.experiments import storage as parts
+from holicam.experiments.config import ConfigError
+from holicam.experiments.failures import FailedError, recorded, summary
+from holicam.experiments.manifest import read_manifest
+from holicam.experiments.part_file import keys_of, read_rows
+from holicam.experiments.run import evaluate
+from holicam.experiments.trying import DeviceLostError, attempt
+from holicam.methods.controls import SobelMap
 from holicam.models import LayerNotFoundError
-from holicam.partfile import keys_of, read_rows
-from holicam.plan import ConfigError
-from holicam.trying import DeviceLostError, attempt
+from tests.helpers.runs import Fragile, Heard, parts_of, planned, run, shows
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_what_every_unit_would_say_ends_the_run_at_once(plan, tmp_path, fragile)
 
 
 def test_a_gpu_that_is_lost_ends_the_run(plan, monkeypatch):
-    from holicam import trying
+    from holicam.experiments import trying
 
     def lost(*args):
         raise RuntimeError("CUDA error: device-side assert triggered\nmore lines")
@@ -174,7 +175,7 @@ def test_a_gpu_that_is_lost_ends_the_run(plan, monkeypatch):
 
 def test_a_failure_never_takes_the_place_of_a_whole_part(plan, truth, tmp_path, fragile, monkeypatch):
     """Two processes at the same unit: one runs out of memory while the other finishes."""
-    from holicam import evaluate as module
+    from holicam.experiments import run as module
 
     run(plan, tmp_path / "other")
     real, name = module.attempt, parts_of(tmp_path / "other")[0].name

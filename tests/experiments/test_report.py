@@ -10,13 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from holicam import intervals, parts, report
-from holicam.evaluate import Plan, evaluate
+from holicam.experiments import bootstrap as intervals
+from holicam.experiments import report
+from holicam.experiments import storage as parts
+from holicam.experiments.config import ConfigError, from_table
+from holicam.experiments.paper_tables import NAMES, preset
+from holicam.experiments.published import in_our_unit
+from holicam.experiments.remarks import remarks
+from holicam.experiments.run import Plan, evaluate
 from holicam.models import data_folder
-from holicam.plan import ConfigError, from_table
-from holicam.presets import NAMES, preset
-from holicam.printed import in_our_unit
-from holicam.remarks import remarks
 
 PUBLISHED = data_folder() / "published"
 
@@ -146,7 +148,7 @@ def nasty():
 
 def test_latex_is_escaped(nasty):
     """All ten of its specials; braces balance; no line ends a comment or a row too early."""
-    from holicam.report_formats import to_latex
+    from holicam.experiments.report_formats import to_latex
 
     text = to_latex(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
     for said in (r"a\_b \{c\} \$x\$ 5 \% \#1 \& y", r"\textasciitilde{}", r"\textasciicircum{}",
@@ -162,7 +164,7 @@ def test_latex_is_escaped(nasty):
 
 
 def test_markdown_is_escaped(nasty):
-    from holicam.report_formats import to_markdown
+    from holicam.experiments.report_formats import to_markdown
 
     text = to_markdown(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
     assert "<script>" not in text and "&lt;script&gt;" in text
@@ -174,7 +176,7 @@ def test_markdown_is_escaped(nasty):
 
 
 def test_html_is_escaped(nasty):
-    from holicam.report_formats import to_html
+    from holicam.experiments.report_formats import to_html
 
     text = to_html(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
     assert "<script" not in text and "<td><b>0.500 [0.400, 0.600]</b> (0.3)</td>" in text
@@ -199,7 +201,7 @@ def test_fewer_than_twelve_images_mark_nothing():
 
 def test_counts_come_from_the_rows(tmp_path):
     """Whatever a note says; values that are missing are counted in their cell."""
-    import runs
+    from tests.helpers import runs
 
     plan = runs.planned(notes=["Toyland: 8 images of 112 px"], metrics=["epg", "average-drop"])
     runs.run(plan, tmp_path)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from holicam import stored
-from holicam.evaluate import Plan, evaluate, fingerprint
-from holicam.manifest import run_name
+from holicam.experiments import results as stored
+from holicam.experiments.config import from_toml
+from holicam.experiments.manifest import run_name
+from holicam.experiments.run import Plan, evaluate, fingerprint
+from holicam.experiments.storage import merge
 from holicam.models import data_folder, load_model
-from holicam.parts import merge
-from holicam.plan import from_toml
 
 RESULTS = data_folder() / "results"
 NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from holicam import datasets, parts
-from holicam import evaluate as runner
-from holicam.evaluate import Plan, evaluate, shard
-from holicam.plan import Config, ConfigError, differences, from_table, from_toml, same
-from holicam.units import mine, units_of
+from holicam import datasets
+from holicam.experiments import run as runner
+from holicam.experiments import storage as parts
+from holicam.experiments.config import Config, ConfigError, differences, from_table, from_toml, same
+from holicam.experiments.run import Plan, evaluate, shard
+from holicam.experiments.units import mine, units_of
 
 ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}  # rows are compared bit by bit
 TABLE = {"dataset": {"name": "toyland", "n": 7, "size": 32}, "networks": ["toy-resnet50"],

@@ -6,14 +6,14 @@ import re
 import shlex
 import sys
 
-import disk
 import pytest
-import runs
-from commands import run
 
-from holicam import evaluate as runner
-from holicam import evaluate_cli, parts
-from holicam.plan import from_table
+from holicam.experiments import cli as evaluate_cli
+from holicam.experiments import run as runner
+from holicam.experiments import storage as parts
+from holicam.experiments.config import from_table
+from tests.helpers import disk, runs
+from tests.helpers.commands import run
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ def test_each_command_prints_the_next_and_it_works(here):
 
 def test_a_preset_on_toyland_needs_no_option_again(here, monkeypatch):
     """`merge` of what `evaluate NAME --toyland --images 2` made needs the folder alone, or the name alone."""
-    from holicam import prepared
+    from holicam.experiments import plan as prepared
 
     monkeypatch.setattr(prepared, "loader", lambda own: lambda name: runs.tiny())
     monkeypatch.setattr(prepared, "find_layers", lambda *args: {})
     monkeypatch.setattr(prepared, "check_target", lambda *args: None)
     table = {"dataset": {"name": "toyland", "n": 8, "size": 32}, "networks": ["tiny"], "explainers": ["gradient"],
              "layers": ["relu1"], "metrics": ["epg"]}
-    from holicam import asked
+    from holicam.experiments import asked
 
     def preset(name, toyland, root):
         if not toyland:
@@ -185,7 +185,7 @@ def test_the_version_is_that_of_the_code(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", none)
-    monkeypatch.setattr("holicam.prepared.__version__", "7.8.9")
+    monkeypatch.setattr("holicam.experiments.plan.__version__", "7.8.9")
     assert runs.planned().manifest()["holicam"] == "7.8.9" and holicam.__version__ != "7.8.9"
 
 
@@ -261,7 +261,7 @@ def test_a_folder_of_nothing_that_can_be_read_is_an_error(here):
         status, said = run("evaluate", "mine.toml", *words)
         assert status == 1 and "none of the 3 images" in said and "can be read" in said and errors(said) == 1
     assert not runs.parts_of(here / "results" / "mine")
-    from holicam.plan import from_toml
+    from holicam.experiments.config import from_toml
 
     runner.evaluate(runner.Plan.of(from_toml(here / "mine.toml")), here / "results" / "mine", part=(0, 1))
     for words in (["merge", "results/mine"], ["evaluate", "mine.toml"]):
@@ -270,7 +270,7 @@ def test_a_folder_of_nothing_that_can_be_read_is_an_error(here):
 
 
 def test_looking_at_many_images_ends(monkeypatch):
-    from holicam.looking import look, told
+    from holicam.experiments.looking import look, told
 
     data = runs.planned(dataset={"name": "toyland", "n": 30, "size": 32}).dataset
     assert look(data, data.ids, seconds=0)[0] == 1

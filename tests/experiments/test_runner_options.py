@@ -9,13 +9,15 @@ import pytest
 import torch
 
 import holicam as hc
-from holicam import costs, datasets, metrics, parts, report
-from holicam.controls import SobelMap
-from holicam.evaluate import Plan, evaluate
-from holicam.measured import NO_CHANGE
-from holicam.plan import ConfigError, from_table, same
-from holicam.report_curves import mean_curves
-from holicam.rows import image_seed, rows
+from holicam import datasets, metrics
+from holicam.experiments import costs, report
+from holicam.experiments import storage as parts
+from holicam.experiments.config import ConfigError, from_table, same
+from holicam.experiments.report_curves import mean_curves
+from holicam.experiments.rows import image_seed, rows
+from holicam.experiments.run import Plan, evaluate
+from holicam.experiments.scoring import NO_CHANGE
+from holicam.methods.controls import SobelMap
 
 TOY = {"dataset": {"name": "toyland", "n": 3, "size": 32}, "networks": ["toy-resnet50"], "layers": ["layer4"],
        "explainers": ["grad-cam", "sobel"], "metrics": ["epg"], "chunk": 2}  # fmt: skip
@@ -79,12 +81,12 @@ def test_a_report_shows_the_mean_curves(curved):
 def test_the_control_knows_the_truth(tmp_path):
     found = value_of(all_rows({"explainers": ["ground-truth"], "metrics": ["epg", "iou", "sensitivity-max"]}))
     assert all(value == (0 if metric == "sensitivity-max" else 1) for (_, metric, _), value in found.items())
-    import disk
+    from tests.helpers import disk
 
     disk.imagenet(tmp_path)
     data = datasets.load("imagenet", tmp_path, partial=True)  # boxes, no masks
     config = from_table({**TOY, "explainers": ["ground-truth"], "layers": ["layer4"]})
-    from holicam.units import units_of
+    from holicam.experiments.units import units_of
 
     plan = Plan(config, data, hc.load_model, tuple(units_of(config, data.ids)))
     assert [row["value"] for unit in plan.units for row in rows(plan, unit, "", "cpu")] == [1.0] * 4
@@ -144,7 +146,7 @@ def test_networks_of_ones_own(tmp_path, monkeypatch):
     for wrong in ("my_nets:busy", "my_nets:none", "no_such_module:voc", "my_nets"):
         with pytest.raises(ConfigError, match="loaders: "):
             Plan.of(from_table({**TOY, "networks": ["voc"], "loaders": {"voc": wrong}}))
-    from holicam.evaluate_cli import config_of
+    from holicam.experiments.cli import config_of
 
     assert config_of("ucag-table2", False, 0, tmp_path, ["vgg16=my_nets:voc"]).loaders == {"vgg16": "my_nets:voc"}
 

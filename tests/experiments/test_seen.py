@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from commands import blank, explain, network, photo
-from nets import TokenNet, randomise
 from safetensors.torch import load_file
-from test_command_line import Cheap
 from torch import nn
 from torchvision import models as tv
 
 import holicam as hc
-from holicam import explain_photos
-from holicam.seen import Layout, Seen, last_layer, layout_of
+from holicam.experiments import explain_photos
+from holicam.experiments.seen import Layout, Seen, last_layer, layout_of
+from tests.experiments.test_command_line import Cheap
+from tests.helpers.commands import blank, explain, network, photo
+from tests.helpers.nets import TokenNet, randomise
 
 
 def vit():

@@ -13,14 +13,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from runs import Heard, edit, parts_of, planned, run
 
-from holicam import parts, report
-from holicam.evaluate import evaluate
-from holicam.manifest import ManifestError, identity, read_manifest, run_name
-from holicam.partfile import BrokenPartError, encode, read_rows, table_of
-from holicam.plan import ConfigError
-from holicam.speed import bounded, named, without
+from holicam.experiments import report
+from holicam.experiments import storage as parts
+from holicam.experiments.config import ConfigError
+from holicam.experiments.manifest import ManifestError, identity, read_manifest, run_name
+from holicam.experiments.part_file import BrokenPartError, encode, read_rows, table_of
+from holicam.experiments.run import evaluate
+from holicam.experiments.speed import bounded, named, without
+from tests.helpers.runs import Heard, edit, parts_of, planned, run
 
 OTHER = {"explainers": [{"name": "grad-cam", "score": "prob"}, "gradient"]}
 
@@ -137,7 +138,7 @@ def test_explainers_that_differ_in_speed_are_one():
 
 
 def test_variants_that_share_questions_keep_to_the_smallest_batch():
-    from holicam.rows import rows
+    from holicam.experiments.rows import rows
 
     table = {"explainers": ["cam+", {"name": "cam-", "chunk": 3}], "metrics": ["epg"]}
     found = [{(row["explainer"], row["image"]): row["value"]
@@ -147,7 +148,7 @@ def test_variants_that_share_questions_keep_to_the_smallest_batch():
 
 
 def test_a_batch_bounds_what_the_network_sees(plan):
-    from holicam.rows import rows
+    from holicam.experiments.rows import rows
 
     seen = []
     model = plan.load("tiny")
@@ -220,7 +221,7 @@ def test_parts_that_were_deleted_are_made_again(plan, whole, out):
 
 
 def test_an_image_that_is_listed_twice_is_refused(tmp_path):
-    import disk
+    from tests.helpers import disk
 
     disk.mura(tmp_path)
     path = tmp_path / "MURA-v1.1" / "valid_image_paths.csv"

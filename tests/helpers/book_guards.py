@@ -1,6 +1,6 @@
 """What a stored chapter must satisfy. A guard takes a notebook and returns its complaints.
 
-`tests/test_book.py` holds every chapter against them; `tests/test_book_guards.py` shows that each
+`tests/book/test_book.py` holds every chapter against them; `tests/book/test_book_guards.py` shows that each
 guard can fail.
 """
 

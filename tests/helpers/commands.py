@@ -10,8 +10,9 @@ import torch
 from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
-from holicam import explain_photos, mapfiles
 from holicam.__main__ import app
+from holicam.experiments import explain_photos
+from holicam.experiments import map_files as mapfiles
 
 
 def photo(path: Path, size: tuple[int, int] = (60, 40), seed: int = 0) -> Path:

@@ -7,8 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from book_guards import code, source
-
+from tests.helpers.book_guards import code, source
 from tools.chapters import LEVEL
 
 EXERCISES = (3, 5)

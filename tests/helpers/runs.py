@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nets
 import torch
 
-from holicam.evaluate import Plan, Watch, evaluate
-from holicam.plan import from_table
+from holicam.experiments.config import from_table
+from holicam.experiments.run import Plan, Watch, evaluate
+from tests.helpers import nets
 
 TABLE = {"dataset": {"name": "toyland", "n": 4, "size": 32}, "networks": ["tiny"], "loaders": {"tiny": "runs:tiny"},
          "explainers": ["grad-cam", "gradient"], "layers": ["relu1"], "metrics": ["epg"], "chunk": 2}  # fmt: skip

@@ -1,15 +1,15 @@
-"""holicam.masks: what a channel's mask shows and hides, asked once a live channel."""
+"""holicam.methods.perturbation.channel_masks: what a channel's mask shows and hides, asked once a live channel."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_masks
 import torch
-from nets import BranchNet, TinyNet, random_images
 
-from holicam import masks
-from holicam.capture import capture
+from holicam.core.capture import capture
+from holicam.methods.perturbation import channel_masks as masks
+from tests.helpers.nets import BranchNet, TinyNet, random_images
+from tests.twins import slow_masks
 
 
 def seen(size=2, layer="relu1", shape=(12, 9), target=None, net=None):

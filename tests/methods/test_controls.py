@@ -1,14 +1,14 @@
-"""holicam.controls: maps that know nothing of the network."""
+"""holicam.methods.controls: maps that know nothing of the network."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_controls
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_controls
 
 IMAGES = random_images(3, 3, 11, 14)
 MASKS = IMAGES[:, 0] > 0.5

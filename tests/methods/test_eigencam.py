@@ -1,15 +1,15 @@
-"""holicam.eigencam: the slow twin, grad-cam's, the sign, and large Gram matrices."""
+"""holicam.methods.cams.eigencam: the slow twin, grad-cam's, the sign, and large Gram matrices."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
-from holicam.eigencam import EXACT, eigen_map, leading_vector
+from holicam.methods.cams.eigencam import EXACT, eigen_map, leading_vector
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_family as slow
 
 
 def activations(*shape, seed=0, tilt=1.5):

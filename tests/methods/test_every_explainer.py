@@ -7,11 +7,11 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
-from nets import TinyNet, random_images
 from torch import Tensor
 
 import holicam as hc
 from holicam.models import LayerNotFoundError
+from tests.helpers.nets import TinyNet, random_images
 
 # Settings that make a method cheap; names that are not here run with their defaults.
 FEW = {"scales": (1.0, 1.5)}

@@ -1,4 +1,4 @@
-"""holicam.extremal and holicam.smoothmasks: the best place to look, found by gradient ascent."""
+"""Smooth masks, and the best place to look, found by gradient ascent."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import slow_extremal as slow
 import torch
 import torchvision
-from nets import TinyNet, random_images
 from torch import nn
 
 import holicam as hc
-from holicam.smoothmasks import SmoothMasks, blend, blur, blur_levels
+from holicam.methods.perturbation.smooth_masks import SmoothMasks, blend, blur, blur_levels
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_extremal as slow
 
 SMALL = hc.ExtremalPerturbation(areas=(0.1, 0.3), steps=4, step=3, reach=6, blur=3.0)
 

@@ -7,12 +7,12 @@ from functools import cache
 
 import pytest
 import torch
-from nets import TinyNet, TokenNet, random_images
 from torchvision.models import DenseNet, resnet18
 
 import holicam as hc
-from holicam.capture import tokens_to_grid
-from holicam.toynets import ToyVGG16BN
+from holicam.core.capture import tokens_to_grid
+from holicam.models.toy import ToyVGG16BN
+from tests.helpers.nets import TinyNet, TokenNet, random_images
 
 EVERY = {"w-grad-cam": hc.WGradCAM(), "normgrad": hc.NormGrad(),
          "normgrad-ce": hc.NormGrad(score="ce"),

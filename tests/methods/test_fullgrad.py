@@ -1,4 +1,4 @@
-"""holicam.fullgrad: a map made of everything that adds up to the score."""
+"""holicam.methods.gradients.fullgrad: a map made of everything that adds up to the score."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
-import slow_gradient as slow
 import torch
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
 from torch import nn
 
 import holicam as hc
-from holicam.fullgrad import IncompleteWarning, bias_of, psi
+from holicam.methods.gradients.fullgrad import IncompleteWarning, bias_of, psi
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.twins import slow_gradient as slow
 
 FULLGRAD = hc.FullGrad()
 
@@ -120,7 +120,7 @@ def test_align_corners_is_the_authors_enlargement():
     torch.testing.assert_close(large.mean(), small.mean(), rtol=0.2, atol=0)
 
 
-@pytest.mark.filterwarnings("ignore::holicam.fullgrad.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.gradients.fullgrad.IncompleteWarning")
 def test_batch_in_place_precision_and_zeros():
     net, images = tiny(3)
     whole = FULLGRAD(net, images)
@@ -142,7 +142,7 @@ def test_batch_in_place_precision_and_zeros():
 def test_a_batch_that_goes_through_the_network_in_parts(monkeypatch):
     net, images = tiny(5)
     whole = FULLGRAD(net, images, intermediate=True)
-    monkeypatch.setattr("holicam.stream._CPU_PIXELS", 2 * 9 * 12)  # parts of two, two and one
+    monkeypatch.setattr("holicam.core.batched._CPU_PIXELS", 2 * 9 * 12)  # parts of two, two and one
     parts = FULLGRAD(net, images, intermediate=True)
     torch.testing.assert_close(parts["map"], whole["map"])
     for key in ("maps", "shares"):

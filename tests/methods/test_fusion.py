@@ -1,19 +1,19 @@
-"""holicam.fusion: the pyramid's sizes, and a fusion that never builds what it averages."""
+"""holicam.methods.cams.fusion: the pyramid's sizes, and a fusion that never builds what it averages."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_holistic as slow
 import torch
 import torch.nn.functional as F
-from nets import random_images
-from properties import given, settings, st
 
-from holicam import fusion
-from holicam.fusion import fuse, pyramid, scale_sizes
-from holicam.holistic import PAPER_SCALES, REFERENCE_SCALES
-from holicam.ops import upsample
+from holicam.core.ops import upsample
+from holicam.methods.cams import fusion
+from holicam.methods.cams.fusion import fuse, pyramid, scale_sizes
+from holicam.methods.cams.holistic import PAPER_SCALES, REFERENCE_SCALES
+from tests.helpers.nets import random_images
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_holistic as slow
 
 
 def layers(sizes, channels=3, batch=2, seed=0, dtype=torch.float64):

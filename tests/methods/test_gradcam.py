@@ -1,4 +1,4 @@
-"""holicam.gradcam: the explainers as a reader calls them."""
+"""holicam.methods.cams.gradcam: the explainers as a reader calls them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-import slow_twins
 import torch
-from nets import (
+
+import holicam as hc
+from holicam.core.capture import capture, tokens_to_grid
+from holicam.core.passes import run
+from tests.helpers.nets import (
     BranchNet,
     ColourNet,
     LeftNet,
@@ -19,10 +22,7 @@ from nets import (
     random_images,
     window_share,
 )
-
-import holicam as hc
-from holicam.capture import capture, tokens_to_grid
-from holicam.passes import run
+from tests.twins import slow_twins
 
 EVERY = {"activation-sum": hc.ActivationSum(), "cam": hc.CAM(), "grad-cam": hc.GradCAM(),
          "grad-cam++": hc.GradCAMpp(), "xgrad-cam": hc.XGradCAM(), "layer-cam": hc.LayerCAM(),
@@ -151,7 +151,7 @@ def test_a_batch_equals_its_singles(explainer):
 
 @every
 @pytest.mark.parametrize("layer", ["conv0", "bn1", "relu1", "relu2"])
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_in_place_relus_change_nothing(explainer, layer):
     if isinstance(explainer, hc.CAM) and layer != "relu2":
         return
@@ -232,7 +232,7 @@ def test_one_name_gives_a_tensor_a_sequence_a_dict():
 
 def test_no_layer_means_the_last_default(monkeypatch):
     net = TinyNet()
-    monkeypatch.setattr("holicam.passes.default_layers", lambda model: ("relu1", "relu2"))
+    monkeypatch.setattr("holicam.core.passes.default_layers", lambda model: ("relu1", "relu2"))
     images = random_images(1, 3, 8, 8)
     assert torch.equal(hc.GradCAM()(net, images), hc.GradCAM()(net, images, "relu2"))
 

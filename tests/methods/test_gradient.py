@@ -1,4 +1,4 @@
-"""holicam.gradient and holicam.integrated, and the primitive below them."""
+"""holicam.methods.gradients.gradient and holicam.methods.gradients.integrated, and the primitive below them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import slow_gradient as slow
 import torch
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
 from torch import nn
 
 import holicam as hc
-from holicam.graph import ZeroGradientWarning
-from holicam.inputs import REDUCTIONS, input_gradients
-from holicam.metrics.baselines import Constant
-from holicam.settings import noise
+from holicam.core.baselines import Constant
+from holicam.core.graph import ZeroGradientWarning
+from holicam.core.input_gradients import REDUCTIONS, input_gradients
+from holicam.core.options import noise
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.twins import slow_gradient as slow
 
 EVERY = {
     "gradient": hc.Gradient(), "gradient torchray": hc.Gradient(preset="torchray"),
@@ -159,7 +159,7 @@ def test_no_noise_is_the_gradient():
 
 
 def test_torchray_blur_keeps_the_mass_of_a_flat_map_and_spreads_a_dot():
-    from holicam.gradient import _smoothed
+    from holicam.methods.gradients.gradient import _smoothed
 
     assert torch.allclose(_smoothed(torch.ones(1, 6, 50), 3.0), torch.ones(1, 6, 50))
     dot = torch.zeros(1, 41, 41)

@@ -1,4 +1,4 @@
-"""holicam.backprop: guided backpropagation and DeconvNet, whatever way a network calls its ReLUs."""
+"""holicam.methods.gradients.guided: guided backpropagation and DeconvNet, whatever way a network calls its ReLUs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import copy
 
 import numpy as np
 import pytest
-import slow_gradient as slow
 import torch
 import torch.nn.functional as F
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, randomise
 from torch import nn
 
 import holicam as hc
-from holicam.backprop import OTHER_ACTIVATIONS, ReLURule
+from holicam.methods.gradients.guided import OTHER_ACTIVATIONS, ReLURule
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, randomise
+from tests.twins import slow_gradient as slow
 
 EVERY = {"guided": hc.GuidedBackprop(), "deconvnet": hc.DeconvNet()}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)

@@ -1,4 +1,4 @@
-"""holicam.holistic: Holistic-CAM and CAMERAS against a slow twin, and what must hold for both."""
+"""holicam.methods.cams.holistic: Holistic-CAM and CAMERAS against a slow twin, and what must hold for both."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-import slow_holistic as slow
 import torch
-from nets import BranchNet, ColourNet, TinyNet, colour_image, random_images
-from properties import given, settings, st
 from torch import nn
 
-from holicam import cam
-from holicam import passes as passes_module
-from holicam.capture import capture
-from holicam.fusion import scale_sizes
-from holicam.gradcam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
-from holicam.holistic import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, HolisticCAM, multi_scale
-from holicam.lowpass import low_pass
-from holicam.ops import normalise, upsample
+from holicam.core import passes as passes_module
+from holicam.core.capture import capture
+from holicam.core.ops import normalise, upsample
+from holicam.methods.cams import weights as cam
+from holicam.methods.cams.fusion import scale_sizes
+from holicam.methods.cams.gradcam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
+from holicam.methods.cams.holistic import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, HolisticCAM, multi_scale
+from holicam.methods.cams.lowpass import low_pass
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, colour_image, random_images
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_holistic as slow
 
 SCALES = (1, 1.5, 1.8)
 SMALL = {"scales": SCALES, "median": 5, "mean": 7}
@@ -238,7 +238,7 @@ def test_a_batch_is_its_singles(explainer):
                                        rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_in_place_relus_do_no_harm():
     x = images()
     for explainer in (HolisticCAM(**SMALL), CAMERAS(scales=SCALES)):

@@ -1,15 +1,15 @@
-"""holicam.iia: both presets against the slow twin, and what they reduce to."""
+"""holicam.methods.cams.iia: both presets against the slow twin, and what they reduce to."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
 import torch.nn.functional as F
-from nets import ColourNet, TinyNet, colour_image, random_images
 
 import holicam as hc
+from tests.helpers.nets import ColourNet, TinyNet, colour_image, random_images
+from tests.twins import slow_family as slow
 
 NET, IMAGES, TARGET = TinyNet(True).double(), random_images(2, 3, 10, 7).double(), [2, 3]
 

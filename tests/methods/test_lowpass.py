@@ -1,16 +1,16 @@
-"""holicam.lowpass: equal to OpenCV bit for bit on bytes, to slow loops on floats."""
+"""holicam.methods.cams.lowpass: equal to OpenCV bit for bit on bytes, to slow loops on floats."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import pytest
-import slow_holistic as slow
 import torch
-from properties import given, settings, st
 
-from holicam import lowpass
-from holicam.lowpass import box_blur, kernel_size, low_pass, low_pass_stages, median_blur
+from holicam.methods.cams import lowpass
+from holicam.methods.cams.lowpass import box_blur, kernel_size, low_pass, low_pass_stages, median_blur
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_holistic as slow
 
 SIZES = [(64, 64), (41, 53), (7, 30), (1, 9), (33, 1)]
 KERNELS = [1, 3, 5, 9, 21, 51, 91]

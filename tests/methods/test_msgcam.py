@@ -1,14 +1,14 @@
-"""holicam.msgcam: the slow twin, the chunks, the passes."""
+"""holicam.methods.cams.msgcam: the slow twin, the chunks, the passes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_family as slow
 
 NET, IMAGES, TARGET = TinyNet(True).double(), 2 * random_images(2, 3, 12, 9).double(), [2, 3]
 

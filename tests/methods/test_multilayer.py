@@ -1,17 +1,17 @@
-"""holicam.joint: maps of several layers in one."""
+"""holicam.methods.cams.multilayer: maps of several layers in one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
-from nets import TinyNet, random_images
 from torchvision.models import resnet18, vgg16
 
 import holicam as hc
-from holicam.ops import normalise, upsample
-from holicam.toynets import ToyResNet50, ToyVGG16BN
+from holicam.core.ops import normalise, upsample
+from holicam.models.toy import ToyResNet50, ToyVGG16BN
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_family as slow
 
 LAYERS = ["relu0", "relu1", "relu2"]
 NET, IMAGES, TARGET = TinyNet(True).double(), random_images(2, 3, 12, 9).double(), [2, 3]

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from nets import random_images, randomise
 from torch import nn
 from torchvision import models
 
 import holicam as hc
-from holicam.capture import capture, tokens_to_grid
+from holicam.core.capture import capture, tokens_to_grid
 from holicam.models import find_layers
+from tests.helpers.nets import random_images, randomise
 
 # family: (layers shallow to deep, channels of the last, does CAM apply to the last)
 FAMILIES = {
@@ -61,7 +61,7 @@ def setting(name: str, batch: int = 2):
 
 
 @family
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_the_cam_family_on_every_layer(name):
     """The others, and what they need of a network: test_every_explainer.py and their own files."""
     model, images, layers, reshape = setting(name)

@@ -1,16 +1,16 @@
-"""holicam.normgrad and W-Grad-CAM: their formulas and how they relate to others."""
+"""holicam.methods.cams.normgrad and W-Grad-CAM: their formulas and how they relate to others."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
-from nets import ColourNet, TinyNet, colour_image, random_images
 
 import holicam as hc
-from holicam.capture import capture
-from holicam.toynets import ToyResNet50
+from holicam.core.capture import capture
+from holicam.models.toy import ToyResNet50
+from tests.helpers.nets import ColourNet, TinyNet, colour_image, random_images
+from tests.twins import slow_family as slow
 
 NET, IMAGES, TARGET = TinyNet(True).double(), random_images(2, 3, 10, 7).double(), [2, 3]
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision  # noqa: F401  before the stand-ins below
-from nets import TinyNet, random_images
 
 import holicam as hc
-from holicam.ops import normalise
-from holicam.toynets import ToyResNet50
+from holicam.core.ops import normalise
+from holicam.models.toy import ToyResNet50
+from tests.helpers.nets import TinyNet, random_images
 
 captum = pytest.importorskip("captum.attr")
 torchcam = pytest.importorskip("torchcam.methods")
@@ -78,7 +78,7 @@ def within(record_property, difference, limit=1e-12):
 
 @case
 @pytest.mark.parametrize("name", OURS)
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_grad_cam_package(name, network, layer, record_property):
     model, images, target = network()
     module = model.get_submodule(layer)

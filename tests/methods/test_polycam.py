@@ -1,4 +1,4 @@
-"""holicam.polycam, channelcam, polyscores and layersets: maps made of what was asked."""
+"""holicam.methods.perturbation.polycam, channelcam, polyscores and layersets: maps made of what was asked."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import slow_polycam as slow
 import torch
 import torchvision
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
-from slow_masks import enlarge
 
 import holicam as hc
-from holicam.capture import capture
-from holicam.layersets import layer_set
-from holicam.polycam import ZeroLayerWarning, local_norm, recursion, score_channels
-from holicam.tokens import tokens_to_grid
+from holicam.core.capture import capture
+from holicam.core.tokens import tokens_to_grid
+from holicam.methods.layer_sets import layer_set
+from holicam.methods.perturbation import ask_once, channel_scores
+from holicam.methods.perturbation.polycam import ZeroLayerWarning, local_norm, recursion, score_channels
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.twins import slow_polycam as slow
+from tests.twins.slow_masks import enlarge
 
 LAYERS = ["relu0", "relu1", "relu2"]  # 12 x 9, 6 x 5, 6 x 5: a ratio that does not divide, and 1
 JOINT = {"+": hc.PCAMPlus, "-": hc.PCAMMinus, "+-": hc.PCAM}
@@ -28,7 +29,7 @@ EVERY = {"pcam+": hc.PCAMPlus(), "pcam-": hc.PCAMMinus(), "pcam+-": hc.PCAM(),
          "pcam-reference": hc.PCAM("reference"), "cam-reference": hc.CAMBoth("reference")}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 variants = pytest.mark.parametrize("variant", JOINT)
-pytestmark = pytest.mark.filterwarnings("ignore::holicam.polycam.ZeroLayerWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::holicam.methods.perturbation.polycam.ZeroLayerWarning")
 
 
 def layers_of(explainer, layers=LAYERS):
@@ -168,7 +169,7 @@ def test_the_weights_are_one_another(asked):
     s = score_channels(net, images, LAYERS, target)
     probabilities = net(images).softmax(1)[[0, 1], target]
     torch.testing.assert_close(s.whole, probabilities.detach())
-    plus, minus, both = (hc.polyscores.WEIGHTS[v](s, "relu1") for v in ("+", "-", "+-"))
+    plus, minus, both = (channel_scores.WEIGHTS[v](s, "relu1") for v in ("+", "-", "+-"))
     torch.testing.assert_close(both, (plus + s.whole[:, None] - s.drop["relu1"]).relu())
     assert (minus >= 0).all() and (plus > 0).all() and (minus == 0).any() and (minus > 0).any()
 
@@ -323,7 +324,7 @@ def test_state_is_restored(explainer):
     with torch.no_grad():
         quiet = explainer(net, images, layers_of(explainer))
     assert torch.equal(explainer(net, images, layers_of(explainer)), quiet)
-    with mock.patch("holicam.channelcam.cam.weighted_sum", side_effect=ArithmeticError):
+    with mock.patch("holicam.methods.perturbation.channelcam.cam.weighted_sum", side_effect=ArithmeticError):
         with pytest.raises(ArithmeticError):
             explainer(net, images, layers_of(explainer))
     assert not any(m._forward_hooks for m in net.modules()) and torch.is_grad_enabled()
@@ -478,7 +479,7 @@ def test_ask_once_is_each_alone(asked):
     chosen = {"all": (hc.PCAM(), LAYERS), "two": (hc.PCAMPlus(lnorm=False), LAYERS[1:]),
               "minus": (hc.PCAMMinus(), LAYERS[:2]), "alone": (hc.CAMBoth(), ["relu2", "relu0"])}
     rows = forwards(net)
-    found = hc.askonce.ask_once(chosen, net, images, target)
+    found = ask_once.ask_once(chosen, net, images, target)
     asked_once = sum(rows)
     wanted = {label: explainer(net, images, layers, target) for label, (explainer, layers) in chosen.items()}
     torch.testing.assert_close(found, wanted)
@@ -490,7 +491,7 @@ def test_ask_once_is_each_alone(asked):
 def test_ask_once_asks_no_more_than_it_needs(asked):
     net, images, target, _ = asked
     rows = forwards(net)
-    one = hc.askonce.ask_once({"+": (hc.PCAMPlus(), LAYERS)}, net, images, target)
+    one = ask_once.ask_once({"+": (hc.PCAMPlus(), LAYERS)}, net, images, target)
     count = sum(rows)
     rows.clear()
     torch.testing.assert_close(one["+"], hc.PCAMPlus()(net, images, LAYERS, target))
@@ -500,6 +501,6 @@ def test_ask_once_asks_no_more_than_it_needs(asked):
 def test_ask_once_refuses_other_questions(asked):
     net, images, target, _ = asked
     with pytest.raises(ValueError, match="same stretch, score, chunk"):
-        hc.askonce.ask_once({1: (hc.PCAM(), LAYERS), 2: (hc.PCAM(score="logit"), LAYERS)}, net, images, target)
+        ask_once.ask_once({1: (hc.PCAM(), LAYERS), 2: (hc.PCAM(score="logit"), LAYERS)}, net, images, target)
     with pytest.raises(ValueError, match="same stretch, score, chunk"):
-        hc.askonce.ask_once({1: (hc.GradCAM(), LAYERS)}, net, images, target)
+        ask_once.ask_once({1: (hc.GradCAM(), LAYERS)}, net, images, target)

@@ -1,4 +1,4 @@
-"""holicam.explain: explainers by name; and what `import holicam` loads."""
+"""holicam.methods.registry: explainers by name; and what `import holicam` loads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
-from holicam.explain import UnknownExplainerError
-from holicam.toynets import ToyResNet50
+from holicam.methods.registry import UnknownExplainerError
+from holicam.models.toy import ToyResNet50
+from tests.helpers.nets import TinyNet, random_images
 
 NAMES = """
     cam activation-sum grad-cam grad-cam++ xgrad-cam layer-cam layer-cam-fused zoom-cam hires-cam eigen-cam w-grad-cam
@@ -213,8 +213,8 @@ print("torch" in before, [name for name in heavy if name in sys.modules])
 
 def test_setup_stays_the_function_when_its_module_is_imported(monkeypatch):
     for _ in range(2):
-        monkeypatch.delitem(sys.modules, "holicam.setup", raising=False)
-        importlib.import_module("holicam.setup")
+        monkeypatch.delitem(sys.modules, "holicam.notebook.setup", raising=False)
+        importlib.import_module("holicam.notebook.setup")
         assert callable(hc.setup) and hc.setup.__name__ == "setup"
 
 

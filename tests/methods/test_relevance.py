@@ -1,4 +1,4 @@
-"""holicam.relevance: against slow twins, what is conserved, and how it behaves when called."""
+"""holicam.methods.relevance: against slow twins, what is conserved, and how it behaves when called."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-import slow_relevance as slow
 import torch
-from nets import TinyNet, TokenNet, random_images, randomise
 from torch import nn
 from torchvision.models import DenseNet, ResNet
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vgg import VGG, make_layers
 
 import holicam as hc
-from holicam.relevance.rules import Rules, gradient, proportional
-from holicam.relevance.walk import walk
+from holicam.methods.relevance.rules import Rules, gradient, proportional
+from holicam.methods.relevance.walk import walk
+from tests.helpers.nets import TinyNet, TokenNet, random_images, randomise
+from tests.twins import slow_relevance as slow
 
 INPUT = {"lrp": hc.LRP(), "c-lrp": hc.ContrastiveLRP(), "sglrp": hc.SGLRP(), "rap": hc.RAP(),
          "rsp": hc.RSP(layer="relu2"), "agf": hc.AGF()}

@@ -1,15 +1,15 @@
-"""holicam.relevance: batches, sizes, types, in-place networks, and what is left behind."""
+"""holicam.methods.relevance: batches, sizes, types, in-place networks, and what is left behind."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from nets import BranchNet, ColourNet, TinyNet, random_images
-from test_relevance import EVERY, NETS, every, layered, where
 from torch import nn
 
 import holicam as hc
-from holicam.relevance.walk import walk
+from holicam.methods.relevance.walk import walk
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, random_images
+from tests.methods.test_relevance import EVERY, NETS, every, layered, where
 
 
 @every
@@ -187,7 +187,7 @@ def test_forwards_are_counted(name):
 
 @pytest.mark.parametrize(("name", "walks"), [("lrp", 1), ("c-lrp", 2), ("mwp", 1), ("c-mwp", 1), ("relevance-cam", 1)])
 def test_one_walk_serves_the_batch_and_all_layers(name, walks, monkeypatch):
-    from holicam.relevance.walk import Walk
+    from holicam.methods.relevance.walk import Walk
 
     count, back = [], Walk.back
     monkeypatch.setattr(Walk, "back", lambda *a, **k: count.append(1) or back(*a, **k))

@@ -1,17 +1,17 @@
-"""holicam.relevance: what does not depend on the image takes no relevance, whatever it is called."""
+"""holicam.methods.relevance: what does not depend on the image takes no relevance, whatever it is called."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import TinyNet, random_images
-from test_relevance import EVERY, NETS, difference, every, where
 from torch import Tensor, nn
 from torchvision import transforms
 from torchvision.transforms import v2
 
 import holicam as hc
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_relevance import EVERY, NETS, difference, every, where
 
 MEAN, STD = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
 
@@ -111,7 +111,7 @@ def inside(explainer):
     return hc.RSP(layer="net.relu2") if isinstance(explainer, hc.RSP) else explainer
 
 
-@pytest.mark.filterwarnings("error::holicam.fullgrad.IncompleteWarning")
+@pytest.mark.filterwarnings("error::holicam.methods.gradients.fullgrad.IncompleteWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_normalise_gives_the_maps_of_the_normalised_image(way, images):
     net, given = TinyNet().double(), images.clone()
@@ -514,7 +514,7 @@ def test_below_the_layer_features_are_still_features():
             return self.fc((self.conv(low).relu() + low).mean((2, 3)))
 
     net, images = Skip(), random_images(2, 3, 6, 7, dtype=torch.float64)
-    from holicam.relevance.walk import walk
+    from holicam.methods.relevance.walk import walk
 
     alone, both = (walk(net, images, 1, layers="conv", to_image=to_image) for to_image in (False, True))
     R = [w.back(w.one_hot)["conv"] for w in (alone, both)]

@@ -1,14 +1,14 @@
-"""holicam.relevance against zennit 0.5.1 (LGPL) and captum 0.9.0 (BSD), which are used, not copied."""
+"""holicam.methods.relevance against zennit 0.5.1 (LGPL) and captum 0.9.0 (BSD), which are used, not copied."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from nets import random_images
-from test_relevance import LAYERS, NETS, difference
 from torch import nn
 
 import holicam as hc
+from tests.helpers.nets import random_images
+from tests.methods.test_relevance import LAYERS, NETS, difference
 
 zennit = pytest.importorskip("zennit")
 

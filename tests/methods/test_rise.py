@@ -1,4 +1,4 @@
-"""holicam.perturb: what changes when pixels are hidden at random or one window at a time."""
+"""holicam.methods.perturbation.rise: what changes when pixels are hidden at random or one window at a time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import slow_perturb as slow
 import torch
 import torchvision
-from nets import TinyNet, TokenNet, random_images
 from torch import nn
 
 import holicam as hc
-from holicam.randommasks import RandomMasks, enlarge_rows
+from holicam.methods.perturbation.random_masks import RandomMasks, enlarge_rows
+from tests.helpers.nets import TinyNet, TokenNet, random_images
+from tests.twins import slow_perturb as slow
 
 EVERY = {"rise": hc.RISE(masks=40, cells=3, keep=0.4), "rise-torchray": hc.RISE("torchray", masks=30, cells=4),
          "occlusion": hc.Occlusion(window=4, stride=2)}

@@ -1,4 +1,4 @@
-"""holicam.scorecam: what a network says of the pixels that each channel shows."""
+"""holicam.methods.perturbation.scorecam: what a network says of the pixels that each channel shows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import slow_masks
-import slow_scorecam as slow
 import torch
 import torchvision
-from nets import ColourNet, TinyNet, TokenNet, colour_image, random_images
 from torch import nn
 
 import holicam as hc
-from holicam.capture import capture, tokens_to_grid
-from holicam.settings import noise
+from holicam.core.capture import capture, tokens_to_grid
+from holicam.core.options import noise
+from tests.helpers.nets import ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.twins import slow_masks
+from tests.twins import slow_scorecam as slow
 
 N = {"samples": 3}
 EVERY = {"score-cam": hc.ScoreCAM(), "ss-cam": hc.SSCAM(**N), "is-cam": hc.ISCAM(**N),
@@ -239,7 +239,7 @@ def test_transformers_and_default_layer(monkeypatch):
     images = random_images(2, 3, 8, 12)
     maps = hc.ScoreCAM()(TokenNet(), images, "mlp", 1, reshape=tokens_to_grid((2, 3)))
     assert maps.shape == (2, 8, 12)
-    monkeypatch.setattr("holicam.scorecam.default_layers", lambda model: ("relu0", "relu1"))
+    monkeypatch.setattr("holicam.methods.perturbation.scorecam.default_layers", lambda model: ("relu0", "relu1"))
     assert torch.equal(hc.ScoreCAM()(TinyNet(), images), hc.ScoreCAM()(TinyNet(), images, "relu1"))
 
 
@@ -297,7 +297,7 @@ def test_state_is_restored():
     with torch.no_grad():
         quiet = hc.ScoreCAM()(net, images, "relu1")
     assert torch.equal(hc.ScoreCAM()(net, images, "relu1"), quiet)
-    with mock.patch("holicam.scorecam.cam.weighted_sum", side_effect=RuntimeError):
+    with mock.patch("holicam.methods.perturbation.scorecam.cam.weighted_sum", side_effect=RuntimeError):
         with pytest.raises(RuntimeError):
             hc.ScoreCAM()(net, images, "relu1")
     assert not any(m._forward_hooks for m in net.modules()) and torch.is_grad_enabled()

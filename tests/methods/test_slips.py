@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
+from tests.helpers.nets import TinyNet, random_images
 
 
 @pytest.mark.parametrize("name", hc.explainers)

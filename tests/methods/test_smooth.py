@@ -1,4 +1,4 @@
-"""holicam.smooth: the slow twin, torchcam's weights, the passes."""
+"""holicam.methods.cams.smooth: the slow twin, torchcam's weights, the passes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import slow_family as slow
 import torch
-from nets import TinyNet, random_images
 
 import holicam as hc
-from holicam.capture import capture
-from holicam.settings import noise
-from holicam.smooth import smooth_weights
+from holicam.core.capture import capture
+from holicam.core.options import noise
+from holicam.methods.cams.smooth import smooth_weights
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_family as slow
 
 NET, IMAGES, TARGET = TinyNet(True).double(), random_images(2, 3, 10, 7).double(), [2, 3]
 

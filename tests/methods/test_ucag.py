@@ -1,4 +1,4 @@
-"""holicam.ucag, with its parts holicam.unfold and holicam.asking."""
+"""holicam.methods.ucag, with its parts holicam.methods.patches and holicam.methods.any_explainer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-import slow_twins
-import slow_ucag
 import torch
-from nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
 from torch import Tensor, nn
 
 import holicam as hc
-from holicam.asking import overheard
-from holicam.capture import tokens_to_grid
-from holicam.unfold import unfold_grid
+from holicam.core.capture import tokens_to_grid
+from holicam.methods.any_explainer import overheard
+from holicam.methods.patches import unfold_grid
+from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.twins import slow_twins, slow_ucag
 
 SMALL = hc.UCAG(patches=3, alpha=1.5)
 
@@ -245,7 +244,7 @@ def test_bases_that_a_reader_wrote():
     hc.HolisticCAM(scales=(1, 1.5), median=3, mean=5), hc.InputXGradient(), hc.Gradient(),
     hc.GuidedBackprop(), hc.LRP(), hc.RelevanceCAM(), hc.EigenCAM(), SMALL,
     replace(SMALL, base=hc.InputXGradient())], ids=lambda b: type(b).__name__)
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_every_kind_of_base(base):
     net, images = TinyNet().double(), random_images(2, 3, 14, 12).double()
     layers = None if getattr(base, "takes", "") == "input" else "relu2"

@@ -1,4 +1,4 @@
-"""holicam.cam: each weighting against its slow twin, and the identities between them."""
+"""holicam.methods.cams.weights: each weighting against its slow twin, and the identities between them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
-import slow_twins
 import torch
-from nets import ColourNet, colour_image, random_images
-from properties import given, settings, st
 
-from holicam import cam
+from holicam.methods.cams import weights as cam
+from tests.helpers.nets import ColourNet, colour_image, random_images
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_twins
 
 ALPHA_OPTIONS = [
     {}, {"eps": 0.0}, {"eps": 1e-2}, {"denominator": "sum_Ag3"},
@@ -34,7 +34,7 @@ def pair(seed=0, shape=(2, 3, 4, 5), signed=False):
 @pytest.mark.parametrize("name", ["activation_sum", "grad_cam", "xgrad_cam", "layer_cam",
                                   "hires_cam", "grad_cam_pp", "pge"])
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.filterwarnings("ignore::holicam.cam.SignedActivationWarning")
+@pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_maps_are_the_slow_twins(name, signed):
     A, G = pair(signed=signed)
     W = getattr(cam, name)(A, G)

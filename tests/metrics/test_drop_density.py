@@ -3,10 +3,7 @@
 from contextlib import nullcontext
 
 import pytest
-import slow_games as slow
 import torch
-from nets import TinyNet, random_images
-from test_stream import Counting
 
 from holicam.metrics import (
     average_drop,
@@ -17,6 +14,9 @@ from holicam.metrics import (
     map_density,
     measure,
 )
+from tests.core.test_batched import Counting
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_games as slow
 
 
 def setting(size=4, height=10, width=13, dtype=torch.float64):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import slow_metrics as slow
 import torch
-from nets import random_images
 
 from holicam.metrics import energy_pointing, epg, epg_count, epg_top100, pointing_game, segmentation_scores
 from holicam.metrics.energy import boxes_to_masks
+from tests.helpers.nets import random_images
+from tests.twins import slow_metrics as slow
 
 
 def run(maps, **options):

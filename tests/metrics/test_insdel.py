@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-import slow_metrics as slow
 import torch
-from nets import ColourNet, LeftNet, TinyNet, colour_image, random_images, window_share
 from torch import nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
 import holicam as hc
 from holicam.metrics import protocols
+from tests.helpers.nets import ColourNet, LeftNet, TinyNet, colour_image, random_images, window_share
+from tests.twins import slow_metrics as slow
 
 ZEROS = hc.metrics.Protocol("zeros", hc.metrics.Zeros(), hc.metrics.Zeros(), steps=28)
 LOGIT = replace(ZEROS, name="one pixel", steps=10**9, score="logit")  # a step is one pixel

@@ -5,10 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-import slow_games as slow
 import torch
-from nets import TinyNet, random_images
-from test_stream import Counting
 
 from holicam import toyland
 from holicam.metrics import (
@@ -23,6 +20,9 @@ from holicam.metrics import (
 from holicam.metrics.interventions import spearman
 from holicam.metrics.leakage import contrast
 from holicam.metrics.truth import regions
+from tests.core.test_batched import Counting
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_games as slow
 
 SIDE = 32
 

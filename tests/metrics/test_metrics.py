@@ -4,8 +4,6 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_stream import Counting
 
 import holicam as hc
 from holicam.metrics import (
@@ -19,6 +17,8 @@ from holicam.metrics import (
     protocols,
     registry,
 )
+from tests.core.test_batched import Counting
+from tests.helpers.nets import TinyNet, random_images
 
 RUN = hc.metrics.insertion_deletion
 NAMES = ["insertion", "deletion", "over-all", "epg", "epg-top100", "epg-count"]

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import slow_games as slow
 import torch
-from nets import random_images
 
 from holicam.metrics import by_class, centre, difficult, pointing_game, pointing_hits
+from tests.helpers.nets import random_images
+from tests.twins import slow_games as slow
 
 
 def setting(size=6, height=12, width=17):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import slow_metrics as slow
 import torch
-from properties import given, settings, st
 
 from holicam.metrics.ranking import DEGENERATE, TIES, id_words, pixel_hash, rank
+from tests.helpers.properties import given, settings, st
+from tests.twins import slow_metrics as slow
 
 IDS = ["n01440764/1", "n01440764/2", 3, "a longer name, with ä"]
 

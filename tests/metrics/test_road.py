@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-import slow_metrics
-import slow_road as slow
 import torch
-from nets import TinyNet, random_images
-from test_stream import Counting
 
 from holicam.metrics import impute, remove_and_debias, road
 from holicam.metrics.draws import keys, normal, uniform
 from holicam.metrics.impute import _double, _halve, around
+from tests.core.test_batched import Counting
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_metrics
+from tests.twins import slow_road as slow
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 

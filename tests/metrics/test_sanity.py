@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from nets import BranchNet, TinyNet, TokenNet, random_images
 from torch import nn
 
 import holicam as hc
-from holicam import sanity
-from holicam.toynets import ToyResNet50, ToyVGG16BN
+from holicam.metrics import sanity
+from holicam.models.toy import ToyResNet50, ToyVGG16BN
+from tests.helpers.nets import BranchNet, TinyNet, TokenNet, random_images
 
 gradcam = functools.partial(hc.GradCAM(relu=False), layers="conv2")
 
@@ -100,7 +100,7 @@ def test_every_measure(measure):
 
 def test_maps_without_a_sign_are_compared_once(monkeypatch):
     calls = []
-    from holicam.sanity import alike
+    from holicam.metrics.sanity import similarity as alike
 
     monkeypatch.setattr(alike, "similarity", lambda name, a, b: calls.append(name) or torch.zeros(len(a)))
     assert set(sanity.similarities(maps().abs(), maps().abs())) == set(sanity.MEASURES)

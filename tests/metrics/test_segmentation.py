@@ -1,9 +1,7 @@
 """Maps as segmentations: scikit-learn, the identity of mAP, the slow twin, empty and whole regions."""
 
 import pytest
-import slow_games as slow
 import torch
-from nets import random_images
 
 from holicam.metrics import (
     average_precision,
@@ -14,6 +12,8 @@ from holicam.metrics import (
     segmentation_accuracy,
     segmentation_scores,
 )
+from tests.helpers.nets import random_images
+from tests.twins import slow_games as slow
 
 
 def setting(size=5, height=12, width=17):

@@ -4,15 +4,15 @@ from functools import partial
 
 import numpy as np
 import pytest
-import slow_games as slow
 import torch
-from nets import TinyNet, random_images
-from test_stream import Counting
 
-from holicam.gradcam import GradCAM
+from holicam.methods.cams.gradcam import GradCAM
 from holicam.metrics import infidelity, infidelity_scores, measure, sensitivity, sensitivity_max
 from holicam.metrics.draws import keys, uniform
 from holicam.metrics.infidelity import squares
+from tests.core.test_batched import Counting
+from tests.helpers.nets import TinyNet, random_images
+from tests.twins import slow_games as slow
 
 RHO, DRAWS = 0.1, 4
 

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from nets import TinyNet, random_images
 
-from holicam.capture import capture
-from holicam.gradcam import GradCAM
-from holicam.metrics import (
-    confidence_by_scale,
-    gradient_variance,
-    insertion_deletion,
-    resolution_sweep,
-)
-from holicam.ops import normalise, upsample
+from holicam.core.capture import capture
+from holicam.core.ops import normalise, upsample
+from holicam.methods.cams.gradcam import GradCAM
+from holicam.metrics import confidence_by_scale, gradient_variance, insertion_deletion, resolution_sweep
+from tests.helpers.nets import TinyNet, random_images
 
 
 def setting(size=2, height=16, width=20):

@@ -1,4 +1,4 @@
-"""holicam.forms: compiled, parallel, quantised, exported and scripted networks: a right map or one sentence."""
+"""holicam.models.forms: compiled, parallel, quantised, exported and scripted networks: a right map or one sentence."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import warnings
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_every_explainer import explainer, layers
 from torch import nn
 
 import holicam as hc
-from holicam import forms
+from holicam.models import forms
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_every_explainer import explainer, layers
 
 
 def images() -> torch.Tensor:

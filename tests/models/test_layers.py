@@ -1,4 +1,4 @@
-"""holicam.layernames: layers by path, by second names, as modules, through wrappers; one sentence for the rest."""
+"""holicam.models.layers: layers by path, by second names, as modules, through wrappers; one sentence for the rest."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from nets import TinyNet, random_images
-from test_every_explainer import explainer
 from torch import nn
 
 import holicam as hc
-from holicam.layernames import LayerNotFoundError, as_given, default_layers, find_layers, is_single, layer_path
-from holicam.layersets import layer_set
+from holicam.methods.layer_sets import layer_set
+from holicam.models.layers import LayerNotFoundError, as_given, default_layers, find_layers, is_single, layer_path
+from tests.helpers.nets import TinyNet, random_images
+from tests.methods.test_every_explainer import explainer
 
 
 class Twice(TinyNet):
@@ -89,7 +89,7 @@ def test_the_rest_of_the_package_takes_modules():
     run = hc.sanity.randomise(functools.partial(hc.GradCAM(), layers=net.relu2), net, x, layers=[net.fc],
                               measures=["spearman"])
     assert run.layers == ("fc",)
-    from holicam.askonce import ask_once
+    from holicam.methods.perturbation.ask_once import ask_once
 
     once = ask_once({"a": (hc.PCAM(), [net.relu1, "relu2"])}, net, x, 1)
     assert torch.equal(once["a"], hc.PCAM()(net, x, ["relu1", "relu2"], 1))

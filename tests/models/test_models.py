@@ -4,13 +4,13 @@ import hashlib
 import json
 import shutil
 
-import disk
 import pytest
 import torch
 from torchvision import models as tv
 
 from holicam import models
-from holicam.toynets import BUILDERS, ToyResNet50, ToyVGG16BN
+from holicam.models.toy import BUILDERS, ToyResNet50, ToyVGG16BN
+from tests.helpers import disk
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -30,7 +30,7 @@ def test_shipped_networks_load_and_fit_their_cards(name):
      ("toy-vgg16_bn-no-jitter", 0.78)],
 )
 def test_shipped_networks_recognise_fresh_images(name, bound):
-    from holicam.card import accuracy
+    from holicam.models.card import accuracy
 
     subset = next((s for s in ("shortcut", "cast") if s in name), "single")
     size = 112 if subset == "cast" else 224
@@ -39,8 +39,8 @@ def test_shipped_networks_recognise_fresh_images(name, bound):
 
 def test_the_network_of_random_labels_remembers_them():
     from holicam import toyland
-    from holicam.card import shrunk
-    from holicam.train import random_labels
+    from holicam.models.card import shrunk
+    from holicam.models.training import random_labels
 
     model, images = models.load_model("toy-resnet50-random-labels"), toyland.batch(100).images
     answers = model(shrunk(images, 112)).argmax(1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from commands import blank, explain, network, photo
 from safetensors.torch import load_file
 from torch import nn
 from torchvision import models as tv
 from torchvision.transforms.functional import InterpolationMode, normalize, resize
 
 import holicam as hc
+from holicam.models import preprocessing
+from tests.helpers.commands import blank, explain, network, photo
 
 
 @pytest.mark.parametrize("name", ["efficientnet_v2_l", "efficientnet_b0", "inception_v3", "resnet50",
@@ -25,7 +26,8 @@ def test_size_mean_and_deviation_are_torchvision_s(name):
 
 def test_half_and_half():
     assert hc.preprocessing("efficientnet_v2_l").mean == hc.preprocessing("efficientnet_v2_l").std == (0.5, 0.5, 0.5)
-    assert hc.preprocessing("toy-resnet50") == hc.prepare.Preprocessing() and hc.preprocessing("resnet50").size == 224
+    assert hc.preprocessing("toy-resnet50") == preprocessing.Preprocessing()
+    assert hc.preprocessing("resnet50").size == 224
     with pytest.raises(ValueError, match="close names are resnet50"):
         hc.preprocessing("resnet51")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from holicam import card, train
 from holicam.__main__ import app
-from holicam.models import data_folder
-from holicam.toynets import BUILDERS, ToyResNet50
+from holicam.models import card, data_folder
+from holicam.models import training as train
+from holicam.models.toy import BUILDERS, ToyResNet50
 
 TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64),), (((32, 48), 32),), batch=16)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-import disk
 import nbformat
 import pytest
 import torch
 from PIL import Image
 from torchvision import models as tv
 
-from holicam import edition, photos
+from holicam.datasets import photos
+from holicam.notebook import edition
+from tests.helpers import disk
 from tools import second_edition
 from tools.execute import BOOK
 

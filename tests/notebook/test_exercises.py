@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from holicam.exercises import close, exercise
+from holicam.notebook.exercises import close, exercise
 
 
 @exercise

@@ -19,9 +19,9 @@ from PIL import Image
 from torch import nn
 
 import holicam as hc
-from holicam.explore import data, figure, packed, store
+from holicam.notebook.explorer import data, figure, packed, store
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EXPLORERS = ROOT / "book" / "_static" / "explorers"
 MANIFESTS = sorted(EXPLORERS.rglob("*.json"))
 
@@ -341,7 +341,7 @@ def test_bad_input_of_a_network(change, error, says):
 
 def test_a_figure_loads_no_widgets():
     script = ("import sys, numpy as np, holicam as hc; hc.explore(np.zeros((8, 8, 3), 'uint8'), {'A': np.eye(2)});"
-              "print(callable(hc.explore), 'ipywidgets' in sys.modules, 'holicam.explain' in sys.modules)")
+              "print(callable(hc.explore), 'ipywidgets' in sys.modules, 'holicam.methods.registry' in sys.modules)")
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["True", "False", "False"]
 

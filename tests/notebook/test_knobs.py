@@ -5,7 +5,7 @@ import types
 import pytest
 
 import holicam as hc
-from holicam import live
+from holicam.notebook import live
 
 
 def curve(power, shift=0):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from holicam import plot
+from holicam.notebook import plot
 
 
 def image(height=32, width=32):

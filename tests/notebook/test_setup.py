@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 
 def test_it_is_the_function_however_often_it_is_asked_for():
-    import holicam.plot  # noqa: F401  importing a submodule must not replace the function
+    import holicam.notebook.plot  # noqa: F401  importing a submodule must not replace the function
 
     assert hc.setup() is None and hc.setup() is None
 

@@ -11,7 +11,7 @@ import torch
 
 from holicam import toyland
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def _digest(start):

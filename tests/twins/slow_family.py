@@ -8,10 +8,11 @@ unless a size is given.
 from __future__ import annotations
 
 import numpy as np
-import slow_twins
 import torch
 import torch.nn.functional as F
-from slow_twins import channel_map, element_map, normalise, places, upsample
+
+from tests.twins import slow_twins
+from tests.twins.slow_twins import channel_map, element_map, normalise, places, upsample
 
 
 def passes_of(net, target):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from slow_twins import upsample
+
+from tests.twins.slow_twins import upsample
 
 
 def numbers(net) -> dict[str, np.ndarray]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from slow_masks import ask
+
+from tests.twins.slow_masks import ask
 
 
 def enlarged(bits, size, border="reflect"):

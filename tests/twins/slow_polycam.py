@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from slow_masks import ask, enlarge, keep_drop, percentile
+
+from tests.twins.slow_masks import ask, enlarge, keep_drop, percentile
 
 
 def weights(net, images, A, target, variant, stretch="after", kind="prob"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from slow_masks import ask, minmax, soft_mask
+
+from tests.twins.slow_masks import ask, minmax, soft_mask
 
 
 def weights(net, images, A, target, questions, stretch="after", kind="prob", baseline="zero",

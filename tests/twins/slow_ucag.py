@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from slow_twins import normalise, upsample
+
+from tests.twins.slow_twins import normalise, upsample
 
 
 def cubic(t, a=-0.75):

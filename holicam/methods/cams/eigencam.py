@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .capture import Captured
-from .floats import is_constant
+from ...core.capture import Captured
+from ...core.floats import is_constant
+from ...core.hardware import eigenvectors
+from ...core.options import check_flag, noise
 from .gradcam import SingleScale
-from .hardware import eigenvectors
-from .settings import check_flag, noise
 
 EXACT = 128  # a Gram matrix up to this size is decomposed in full
 STEPS = 16  # products with a larger one

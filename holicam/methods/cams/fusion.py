@@ -18,47 +18,22 @@ chunks of channels 13, 9, 4, 2. The forwards and backwards take 10 (layer4) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .cam import weighted_sum
-from .guard import guarded
-from .hardware import moved
-from .ops import at_least_float32, one_of, upsample
+from ...core.guard import guarded
+from ...core.hardware import moved
+from ...core.ops import at_least_float32, upsample
+from ...core.pyramid import pyramid, rescale, scale_sizes
+from .weights import weighted_sum
 
+__all__ = ["fuse", "pyramid", "rescale", "scale_sizes"]  # chapter 05 reads them side by side
 _CELLS = 1 << 22  # elements of a temporary: 16 MB in float32
 _PIXELS = 1 << 19  # pixels of all maps made at a time: 10 maps of 224 x 224
-
-
-def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
-    """(round(H r), round(W r)) for each ratio r, at least 1 x 1. Raises ValueError."""
-    if len(scales) == 0 or not all(0 < r < float("inf") for r in scales):
-        raise ValueError("scales must be one or more positive ratios to the images' size, such as "
-                         f"(1, 1.5, 2); got {scales!r}")
-    return [tuple(max(1, round(n * r)) for n in size) for r in scales]
-
-
-def pyramid(images: Tensor, scales: Sequence[float], mode: str = "bicubic") -> Iterator[Tensor]:
-    """The images at each scale, one size at a time; ratio 1 gives the images themselves.
-
-    Args: images (B, 3, H, W); mode "bicubic" (may overshoot, not clamped) or "bilinear";
-    half-pixel centres, no antialiasing. Holistic-CAM eq. 9. Built in chapter 05.
-    """
-    for ratio in scales:
-        yield rescale(images, ratio, mode)
-
-
-def rescale(images: Tensor, ratio: float, mode: str = "bicubic") -> Tensor:
-    """The images (B, 3, H, W) at one scale, as `pyramid` makes them."""
-    one_of("interpolation", mode, ("bicubic", "bilinear"))
-    size = scale_sizes(images.shape[-2:], [ratio])[0]
-    if size == tuple(images.shape[-2:]):
-        return images
-    return F.interpolate(images, size, mode=mode, align_corners=False)
 
 
 @guarded

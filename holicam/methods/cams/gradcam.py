@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from . import cam
-from .capture import Captured
-from .floats import tolerance
-from .layernames import called
-from .ops import SCORES, one_of
-from .passes import Ask, Call, Gather, PassExplainer
-from .settings import check_flag, check_number, fill_preset
+from ...core.capture import Captured
+from ...core.floats import tolerance
+from ...core.ops import SCORES, one_of
+from ...core.options import check_flag, check_number, fill_preset
+from ...core.passes import Ask, Call, Gather, PassExplainer
+from ...models.layers import called
+from . import weights as cam
 
 
 class SingleScale(PassExplainer):

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from . import cam
+from ...core.ops import normalise, one_of
+from ...core.options import check_number
+from . import weights as cam
 from .fusion import fuse
 from .lowpass import check_options, kernel_size, low_pass_stages
 from .multiscale import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, MultiScale, multi_scale
-from .ops import normalise, one_of
-from .settings import check_number
 
 __all__ = ["CAMERAS", "HolisticCAM", "PAPER_SCALES", "REFERENCE_SCALES", "Stages", "multi_scale"]
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .capture import Captured, capture
-from .layernames import Layer, find_layers
-from .ops import SCORES, one_of
-from .passes import Ask, Call, Gather, PassExplainer, View
-from .settings import check_count, check_flag, output_size
+from ...core.capture import Captured, capture
+from ...core.ops import SCORES, one_of
+from ...core.options import check_count, check_flag, output_size
+from ...core.passes import Ask, Call, Gather, PassExplainer, View
+from ...models.layers import Layer, find_layers
 
 
 @dataclass(frozen=True)

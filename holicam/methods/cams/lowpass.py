@@ -14,10 +14,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .floats import extent
-from .guard import guarded
-from .hardware import widest
-from .ops import at_least_float32, normalise, one_of
+from ...core.floats import extent
+from ...core.guard import guarded
+from ...core.hardware import widest
+from ...core.ops import at_least_float32, normalise, one_of
 
 _CELLS = 1 << 23  # elements of the largest temporary: 32 MB in float32
 _BASE = 254  # digits 1..254, with 0 for below and 255 for above

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import cam
-from .floats import changes
+from ...core.baselines import GaussianBlur
+from ...core.batched import check_chunk, stream
+from ...core.floats import changes
+from ...core.ops import Target, normalise
+from ...core.options import check_count
+from ...core.passes import Ask, Call, Gather, View
+from . import weights as cam
 from .fusion import fuse
-from .metrics.baselines import GaussianBlur
 from .multiscale import REFERENCE_SCALES, MultiScale, Scales
-from .ops import Target, normalise
-from .passes import Ask, Call, Gather, View
-from .settings import check_count
-from .stream import check_chunk, stream
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import cam
-from .floats import levelled
-from .layernames import innermost
-from .layersets import layer_set
-from .ops import SCORES, normalise, one_of, upsample
-from .passes import Ask, Call, Gather, PassExplainer
-from .settings import check_count, check_number, fill_preset, output_size
+from ...core.floats import levelled
+from ...core.ops import SCORES, normalise, one_of, upsample
+from ...core.options import check_count, check_number, fill_preset, output_size
+from ...core.passes import Ask, Call, Gather, PassExplainer
+from ...models.layers import innermost
+from ..layer_sets import layer_set
+from . import weights as cam
 
 
 def by_peak(M: Tensor) -> Tensor:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .capture import Captured, Reshape, capture
-from .fusion import fuse, pyramid, scale_sizes
-from .layernames import Layers
-from .network import resized
-from .ops import SCORES, Target, normalise, one_of
-from .passes import ONE_SIZE, Ask, Call, Gather, PassExplainer, View
-from .settings import check_flag, fill_preset
+from ...core.capture import Captured, Reshape, capture
+from ...core.network import resized
+from ...core.ops import SCORES, Target, normalise, one_of
+from ...core.options import check_flag, fill_preset
+from ...core.passes import ONE_SIZE, Ask, Call, Gather, PassExplainer, View
+from ...core.pyramid import pyramid, scale_sizes
+from ...models.layers import Layers
+from .fusion import fuse
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
@@ -32,7 +33,7 @@ def multi_scale(model: nn.Module, images: Tensor, layers: Layers,
                 reshape: Reshape | None = None) -> Iterator[Captured]:
     """One capture for each scale, in order. The target is resolved once, on the first one.
 
-    Args: as `capture.capture` and `fusion.pyramid`. The network must take images of every size. Built in chapter 05.
+    Args: as `capture.capture` and `pyramid.pyramid`. The network must take images of every size. Built in chapter 05.
     """
     for scaled in pyramid(images, scales, interpolation):
         with resized(model, images, ONE_SIZE):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .ops import SCORES, one_of
-from .passes import Ask, Call, Gather, PassExplainer
+from ...core.ops import SCORES, one_of
+from ...core.passes import Ask, Call, Gather, PassExplainer
 
 
 def conv1x1(A: Tensor, G: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .cam import weighted_sum
-from .ops import SCORES, one_of
-from .passes import Ask, Call, Gather, PassExplainer, View
-from .settings import check_count, check_flag, check_number
+from ...core.ops import SCORES, one_of
+from ...core.options import check_count, check_flag, check_number
+from ...core.passes import Ask, Call, Gather, PassExplainer, View
+from .weights import weighted_sum
 
 
 class Powers:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .checks import warn_where
-from .ops import one_of
+from ...core.checks import warn_where
+from ...core.ops import one_of
 
 
 class SignedActivationWarning(UserWarning):

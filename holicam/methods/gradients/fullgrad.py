@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from .checks import warn_where
-from .floats import extent, tolerance
-from .forms import see_inside
-from .imageterm import AsRead
-from .inputs import InputExplainer, input_gradients
-from .ops import Target, at_least_float32, upsample
-from .settings import check_flag
+from ...core.checks import warn_where
+from ...core.floats import extent, tolerance
+from ...core.input_gradients import InputExplainer, input_gradients
+from ...core.ops import Target, at_least_float32, upsample
+from ...core.options import check_flag
+from ...models.forms import see_inside
+from .image_term import AsRead
 
 
 class IncompleteWarning(UserWarning):

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .floats import extent, is_constant
-from .inputs import REDUCTIONS, InputExplainer, input_gradients
-from .ops import Target, at_least_float32, one_of
-from .settings import check_count, check_flag, check_number, fill_preset, noise
-from .stream import check_chunk
+from ...core.batched import check_chunk
+from ...core.floats import extent, is_constant
+from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
+from ...core.ops import Target, at_least_float32, one_of
+from ...core.options import check_count, check_flag, check_number, fill_preset, noise
 
 GRADIENT_PRESETS = {"default": {"blur": 0.0}, "torchray": {"blur": 0.02}}
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .forms import see_inside
-from .inputs import REDUCTIONS, InputExplainer, input_gradients
-from .ops import Target
+from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
+from ...core.ops import Target
+from ...models.forms import see_inside
 
 OTHER_ACTIVATIONS = {"celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
                      "mish", "prelu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh"}

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .ops import at_least_float32
-from .relevance.arithmetic import MADE
-from .relevance.depends import Dependence
-from .relevance.names import DIVIDE, NEGATE, PAIRS, plain
+from ...core.ops import at_least_float32
+from ..relevance.arithmetic import MADE
+from ..relevance.depends import Dependence
+from ..relevance.names import DIVIDE, NEGATE, PAIRS, plain
 
 # Moves that leave a pixel where it is, or put channels together again that were taken apart.
 KEEP = {"cat", "chunk", "clone", "concat", "concatenate", "contiguous", "copy", "double", "float", "get", "getitem",

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .hardware import moved
-from .inputs import REDUCTIONS, InputExplainer, input_gradients
-from .ops import Target, at_least_float32, one_of
-from .settings import check_count, check_flag, fill_preset
-from .stream import check_chunk, stream
+from ...core.batched import check_chunk, stream
+from ...core.hardware import moved
+from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
+from ...core.ops import Target, at_least_float32, one_of
+from ...core.options import check_count, check_flag, fill_preset
 
 
 def _gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
+from ...core.guard import guarded
+from ...core.ops import Target
+from ...core.options import Maps, output_size
+from ...models.layers import Layer, as_given
+from ..layer_sets import SETS, layer_set
+from .channel_scores import ASKS, ChannelScores, score_channels
 from .channelcam import ChannelWise
-from .guard import guarded
-from .layernames import Layer, as_given
-from .layersets import SETS, layer_set
-from .ops import Target
-from .polyscores import ASKS, ChannelScores, score_channels
-from .settings import Maps, output_size
 
 Chosen = Mapping[Hashable, tuple[ChannelWise, Sequence[str] | None]]
 

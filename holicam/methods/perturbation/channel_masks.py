@@ -23,12 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .capture import Captured
-from .floats import is_constant, levelled
-from .guard import guarded
-from .hardware import moved
-from .ops import Target, normalise, one_of, select_score
-from .stream import stream
+from ...core.batched import stream
+from ...core.capture import Captured
+from ...core.floats import is_constant, levelled
+from ...core.guard import guarded
+from ...core.hardware import moved
+from ...core.ops import Target, normalise, one_of, select_score
 
 # (images (n, 3, H, W), masks (n, 1, H, W), variant (n,), channel (n,)) -> inputs (n, 3, H, W)
 Vary = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]

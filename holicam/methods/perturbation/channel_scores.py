@@ -17,14 +17,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from . import masks
-from .capture import capture
-from .floats import changes
-from .guard import guarded
-from .layernames import Layer, Layers, called
-from .layersets import SETS, layer_set
-from .ops import Target
-from .tokens import Reshape
+from ...core.capture import capture
+from ...core.floats import changes
+from ...core.guard import guarded
+from ...core.ops import Target
+from ...core.tokens import Reshape
+from ...models.layers import Layer, Layers, called
+from ..layer_sets import SETS, layer_set
+from . import channel_masks as masks
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,16 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from . import cam
-from .checks import finite_maps
-from .guard import guarded
-from .layernames import Layers, default_layers, is_single
-from .masks import STRETCH
-from .ops import SCORES, Target, one_of, upsample
-from .polyscores import ASKS, WEIGHTS, ChannelScores, score_channels
-from .settings import Explains, Maps, Size, check_flag, fill_preset, output_size
-from .stream import check_chunk
-from .tokens import Reshape
+from ...core.batched import check_chunk
+from ...core.checks import finite_maps
+from ...core.guard import guarded
+from ...core.ops import SCORES, Target, one_of, upsample
+from ...core.options import Explains, Maps, Size, check_flag, fill_preset, output_size
+from ...core.tokens import Reshape
+from ...models.layers import Layers, default_layers, is_single
+from ..cams import weights as cam
+from .channel_masks import STRETCH
+from .channel_scores import ASKS, WEIGHTS, ChannelScores, score_channels
 
 
 class ChannelWise(Explains):

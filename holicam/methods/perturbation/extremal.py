@@ -13,18 +13,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .capture import NOT_FINITE, frozen
-from .checks import expect_finite, look
-from .graph import all_zero, pull_back, warn_zero
-from .hardware import moved
-from .inputs import InputExplainer
-from .network import forward
-from .ops import Target, at_least_float32, select_score
-from .outputs import logits_of
-from .settings import check_count, check_flag, check_number, fill_preset
-from .smoothmasks import SmoothMasks, blend, blur, blur_levels
-from .stream import check_chunk, stream
-from .targets import targets_of
+from ...core.batched import check_chunk, stream
+from ...core.capture import NOT_FINITE, frozen
+from ...core.checks import expect_finite, look
+from ...core.graph import all_zero, pull_back, warn_zero
+from ...core.hardware import moved
+from ...core.input_gradients import InputExplainer
+from ...core.network import forward
+from ...core.ops import Target, at_least_float32, select_score
+from ...core.options import check_count, check_flag, check_number, fill_preset
+from ...core.outputs import logits_of
+from ...core.targets import targets_of
+from .smooth_masks import SmoothMasks, blend, blur, blur_levels
 
 # Values within 1 / TIES are ties, and of ties the later pixel counts as the larger. At the start
 # thousands are equal up to rounding; which of them the area takes must not depend on the device.

@@ -20,16 +20,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...core.checks import finite_maps, warn_where
+from ...core.guard import guarded
+from ...core.ops import Target, one_of, upsample
+from ...core.options import Maps, Size, check_flag, output_size
+from ...core.tokens import Reshape
+from ...models.layers import Layers, called
+from ..layer_sets import layer_set
+from .channel_masks import percentile
+from .channel_scores import ChannelScores, score_channels
 from .channelcam import ChannelWise
-from .checks import finite_maps, warn_where
-from .guard import guarded
-from .layernames import Layers, called
-from .layersets import layer_set
-from .masks import percentile
-from .ops import Target, one_of, upsample
-from .polyscores import ChannelScores, score_channels
-from .settings import Maps, Size, check_flag, output_size
-from .tokens import Reshape
 
 __all__ = ["PCAM", "PCAMMinus", "PCAMPlus", "ChannelScores", "ZeroLayerWarning", "local_norm",
            "recursion", "score_channels"]

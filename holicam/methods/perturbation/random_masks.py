@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .hardware import moved
+from ...core.hardware import moved
 
 BORDERS = ("reflect", "clamp")
 MARGINS = ("grid", "cell")

@@ -12,12 +12,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .floats import changes
-from .inputs import InputExplainer
-from .ops import SCORES, Target, at_least_float32, one_of
-from .randommasks import BORDERS, MARGINS, RandomMasks
-from .settings import check_count, check_flag, check_number, fill_preset
-from .stream import check_chunk, stream
+from ...core.batched import check_chunk, stream
+from ...core.floats import changes
+from ...core.input_gradients import InputExplainer
+from ...core.ops import SCORES, Target, at_least_float32, one_of
+from ...core.options import check_count, check_flag, check_number, fill_preset
+from .random_masks import BORDERS, MARGINS, RandomMasks
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import cam
-from .capture import Captured, Reshape, capture
-from .checks import finite_maps
-from .floats import changes
-from .guard import guarded
-from .layernames import Layers, default_layers, is_single
-from .masks import Vary, blank_scores, channel_scores, keep, live_in
-from .ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
-from .settings import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
-from .stream import check_chunk
+from ...core.batched import check_chunk
+from ...core.capture import Captured, Reshape, capture
+from ...core.checks import finite_maps
+from ...core.floats import changes
+from ...core.guard import guarded
+from ...core.ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
+from ...core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
+from ...models.layers import Layers, default_layers, is_single
+from ..cams import weights as cam
+from .channel_masks import Vary, blank_scores, channel_scores, keep, live_in
 
 _OURS = {"normalize_before": False, "align_corners": False, "channel_softmax": False, "activation": "raw"}
 PRESETS = {

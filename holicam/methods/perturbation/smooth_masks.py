@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .hardware import moved
+from ...core.hardware import moved
 
 
 def blur_matrix(length: int, sigma: float) -> Tensor:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..inputs import InputExplainer
-from ..ops import Target
+from ...core.input_gradients import InputExplainer
+from ...core.ops import Target
 from .op import Op
 from .rap import shift, total
 from .rules import Rules, absolute, divide, gate, gradient, spread

@@ -7,20 +7,29 @@ summands carry their signs and factors. A product of two feature maps has no rul
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Container
+from typing import Protocol
 
 from torch import Tensor
 
 from .names import ADD, DIVIDE, MULTIPLY, PAIRS, SUBTRACT
+from .rules import Rule, Rules
 
-if TYPE_CHECKING:
-    from .mode import RelevanceMode
+
+class Mode(Protocol):
+    """What is asked here of a relevance mode (`mode.RelevanceMode`)."""
+
+    seen: Container[object]
+    rules: Rules
+
+    def run(self, rule: Rule, operation: Callable[..., Tensor], *args: object) -> Tensor: ...
+    def affine(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor: ...
+
 
 OPERATORS = {operator.add: ADD, operator.sub: SUBTRACT, operator.mul: MULTIPLY, operator.truediv: DIVIDE}
 
 
-def pair(mode: RelevanceMode, name: str, args: tuple, kwargs: dict) -> Tensor:
+def pair(mode: Mode, name: str, args: tuple, kwargs: dict) -> Tensor:
     """One of `names.PAIRS` of two arguments, at least one of which depends on the image. Never in place."""
     kwargs = dict(kwargs)
     a, b = (*args, *(kwargs.pop(key) for key in ("input", "other") if key in kwargs))[:2]
@@ -45,20 +54,20 @@ def pair(mode: RelevanceMode, name: str, args: tuple, kwargs: dict) -> Tensor:
     return mode.affine(lambda x: kind(constant, x), b)
 
 
-def scaled(mode: RelevanceMode, x: Tensor, factor: float) -> Tensor:
+def scaled(mode: Mode, x: Tensor, factor: float) -> Tensor:
     """x times a number."""
     return mode.affine(lambda x: x * factor, x)
 
 
 def _addcmul(times: str) -> Callable[..., Tensor]:
-    def made(mode: RelevanceMode, x: Tensor, a: Tensor, b: Tensor, value: float = 1) -> Tensor:
+    def made(mode: Mode, x: Tensor, a: Tensor, b: Tensor, value: float = 1) -> Tensor:
         both = one(mode, times, a, b)
         return one(mode, "add", x, both if value == 1 else one(mode, "mul", both, value))
 
     return made
 
 
-def _lerp(mode: RelevanceMode, a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
+def _lerp(mode: Mode, a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
     return one(mode, "add", one(mode, "mul", a, one(mode, "rsub", weight, 1)), one(mode, "mul", b, weight))
 
 
@@ -68,7 +77,7 @@ PARAMETERS = {"addcmul": ("input", "tensor1", "tensor2", "value"), "addcdiv": ("
               "lerp": ("input", "end", "weight")}
 
 
-def one(mode: RelevanceMode, name: str, a: Tensor | float, b: Tensor | float) -> Tensor | float:
+def one(mode: Mode, name: str, a: Tensor | float, b: Tensor | float) -> Tensor | float:
     """a and b combined, whether or not anything in them depends on the image."""
     if a in mode.seen or b in mode.seen:
         return pair(mode, name, (a, b), {})
@@ -76,7 +85,7 @@ def one(mode: RelevanceMode, name: str, a: Tensor | float, b: Tensor | float) ->
     return kind(b, a) if name.startswith("r") else kind(a, b)
 
 
-def combined(mode: RelevanceMode, name: str, args: tuple, kwargs: dict) -> Tensor:
+def combined(mode: Mode, name: str, args: tuple, kwargs: dict) -> Tensor:
     """The result of an operation of `names.PAIRS` or `MADE`."""
     if name in PAIRS:
         return pair(mode, name, args, kwargs)

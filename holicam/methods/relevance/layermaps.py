@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..cam import weighted_sum
-from ..checks import finite_maps
-from ..guard import guarded
-from ..layernames import Layers, default_layers, is_single
-from ..ops import Target, one_of, upsample
-from ..settings import Explains, Maps, Size, check_flag, fill_preset, output_size
-from ..tokens import Reshape
+from ...core.checks import finite_maps
+from ...core.guard import guarded
+from ...core.ops import Target, one_of, upsample
+from ...core.options import Explains, Maps, Size, check_flag, fill_preset, output_size
+from ...core.tokens import Reshape
+from ...models.layers import Layers, default_layers, is_single
+from ..cams.weights import weighted_sum
 from .lrp import AFFINE
 from .op import Op
 from .rules import Rules, gate, passes, zplus, zplus_biased

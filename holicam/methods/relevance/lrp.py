@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..inputs import InputExplainer
-from ..ops import Target, one_of
-from ..settings import check_flag, check_number
+from ...core.input_gradients import InputExplainer
+from ...core.ops import Target, one_of
+from ...core.options import check_flag, check_number
 from .rules import Rules, alpha_beta, divide, nonzero, passes, zbox, zplus
 from .walk import Walk, walk
 

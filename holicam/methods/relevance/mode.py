@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..ops import at_least_float32
+from ...core.ops import at_least_float32
 from .arithmetic import MADE, combined
 from .depends import Dependence
 from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..inputs import InputExplainer
-from ..ops import Target, one_of
+from ...core.input_gradients import InputExplainer
+from ...core.ops import Target, one_of
 from .lrp import STARTS, amount_of
 from .op import Op
 from .rules import Rules, absolute, divide

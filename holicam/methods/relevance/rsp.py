@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ..cam import grad_cam
-from ..capture import capture
-from ..inputs import InputExplainer
-from ..layernames import Layer, default_layers, find_layers
-from ..ops import Target
+from ...core.capture import capture
+from ...core.input_gradients import InputExplainer
+from ...core.ops import Target
+from ...models.layers import Layer, default_layers, find_layers
+from ..cams.weights import grad_cam
 from .op import Op
 from .rap import shift, total
 from .rules import Rules, divide, pull, spread, zplus

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..capture import NOT_FINITE, check_call, frozen, recorded
-from ..checks import expect_finite
-from ..forms import see_inside
-from ..graph import all_zero, pull_back, warn_zero
-from ..guard import guarded, turn
-from ..layernames import Layer, Layers, called, find_layers
-from ..layout import Layouts, watched
-from ..network import forward
-from ..ops import Target, at_least_float32, resolve_target
-from ..outputs import class_logits
-from ..tokens import Reshape
+from ...core.capture import NOT_FINITE, check_call, frozen, recorded
+from ...core.checks import expect_finite
+from ...core.graph import all_zero, pull_back, warn_zero
+from ...core.guard import guarded, turn
+from ...core.layout import Layouts, watched
+from ...core.network import forward
+from ...core.ops import Target, at_least_float32, resolve_target
+from ...core.outputs import class_logits
+from ...core.tokens import Reshape
+from ...models.forms import see_inside
+from ...models.layers import Layer, Layers, called, find_layers
 from .mode import RelevanceMode
 from .rules import Rules
 

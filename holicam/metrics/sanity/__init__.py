@@ -8,7 +8,10 @@ They know no explainer: whatever is called as explain(model, images, target=targ
 can be checked, an edge detector too, which must fail.
 """
 
-from .alike import (
+from .cascade import Randomisation, randomise
+from .labels import LabelRandomisation, label_randomisation
+from .randomise import Unit, kept, recalibrate, reinitialise, units
+from .similarity import (
     MEASURES,
     average_ranks,
     degenerate,
@@ -21,10 +24,7 @@ from .alike import (
     spearman,
     ssim,
 )
-from .cascade import Randomisation, randomise
-from .judge import Band, Verdict, verdict
-from .labels import LabelRandomisation, label_randomisation
-from .weights import Unit, kept, recalibrate, reinitialise, units
+from .verdict import Band, Verdict, verdict
 
 __all__ = [
     "MEASURES", "Band", "LabelRandomisation", "Randomisation", "Unit", "Verdict", "average_ranks", "degenerate", "hog",

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .. import outputs
-from ..checks import apart
-from ..guard import guarded
-from ..layernames import Layers
-from ..network import forward
-from ..ops import Target, at_least_float32, one_of, resolve_target
-from .alike import MEASURES, check_size, degenerate, similarities
-from .weights import BN, kept, recalibrate, reinitialise, units
+from ...core import outputs
+from ...core.checks import apart
+from ...core.guard import guarded
+from ...core.network import forward
+from ...core.ops import Target, at_least_float32, one_of, resolve_target
+from ...models.layers import Layers
+from .randomise import BN, kept, recalibrate, reinitialise, units
+from .similarity import MEASURES, check_size, degenerate, similarities
 
 Explain = Callable[..., Tensor]
 ORDERS, POLICIES = ("cascading", "independent"), ("fixed", "repredict")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..guard import guarded
-from ..ops import Target, one_of, resolve_target
-from .alike import MEASURES, check_size, similarities
+from ...core.guard import guarded
+from ...core.ops import Target, one_of, resolve_target
 from .cascade import POLICIES, Explain, logits_of, maps_of
+from .similarity import MEASURES, check_size, similarities
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..forms import see_inside
-from ..guard import guarded, turn
-from ..layernames import Layer, Layers, as_given, find_layers, layer_path
-from ..network import forward
-from ..ops import one_of
+from ...core.guard import guarded, turn
+from ...core.network import forward
+from ...core.ops import one_of
+from ...models.forms import see_inside
+from ...models.layers import Layer, Layers, as_given, find_layers, layer_path
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..floats import is_constant
-from ..hardware import wide
-from ..ops import at_least_float32, normalise
+from ...core.floats import is_constant
+from ...core.hardware import wide
+from ...core.ops import at_least_float32, normalise
 
 
 @wide

@@ -26,13 +26,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..controls import SobelMap
-from ..guard import guarded
-from ..ops import Target, one_of, resolve_target
-from ..settings import check_count
-from .alike import degenerate, similarity
+from ...core.guard import guarded
+from ...core.ops import Target, one_of, resolve_target
+from ...core.options import check_count
+from ...methods.controls import SobelMap
 from .cascade import Explain, logits_of, maps_of
-from .weights import BN, kept, recalibrate, reinitialise, units
+from .randomise import BN, kept, recalibrate, reinitialise, units
+from .similarity import degenerate, similarity
 
 LIMIT = 1 / 3  # of the likeness above chance may survive; a choice, so every verdict shows its number
 SAME = 0.95  # maps of different images and networks that are as alike as this are one map

@@ -45,7 +45,7 @@ def explore(
         caption, alt: what the figure says and what it shows; without `alt` it is put together from the names.
         scores: what the network answers for the target, shown beside it: a number, {target: number}, or pairs
             (trained, random) where `random` is given.
-        signed: maps with evidence against the class: colours are symmetric about zero, as in `holicam.plot`.
+        signed: maps with evidence against the class: colours are symmetric about zero, as in `holicam.notebook.plot`.
         method, layer, target, opacity, threshold: what is seen first; the last two lie in 0..1.
         methods, layers, targets: for a network: explainers or their names, as in `explain_many`; layer names;
             {word: class} or classes. Defaults: Grad-CAM, Layer-CAM and Holistic-CAM, the network's default layers,

@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import toyland
-from ..explain import explain_many, explainers
-from ..guard import turn
-from ..layernames import as_given, default_layers, find_layers, layer_path
+from ... import toyland
+from ...core.guard import turn
+from ...core.network import check_call, forward
+from ...core.ops import normalise, resolve_target
+from ...core.outputs import class_logits
+from ...methods.registry import explain_many, explainers
+from ...metrics.sanity import recalibrate, reinitialise, units
+from ...models.layers import as_given, default_layers, find_layers, layer_path
 from ..live import live
-from ..network import check_call, forward
-from ..ops import normalise, resolve_target
-from ..outputs import class_logits
-from ..sanity import recalibrate, reinitialise, units
 from . import data
 
 METHODS = {"Grad-CAM": "grad-cam", "Layer-CAM": "layer-cam", "Holistic-CAM": "holistic-cam"}

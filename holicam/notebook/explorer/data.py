@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..floats import extent, rounding
+from ...core.floats import extent, rounding
+from ...core.options import check_number
 from ..plot import _array, _map, _rgb
-from ..settings import check_number
 
 CELLS = 64  # a map of more cells a side is averaged down to at most this many
 INPUT = "input"  # the layer's name of methods that explain the image itself

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .. import ops
+from ...core import ops
 from ..live import live
 from ..plot import EVIDENCE, SIGNED
 from . import data, packed, store
@@ -28,7 +28,7 @@ HINT = ("On the book's site, and where this notebook runs, this figure has contr
 
 
 def table(signed: bool) -> np.ndarray:
-    """(256, 3) uint8: the book's colours, as in `holicam.plot`."""
+    """(256, 3) uint8: the book's colours, as in `holicam.notebook.plot`."""
     colours = matplotlib.colormaps[SIGNED if signed else EVIDENCE](np.arange(256))
     return np.round(255 * colours[:, :3]).astype(np.uint8)
 
@@ -129,7 +129,7 @@ class Explorer:
 
 def _script() -> str:
     """The page's style and script for a figure outside the book; nothing where they are not at hand."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parents[2]
     for folder in (package / "static", package.parent / "book" / "_static"):
         if (folder / "explorer.mjs").is_file():
             style, script = ((folder / f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("css", "mjs"))
