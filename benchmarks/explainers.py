@@ -53,13 +53,15 @@ WORK = {
     "pcam+": masks(hc.PCAMPlus, 3904, layers=[MASK_LAYER]),
     "pcam-": masks(hc.PCAMMinus, 3904, layers=[MASK_LAYER]),
     "pcam+-": masks(hc.PCAM, 7808, 512, [MASK_LAYER]),
-    "cam+": masks(hc.CAMPlus, 2048), "cam-": masks(hc.CAMMinus, 2048), "cam+-": masks(hc.CAMBoth, 4096, 512),
+    "cam+": masks(hc.CAMPlus, 2048),
+    "cam-": masks(hc.CAMMinus, 2048),
+    "cam+-": masks(hc.CAMBoth, 4096, 512),
     "rise": masks(lambda: hc.RISE(masks=256), 6000, layers=None),
     "occlusion": masks(lambda: hc.Occlusion(window=64, stride=11), 441, layers=None),
     "extremal-perturbation": Work(lambda: hc.ExtremalPerturbation(steps=8), None, 1, "step", 8, 800),
     "fullgrad": Work(hc.FullGrad, None, 1),  # grad-cam's takes minutes for four images
     "ground-truth": Work(lambda: hc.GroundTruth(torch.ones(4, 224, 224)), None),
-}  # fmt: skip
+}
 
 
 def network(name: str):
@@ -103,13 +105,18 @@ def measure(name: str, model: torch.nn.Module, images: torch.Tensor, target: int
     count = len(batch) * (work.units or 1)
     own = taken.pop("ours")
     return {
-        "explainer": name, "settings": repr(explainer), "layers": work.layers, "images": len(batch),
-        "unit": work.unit, "units": work.units, "total_units": work.total,
+        "explainer": name,
+        "settings": repr(explainer),
+        "layers": work.layers,
+        "images": len(batch),
+        "unit": work.unit,
+        "units": work.units,
+        "total_units": work.total,
         "rounds": rounds if work.images > 1 else 1,
         "F": round(own / one / count, 3),
         "peers": {peer: {"F": round(s / one / count, 3), "ratio": round(s / own, 2)} for peer, s in taken.items()},
         "extra_mb": round(peak_mb(ours), 1),
-    }  # fmt: skip
+    }
 
 
 def main() -> int:
@@ -134,8 +141,10 @@ def main() -> int:
             sys.stdout.write(f"no time left: {name} and what follows is not measured\n")
             return 3
         row = found[name] = measure(name, model, images, 3, options.rounds)
-        sys.stdout.write(f"{name:22} {row['F']:9.3f} F{' a ' + row['unit'] if row['unit'] else ''}  "
-                         f"{row['extra_mb']:7.1f} MB  {row['peers']}\n")
+        sys.stdout.write(
+            f"{name:22} {row['F']:9.3f} F{' a ' + row['unit'] if row['unit'] else ''}  "
+            f"{row['extra_mb']:7.1f} MB  {row['peers']}\n"
+        )
         sys.stdout.flush()
         rows = [found[name] for name in hc.explainers if name in found]  # kept, should the next one be interrupted
         path.write_text(json.dumps({"network": options.network, **machine(), "rows": rows}, indent=1) + "\n")

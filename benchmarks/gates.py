@@ -23,10 +23,18 @@ import holicam as hc
 
 RESULTS = Path(__file__).parent / "results"
 TARGET, ROUNDS = 3, 3
-TEN = {"activation-sum": hc.ActivationSum(), "grad-cam": hc.GradCAM(), "grad-cam++": hc.GradCAMpp(),
-       "grad-cam++, paper": hc.GradCAMpp("paper"), "xgrad-cam": hc.XGradCAM(), "layer-cam": hc.LayerCAM(),
-       "hires-cam": hc.HiResCAM(), "eigen-cam": hc.EigenCAM(), "w-grad-cam": hc.WGradCAM(),
-       "normgrad": hc.NormGrad()}  # fmt: skip
+TEN = {
+    "activation-sum": hc.ActivationSum(),
+    "grad-cam": hc.GradCAM(),
+    "grad-cam++": hc.GradCAMpp(),
+    "grad-cam++, paper": hc.GradCAMpp("paper"),
+    "xgrad-cam": hc.XGradCAM(),
+    "layer-cam": hc.LayerCAM(),
+    "hires-cam": hc.HiResCAM(),
+    "eigen-cam": hc.EigenCAM(),
+    "w-grad-cam": hc.WGradCAM(),
+    "normgrad": hc.NormGrad(),
+}
 
 
 def floor(model, images, first: str):
@@ -39,7 +47,7 @@ def floor(model, images, first: str):
                 x = model.get_submodule(name)(x)
             x = model.get_submodule(first)(x)
         leaves = [x.requires_grad_()]
-        for name in STAGES[STAGES.index(first) + 1:]:
+        for name in STAGES[STAGES.index(first) + 1 :]:
             leaves.append(model.get_submodule(name)(leaves[-1]))
         logits = model.fc(model.avgpool(leaves[-1]).flatten(1))
         torch.autograd.grad(logits[:, TARGET].sum(), leaves)
@@ -76,13 +84,28 @@ def cam_gates(model, images) -> list[dict]:
     runs |= {f"eigen {name}": lambda name=name: hc.EigenCAM().map(model, captured, name) for name in STAGES}
     runs["forward"] = torch.no_grad()(lambda: model(images))
     taken = medians(runs, ROUNDS)
-    rows = [gate(f"Grad-CAM at {layer} against forward + gradient to it, written by hand",
-                 taken[f"grad-cam {layer}"] / taken[f"floor {layer}"], 1.15) for layer in ("layer1", "layer4")]
-    rows.append(gate("ten methods at four layers against forward + gradient to layer1, plus their arithmetic",
-                     taken["ten"] / (1.15 * taken["floor layer1"] + taken["arithmetic"]), 1.0,
-                     seconds=taken["ten"], arithmetic=taken["arithmetic"], floor=taken["floor layer1"]))
-    rows += [gate(f"Eigen-CAM at {name} beyond the capture, in F",
-                  taken[f"eigen {name}"] / taken["forward"], 0.1) for name in STAGES]
+    rows = [
+        gate(
+            f"Grad-CAM at {layer} against forward + gradient to it, written by hand",
+            taken[f"grad-cam {layer}"] / taken[f"floor {layer}"],
+            1.15,
+        )
+        for layer in ("layer1", "layer4")
+    ]
+    rows.append(
+        gate(
+            "ten methods at four layers against forward + gradient to layer1, plus their arithmetic",
+            taken["ten"] / (1.15 * taken["floor layer1"] + taken["arithmetic"]),
+            1.0,
+            seconds=taken["ten"],
+            arithmetic=taken["arithmetic"],
+            floor=taken["floor layer1"],
+        )
+    )
+    rows += [
+        gate(f"Eigen-CAM at {name} beyond the capture, in F", taken[f"eigen {name}"] / taken["forward"], 0.1)
+        for name in STAGES
+    ]
     return rows
 
 
@@ -96,10 +119,22 @@ def peer_gates(model, images) -> list[dict]:
             continue
         shared = [name for name in TEN if peer in PEERS.get(name, ())]
         theirs = [PEERS[name][peer](model, images, layer, TARGET) for name in shared for layer in STAGES]
-        taken = medians({"ours": lambda shared=shared: hc.explain_many(shared, model, images, STAGES, TARGET),
-                         "theirs": lambda theirs=theirs: [run() for run in theirs]}, 1)
-        rows.append(gate(f"{len(shared)} methods at four layers, {peer}'s time over ours",
-                         taken["theirs"] / taken["ours"], limit, True, methods=shared))
+        taken = medians(
+            {
+                "ours": lambda shared=shared: hc.explain_many(shared, model, images, STAGES, TARGET),
+                "theirs": lambda theirs=theirs: [run() for run in theirs],
+            },
+            1,
+        )
+        rows.append(
+            gate(
+                f"{len(shared)} methods at four layers, {peer}'s time over ours",
+                taken["theirs"] / taken["ours"],
+                limit,
+                True,
+                methods=shared,
+            )
+        )
     return rows
 
 
@@ -114,10 +149,17 @@ def fusion_gates(model, images) -> list[dict]:
         runs = {
             "passes": lambda layer=layer: [None for _ in hc.holistic.multi_scale(model, one, layer, TARGET)],
             "fuse": lambda A=A, W=W: hc.fusion.fuse(A, W, (224, 224)),
-            "pge": lambda passes=passes, layer=layer: [hc.cam.pge(p.A[layer], p.G[layer]) for p in passes]}
+            "pge": lambda passes=passes, layer=layer: [hc.cam.pge(p.A[layer], p.G[layer]) for p in passes],
+        }
         taken = medians(runs, 0)
-        rows.append(gate(f"fusion of Holistic-CAM at {layer} over its forwards and backwards",
-                         taken["fuse"] / taken["passes"], 0.10, pge=round(taken["pge"] / taken["passes"], 3)))
+        rows.append(
+            gate(
+                f"fusion of Holistic-CAM at {layer} over its forwards and backwards",
+                taken["fuse"] / taken["passes"],
+                0.10,
+                pge=round(taken["pge"] / taken["passes"], 3),
+            )
+        )
         rows.append(gate(f"fusion at {layer}, MB of tensors beyond its inputs", allocated_mb(runs["fuse"]), 150))
     return rows
 
@@ -132,8 +174,7 @@ def mask_gates(model, images) -> list[dict]:
         for part in packed.split(chunk):
             model(part.contiguous())
 
-    many = {"score-cam": hc.ScoreCAM(), "rise": hc.RISE(masks=256),
-            "pcam+": hc.PCAMPlus()}
+    many = {"score-cam": hc.ScoreCAM(), "rise": hc.RISE(masks=256), "pcam+": hc.PCAMPlus()}
     layers = {"score-cam": "layer1", "rise": None, "pcam+": ["layer1"]}
     runs = {name: lambda name=name: many[name](model, one, layers[name], TARGET) for name in many}
     taken = medians({"forwards": forwards, **runs}, 0)  # a minute each: once

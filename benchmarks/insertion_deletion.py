@@ -36,8 +36,9 @@ def measured(model: torch.nn.Module, protocol: str, images: int, side: int, forw
             model(batch.images[part])
 
     def metric():
-        hc.metrics.insertion_deletion(model, batch.images, maps, batch.target, ids=batch.ids, chunk=CHUNK,
-                                      protocol=protocol)
+        hc.metrics.insertion_deletion(
+            model, batch.images, maps, batch.target, ids=batch.ids, chunk=CHUNK, protocol=protocol
+        )
 
     seconds = {plain: [], metric: []}
     for round_ in range(rounds + 1):
@@ -49,18 +50,28 @@ def measured(model: torch.nn.Module, protocol: str, images: int, side: int, forw
     whole, bare = (statistics.median(seconds[run]) for run in (metric, plain))
     return {
         "what": f"insertion + deletion, {steps} steps, {images} image{'s' * (images > 1)} of {side} px, toy-resnet50, "
-                "float32, one thread",
-        "protocol": protocol, "forwards_an_image": forwards, "plain_cpu_s": round(bare, 3),
-        "metric_cpu_s": round(whole, 3), "ratio": round(whole / bare, 3), "gate": GATE, "rounds": rounds,
-    }  # fmt: skip
+        "float32, one thread",
+        "protocol": protocol,
+        "forwards_an_image": forwards,
+        "plain_cpu_s": round(bare, 3),
+        "metric_cpu_s": round(whole, 3),
+        "ratio": round(whole / bare, 3),
+        "gate": GATE,
+        "rounds": rounds,
+    }
 
 
 def main() -> int:
     torch.set_num_threads(1)
     model = hc.load_model("toy-resnet50")
     rows = [measured(model, *case) for case in CASES]
-    result = {"rows": rows, "torch": torch.__version__, "device": "cpu", "processor": platform.machine(),
-              "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+    result = {
+        "rows": rows,
+        "torch": torch.__version__,
+        "device": "cpu",
+        "processor": platform.machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for row in rows:

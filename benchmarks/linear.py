@@ -36,9 +36,18 @@ def one(count: int, chunk: int) -> dict:
     from holicam.experiments.run import Plan, evaluate
 
     torch.set_num_threads(1)
-    plan = Plan.of(from_table({
-        "dataset": {"name": "toyland", "n": count, "size": SIDE}, "networks": ["toy-resnet50"], "layers": ["layer4"],
-        "explainers": ["grad-cam"], "metrics": ["epg"], "chunk": chunk}))  # fmt: skip
+    plan = Plan.of(
+        from_table(
+            {
+                "dataset": {"name": "toyland", "n": count, "size": SIDE},
+                "networks": ["toy-resnet50"],
+                "layers": ["layer4"],
+                "explainers": ["grad-cam"],
+                "metrics": ["epg"],
+                "chunk": chunk,
+            }
+        )
+    )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         plan.manifest()
@@ -48,17 +57,24 @@ def one(count: int, chunk: int) -> dict:
         evaluate(plan, out, part=(0, 1), on="cpu")
         evaluated, after = time.process_time(), peak_mb()
         rows = parts.merge(out, plan.keys()).num_rows
-        return {"images": count, "chunk": chunk, "rows": rows, "cpu_s": round(evaluated - began, 2),
-                "ms_an_image": round(1e3 * (evaluated - began) / count, 2), "extra_mb": round(after - before, 1),
-                "merge_cpu_s": round(time.process_time() - evaluated, 2),
-                "merge_extra_mb": round(peak_mb() - after, 1)}  # fmt: skip
+        return {
+            "images": count,
+            "chunk": chunk,
+            "rows": rows,
+            "cpu_s": round(evaluated - began, 2),
+            "ms_an_image": round(1e3 * (evaluated - began) / count, 2),
+            "extra_mb": round(after - before, 1),
+            "merge_cpu_s": round(time.process_time() - evaluated, 2),
+            "merge_extra_mb": round(peak_mb() - after, 1),
+        }
 
 
 def apart(count: int, chunk: int) -> dict:
     """`one` in a process of its own."""
     command = [sys.executable, __file__, "--one", str(count), str(chunk)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    said = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     return json.loads(said.stdout)
 
 
@@ -75,10 +91,17 @@ def write(images: list[dict], chunks: list[dict]) -> dict:
 
     result = {
         "what": f"Grad-CAM at layer4 and EPG on Toyland images of {SIDE} px, toy-resnet50, float32, one thread",
-        "by_images": images, "by_chunk": chunks, "exponent": round(slope(images), 3), "gate": GATE,
-        "memory_ratio": round(images[-1]["extra_mb"] / images[1]["extra_mb"], 3), "memory_gate": MEMORY_GATE,
-        "torch": torch.__version__, "device": "cpu", "processor": platform.machine(), "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+        "by_images": images,
+        "by_chunk": chunks,
+        "exponent": round(slope(images), 3),
+        "gate": GATE,
+        "memory_ratio": round(images[-1]["extra_mb"] / images[1]["extra_mb"], 3),
+        "memory_gate": MEMORY_GATE,
+        "torch": torch.__version__,
+        "device": "cpu",
+        "processor": platform.machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     return result

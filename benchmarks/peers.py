@@ -15,8 +15,16 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-HERE = {peer for peer, package in {"grad-cam": "pytorch_grad_cam", "torchcam": "torchcam", "captum": "captum",
-                                   "zennit": "zennit"}.items() if importlib.util.find_spec(package)}
+HERE = {
+    peer
+    for peer, package in {
+        "grad-cam": "pytorch_grad_cam",
+        "torchcam": "torchcam",
+        "captum": "captum",
+        "zennit": "zennit",
+    }.items()
+    if importlib.util.find_spec(package)
+}
 if "captum" in HERE:
     import captum.attr as captum
 if "torchcam" in HERE:
@@ -105,8 +113,10 @@ _ALL: dict[str, dict[str, Peer]] = {
     "is-cam": {"torchcam": by_torchcam("ISCAM", num_samples=1)},
     "occlusion": {
         "captum": by_captum("Occlusion", sliding_window_shapes=(3, 64, 64), strides=(3, 11, 11)),
-        "captum, 64 at a time": by_captum("Occlusion", sliding_window_shapes=(3, 64, 64), strides=(3, 11, 11),
-                                          perturbations_per_eval=64)},
+        "captum, 64 at a time": by_captum(
+            "Occlusion", sliding_window_shapes=(3, 64, 64), strides=(3, 11, 11), perturbations_per_eval=64
+        ),
+    },
     "gradient": {"captum": by_captum("Saliency")},
     "input-x-gradient": {"captum": by_captum("InputXGradient")},
     "integrated-gradients": {"captum": by_captum("IntegratedGradients", n_steps=50, internal_batch_size=64)},
@@ -116,6 +126,9 @@ _ALL: dict[str, dict[str, Peer]] = {
     "fullgrad": {"grad-cam": by_gradcam("FullGrad")},
     "lrp": {"zennit, EpsilonPlus": by_zennit("EpsilonPlus")},
     "mwp": {"zennit": by_zennit("ExcitationBackprop")},
-}  # fmt: skip
-PEERS = {name: kept for name, peers in _ALL.items()
-         if (kept := {peer: make for peer, make in peers.items() if peer.split(",")[0] in HERE})}
+}
+PEERS = {
+    name: kept
+    for name, peers in _ALL.items()
+    if (kept := {peer: make for peer, make in peers.items() if peer.split(",")[0] in HERE})
+}

@@ -52,8 +52,9 @@ def main() -> int:
     maps = hc.ops.normalise(hc.HolisticCAM()(model, images, "layer4", target))
     ranks = hc.metrics.rank(maps, ids=batch.ids).ranks
     pixels = SIDE * SIDE
-    removed = torch.stack([order < round(t * pixels) for t in (0.2, 0.4, 0.6, 0.8)
-                           for order in (ranks, pixels - 1 - ranks)])  # (8, B, H, W)
+    removed = torch.stack(
+        [order < round(t * pixels) for t in (0.2, 0.4, 0.6, 0.8) for order in (ranks, pixels - 1 - ranks)]
+    )  # (8, B, H, W)
     repeated, removed = images.repeat(len(removed), 1, 1, 1), removed.flatten(0, 1)
     kept = (~removed).float()
     combined = theirs.ROADCombined(percentiles=list(PERCENTILES))
@@ -80,16 +81,23 @@ def main() -> int:
     score_gap = float(np.abs(filled["our_score"] - filled["their_score"]).max())
     row = {
         "what": f"ROAD, {IMAGES} image of {SIDE} px, 8 masks from Holistic-CAM at layer4, toy-resnet50, float32, "
-                "one thread",
-        "masks": len(removed), "fill_cpu_s": round(seconds["fill_ours"], 2),
+        "one thread",
+        "masks": len(removed),
+        "fill_cpu_s": round(seconds["fill_ours"], 2),
         "grad_cam_fill_cpu_s": round(seconds["fill_theirs"], 2),
         "fill_ratio": round(seconds["fill_ours"] / seconds["fill_theirs"], 3),
-        "metric_cpu_s": round(seconds["score_ours"], 2), "grad_cam_metric_cpu_s": round(seconds["score_theirs"], 2),
+        "metric_cpu_s": round(seconds["score_ours"], 2),
+        "grad_cam_metric_cpu_s": round(seconds["score_theirs"], 2),
         "metric_ratio": round(seconds["score_ours"] / seconds["score_theirs"], 3),
-        "largest_pixel_difference": float(f"{gap:.1e}"), "largest_score_difference": float(f"{score_gap:.1e}"),
-        "rounds": ROUNDS, "torch": torch.__version__, "grad-cam": version("grad-cam"), "device": "cpu",
-        "processor": platform.machine(), "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+        "largest_pixel_difference": float(f"{gap:.1e}"),
+        "largest_score_difference": float(f"{score_gap:.1e}"),
+        "rounds": ROUNDS,
+        "torch": torch.__version__,
+        "grad-cam": version("grad-cam"),
+        "device": "cpu",
+        "processor": platform.machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(row, indent=1) + "\n")
     sys.stdout.write(json.dumps(row, indent=1) + "\n")

@@ -89,9 +89,12 @@ def machine() -> dict[str, object]:
     """What a number depends on besides the code."""
     cuda = torch.cuda.is_available()
     return {
-        "device": torch.cuda.get_device_name() if cuda else "cpu, one thread", "processor": platform.machine(),
-        "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "peers": _versions(),
-    }  # fmt: skip
+        "device": torch.cuda.get_device_name() if cuda else "cpu, one thread",
+        "processor": platform.machine(),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "peers": _versions(),
+    }
 
 
 def _versions() -> dict[str, str]:

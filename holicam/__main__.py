@@ -30,8 +30,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
 
-app = typer.Typer(cls=Commands, help="Class-activation maps: learn, check and use them.", no_args_is_help=True,
-                  add_completion=False)  # fmt: skip
+app = typer.Typer(
+    cls=Commands, help="Class-activation maps: learn, check and use them.", no_args_is_help=True, add_completion=False
+)
 DEVICE = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...; default: cuda where there is one.")]
 
 
@@ -73,8 +74,9 @@ def train(
 
     where = _device(device)
     if name not in TRAININGS:
-        raise typer.BadParameter(f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.",
-                                 param_hint="NAME")  # fmt: skip
+        raise typer.BadParameter(
+            f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.", param_hint="NAME"
+        )
     with _wrong("--out"):  # before hours of training, not after
         prepare_folder(out or data_folder())
     model = run(name, where, _bar)
@@ -88,16 +90,27 @@ def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
     model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",
     explainer: Annotated[str, typer.Option(help="A method by name, see below.")] = "holistic-cam",
-    layers: Annotated[list[str] | None, typer.Option(help="One or more layers; default: the last, or the "
-                                                     "explainer's own where it joins several.")] = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(help="One or more layers; default: the last, or the explainer's own where it joins several."),
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Class name, part of one, or number; default: top-1.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for overlays (png) and raw maps (safetensors).")] = Path("maps"),
-    size: Annotated[int | None, typer.Option(min=32, max=4096, help="Pixels of the shorter side that the network sees; "
-                                             "default: what it was trained for.")] = None,
-    reshape: Annotated[str | None, typer.Option(help="How a transformer's layers lie, where one forward pass does not "
-                                                "show: channels-last, tokens, tokens:SKIP, tokens:SKIP:HxW.")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=32, max=4096, help="Pixels of the shorter side that the network sees; default: what it was trained for."
+        ),
+    ] = None,
+    reshape: Annotated[
+        str | None,
+        typer.Option(
+            help="How a transformer's layers lie, where one forward pass does not "
+            "show: channels-last, tokens, tokens:SKIP, tokens:SKIP:HxW."
+        ),
+    ] = None,
     device: DEVICE = "",
-) -> None:  # fmt: skip
+) -> None:
     """Explain photographs: print the five likeliest classes, write pictures and raw maps.
 
     A result is two files, .png and .safetensors, named after what they depend

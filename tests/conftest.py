@@ -13,8 +13,9 @@ torch.set_num_threads(int(os.environ.get("HOLICAM_THREADS", "1")))
 def pytest_runtest_makereport(item, call):
     """Recorded numbers become plain floats: parallel runs cannot send NumPy's or torch's."""
     report = yield
-    report.user_properties = [(name, float(value) if hasattr(value, "item") else value)
-                              for name, value in report.user_properties]
+    report.user_properties = [
+        (name, float(value) if hasattr(value, "item") else value) for name, value in report.user_properties
+    ]
     return report
 
 

@@ -30,8 +30,12 @@ def forget_what_is_stale() -> None:
     """Remove what an earlier build left, where it cannot be trusted."""
     if MARK.exists():
         shutil.rmtree(BUILD, ignore_errors=True)
-    settings = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "tools" / "launch_row.py",
-                *(ROOT / "tools").glob("site_*.py")]
+    settings = [
+        ROOT / "_toc.yml",
+        ROOT / "_config.yml",
+        ROOT / "tools" / "launch_row.py",
+        *(ROOT / "tools").glob("site_*.py"),
+    ]
     if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
         shutil.rmtree(BUILD, ignore_errors=True)  # pages that have gone, or other settings
     BUILD.mkdir(exist_ok=True)

@@ -95,8 +95,9 @@ class Chapter:
 
     def bullets(self, start: str) -> list[str]:
         """The list items of a section, each on one line."""
-        return [re.sub(r"\s+", " ", item).strip()
-                for item in re.split(r"^- ", self.section(start), flags=re.MULTILINE)[1:]]
+        return [
+            re.sub(r"\s+", " ", item).strip() for item in re.split(r"^- ", self.section(start), flags=re.MULTILINE)[1:]
+        ]
 
     @property
     def objectives(self) -> list[str]:
@@ -123,11 +124,14 @@ class Chapter:
     @property
     def tasks(self) -> list[str]:
         """Title and first sentence of each exercise, as Markdown."""
+
         def first(body: str) -> str:
             return LEVEL.sub("", body).strip().splitlines()[0]
 
-        return [f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {first(body)}"
-                for _, title, _, body in EXERCISE.findall(self.text)]
+        return [
+            f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {first(body)}"
+            for _, title, _, body in EXERCISE.findall(self.text)
+        ]
 
     @cached_property
     def words(self) -> int:
@@ -155,9 +159,12 @@ class Chapter:
 def load(root: Path = ROOT) -> list[Chapter]:
     """The numbered chapters in the order of the table of contents, each with its part."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [Chapter((root / entry["file"]).with_suffix(".ipynb"), part["caption"])
-            for part in toc["parts"] for entry in part["chapters"]
-            if re.match(r"book/\d\d-", entry["file"]) and (root / f"{entry['file']}.ipynb").exists()]
+    return [
+        Chapter((root / entry["file"]).with_suffix(".ipynb"), part["caption"])
+        for part in toc["parts"]
+        for entry in part["chapters"]
+        if re.match(r"book/\d\d-", entry["file"]) and (root / f"{entry['file']}.ipynb").exists()
+    ]
 
 
 def by_number() -> dict[int, Chapter]:
@@ -173,8 +180,11 @@ def prerequisites(chapters: list[Chapter]) -> dict[str, list[str]]:
 
 def reduced(needs: dict[str, list[str]]) -> dict[str, list[str]]:
     """The same graph without the links that follow from others."""
+
     def below(label: str) -> set[str]:
         return set(needs[label]).union(*(below(n) for n in needs[label]))
 
-    return {label: [n for n in direct if not any(n in below(m) for m in direct if m != n)]
-            for label, direct in needs.items()}
+    return {
+        label: [n for n in direct if not any(n in below(m) for m in direct if m != n)]
+        for label, direct in needs.items()
+    }

@@ -29,8 +29,12 @@ SOURCE, PAGE = ROOT / "data" / "claims.toml", pages.BOOK / "claims.md"
 VERDICTS = {"holds": "holds", "partly": "holds in part", "fails": "does not hold", "open": "not checked here"}
 # Every figure and table of the papers; a claim `covers` some of them.
 PRINTED = {
-    "holistic": ([f"Fig. {n}" for n in range(1, 10)] + ["Table 1", "Table 2"] + [f"Table A{n}" for n in range(1, 7)]
-           + ["Fig. A1", "Fig. A2", "poster"]),
+    "holistic": (
+        [f"Fig. {n}" for n in range(1, 10)]
+        + ["Table 1", "Table 2"]
+        + [f"Table A{n}" for n in range(1, 7)]
+        + ["Fig. A1", "Fig. A2", "poster"]
+    ),
     "polycam": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
     "ucag": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
 }
@@ -58,8 +62,14 @@ chapter prints something else or if a number no longer bears out its verdict.
 
 """
 NUMBER = r"(?P<{}>[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?)"
-COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-           ast.Eq: operator.eq, ast.NotEq: operator.ne}
+COMPARE = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
 COUNT = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
@@ -129,8 +139,9 @@ def finding(claim: dict, book: dict[int, Chapter]) -> str:
         cell, numbers = read(chapter, find)
         printed |= numbers
         cells += [cell] if cell not in cells else []
-    if "check" in claim and not value(ast.parse(claim["check"], mode="eval"),
-                                      {k: number(v) for k, v in printed.items()}):
+    if "check" in claim and not value(
+        ast.parse(claim["check"], mode="eval"), {k: number(v) for k, v in printed.items()}
+    ):
         raise ValueError(f"{claim['place']}: {claim['check']!r} is not true of {printed}")
     where = [f"{{ref}}`chapter {chapter.number} <{chapter.label}>`"]
     where += [f"{{ref}}`cell {n} <cell-{chapter.number:02d}-{n}>`" for n in cells]
@@ -150,8 +161,12 @@ def totals(found: list[dict]) -> list[str]:
 
 def index(found: list[dict]) -> list[str]:
     """Each figure and table of the papers, and what became of it."""
-    out = ["## Every figure and table", "",
-           "What the three papers print, and the verdicts of the claims above that rest on it.", ""]
+    out = [
+        "## Every figure and table",
+        "",
+        "What the three papers print, and the verdicts of the claims above that rest on it.",
+        "",
+    ]
     for paper, (name, _) in PAPERS.items():
         out += [f"{name}", ""]
         for printed in PRINTED[paper]:

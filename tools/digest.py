@@ -28,7 +28,7 @@ def canonical(node: object) -> object:
     if isinstance(node, ast.AST):
         fields = dict(ast.iter_fields(node))
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            fields["body"] = fields["body"][bool(ast.get_docstring(node, clean=False)):]
+            fields["body"] = fields["body"][bool(ast.get_docstring(node, clean=False)) :]
         for name in ("kind", "type_comment", "type_ignores", "ctx"):
             fields.pop(name, None)
         kept = [[k, canonical(v)] for k, v in sorted(fields.items()) if v not in (None, [])]
@@ -53,8 +53,7 @@ class Module:
         for statement in self.tree.body:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 continue
-            is_docstring = isinstance(statement, ast.Expr) and isinstance(
-                statement.value, ast.Constant)
+            is_docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
             if not is_docstring:
                 for name in bound(statement) or {""}:
                     found.setdefault(name, []).append(statement)
@@ -69,7 +68,7 @@ class Module:
             if isinstance(node, ast.ImportFrom):
                 if node.level:
                     keep = len(base) - node.level + (1 if self.package else 0)
-                    parts = base[:max(keep, 0)] + (node.module.split(".") if node.module else [])
+                    parts = base[: max(keep, 0)] + (node.module.split(".") if node.module else [])
                 elif node.module and node.module.split(".")[0] == "holicam":
                     parts = node.module.split(".")[1:]
                 else:
@@ -88,8 +87,7 @@ def bound(statement: ast.stmt) -> set[str]:
     """The top-level names a statement defines."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
-    return {node.id for node in ast.walk(statement)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 class Package:
@@ -210,17 +208,21 @@ def chapter_digest(notebook: dict, package: Package | None = None) -> str:
     names = {}  # what the chapter's own names stand for in holicam
     for node in ast.walk(everything):
         if isinstance(node, ast.Import):
-            names |= {a.asname or "holicam": ".".join(a.name.split(".")[1:]) if a.asname else ""
-                      for a in node.names if a.name.split(".")[0] == "holicam"}
+            names |= {
+                a.asname or "holicam": ".".join(a.name.split(".")[1:]) if a.asname else ""
+                for a in node.names
+                if a.name.split(".")[0] == "holicam"
+            }
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "holicam":
             inner = ".".join(node.module.split(".")[1:])
             names |= {a.asname or a.name: package.find(inner, a.name) for a in node.names}
     parts = package.closure(package.used(everything, names.get))
-    strings = {n.value for n in ast.walk(everything)
-               if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    weights = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-               for path in sorted((package.root / "data").rglob("*.safetensors"))
-               if path.stem in strings}
+    strings = {n.value for n in ast.walk(everything) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    weights = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((package.root / "data").rglob("*.safetensors"))
+        if path.stem in strings
+    }
     for key in BY_NAME & parts.keys():
         statements = package.modules[key[0]].definitions[key[1]]
         parts[key] = [canonical(entries(s, strings)) for s in statements]

@@ -49,8 +49,10 @@ PyTorch is large: the installation takes some minutes and, on Linux, gigabytes; 
 An exercise is a task, a cell with `answer = None`, and a check: put your answer in place of `None`, run both cells.
 The book: {site}
 """
-WHAT = {"student": "without the solutions", "lecturer": "with open solutions, the lecturer's notes, and the exam "
-        "questions with their answers"}
+WHAT = {
+    "student": "without the solutions",
+    "lecturer": "with open solutions, the lecturer's notes, and the exam questions with their answers",
+}
 
 
 def student(notebook: dict) -> dict:
@@ -109,8 +111,9 @@ def write(name: str, folder: Path, *options: str) -> None:
     (folder / "packages").mkdir(parents=True)
     package = wheel(folder / "packages", *options)
     (folder / "requirements.txt").write_text(requirements(package.name), encoding="utf-8")
-    (folder / "README.md").write_text(README.format(name=name, what=WHAT[name], site=on_site("intro", "")),
-                                      encoding="utf-8")
+    (folder / "README.md").write_text(
+        README.format(name=name, what=WHAT[name], site=on_site("intro", "")), encoding="utf-8"
+    )
     chapters = load()
     numbers, here = Numbers.of(chapters), {c.path.stem for c in chapters}
 
@@ -132,8 +135,10 @@ def main() -> int:
         return 2
     name = sys.argv[1]
     write(name, ROOT / "_build" / name)
-    print(f"The {name}'s edition is in _build/{name}/, whole: pack the folder and hand it out. "
-          "The repository itself holds the solutions.")
+    print(
+        f"The {name}'s edition is in _build/{name}/, whole: pack the folder and hand it out. "
+        "The repository itself holds the solutions."
+    )
     return 0
 
 

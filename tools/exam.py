@@ -13,8 +13,10 @@ HEADING = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 def sections(page: Path) -> dict[int, tuple[str, str]]:
     """Number -> title and body of each question or answer on a page."""
     pieces = HEADING.split(page.read_text(encoding="utf-8"))
-    return {int(number): (title.strip(), body.strip())
-            for number, title, body in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)}
+    return {
+        int(number): (title.strip(), body.strip())
+        for number, title, body in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    }
 
 
 def bank() -> str:

@@ -82,8 +82,13 @@ def executed(old, folder: Path = BOOK):
     for cell in code_cells(new):
         cell["outputs"], cell["execution_count"] = [], None
     began = time.perf_counter()
-    NotebookClient(new, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False,
-                   resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        new,
+        timeout=SECONDS_A_CELL,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
     return new, time.perf_counter() - began
 
 

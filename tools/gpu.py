@@ -35,11 +35,29 @@ RESULTS, REHEARSAL = ROOT / "benchmarks" / "results", ROOT / "_build" / "gpu-reh
 SECONDS = 450.0  # of eight minutes; the rest is for looking around and for ending
 GRACE = 8  # seconds between asking a step to end and ending it
 NONE = "No Python here has a PyTorch that sees a CUDA device (tried {}), so nothing was measured."
-PACKAGES = ("pytest", "safetensors", "matplotlib", "tqdm", "cv2", "scipy", "pyarrow", "hypothesis", "captum", "skimage",
-            "pytorch_grad_cam", "torchcam", "zennit", "IPython", "ipywidgets", "nbformat")
-LOOK = ("import importlib.util as u, json, sys, torch; c = torch.cuda.is_available(); print(json.dumps({'cuda': c, "
-        "'device': torch.cuda.get_device_name() if c else 'cpu', 'torch': torch.__version__, "
-        "'missing': [p for p in sys.argv[1:] if u.find_spec(p) is None]}))")
+PACKAGES = (
+    "pytest",
+    "safetensors",
+    "matplotlib",
+    "tqdm",
+    "cv2",
+    "scipy",
+    "pyarrow",
+    "hypothesis",
+    "captum",
+    "skimage",
+    "pytorch_grad_cam",
+    "torchcam",
+    "zennit",
+    "IPython",
+    "ipywidgets",
+    "nbformat",
+)
+LOOK = (
+    "import importlib.util as u, json, sys, torch; c = torch.cuda.is_available(); print(json.dumps({'cuda': c, "
+    "'device': torch.cuda.get_device_name() if c else 'cpu', 'torch': torch.__version__, "
+    "'missing': [p for p in sys.argv[1:] if u.find_spec(p) is None]}))"
+)
 DONE = re.compile(r"^(\S+::\S.*?) (PASSED|FAILED|ERROR|SKIPPED)", re.MULTILINE)
 
 
@@ -57,8 +75,11 @@ class Step:
 
 def steps() -> list[Step]:
     """In the order of what they say for their time."""
-    marked = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests").glob("test_*.py")
-                    if "pytest.mark.gpu" in p.read_text(encoding="utf-8"))
+    marked = sorted(
+        str(p.relative_to(ROOT))
+        for p in (ROOT / "tests").glob("test_*.py")
+        if "pytest.mark.gpu" in p.read_text(encoding="utf-8")
+    )
     pytest = ["-m", "pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore"]
     toy = ["--network", "toy-resnet50", "--only"]
     return [
@@ -88,16 +109,31 @@ def environment(device: str, missing: list[str]) -> dict[str, str]:
     """For the steps: this checkout first, no choice of the user's, a reader of weights where the package is missing."""
     path = [str(ROOT), *([str(ROOT / "tools" / "standins")] if "safetensors" in missing else [])]
     own = {k: v for k, v in os.environ.items() if not k.startswith("HOLICAM_") and k != "PYTHONPATH"}
-    return {**own, "PYTHONPATH": os.pathsep.join(path), "HOLICAM_DEVICE": device, "MPLBACKEND": "Agg",
-            "PYTHONUNBUFFERED": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {})}
+    return {
+        **own,
+        "PYTHONPATH": os.pathsep.join(path),
+        "HOLICAM_DEVICE": device,
+        "MPLBACKEND": "Agg",
+        "PYTHONUNBUFFERED": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}),
+    }
 
 
 def run(command: list[str], env: dict[str, str], seconds: float) -> tuple[int | None, str]:
     """(exit code, None where it was stopped; output, which is also shown). Its children are stopped with it."""
     lines = []
-    child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             errors="replace", start_new_session=True)
+    child = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     stopped = False
 
     def ring(*_):
@@ -125,8 +161,14 @@ def record_tests(output: str, about: dict, code: int | None, path: Path) -> str:
     """Writes what the tests said, as far as they came, and returns it in words."""
     found = {name: word for name, word in DONE.findall(output)}
     counts = {word.lower(): sum(w == word for w in found.values()) for word in ("PASSED", "FAILED", "ERROR", "SKIPPED")}
-    result = {"device": about["device"], "torch": about["torch"], "date": time.strftime("%Y-%m-%d"), **counts,
-              "complete": code is not None, "names": [n for n, word in found.items() if word in ("FAILED", "ERROR")]}
+    result = {
+        "device": about["device"],
+        "torch": about["torch"],
+        "date": time.strftime("%Y-%m-%d"),
+        **counts,
+        "complete": code is not None,
+        "names": [n for n, word in found.items() if word in ("FAILED", "ERROR")],
+    }
     path.write_text(json.dumps(result, indent=1) + "\n")
     return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "nothing ran"
 

@@ -77,13 +77,19 @@ def moved_to(device: torch.device) -> Iterator[None]:
         drawn = draw(*args, **options)
         if sys._getframe(1).f_globals.get("__name__", "").startswith("holicam"):
             return drawn
-        there = {f.name: getattr(drawn, f.name).to(device) for f in fields(drawn)
-                 if f.name != "rgb" and isinstance(getattr(drawn, f.name), Tensor)}
+        there = {
+            f.name: getattr(drawn, f.name).to(device)
+            for f in fields(drawn)
+            if f.name != "rgb" and isinstance(getattr(drawn, f.name), Tensor)
+        }
         return replace(drawn, **there)
 
     with ExitStack() as patches:
-        for place, name, new in ((hc.models, "load_model", load_model), (hc, "load_model", load_model),
-                                 (hc.toyland, "batch", batch)):
+        for place, name, new in (
+            (hc.models, "load_model", load_model),
+            (hc, "load_model", load_model),
+            (hc.toyland, "batch", batch),
+        ):
             patches.enter_context(mock.patch.object(place, name, new))
         patches.enter_context(Follow(device))
         yield
@@ -114,6 +120,7 @@ def run_chapter(path: Path, device: torch.device, seconds: float) -> dict:
 @contextmanager
 def alarm(seconds: float) -> Iterator[None]:
     """TimeoutError after so many seconds."""
+
     def ring(*_):
         raise TimeoutError
 
@@ -150,13 +157,22 @@ def main(argv: list[str] | None = None) -> int:
         row = rows[path.stem, where.type] = run_chapter(path, where, min(EACH, end - time.monotonic()))
         if row["stopped"] and where.type != "cpu" and "installed" not in row["stopped"]:
             again.append((path, torch.device("cpu")))
-        result = {"device": name, "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
-                  "not_run": [p.stem for p, _ in todo], "rows": list(rows.values())}
+        result = {
+            "device": name,
+            "torch": torch.__version__,
+            "date": time.strftime("%Y-%m-%d"),
+            "not_run": [p.stem for p, _ in todo],
+            "rows": list(rows.values()),
+        }
         options.results.mkdir(parents=True, exist_ok=True)
         (options.results / f"chapters-{device.type}.json").write_text(
-            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        said = row["stopped"] or ("the same" if not row["differ"] else
-                                  f"other numbers in cells {', '.join(str(d['cell']) for d in row['differ'])}")
+            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        said = row["stopped"] or (
+            "the same"
+            if not row["differ"]
+            else f"other numbers in cells {', '.join(str(d['cell']) for d in row['differ'])}"
+        )
         print(f"{path.stem:44} {where.type:5} {row['seconds']:6.1f} s  {said}", flush=True)
     if todo:
         print("no time left for", ", ".join(path.stem for path, _ in todo))

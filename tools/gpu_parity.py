@@ -28,10 +28,16 @@ import holicam as hc  # noqa: E402
 LIMITS = {"float32": 1e-2, "float64": 1e-6}
 SIZE, IMAGES = 112, 2
 FEW = {
-    "smooth-grad-cam++": {"samples": 2}, "iia": {"steps": 3}, "msg-cam": {"scales": (1.0, 1.5)}, "ucag": {"patches": 3},
-    "ss-cam": {"samples": 2}, "is-cam": {"samples": 2}, "rise": {"masks": 64},
+    "smooth-grad-cam++": {"samples": 2},
+    "iia": {"steps": 3},
+    "msg-cam": {"scales": (1.0, 1.5)},
+    "ucag": {"patches": 3},
+    "ss-cam": {"samples": 2},
+    "is-cam": {"samples": 2},
+    "rise": {"masks": 64},
     "occlusion": {"window": 32, "stride": 16},
-    "extremal-perturbation": {"areas": (0.1,), "steps": 3}, "integrated-gradients": {"steps": 8},
+    "extremal-perturbation": {"areas": (0.1,), "steps": 3},
+    "integrated-gradients": {"steps": 8},
     "smoothgrad": {"samples": 4},
 }
 # A mask for each channel: the narrowest stage. CAM reads what the head pools.
@@ -43,18 +49,25 @@ def explainer_calls(batch: hc.toyland.Batch) -> Iterator[tuple[str, Callable[[to
     """(name, maps of (model, images)) of every explainer."""
     for name, kind in hc.explainers.items():
         ready = hc.GroundTruth(batch.object_mask) if name == "ground-truth" else kind(**FEW.get(name, {}))
-        layers = {"input": None, "joint": JOINT.get(name, ["layer2", "layer3", "layer4"]),
-                  "layer": "layer1" if name in MASKED else "layer4"}[ready.takes]
+        layers = {
+            "input": None,
+            "joint": JOINT.get(name, ["layer2", "layer3", "layer4"]),
+            "layer": "layer1" if name in MASKED else "layer4",
+        }[ready.takes]
         yield name, lambda model, x, ready=ready, layers=layers: ready(model, x, layers, 3)
 
 
 def metric_calls(batch: hc.toyland.Batch, maps: Tensor) -> Iterator[tuple[str, Callable[..., Tensor]]]:
     """(name, values of (model, images)) of every metric, for given maps."""
     for name, metric in hc.metrics.registry.items():
+
         def values(model, x, metric=metric):
-            at = {"masks or boxes": {"masks": batch.object_mask.to(x.device)}, "recipes": {"recipes": batch.recipes},
-                  "reference": {"reference": maps.flip(1).to(x)},
-                  "explain": {"explain": lambda x, target: hc.GradCAM()(model, x, "layer4", target)}}
+            at = {
+                "masks or boxes": {"masks": batch.object_mask.to(x.device)},
+                "recipes": {"recipes": batch.recipes},
+                "reference": {"reference": maps.flip(1).to(x)},
+                "explain": {"explain": lambda x, target: hc.GradCAM()(model, x, "layer4", target)},
+            }
             given = {key: value for need in metric.needs for key, value in at.get(need, {}).items()}
             return metric(model, x, maps.to(x), batch.target.to(x.device), ids=batch.ids, **given)
 
@@ -103,21 +116,33 @@ def main(argv: list[str] | None = None) -> int:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # ten bits are no float32
     batch = hc.toyland.batch(IMAGES, split="test", size=SIZE)
     plain = hc.load_model("toy-resnet50")
-    models = {name: (copy.deepcopy(plain).to(dtype), copy.deepcopy(plain).to(device, dtype))
-              for name, dtype in ((name, getattr(torch, name)) for name in LIMITS)}
+    models = {
+        name: (copy.deepcopy(plain).to(dtype), copy.deepcopy(plain).to(device, dtype))
+        for name, dtype in ((name, getattr(torch, name)) for name in LIMITS)
+    }
     maps = hc.GradCAM()(plain, batch.images, "layer4", batch.target)
     kinds = {"explainer": explainer_calls(batch), "metric": metric_calls(batch, maps)}
-    todo = [(kind, name, call) for kind, calls in kinds.items() for name, call in calls
-            if not options.only or name in options.only]
+    todo = [
+        (kind, name, call)
+        for kind, calls in kinds.items()
+        for name, call in calls
+        if not options.only or name in options.only
+    ]
     rows = []
     name_of_device = torch.cuda.get_device_name() if device.type == "cuda" else device.type
     while todo and time.monotonic() < end:
         kind, name, call = todo.pop(0)
         row = {"kind": kind, "name": name, **measure(call, models, batch.images, device)}
         rows.append(row)
-        result = {"device": name_of_device, "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"),
-                  "network": f"toy-resnet50, {IMAGES} images of {SIZE} pixels", "limits": LIMITS,
-                  "not_run": [item[1] for item in todo], "rows": rows}
+        result = {
+            "device": name_of_device,
+            "torch": torch.__version__,
+            "date": time.strftime("%Y-%m-%d"),
+            "network": f"toy-resnet50, {IMAGES} images of {SIZE} pixels",
+            "limits": LIMITS,
+            "not_run": [item[1] for item in todo],
+            "rows": rows,
+        }
         options.results.mkdir(parents=True, exist_ok=True)
         (options.results / f"parity-{device.type}.json").write_text(json.dumps(result, indent=1) + "\n")
         said = row.get("failed") or "  ".join(f"{dtype} {row[dtype]:.1e}" for dtype in LIMITS)

@@ -40,8 +40,12 @@ def words() -> Plain:
 def labels(texts: list[str]) -> set[str]:
     """What the extension can resolve by itself: everything that these text cells define."""
     text = "\n\n".join(texts)
-    return ({found[2] for found in EQUATION.finditer(text)} | {found[3] for found in EXERCISE.finditer(text)}
-            | set(LABEL.findall(text)) | set(NAME.findall(text)))
+    return (
+        {found[2] for found in EQUATION.finditer(text)}
+        | {found[3] for found in EXERCISE.finditer(text)}
+        | set(LABEL.findall(text))
+        | set(NAME.findall(text))
+    )
 
 
 def linked(known: set[str], write: Plain) -> Callable[[re.Match], str]:
@@ -72,11 +76,20 @@ def shown(notebook: dict, write: Plain) -> dict:
         cells.append(cell)
         if cell["cell_type"] == "markdown":
             cell["source"] = ROLE.sub(link, source(cell))
-        elif cell["cell_type"] == "code" and cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") \
-                in write.numbers.said and "id" in cell:
+        elif (
+            cell["cell_type"] == "code"
+            and cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") in write.numbers.said
+            and "id" in cell
+        ):
             about = {"holicam": OURS, "editable": False, "deletable": False}
-            cells.append({"cell_type": "markdown", "id": f"{cell['id']}-below"[-64:], "metadata": about,
-                          "source": write.words(caption(cell, write.numbers))})
+            cells.append(
+                {
+                    "cell_type": "markdown",
+                    "id": f"{cell['id']}-below"[-64:],
+                    "metadata": about,
+                    "source": write.words(caption(cell, write.numbers)),
+                }
+            )
     notebook["cells"] = cells
     return notebook
 

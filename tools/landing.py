@@ -20,8 +20,10 @@ PICTURE, PAGE = BOOK / "figures" / "landing.jpg", BOOK / "intro.md"
 IMAGE = 17  # of the test images; chapter 01 meets it where Grad-CAM fails at the first stage
 LAYERS = ["layer1", "layer2", "layer3", "layer4"]
 METHODS = {"Grad-CAM": "grad-cam", "Holistic-CAM": "holistic-cam"}
-CAPTION = ("Choose a method and a layer: Grad-CAM loses the object on the way to the first stage, "
-           "Holistic-CAM keeps it and draws it finer.")
+CAPTION = (
+    "Choose a method and a layer: Grad-CAM loses the object on the way to the first stage, "
+    "Holistic-CAM keeps it and draws it finer."
+)
 
 
 def main() -> int:
@@ -32,21 +34,31 @@ def main() -> int:
     sys.stdout.write(f"seen: {hc.toyland.CLASSES[target]}\n")
 
     maps = hc.explain_many(METHODS, model, batch.images, LAYERS, target)
-    panels = {"Grad-CAM, last stage": maps["Grad-CAM"]["layer4"][0],
-              "Grad-CAM, first stage": maps["Grad-CAM"]["layer1"][0],
-              "Holistic-CAM, first stage": maps["Holistic-CAM"]["layer1"][0]}
+    panels = {
+        "Grad-CAM, last stage": maps["Grad-CAM"]["layer4"][0],
+        "Grad-CAM, first stage": maps["Grad-CAM"]["layer1"][0],
+        "Holistic-CAM, first stage": maps["Holistic-CAM"]["layer1"][0],
+    }
     figure = hc.plot.maps(batch.rgb[0], panels)
     figure.savefig(PICTURE, format="jpeg", dpi=100, pil_kwargs={"quality": 85})
 
     os.chdir(BOOK)  # the explorer's files lie below the folder it is made in
     native = hc.explain_many(METHODS, model, batch.images, LAYERS, target, size="native")
-    explorer = hc.explore(batch.rgb[0], native, name="intro/what", method="Holistic-CAM", layer="layer1",
-                          caption=CAPTION, alt="A drawn scene, and over it a map that can be switched between two "
-                          "methods and four layers; bright places are evidence for the class the network sees.")
+    explorer = hc.explore(
+        batch.rgb[0],
+        native,
+        name="intro/what",
+        method="Holistic-CAM",
+        layer="layer1",
+        caption=CAPTION,
+        alt="A drawn scene, and over it a map that can be switched between two "
+        "methods and four layers; bright places are evidence for the class the network sees.",
+    )
     text = PAGE.read_text(encoding="utf-8")
     html = f"% begin explorer\n\n{explorer}\n\n% end explorer"
-    PAGE.write_text(re.sub(r"% begin explorer.*?% end explorer", lambda _: html, text, flags=re.DOTALL),
-                    encoding="utf-8")
+    PAGE.write_text(
+        re.sub(r"% begin explorer.*?% end explorer", lambda _: html, text, flags=re.DOTALL), encoding="utf-8"
+    )
     return 0
 
 

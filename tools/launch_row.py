@@ -24,8 +24,10 @@ def colab(repository: str, page: str) -> str:
 
 def row(repository: str, page: str, file: str) -> str:
     """The paragraph; `file` is the way from the page to the notebook."""
-    return (f'<p class="launch-row"><a href="{colab(repository, page)}">Open in Colab</a> · '
-            f'<a href="{file}" download>Download the notebook</a>, whose first cell installs what it needs</p>')
+    return (
+        f'<p class="launch-row"><a href="{colab(repository, page)}">Open in Colab</a> · '
+        f'<a href="{file}" download>Download the notebook</a>, whose first cell installs what it needs</p>'
+    )
 
 
 def add_row(app, pagename, templatename, context, doctree) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 # Key, as in data/published -> name and citation.
-PAPERS = {"holistic": ("Holistic-CAM", "chen2024holistic"), "polycam": ("Poly-CAM", "englebert2022poly"),
-          "ucag": ("UCAG", "hong2023towards")}
+PAPERS = {
+    "holistic": ("Holistic-CAM", "chen2024holistic"),
+    "polycam": ("Poly-CAM", "englebert2022poly"),
+    "ucag": ("UCAG", "hong2023towards"),
+}
 
 
 def write(path: Path, lines: list[str]) -> None:

@@ -36,8 +36,11 @@ if importlib.util.find_spec("google.colab"):
     sys.path.insert(0, os.path.abspath("holicam-book"))
 elif importlib.util.find_spec("holicam") is None:
     %pip install -q git+{{address}}"""
-EXPLORER = re.compile(r'<figure class="cam-explorer".*?<img src="data:image/jpeg;base64,([^"]+)"[^>]*alt="([^"]*)">\s*'
-                      r"<figcaption>(.*?)<span", re.DOTALL)
+EXPLORER = re.compile(
+    r'<figure class="cam-explorer".*?<img src="data:image/jpeg;base64,([^"]+)"[^>]*alt="([^"]*)">\s*'
+    r"<figcaption>(.*?)<span",
+    re.DOTALL,
+)
 
 
 def repository() -> str:
@@ -62,8 +65,14 @@ def markdown(text: str, name: str) -> dict:
 
 
 def first_cell(code: str) -> dict:
-    return {"cell_type": "code", "id": "install", "metadata": {}, "execution_count": None, "outputs": [],
-            "source": code.splitlines(keepends=True)}
+    return {
+        "cell_type": "code",
+        "id": "install",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+        "source": code.splitlines(keepends=True),
+    }
 
 
 def still(outputs: list[dict]) -> tuple[list[dict], str]:

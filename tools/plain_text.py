@@ -75,8 +75,14 @@ def png(drawing: Path) -> str:
     import resvg_py
 
     fonts = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")
-    raw = resvg_py.svg_to_bytes(svg_path=str(drawing), width=WIDTH, font_dirs=[fonts], skip_system_fonts=True,
-                                font_family="DejaVu Sans", sans_serif_family="DejaVu Sans")
+    raw = resvg_py.svg_to_bytes(
+        svg_path=str(drawing),
+        width=WIDTH,
+        font_dirs=[fonts],
+        skip_system_fonts=True,
+        font_family="DejaVu Sans",
+        sans_serif_family="DejaVu Sans",
+    )
     return "data:image/png;base64," + base64.b64encode(bytes(raw)).decode()
 
 
@@ -141,8 +147,10 @@ def one_line(text: str) -> str:
 
 def table(title: str, body: str) -> str:
     """A list-table as a Markdown table; the first row is its head."""
-    rows = [[one_line(cell) for cell in re.split(r"^  - ", row, flags=re.MULTILINE)]
-            for row in re.split(r"^\* - ", body, flags=re.MULTILINE)[1:]]
+    rows = [
+        [one_line(cell) for cell in re.split(r"^  - ", row, flags=re.MULTILINE)]
+        for row in re.split(r"^\* - ", body, flags=re.MULTILINE)[1:]
+    ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*([f"*{title}*", ""] if title else []), lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
@@ -151,4 +159,3 @@ def caption(cell: dict, numbers: Numbers) -> str:
     """What stands below the picture of a code cell; empty where it has none."""
     about = cell["metadata"].get("mystnb", {}).get("figure", {})
     return f"*{numbers.said[about['name']]}. {about['caption']}*" if about.get("name") else ""
-

@@ -86,8 +86,9 @@ def environment(setting: str) -> dict[str, str]:
 
 def code_digest() -> str:
     """Of every file that the code tests may read."""
-    files = [p for folder in SEEN for p in sorted((ROOT / folder).rglob("*"))
-             if p.is_file() and "__pycache__" not in p.parts]
+    files = [
+        p for folder in SEEN for p in sorted((ROOT / folder).rglob("*")) if p.is_file() and "__pycache__" not in p.parts
+    ]
     found = hashlib.sha256()
     for path in [*files, *sorted(ROOT.glob("*.*"))]:
         if path.is_file():
@@ -111,15 +112,23 @@ def pytest_result(arguments: Sequence[str], env: Mapping[str, str], digest: str)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
-                               *arguments], cwd=ROOT, env=env, capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+        )
         seconds = round(time.perf_counter() - began, 1)
         if done.returncode not in (0, 1) or not report.exists():
             words = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no word"]
             return Result(0, (f"pytest ended with status {done.returncode}: {words[0]}",), seconds, digest)
         cases = list(ElementTree.parse(report).iter("testcase"))
-    failed = tuple(f"{c.get('classname', '').replace('.', '/')}::{c.get('name')}" for c in cases
-                   if c.find("failure") is not None or c.find("error") is not None)
+    failed = tuple(
+        f"{c.get('classname', '').replace('.', '/')}::{c.get('name')}"
+        for c in cases
+        if c.find("failure") is not None or c.find("error") is not None
+    )
     skipped = sum(c.find("skipped") is not None for c in cases)
     return Result(len(cases) - len(failed) - skipped, failed, seconds, digest)
 
@@ -147,8 +156,13 @@ class Kept:
         os.replace(draft, self.path)
 
 
-def run_setting(setting: str, kept: Kept, units: Mapping[str, tuple[str, Callable[[], Sequence[str]]]], jobs: int,
-                tell: Callable[[str], None]) -> dict[str, Result]:
+def run_setting(
+    setting: str,
+    kept: Kept,
+    units: Mapping[str, tuple[str, Callable[[], Sequence[str]]]],
+    jobs: int,
+    tell: Callable[[str], None],
+) -> dict[str, Result]:
     """The results of all units, {name: (digest, arguments of pytest)}; what is there already is not run."""
     found, env = {}, environment(setting)
     jobs = max(1, jobs // int(env["OMP_NUM_THREADS"]))
@@ -178,8 +192,12 @@ def units_of(parts: Sequence[str], subset: bool, jobs: int) -> dict[str, tuple[s
         units["code"] = code_digest(), lambda: [*files, "-m", "not slow", *spread]
     if "book" in parts:
         found = book_digests(sorted(p for p in BOOK.glob("*.ipynb") if not subset or p.name[:2] in FRAGILE))
-        nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=1200",
-                 "--nbval-sanitize-with=tests/sanitize.cfg"]
+        nbval = [
+            "--nbval",
+            "--nbval-current-env",
+            "--nbval-cell-timeout=1200",
+            "--nbval-sanitize-with=tests/sanitize.cfg",
+        ]
         units |= {stem: (digest, lambda stem=stem: [*nbval, f"book/{stem}.ipynb"]) for stem, digest in found.items()}
     return units
 
@@ -192,13 +210,20 @@ def table(found: Mapping[str, Mapping[str, Result]], lacking: Sequence[str]) -> 
         code = results.get("code")
         book = {unit: result for unit, result in results.items() if unit != "code"}
         bad = [unit for unit, result in book.items() if result.failed]
-        rows.append((setting, *((str(code.passed), str(len(code.failed))) if code else ("–", "–")),
-                     *((str(len(book) - len(bad)), str(len(bad))) if book else ("–", "–")),
-                     f"{sum(r.seconds for r in results.values()):.0f}"))
+        rows.append(
+            (
+                setting,
+                *((str(code.passed), str(len(code.failed))) if code else ("–", "–")),
+                *((str(len(book) - len(bad)), str(len(bad))) if book else ("–", "–")),
+                f"{sum(r.seconds for r in results.values()):.0f}",
+            )
+        )
         failures += [f"{setting}: {name}" for result in results.values() for name in result.failed]
     wide = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))])
-             for row in [head, *rows]]
+    lines = [
+        "  ".join([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))])
+        for row in [head, *rows]
+    ]
     lines += [f"{setting}: this processor lacks it" for setting in lacking]
     return "\n".join([*lines, *failures])
 
@@ -208,8 +233,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="SETTING", help=", ".join(SETTINGS))
     parser.add_argument("--parts", nargs="+", choices=("code", "book"), default=("code", "book"))
     parser.add_argument("--subset", action="store_true", help="the part of `make test`; it always runs")
-    parser.add_argument("--jobs", type=lambda n: os.cpu_count() or 1 if n == "auto" else int(n), default=2,
-                        help="processes at a time, or auto")
+    parser.add_argument(
+        "--jobs",
+        type=lambda n: os.cpu_count() or 1 if n == "auto" else int(n),
+        default=2,
+        help="processes at a time, or auto",
+    )
     options = parser.parse_args(argv)
     level, machine = processor()
     chosen = options.settings or (FOREIGN if options.subset else tuple(SETTINGS))

@@ -37,8 +37,9 @@ def told(chapters: list[Chapter]) -> str:
     """The graph as one sentence, for those who cannot see the drawing."""
     number = {c.label: c.number for c in chapters}
     needs = reduced(prerequisites(chapters))
-    said = [f"{c.number} needs {' and '.join(str(number[n]) for n in needs[c.label])}"
-            for c in chapters if needs[c.label]]
+    said = [
+        f"{c.number} needs {' and '.join(str(number[n]) for n in needs[c.label])}" for c in chapters if needs[c.label]
+    ]
     return "A list of the chapters with a line from each to those that need it: " + ", ".join(said) + "."
 
 
@@ -58,31 +59,46 @@ def draw(chapters: list[Chapter]) -> str:
             part, at = c.part, at + HEAD
             words.append(f'<text x="{ring + 18:g}" y="{at - 8}" font-size="13" fill="{GREY}">{escape(part)}</text>')
         y[c.label], at = at + ROW // 2, at + ROW
-        words += [f'<text x="{ring + 18:g}" y="{y[c.label] + 5}"><tspan fill="{GREY}">{c.number:02d}</tspan> '
-                  f"{escape(c.title)}</text>",
-                  f'<text x="{WIDTH - 12}" y="{y[c.label] + 5}" font-size="13" fill="{GREY}" text-anchor="end">'
-                  f"{c.minutes} min</text>"]
+        words += [
+            f'<text x="{ring + 18:g}" y="{y[c.label] + 5}"><tspan fill="{GREY}">{c.number:02d}</tspan> '
+            f"{escape(c.title)}</text>",
+            f'<text x="{WIDTH - 12}" y="{y[c.label] + 5}" font-size="13" fill="{GREY}" text-anchor="end">'
+            f"{c.minutes} min</text>",
+        ]
     lines, rings, end = [], [], dict(y)
     for label in order:
         apart = min(7, 18 / max(1, len(needs[label]) - 1))  # branches into one ring
         for i, need in enumerate(sorted(needs[label], key=lambda n: x[n])):
             end[need] = level = y[label] + apart * (i - (len(needs[label]) - 1) / 2)
             tip, room = x[label] - 7, x[label] - x[need] > 14  # lanes too close for an arrow's head get none
-            lines += [f'<path d="M{x[need]:g} {level:g}H{tip - 4 * room:g}" stroke="{colour[need]}"/>',
-                      f'<path d="M{tip:g} {level:g}l-6 -4v8z" fill="{colour[need]}" stroke="none"/>' * room,
-                      f'<circle cx="{x[need]:g}" cy="{level:g}" r="{3 if room else 2}" fill="{colour[need]}" '
-                      'stroke="none"/>']
-        rings.append(f'<circle cx="{x[label]:g}" cy="{y[label]}" r="5.5" fill="#fcfcfa" '
-                     f'stroke="{colour.get(label, GREY)}"/>')
+            lines += [
+                f'<path d="M{x[need]:g} {level:g}H{tip - 4 * room:g}" stroke="{colour[need]}"/>',
+                f'<path d="M{tip:g} {level:g}l-6 -4v8z" fill="{colour[need]}" stroke="none"/>' * room,
+                f'<circle cx="{x[need]:g}" cy="{level:g}" r="{3 if room else 2}" fill="{colour[need]}" stroke="none"/>',
+            ]
+        rings.append(
+            f'<circle cx="{x[label]:g}" cy="{y[label]}" r="5.5" fill="#fcfcfa" stroke="{colour.get(label, GREY)}"/>'
+        )
     for label in lane:
-        lines += [f'<path d="M{x[label]:g} {y[label]}V{end[label]:g}" stroke="{colour[label]}"/>',
-                  f'<path d="M{x[label]:g} {y[label]}H{ring + 12:g}" stroke="{colour[label]}" '
-                  'stroke-dasharray="1 4"/>']
+        lines += [
+            f'<path d="M{x[label]:g} {y[label]}V{end[label]:g}" stroke="{colour[label]}"/>',
+            f'<path d="M{x[label]:g} {y[label]}H{ring + 12:g}" stroke="{colour[label]}" stroke-dasharray="1 4"/>',
+        ]
     height = at + 12
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d" '
-        f'font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
-        ' <title id="t">Which chapter needs which</title>', f' <desc id="d">{escape(told(chapters))}</desc>',
-        f' <rect width="{WIDTH}" height="{height}" rx="8" fill="#fcfcfa"/>',
-        ' <g fill="none" stroke-width="2">', *(f"  {line}" for line in lines + rings if line), " </g>",
-        *(f" {word}" for word in words), "</svg>"]) + "\n"
+    return (
+        "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d"'
+                f' font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
+                ' <title id="t">Which chapter needs which</title>',
+                f' <desc id="d">{escape(told(chapters))}</desc>',
+                f' <rect width="{WIDTH}" height="{height}" rx="8" fill="#fcfcfa"/>',
+                ' <g fill="none" stroke-width="2">',
+                *(f"  {line}" for line in lines + rings if line),
+                " </g>",
+                *(f" {word}" for word in words),
+                "</svg>",
+            ]
+        )
+        + "\n"
+    )

@@ -57,8 +57,10 @@ def chapters() -> list[str]:
     book, total = by_number(), 0.0
     for number, run in runs().items():
         total += run["seconds"]
-        out.append(f"| {number}, {{ref}}`{book[number].label}` | {run['device']} | {run['seconds']:.0f} "
-                   f"| `{run['digest'][:12]}` |")
+        out.append(
+            f"| {number}, {{ref}}`{book[number].label}` | {run['device']} | {run['seconds']:.0f} "
+            f"| `{run['digest'][:12]}` |"
+        )
     return [*out, f"| together | | {total:.0f} | |"]
 
 
@@ -76,10 +78,13 @@ def networks() -> list[str]:
     for card_path in sorted(DATA.glob("*.json")):
         card = json.loads(card_path.read_text(encoding="utf-8"))
         images = " + ".join(f"{n:,} {subset}" for subset, n in card["recipe"]["subsets"].items())
-        out += [f"`{card['name']}`, {card['parameters']:,} parameters",
-                f": Trained on {images} images of Toyland, seed {card['recipe']['seed']}. {card['data']}",
-                f": Measured: {shares(card['measured'])}.",
-                f": sha256 `{sha256(card_path.with_suffix('.safetensors'))}`", ""]
+        out += [
+            f"`{card['name']}`, {card['parameters']:,} parameters",
+            f": Trained on {images} images of Toyland, seed {card['recipe']['seed']}. {card['data']}",
+            f": Measured: {shares(card['measured'])}.",
+            f": sha256 `{sha256(card_path.with_suffix('.safetensors'))}`",
+            "",
+        ]
     return out
 
 
@@ -96,9 +101,12 @@ def results() -> list[str]:
         weights = ", ".join(f"{name} `{value[:12]}`" for name, value in manifest.get("weights", {}).items())
         config = path.with_suffix(".toml")
         how = f"configuration `data/results/{config.name}`" if config.exists() else "configuration in the manifest"
-        out += [f"`{rows.relative_to(ROOT).as_posix()}`, {count(rows):,} rows",
-                f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
-                f": sha256 `{sha256(rows)}`", ""]
+        out += [
+            f"`{rows.relative_to(ROOT).as_posix()}`, {count(rows):,} rows",
+            f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
+            f": sha256 `{sha256(rows)}`",
+            "",
+        ]
     return out
 
 
@@ -113,12 +121,30 @@ def count(path: Path) -> int:
 
 def page() -> list[str]:
     """The page, line by line."""
-    return [HEAD, "", "## Software", "", *versions(), "", "## Chapters", "",
-            "Seconds are those of the run that made the stored outputs, on a machine that may have been busy.", "",
-            *chapters(), "", "## Networks", "", *networks(), "## Stored rows", "",
-            "Tables that are too slow for a chapter are computed once and stored; "
-            "the chapter that shows them computes a slice again and compares.",
-            "The short hash behind a network is that of its file, or the runner's of its parameters.", "", *results()]
+    return [
+        HEAD,
+        "",
+        "## Software",
+        "",
+        *versions(),
+        "",
+        "## Chapters",
+        "",
+        "Seconds are those of the run that made the stored outputs, on a machine that may have been busy.",
+        "",
+        *chapters(),
+        "",
+        "## Networks",
+        "",
+        *networks(),
+        "## Stored rows",
+        "",
+        "Tables that are too slow for a chapter are computed once and stored; "
+        "the chapter that shows them computes a slice again and compares.",
+        "The short hash behind a network is that of its file, or the runner's of its parameters.",
+        "",
+        *results(),
+    ]
 
 
 if __name__ == "__main__":

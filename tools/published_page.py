@@ -19,18 +19,33 @@ from tools.pages import PAPERS  # noqa: E402
 FOLDER, PAGE = ROOT / "data" / "published", pages.BOOK / "published-tables.md"
 TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "poster": "poster", "table": "Table {}"}
 KINDS = {
-    "arith_mismatch": ("a difference that is not the difference", "Over-all is insertion less deletion; here the "
-                       "printed three do not agree, so one of them has a slip."),
-    "contradiction": ("two prints of one number", "The same quantity is printed twice, with two values. "
-                      "They may come from two samples of images."),
-    "suspect_duplicate": ("equal digits", "Values that were measured apart and share all their digits. "
-                          "That can be chance, or a row filled in twice."),
+    "arith_mismatch": (
+        "a difference that is not the difference",
+        "Over-all is insertion less deletion; here the printed three do not agree, so one of them has a slip.",
+    ),
+    "contradiction": (
+        "two prints of one number",
+        "The same quantity is printed twice, with two values. They may come from two samples of images.",
+    ),
+    "suspect_duplicate": (
+        "equal digits",
+        "Values that were measured apart and share all their digits. That can be chance, or a row filled in twice.",
+    ),
     "suspect_swap": ("rows that look exchanged", "Values that fit an identity only when two rows change places."),
     "wrong_mark": ("a mark on another cell", "Bold or underline sits on a value that is not the best or second."),
     "mislabelled": ("a row under another name", "The values are those of the neighbouring method."),
 }
-COLUMN = {"over_all": "Over-all", "epg": "EPG", "insertion": "Ins", "deletion": "Del", "road": "ROAD", "map": "mAP",
-          "pixel_accuracy": "pixel accuracy", "sensitivity_max": "sensitivity", "pointing_game": "pointing game"}
+COLUMN = {
+    "over_all": "Over-all",
+    "epg": "EPG",
+    "insertion": "Ins",
+    "deletion": "Del",
+    "road": "ROAD",
+    "map": "mAP",
+    "pixel_accuracy": "pixel accuracy",
+    "sensitivity_max": "sensitivity",
+    "pointing_game": "pointing game",
+}
 WORDS = """## Words around the tables
 
 Not in a cell, and worth knowing when a table is read:
@@ -78,7 +93,7 @@ def table_of(file: str) -> tuple[str, str]:
     """The paper's key and the table's name, from a file's name."""
     paper, _, rest = file.removesuffix(".csv").partition("_")
     kind = rest.rstrip("0123456789")
-    return paper, TABLES[kind].format(rest[len(kind):])
+    return paper, TABLES[kind].format(rest[len(kind) :])
 
 
 def read(name: str) -> list[dict]:
@@ -134,14 +149,25 @@ def page() -> list[str]:
     """The page, line by line."""
     odd, every = read("anomalies.csv"), values()
     recovered = sum(bool({"reconstructed", "ambiguous"} & set(r["flag"].split("+"))) for r in every)
-    out = [HEAD.format(values=len(every), flagged=len(odd), recovered=recovered), "", "## In numbers", "",
-           "| what | " + " | ".join(name for name, _ in PAPERS.values()) + " |", "|---" * (len(PAPERS) + 1) + "|"]
+    out = [
+        HEAD.format(values=len(every), flagged=len(odd), recovered=recovered),
+        "",
+        "## In numbers",
+        "",
+        "| what | " + " | ".join(name for name, _ in PAPERS.values()) + " |",
+        "|---" * (len(PAPERS) + 1) + "|",
+    ]
     count = Counter((table_of(r["file"])[0], k) for r in odd for k in r["flag"].split("+"))
-    out += [f"| {title} | {' | '.join(str(count[paper, kind]) for paper in PAPERS)} |"
-            for kind, (title, _) in KINDS.items()]
+    out += [
+        f"| {title} | {' | '.join(str(count[paper, kind]) for paper in PAPERS)} |" for kind, (title, _) in KINDS.items()
+    ]
     total = Counter(table_of(r["file"])[0] for r in every)
-    out += [f"| values typed in | {' | '.join(str(total[paper]) for paper in PAPERS)} |", "",
-            "A cell may count in two rows, and each cell of a pair counts.", ""]
+    out += [
+        f"| values typed in | {' | '.join(str(total[paper]) for paper in PAPERS)} |",
+        "",
+        "A cell may count in two rows, and each cell of a pair counts.",
+        "",
+    ]
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
         for kind, (title, about) in KINDS.items():

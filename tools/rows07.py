@@ -40,19 +40,38 @@ def rows(network: str, model: torch.nn.Module, start: int, count: int):
     maps |= {name: explainer.from_passes(passes, (SIZE, SIZE)) for name, explainer in MULTI.items()}
     for method, found in maps.items():
         for layer in layers:
-            values = hc.metrics.measure(METRICS, model, drawn.images, found[layer], target, masks=drawn.object_mask,
-                                        ids=drawn.ids, protocol=PROTOCOL)  # fmt: skip
+            values = hc.metrics.measure(
+                METRICS,
+                model,
+                drawn.images,
+                found[layer],
+                target,
+                masks=drawn.object_mask,
+                ids=drawn.ids,
+                protocol=PROTOCOL,
+            )
             for i in range(count):
-                yield {"network": network, "layer": layer, "method": method, "image": start + i,
-                       **{k: f"{float(v[i]):.5f}" for k, v in values.items()},
-                       "area": f"{float(drawn.object_mask[i].float().mean()):.5f}"}  # fmt: skip
+                yield {
+                    "network": network,
+                    "layer": layer,
+                    "method": method,
+                    "image": start + i,
+                    **{k: f"{float(v[i]):.5f}" for k, v in values.items()},
+                    "area": f"{float(drawn.object_mask[i].float().mean()):.5f}",
+                }
 
 
 def manifest() -> dict:
     """Everything the rows depend on."""
     cards = {name: json.loads((data_folder() / f"{name}.json").read_text())["sha256"] for name in NETWORKS}
-    return {"weights": cards, "size": SIZE, "protocol": PROTOCOL, "subset": "single", "split": "test",
-            "methods": {name: repr(explainer) for name, explainer in (SINGLE | MULTI).items()}}  # fmt: skip
+    return {
+        "weights": cards,
+        "size": SIZE,
+        "protocol": PROTOCOL,
+        "subset": "single",
+        "split": "test",
+        "methods": {name: repr(explainer) for name, explainer in (SINGLE | MULTI).items()},
+    }
 
 
 def main() -> int:

@@ -74,9 +74,13 @@ def measured(maps: torch.Tensor, mark: torch.Tensor, thing: torch.Tensor) -> dic
         return float((rank[inside].sum() - n * (n + 1) / 2) / (n * rest)) if n and rest else float("nan")
 
     total = energy.sum()
-    return {"mark": float(energy[mark].sum() / total), "object": float(energy[thing].sum() / total),
-            "mark_auc": auc(mark), "object_auc": auc(thing),
-            "peak": float(mark.flatten()[values.argmax()])}  # fmt: skip
+    return {
+        "mark": float(energy[mark].sum() / total),
+        "object": float(energy[thing].sum() / total),
+        "mark_auc": auc(mark),
+        "object_auc": auc(thing),
+        "peak": float(mark.flatten()[values.argmax()]),
+    }
 
 
 def row(subset: str, network: str, model: torch.nn.Module, method: str, index: int) -> dict[str, object]:
@@ -86,16 +90,27 @@ def row(subset: str, network: str, model: torch.nn.Module, method: str, index: i
     given = {} if layers is None else {"layers": layers}
     maps = explainer(model, drawn.images, target=drawn.target, **given)
     values = measured(maps[0], drawn.shortcut_mask[0], drawn.object_mask[0])
-    return {"subset": subset, "network": network, "method": method, "image": index,
-            **{k: f"{v:.5f}" for k, v in values.items()}}  # fmt: skip
+    return {
+        "subset": subset,
+        "network": network,
+        "method": method,
+        "image": index,
+        **{k: f"{v:.5f}" for k, v in values.items()},
+    }
 
 
 def manifest() -> dict:
     """Everything the rows depend on."""
     names = sorted({name for some in NETWORKS.values() for name in some})
     cards = {name: json.loads((data_folder() / f"{name}.json").read_text())["sha256"] for name in names}
-    return {"weights": cards, "size": SIZE, "split": "test", "rho": 1.0, "small": SMALL,
-            "methods": {k: [repr(explainer), layers] for k, (explainer, layers) in METHODS.items()}}  # fmt: skip
+    return {
+        "weights": cards,
+        "size": SIZE,
+        "split": "test",
+        "rho": 1.0,
+        "small": SMALL,
+        "methods": {k: [repr(explainer), layers] for k, (explainer, layers) in METHODS.items()},
+    }
 
 
 def main() -> int:
@@ -110,10 +125,15 @@ def main() -> int:
         return 1
     models = {name: load_model(name) for some in NETWORKS.values() for name in some}
     chosen = {subset: indices(subset, max(wanted.images, wanted.costly)) for subset in NETWORKS}
-    jobs = [(subset, name, method, chosen[subset][number])
-            for few, count in ((False, wanted.images), (True, wanted.costly)) for number in range(count)
-            for subset, names in NETWORKS.items() for name in names
-            for method in METHODS if (method in COSTLY) == few]  # fmt: skip
+    jobs = [
+        (subset, name, method, chosen[subset][number])
+        for few, count in ((False, wanted.images), (True, wanted.costly))
+        for number in range(count)
+        for subset, names in NETWORKS.items()
+        for name in names
+        for method in METHODS
+        if (method in COSTLY) == few
+    ]
     began, left = time.perf_counter(), [job for job in jobs if job not in done]
     for number, (subset, name, method, index) in enumerate(left, 1):
         append(OUT, FIELDS, [row(subset, name, models[name], method, index)])

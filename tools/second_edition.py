@@ -49,9 +49,11 @@ def reason(notebook) -> str:
 def preface(model: str, photos: Path | None) -> str:
     """What a reader of the second edition must know before the first line."""
     images = f"photographs from `{photos.name}`" if photos else "Toyland's images"
-    return (":::{admonition} Second edition\n:class: note\n\n"
-            f"Run with `HOLICAM_MODEL={model}` and {images}.\n"
-            "The cells are those of the book; sentences that read a number speak of the first edition.\n:::")
+    return (
+        ":::{admonition} Second edition\n:class: note\n\n"
+        f"Run with `HOLICAM_MODEL={model}` and {images}.\n"
+        "The cells are those of the book; sentences that read a number speak of the first edition.\n:::"
+    )
 
 
 def add_preface(notebook, text: str):

@@ -37,6 +37,7 @@ def copy_mathjax(app) -> None:
 
 def without_thebe(app, pagename, templatename, context, doctree) -> None:
     """Drop the scripts for running cells on a server: they load from elsewhere, and twice."""
+
     def wanted(script) -> bool:
         said = f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}"
         return "thebe" not in said.lower()
@@ -56,8 +57,9 @@ def absolute_bars(app, what, name, obj, options, lines) -> None:
 def plain_text_as_it_is(app, what, name, obj, options, lines) -> None:
     """Show a docstring as it is written where it is laid out as plain text, in columns, say."""
     complaints = io.StringIO()
-    publish_doctree("\n".join(lines), settings_overrides={
-        "warning_stream": complaints, "report_level": Reporter.WARNING_LEVEL})
+    publish_doctree(
+        "\n".join(lines), settings_overrides={"warning_stream": complaints, "report_level": Reporter.WARNING_LEVEL}
+    )
     layout = ("unindent", "indentation", "start-string", "underline", "overline")
     if any(word in complaints.getvalue() for word in layout):
         first = lines.index("") if "" in lines else 0
@@ -82,11 +84,18 @@ def first_page(app, exception) -> None:
     first, index = app.config.root_doc, Path(app.outdir) / "index.html"
     if exception or app.builder.format != "html" or first == "index":
         return
-    lines = ["<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
-             f"<title>{app.config.html_title or app.config.project}</title>",
-             f'<meta http-equiv="refresh" content="0; url={first}.html">',
-             '<link rel="icon" href="_static/favicon.svg">', "</head>",
-             f'<body><p><a href="{first}.html">To the first page</a></p></body>', "</html>"]
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f"<title>{app.config.html_title or app.config.project}</title>",
+        f'<meta http-equiv="refresh" content="0; url={first}.html">',
+        '<link rel="icon" href="_static/favicon.svg">',
+        "</head>",
+        f'<body><p><a href="{first}.html">To the first page</a></p></body>',
+        "</html>",
+    ]
     index.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -77,8 +77,9 @@ def cited(key: str, in_text: bool) -> str:
     entry = _bibliography()[key.strip()]
     people = entry.persons["author"]
     name = " ".join(people[0].last_names) if people[0].last_names else str(people[0])
-    who = name.strip("{}") + (" et al." if len(people) > 2 else
-                              f" and {' '.join(people[1].last_names)}" if len(people) == 2 else "")
+    who = name.strip("{}") + (
+        " et al." if len(people) > 2 else f" and {' '.join(people[1].last_names)}" if len(people) == 2 else ""
+    )
     year = entry.fields.get("year", "")
     return f"{who} ({year})" if in_text else f"{who}, {year}"
 
@@ -88,6 +89,7 @@ def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str
 
     numbers: label -> "Fig. 2" or "(3)"; titles: label -> title of a chapter. What neither knows gets a word.
     """
+
     def word(match: re.Match) -> str:
         role, shown, target = match[1], match[2], (match[3] or match[4]).strip()
         if role.startswith("cite:"):

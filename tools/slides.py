@@ -120,12 +120,18 @@ def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -
         told.add(slide.section)
         content.append(section(slide, "".join(f"<p>{words(item)}</p>" for item in own)))
     opening = "".join(f"<p>{words(item)}</p>" for item in notes.opening(chapter))
-    first = (f'<section class="first">\n<h1>{inline(chapter.title)}</h1>\n<p>{words(chapter.question)}</p>\n'
-             f'<p class="caption">Chapter {chapter.number} of <em>Holistic class activation maps</em></p>\n'
-             f'<aside class="notes">{opening}</aside>\n</section>')
-    slides = [first, listed("You will be able to", chapter.objectives), *content,
-              listed("Exercises", chapter.tasks),
-              listed("Summary", chapter.bullets("Summary"))]
+    first = (
+        f'<section class="first">\n<h1>{inline(chapter.title)}</h1>\n<p>{words(chapter.question)}</p>\n'
+        f'<p class="caption">Chapter {chapter.number} of <em>Holistic class activation maps</em></p>\n'
+        f'<aside class="notes">{opening}</aside>\n</section>'
+    )
+    slides = [
+        first,
+        listed("You will be able to", chapter.objectives),
+        *content,
+        listed("Exercises", chapter.tasks),
+        listed("Summary", chapter.bullets("Summary")),
+    ]
     return PAGE.format(title=escape(chapter.title), slides="\n".join(slides), bundle=BUNDLE)
 
 
@@ -138,14 +144,31 @@ def build(target: Path, numbers: tuple[int, ...] = LECTURE) -> list[Path]:
     for chapter in (c for c in chapters if c.number in numbers):
         pages.append(target / f"{chapter.path.stem}.html")
         pages[-1].write_text(deck(chapter, titles, notes, target), encoding="utf-8")
-    links = [f'<li><a href="{page.name}">{c.number} {escape(c.title)}</a></li>'
-             for page, c in zip(pages, (c for c in chapters if c.number in numbers), strict=True)]
-    (target / "index.html").write_text("\n".join([
-        '<!DOCTYPE html>', '<html lang="en">', '<head><meta charset="utf-8"><title>Slides</title>',
-        '<link rel="icon" href="favicon.svg"><link rel="stylesheet" href="slides.css"></head>', '<body class="index">',
-        "<h1>Holistic class activation maps: slides</h1>", "<ul>", *links, "</ul>",
-        "<p>Arrow keys turn the slides, S opens the speaker's view with notes, F fills the screen, O shows all.</p>",
-        "</body>", "</html>"]) + "\n", encoding="utf-8")
+    links = [
+        f'<li><a href="{page.name}">{c.number} {escape(c.title)}</a></li>'
+        for page, c in zip(pages, (c for c in chapters if c.number in numbers), strict=True)
+    ]
+    (target / "index.html").write_text(
+        "\n".join(
+            [
+                "<!DOCTYPE html>",
+                '<html lang="en">',
+                '<head><meta charset="utf-8"><title>Slides</title>',
+                '<link rel="icon" href="favicon.svg"><link rel="stylesheet" href="slides.css"></head>',
+                '<body class="index">',
+                "<h1>Holistic class activation maps: slides</h1>",
+                "<ul>",
+                *links,
+                "</ul>",
+                "<p>Arrow keys turn the slides, S opens the speaker's view with notes, "
+                "F fills the screen, O shows all.</p>",
+                "</body>",
+                "</html>",
+            ]
+        )
+        + "\n",
+        encoding="utf-8",
+    )
     return pages
 
 

@@ -55,8 +55,10 @@ class Deck:
                 figures += [options(b.text)[0].get("name", "") for b in found if b.kind == "figure"]
             else:
                 figures.append(cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", ""))
-        return {**{name: f"({i})" for i, name in enumerate(equations, 1)},
-                **{name: f"Fig. {i}" for i, name in enumerate(filter(None, figures), 1)}}
+        return {
+            **{name: f"({i})" for i, name in enumerate(equations, 1)},
+            **{name: f"Fig. {i}" for i, name in enumerate(filter(None, figures), 1)},
+        }
 
     def words(self, markdown: str) -> str:
         return plain(markdown, self.numbers, self.titles)
@@ -167,8 +169,9 @@ class Deck:
                 (self.folder / path).write_bytes(base64.b64decode("".join(picture)))
                 self.picture(name, path, about["image"]["alt"], about["figure"]["caption"])
                 return
-        shown = "".join("".join(o.get("text") or o.get("data", {}).get("text/plain") or "")
-                        for o in cell["outputs"]).rstrip("\n")
+        shown = "".join(
+            "".join(o.get("text") or o.get("data", {}).get("text/plain") or "") for o in cell["outputs"]
+        ).rstrip("\n")
         lines, program = shown.count("\n") + 1 if shown else 0, source(cell).rstrip("\n").split("\n")
         code = self.by_hand and len(program) + lines <= CODE_LINES and "hc.setup(seed=0)" not in program
         if not code and not 2 <= lines <= OUTPUT_LINES:

@@ -32,23 +32,38 @@ def tests(result: dict) -> list[str]:
 def parity(result: dict) -> list[str]:
     """A row a method: the largest difference between a GPU's and the CPU's values, over the largest value."""
     limits, rows = result["limits"], result["rows"]
-    out = [f"The largest difference from the CPU, over the largest value: {result['network']}.",
-           f"In float64 it should stay below {limits['float64']:g}; in float32 it is rounding, below "
-           f"{limits['float32']:g}.", "", "| | float32 | float64 |", "|---|---|---|"]
+    out = [
+        f"The largest difference from the CPU, over the largest value: {result['network']}.",
+        f"In float64 it should stay below {limits['float64']:g}; in float32 it is rounding, below "
+        f"{limits['float32']:g}.",
+        "",
+        "| | float32 | float64 |",
+        "|---|---|---|",
+    ]
     for row in rows:
-        values = "| failed | failed |" if "failed" in row else "|" + "".join(
-            f" {row[d]:.0e}{'' if row[d] <= limits[d] else ' !'} |" for d in ("float32", "float64"))
+        values = (
+            "| failed | failed |"
+            if "failed" in row
+            else "|" + "".join(f" {row[d]:.0e}{'' if row[d] <= limits[d] else ' !'} |" for d in ("float32", "float64"))
+        )
         out.append(f"| {row['name']} {values}")
     failed = [f"{row['name']} ({row['failed']})" for row in rows if "failed" in row]
-    out += ["", *([f"Failed there: {'; '.join(failed)}."] if failed else []),
-            *([f"No time was left for {', '.join(result['not_run'])}."] if result["not_run"] else [])]
+    out += [
+        "",
+        *([f"Failed there: {'; '.join(failed)}."] if failed else []),
+        *([f"No time was left for {', '.join(result['not_run'])}."] if result["not_run"] else []),
+    ]
     return out
 
 
 def chapters(result: dict) -> list[str]:
     """A row a chapter, as it ran last: what it printed beside what is stored."""
-    out = ["The chapters' printed text, computed there and compared with what is stored.", "",
-           "| chapter | ran on | cells | printed |", "|---|---|---|---|"]
+    out = [
+        "The chapters' printed text, computed there and compared with what is stored.",
+        "",
+        "| chapter | ran on | cells | printed |",
+        "|---|---|---|---|",
+    ]
     for row in result["rows"]:
         said = f"stopped in {row['stopped']}" if row["stopped"] else "the same"
         if row["differ"]:

@@ -42,13 +42,21 @@ def place(result: dict) -> str:
 def explainers(result: dict) -> list[str]:
     """One table: a row an explainer."""
     peers = sorted({peer.split(",")[0] for row in result["rows"] for peer in row["peers"]})
-    out = [f"## Every explainer on {result['network']}{place(result)}", "", f"Measured on {machine(result)}", "",
-           "| " + " | ".join(["explainer", "at", "F", "extra MB", *peers]) + " |", "|---" * (4 + len(peers)) + "|"]
+    out = [
+        f"## Every explainer on {result['network']}{place(result)}",
+        "",
+        f"Measured on {machine(result)}",
+        "",
+        "| " + " | ".join(["explainer", "at", "F", "extra MB", *peers]) + " |",
+        "|---" * (4 + len(peers)) + "|",
+    ]
     for row in result["rows"]:
         where = row["layers"] if isinstance(row["layers"], str) else ", ".join(row["layers"] or ["–"])
         cost = f"{row['F']:.2f}" + (f" a {row['unit']}, {row['total_units']:,} of them" if row["unit"] else "")
-        theirs = [", ".join(f"{v['F']:.2f}" for name, v in row["peers"].items() if name.split(",")[0] == peer) or "–"
-                  for peer in peers]
+        theirs = [
+            ", ".join(f"{v['F']:.2f}" for name, v in row["peers"].items() if name.split(",")[0] == peer) or "–"
+            for peer in peers
+        ]
         out.append("| " + " | ".join([row["explainer"], where, cost, f"{row['extra_mb']:.0f}", *theirs]) + " |")
     missing = [name for name in hc.explainers if name not in {row["explainer"] for row in result["rows"]}]
     if missing:
@@ -58,8 +66,14 @@ def explainers(result: dict) -> list[str]:
 
 def gates(result: dict) -> list[str]:
     """The promises, each with what was measured."""
-    out = [f"## Promises{place(result)}", "", f"Measured on {result['network']}, {machine(result)}", "",
-           "| promise | measured | limit | kept |", "|---|---|---|---|"]
+    out = [
+        f"## Promises{place(result)}",
+        "",
+        f"Measured on {result['network']}, {machine(result)}",
+        "",
+        "| promise | measured | limit | kept |",
+        "|---|---|---|---|",
+    ]
     for row in result["rows"]:
         sign = "≥" if row["at_least"] else "≤"
         kept = "yes" if row["kept"] else "no"
@@ -74,25 +88,37 @@ def metrics(results: Path) -> list[str]:
         name = f"{row['what']}: over {row['forwards_an_image']} forwards"
         out.append(f"| {name} | {row['ratio']:.3f} | ≤ {row['gate']} |")
     row = json.loads((results / "road.json").read_text())
-    out += [f"| {row['what']}: filling the removed pixels, over grad-cam's | {row['fill_ratio']:.3f} | – |",
-            f"| the same: the whole metric, over grad-cam's {row['grad-cam']} | {row['metric_ratio']:.3f} | – |"]
+    out += [
+        f"| {row['what']}: filling the removed pixels, over grad-cam's | {row['fill_ratio']:.3f} | – |",
+        f"| the same: the whole metric, over grad-cam's {row['grad-cam']} | {row['metric_ratio']:.3f} | – |",
+    ]
     return [*out, ""]
 
 
 def runs(result: dict) -> list[str]:
     """Whether a run's cost follows its images and its memory its chunk."""
-    out = ["## Long runs", "", f"{result['what']}; {result['device']} ({result['processor']}), "
-           f"torch {result['torch']}, {result['date']}.",
-           "Seconds are of evaluating; memory is the most that the process held beyond what it held before.", "",
-           "| images | chunk | CPU seconds | ms an image | extra MB |", "|---|---|---|---|---|"]
+    out = [
+        "## Long runs",
+        "",
+        f"{result['what']}; {result['device']} ({result['processor']}), torch {result['torch']}, {result['date']}.",
+        "Seconds are of evaluating; memory is the most that the process held beyond what it held before.",
+        "",
+        "| images | chunk | CPU seconds | ms an image | extra MB |",
+        "|---|---|---|---|---|",
+    ]
     for row in (*result["by_images"], *result["by_chunk"]):
-        out.append(f"| {row['images']:,} | {row['chunk']} | {row['cpu_s']:.1f} | {row['ms_an_image']:.1f} | "
-                   f"{row['extra_mb']:.0f} |")
+        out.append(
+            f"| {row['images']:,} | {row['chunk']} | {row['cpu_s']:.1f} | {row['ms_an_image']:.1f} | "
+            f"{row['extra_mb']:.0f} |"
+        )
     first, last = (f"{result['by_images'][i]['images']:,}" for i in (0, -1))
-    out += ["", f"Cost grows with the number of images to the power of {result['exponent']:.3f} from {first} to {last} "
-            f"(limit {result['gate']}).",
-            f"At one chunk, the largest run holds {result['memory_ratio']:.2f} times the memory of a run of "
-            f"{result['by_images'][1]['images']:,} images (limit {result['memory_gate']})."]
+    out += [
+        "",
+        f"Cost grows with the number of images to the power of {result['exponent']:.3f} from {first} to {last} "
+        f"(limit {result['gate']}).",
+        f"At one chunk, the largest run holds {result['memory_ratio']:.2f} times the memory of a run of "
+        f"{result['by_images'][1]['images']:,} images (limit {result['memory_gate']}).",
+    ]
     return [*out, ""]
 
 

@@ -29,8 +29,10 @@ def table(chapters: list[Chapter]) -> str:
     rows = ["| | Chapter | Reading, minutes | Exercises | Run, seconds | Needs | Looks ahead to |", "|---" * 7 + "|"]
     for c in chapters:
         run = "–" if c.seconds is None else f"{c.seconds:.0f}"
-        rows.append(f"| {c.number} | {{ref}}`{c.label}` | {c.minutes} | {len(c.exercises)} | {run} "
-                    f"| {names(c.needs, known)} | {names(c.looks_ahead, known)} |")
+        rows.append(
+            f"| {c.number} | {{ref}}`{c.label}` | {c.minutes} | {len(c.exercises)} | {run} "
+            f"| {names(c.needs, known)} | {names(c.looks_ahead, known)} |"
+        )
     minutes, tasks = sum(c.minutes for c in chapters), sum(len(c.exercises) for c in chapters)
     rows.append(f"| | Together | {minutes} | {tasks} | | | |")
     return "\n".join(rows)
@@ -39,21 +41,31 @@ def table(chapters: list[Chapter]) -> str:
 def rates(chapters: list[Chapter]) -> str:
     """How the minutes were counted."""
     words = sum(c.words for c in chapters)
-    return (f"Reading minutes are words divided by {WORDS_A_MINUTE} a minute, rounded to five; the {len(chapters)} "
-            f"chapters have {words:,} words without their exercises.\n"
-            "That rate is slow for prose, for the text stands between formulas, figures and code.\n"
-            "How long an exercise takes was not measured.\n"
-            "Run seconds are wall time of the run whose outputs are stored, start of the kernel included, "
-            "on a machine that did other work as well; each chapter carries its versions and device in its metadata.")
+    return (
+        f"Reading minutes are words divided by {WORDS_A_MINUTE} a minute, rounded to five; the {len(chapters)} "
+        f"chapters have {words:,} words without their exercises.\n"
+        "That rate is slow for prose, for the text stands between formulas, figures and code.\n"
+        "How long an exercise takes was not measured.\n"
+        "Run seconds are wall time of the run whose outputs are stored, start of the kernel included, "
+        "on a machine that did other work as well; each chapter carries its versions and device in its metadata."
+    )
 
 
 def graph(chapters: list[Chapter]) -> str:
     """The drawing with its words."""
-    return "\n".join([
-        "```{figure} figures/prerequisites.svg", ":name: fig-teaching-prerequisites", ":width: 420px",
-        f":alt: {told(chapters)}", "",
-        "Which chapter needs which.", "A line runs from a chapter's ring down to the last chapter that needs it; "
-        "what follows from other lines is left out.", "```"])
+    return "\n".join(
+        [
+            "```{figure} figures/prerequisites.svg",
+            ":name: fig-teaching-prerequisites",
+            ":width: 420px",
+            f":alt: {told(chapters)}",
+            "",
+            "Which chapter needs which.",
+            "A line runs from a chapter's ring down to the last chapter that needs it; "
+            "what follows from other lines is left out.",
+            "```",
+        ]
+    )
 
 
 def objectives(chapters: list[Chapter]) -> str:
@@ -62,8 +74,10 @@ def objectives(chapters: list[Chapter]) -> str:
     for c in chapters:
         said = "\n".join(f"- {item}" for item in c.objectives)
         tasks = ", ".join(f"{{ref}}`{title} <{label}>`" for title, label in c.exercises)
-        out.append(f"````{{dropdown}} {c.number} {c.title}\n{c.question}\n\n"
-                   f"**After {{ref}}`{c.label}` a student can**\n\n{said}\n\n**Exercises:** {tasks}.\n````")
+        out.append(
+            f"````{{dropdown}} {c.number} {c.title}\n{c.question}\n\n"
+            f"**After {{ref}}`{c.label}` a student can**\n\n{said}\n\n**Exercises:** {tasks}.\n````"
+        )
     return "\n\n".join(out)
 
 

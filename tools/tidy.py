@@ -46,8 +46,11 @@ def tidy(notebook) -> None:
     """Leave in a notebook only what a reader needs and what is the same on every run."""
     language = {"name": "python"}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook["metadata"] = {"kernelspec": kernel, "language_info": language,
-                            **{k: v for k, v in notebook["metadata"].items() if k == "holicam"}}
+    notebook["metadata"] = {
+        "kernelspec": kernel,
+        "language_info": language,
+        **{k: v for k, v in notebook["metadata"].items() if k == "holicam"},
+    }
     for cell in notebook["cells"]:
         kept = ("mystnb", "tags")
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
@@ -58,8 +61,7 @@ def tidy(notebook) -> None:
         alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
         for output in cell["outputs"]:
             if PICTURE in output.get("data", {}):
-                output["data"] = {k: v for k, v in output["data"].items()
-                                  if k in (PICTURE, "text/plain")}
+                output["data"] = {k: v for k, v in output["data"].items() if k in (PICTURE, "text/plain")}
                 output["metadata"] = {PICTURE: {"alt": alt}} if alt else {}
             elif "metadata" in output:
                 output["metadata"] = {}

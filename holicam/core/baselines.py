@@ -34,8 +34,9 @@ class Constant:
 
     def __call__(self, images: Tensor) -> Tensor:
         if len(self.values) != images.shape[1]:
-            raise ValueError(f"values must hold one number for each of the {images.shape[1]} "
-                             f"channels; got {self.values!r}")
+            raise ValueError(
+                f"values must hold one number for each of the {images.shape[1]} channels; got {self.values!r}"
+            )
         return images.new_tensor(self.values)[:, None, None].expand_as(images).clone()
 
 

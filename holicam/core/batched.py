@@ -29,9 +29,18 @@ _CPU_PIXELS = 8 * 224 * 224
 
 
 @guarded
-def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: Target = None, *,
-           score: str = "prob", chunk: int = 64, clean: bool = True, numbers: str = "device",
-           ) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
+def stream(
+    model: nn.Module,
+    images: Tensor,
+    build: Build,
+    count: int,
+    target: Target = None,
+    *,
+    score: str = "prob",
+    chunk: int = 64,
+    clean: bool = True,
+    numbers: str = "device",
+) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
     """Scores of B images and of `count` inputs built from them.
 
     Args:
@@ -89,8 +98,7 @@ def stream(model: nn.Module, images: Tensor, build: Build, count: int, target: T
 def check_chunk(chunk: int) -> None:
     """Raise ValueError unless chunk is a positive int."""
     if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ValueError("chunk must be a positive number of inputs per model batch; got "
-                         f"{chunk!r}")
+        raise ValueError(f"chunk must be a positive number of inputs per model batch; got {chunk!r}")
 
 
 def model_batch(chunk: int, images: Tensor) -> int:

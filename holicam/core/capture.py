@@ -26,8 +26,10 @@ from .tokens import Reshape, channels_last, tokens_to_grid
 
 __all__ = ["Captured", "Reshape", "capture", "channels_last", "check_call", "frozen", "logits_of", "tokens_to_grid"]
 
-NOT_FINITE = ("the network's {} hold NaN or infinite values: check that the images are finite and normalised, and the "
-              "weights sound")
+NOT_FINITE = (
+    "the network's {} hold NaN or infinite values: check that the images are finite and normalised, and the "
+    "weights sound"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,17 @@ class Captured:
 
 
 @guarded
-def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = None, *,
-            score: str = "logit", gradients: bool = True, reshape: Reshape | None = None,
-            repeated: str = "raise") -> Captured:
+def capture(
+    model: nn.Module,
+    images: Tensor,
+    layers: Layers,
+    target: Target = None,
+    *,
+    score: str = "logit",
+    gradients: bool = True,
+    reshape: Reshape | None = None,
+    repeated: str = "raise",
+) -> Captured:
     """Activations, and gradients of the target's score, at some layers of a network in eval mode.
 
     Args:
@@ -77,8 +87,10 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
             with recorded(wanted, gradients, repeated) as A, watched(model, wanted) as readers:
                 logits = logits_of(forward(model, images), len(images), target)
             if missing := [name for name in wanted if name not in A]:
-                raise ValueError(f"layer {called(missing[0])} did not run in this forward pass (in eval "
-                                 "mode, uncompiled), so it has no activations")
+                raise ValueError(
+                    f"layer {called(missing[0])} did not run in this forward pass (in eval "
+                    "mode, uncompiled), so it has no activations"
+                )
             A = {name: A[name] for name in wanted}  # in the order asked for, not in which they ran
             if isinstance(logits, Tensor):
                 expect_finite(logits, NOT_FINITE.format("logits"))
@@ -92,6 +104,11 @@ def capture(model: nn.Module, images: Tensor, layers: Layers, target: Target = N
                 G = pull_back(chosen.sum(), A) if gradients else {}
     layouts = Layouts(model, wanted, readers, images, reshape)
     whole = isinstance(logits, Whole)
-    return Captured(logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
-                    target=target, score=chosen.detach(), A=layouts.maps(A),
-                    G=expect_some_of(G, layouts.maps(G)), whole=whole)
+    return Captured(
+        logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
+        target=target,
+        score=chosen.detach(),
+        A=layouts.maps(A),
+        G=expect_some_of(G, layouts.maps(G)),
+        whole=whole,
+    )

@@ -79,9 +79,12 @@ def finite_maps(found: Maps) -> Maps:
     for maps in found.values() if isinstance(found, Mapping) else (found,):
         maps = getattr(maps, "map", maps)
         if isinstance(maps, Tensor):
-            expect_finite(maps, "the map holds NaN or infinite values, though the score is finite: activations or "
-                                "gradients are too large for their number format, so check that the images are "
-                                "normalised, or compute in float64")
+            expect_finite(
+                maps,
+                "the map holds NaN or infinite values, though the score is finite: activations or "
+                "gradients are too large for their number format, so check that the images are "
+                "normalised, or compute in float64",
+            )
     return found
 
 

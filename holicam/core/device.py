@@ -24,8 +24,10 @@ def find_device(wanted: str = "", called: str = "the device", *, empty: bool = F
     except Exception as error:  # each kind of device has its own way of not being there
         said = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
         said = "no kind of device has that name" if said.startswith("Expected one of") else said
-        raise ValueError(f"{called} is {wanted!r}, and PyTorch has no such device here that can compute; it has "
-                         f"{', '.join(_devices())} ({said[:200]}).") from None
+        raise ValueError(
+            f"{called} is {wanted!r}, and PyTorch has no such device here that can compute; it has "
+            f"{', '.join(_devices())} ({said[:200]})."
+        ) from None
 
 
 def _devices() -> list[str]:

@@ -23,8 +23,10 @@ from torch.overrides import TorchFunctionMode
 from ..models.layers import Layer, called
 from .checks import refuse_where, warn_where
 
-REENTRANT = ("the network uses torch.utils.checkpoint with use_reentrant=True, which hides its layers from "
-             "gradients: give it use_reentrant=False, or turn checkpointing off")
+REENTRANT = (
+    "the network uses torch.utils.checkpoint with use_reentrant=True, which hides its layers from "
+    "gradients: give it use_reentrant=False, or turn checkpointing off"
+)
 
 
 class ZeroGradientWarning(RuntimeWarning):
@@ -32,8 +34,9 @@ class ZeroGradientWarning(RuntimeWarning):
 
 
 @contextmanager
-def recorded(wanted: Mapping[Layer, nn.Module], gradients: bool, repeated: str, *,
-             again: bool = False) -> Iterator[dict[Layer, Tensor]]:
+def recorded(
+    wanted: Mapping[Layer, nn.Module], gradients: bool, repeated: str, *, again: bool = False
+) -> Iterator[dict[Layer, Tensor]]:
     """Forward hooks that fill {name: output} while the context lasts.
 
     again: for the backward pass. What a checkpointed block computes a second time gets the same graph as
@@ -46,14 +49,21 @@ def recorded(wanted: Mapping[Layer, nn.Module], gradients: bool, repeated: str, 
         if again and not torch.is_grad_enabled() or not again and thread != threading.get_ident():
             return None  # a forward of somebody else's
         if name in A and repeated == "raise":
-            raise ValueError(f"layer {called(name)} runs more than once in one forward pass, so it is "
-                             "unclear which output is meant: name the block around it")
+            raise ValueError(
+                f"layer {called(name)} runs more than once in one forward pass, so it is "
+                "unclear which output is meant: name the block around it"
+            )
         if not isinstance(output, Tensor):
-            raise TypeError(f"layer {called(name)} must give one tensor; it gives "
-                            f"{type(output).__name__}: name a layer inside or after it")
+            raise TypeError(
+                f"layer {called(name)} must give one tensor; it gives "
+                f"{type(output).__name__}: name a layer inside or after it"
+            )
         if gradients and not torch.is_grad_enabled():
-            raise ValueError(REENTRANT if _checkpointed() else f"layer {called(name)} runs under torch.no_grad() "
-                             "inside the network, so no gradient reaches it")
+            raise ValueError(
+                REENTRANT
+                if _checkpointed()
+                else f"layer {called(name)} runs under torch.no_grad() inside the network, so no gradient reaches it"
+            )
         # An in-place or identity layer hands on its input's memory, which others may still change.
         shared = any(isinstance(x, Tensor) and x.data_ptr() == output.data_ptr() for x in inputs)
         own = output.clone() if shared else output
@@ -62,8 +72,9 @@ def recorded(wanted: Mapping[Layer, nn.Module], gradients: bool, repeated: str, 
             A[name] = own
         return own.clone()
 
-    handles = [module.register_forward_hook(lambda _, *args, name=name: hook(name, *args))
-               for name, module in wanted.items()]
+    handles = [
+        module.register_forward_hook(lambda _, *args, name=name: hook(name, *args)) for name, module in wanted.items()
+    ]
     try:
         yield A
     finally:
@@ -81,8 +92,14 @@ def _checkpointed() -> bool:
     return False
 
 
-def pull_back(out: Tensor, places: Mapping[Layer | None, Tensor], start: Tensor | None = None, *,
-              keep: bool = False, mode: TorchFunctionMode | None = None) -> dict[Layer | None, Tensor]:
+def pull_back(
+    out: Tensor,
+    places: Mapping[Layer | None, Tensor],
+    start: Tensor | None = None,
+    *,
+    keep: bool = False,
+    mode: TorchFunctionMode | None = None,
+) -> dict[Layer | None, Tensor]:
     """d out / d place of every place, {layer name, or None for the image: tensor}, from one backward pass.
 
     out: one number, or with `start`, the gradient that it begins with. keep: the graph, for another walk.
@@ -107,9 +124,11 @@ def pull_back(out: Tensor, places: Mapping[Layer | None, Tensor], start: Tensor 
             raise
     for name, gradient in zip(places, found, strict=True):
         if gradient is None:
-            raise ValueError(f"the score does not depend on {_called(name)}, so there is no gradient to explain it by: "
-                             "the network cuts the graph (torch.no_grad(), detach(), quantised layers) or does not "
-                             "use it")
+            raise ValueError(
+                f"the score does not depend on {_called(name)}, so there is no gradient to explain it by: "
+                "the network cuts the graph (torch.no_grad(), detach(), quantised layers) or does not "
+                "use it"
+            )
     return dict(zip(places, found, strict=True))
 
 
@@ -119,17 +138,23 @@ def expect_some_of(G: Mapping[Layer, Tensor], maps: dict[Layer, Tensor]) -> dict
     for name, made in maps.items():
         warn_zero(all_zero(G[name]), name)
         if made.shape != G[name].shape:
-            refuse_where(all_zero(made) & ~all_zero(G[name]),
-                         f"the score depends on layer {called(name)} only through values that reshape leaves out, "
-                         "such as the class token, so its map would be 0: name a layer before the last attention, "
-                         "such as the norm that it begins with")
+            refuse_where(
+                all_zero(made) & ~all_zero(G[name]),
+                f"the score depends on layer {called(name)} only through values that reshape leaves out, "
+                "such as the class token, so its map would be 0: name a layer before the last attention, "
+                "such as the norm that it begins with",
+            )
     return maps
 
 
 def warn_zero(zero: Tensor, name: Layer | None = None) -> None:
     """Where `zero` (a bool): a warning that the map of a layer, or of the image, says nothing."""
-    warn_where(zero, f"every gradient of the score at {_called(name)} is exactly 0, for all images, so the map says "
-               "nothing: dead or saturated units lie between", ZeroGradientWarning)
+    warn_where(
+        zero,
+        f"every gradient of the score at {_called(name)} is exactly 0, for all images, so the map says "
+        "nothing: dead or saturated units lie between",
+        ZeroGradientWarning,
+    )
 
 
 def _called(name: Layer | None) -> str:

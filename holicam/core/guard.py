@@ -38,8 +38,11 @@ class _Inside:
 
     def waits_for(self) -> set[int]:
         """The other threads that are inside one of them."""
-        return {other.thread for other in _running
-                if other.thread != self.thread and not other.modules.isdisjoint(self.modules)}
+        return {
+            other.thread
+            for other in _running
+            if other.thread != self.thread and not other.modules.isdisjoint(self.modules)
+        }
 
 
 _turns = threading.Condition()
@@ -73,6 +76,7 @@ def guarded(function: F) -> F:
 
     It may call others of its kind, with the same network or a part of it.
     """
+
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         with turn(*(x for x in (*args, *given.values()) if isinstance(x, nn.Module))), _own_precision(), together():
@@ -96,8 +100,10 @@ def turn(*networks: nn.Module) -> Iterator[None]:
         with _turns:
             while inside.waits_for():
                 if any(inside.thread in _reach(thread) for thread in inside.waits_for()):
-                    raise RuntimeError("two threads each explain a network that the other one holds: take the "
-                                       "networks in the same order in both")
+                    raise RuntimeError(
+                        "two threads each explain a network that the other one holds: take the "
+                        "networks in the same order in both"
+                    )
                 _waiting[inside.thread] = inside
                 try:
                     _turns.wait()

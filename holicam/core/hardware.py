@@ -30,6 +30,7 @@ def widest(device: torch.device) -> torch.dtype:
 
 def wide(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """A function of tensors that works in float64; where there is none the CPU does it, and float32 returns."""
+
     @functools.wraps(function)
     def call(*tensors: Tensor, **options: object) -> Tensor:
         device = tensors[0].device

@@ -49,11 +49,19 @@ class InputGradients:
 
 
 @guarded
-def input_gradients(model: nn.Module, images: Tensor, target: Target = None, *,
-                    points: Points | None = None, count: int = 1, each: Each | None = None,
-                    score: str = "logit", chunk: int | None = None,
-                    around: AbstractContextManager | None = None,
-                    mode: TorchFunctionMode | None = None) -> InputGradients:
+def input_gradients(
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    points: Points | None = None,
+    count: int = 1,
+    each: Each | None = None,
+    score: str = "logit",
+    chunk: int | None = None,
+    around: AbstractContextManager | None = None,
+    mode: TorchFunctionMode | None = None,
+) -> InputGradients:
     r"""sum_m D_m, where D = dS/dX at `count` points per image.
 
     Args:
@@ -128,15 +136,24 @@ class InputExplainer(Explains):
         one_of("reduction", getattr(self, "reduction", "sum"), REDUCTIONS)
         one_of("score", getattr(self, "score", "logit"), SCORES)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor | dict[str, Tensor]:
+    def explain(
+        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
+    ) -> Tensor | dict[str, Tensor]:
         """Maps (B, H, W) at the images' size, or {"map": these, a stage: ...}."""
         raise NotImplementedError
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Tensor | dict[str, Tensor]:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+        intermediate: bool = False,
+    ) -> Tensor | dict[str, Tensor]:
         """Maps of a batch, one per image.
 
         Args:
@@ -152,8 +169,7 @@ class InputExplainer(Explains):
         """
         name = type(self).__name__
         if layers is not None:
-            raise ValueError(f"{name} explains the image itself and reads no layer: leave out "
-                             f"layers={layers!r}")
+            raise ValueError(f"{name} explains the image itself and reads no layer: leave out layers={layers!r}")
         if intermediate and not self.has_stages:
             raise ValueError(f"{name} has no stages to show: leave out intermediate")
         check_call(model, images)

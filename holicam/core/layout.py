@@ -28,9 +28,20 @@ from .tokens import Reshape, for_images
 
 FIRST, LAST, UNCLEAR = "first", "last", "unclear"
 _CHANNELS_FIRST = (
-    conv._ConvNd, batchnorm._NormBase, instancenorm._InstanceNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.PixelShuffle,
-    nn.Upsample, nn.Dropout2d, pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._AdaptiveAvgPoolNd,
-    pooling._AdaptiveMaxPoolNd, activation.Softmax2d)
+    conv._ConvNd,
+    batchnorm._NormBase,
+    instancenorm._InstanceNorm,
+    nn.GroupNorm,
+    nn.LocalResponseNorm,
+    nn.PixelShuffle,
+    nn.Upsample,
+    nn.Dropout2d,
+    pooling._MaxPoolNd,
+    pooling._AvgPoolNd,
+    pooling._AdaptiveAvgPoolNd,
+    pooling._AdaptiveMaxPoolNd,
+    activation.Softmax2d,
+)
 
 
 def fits(grid: tuple[int, int], image: tuple[int, int]) -> bool:
@@ -53,8 +64,11 @@ def _lies(module: nn.Module) -> tuple[str, str] | tuple[None, None]:
 
 def _norm_of_last_axis(module: nn.Module) -> bool:
     kinds = tuple(kind for kind in (nn.LayerNorm, getattr(nn, "RMSNorm", None)) if kind)
-    return (isinstance(module, kinds) and len(module.normalized_shape) == 1
-            and any(type(module).forward is kind.forward for kind in kinds))  # torchvision's LayerNorm2d has its own
+    return (
+        isinstance(module, kinds)
+        and len(module.normalized_shape) == 1
+        and any(type(module).forward is kind.forward for kind in kinds)
+    )  # torchvision's LayerNorm2d has its own
 
 
 def _width(module: nn.Module) -> int | None:
@@ -80,8 +94,10 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
             if any(x is output() for x in inputs if isinstance(x, Tensor)):
                 found[layer].add(lies)
 
-    handles = [module.register_forward_hook(lambda _, __, output, layer=layer: made(layer, output))
-               for layer, module in wanted.items()]
+    handles = [
+        module.register_forward_hook(lambda _, __, output, layer=layer: made(layer, output))
+        for layer, module in wanted.items()
+    ]
     for module in model.modules():
         if (lies := _lies(module)[0]) is not None:
             handles.append(module.register_forward_pre_hook(lambda _, inputs, lies=lies: read(lies, inputs)))
@@ -113,11 +129,15 @@ class Layouts:
         tensor = at_least_float32(tensor if self.reshape is None else for_images(self.reshape, size)(tensor))
         shape = tuple(tensor.shape)
         if tensor.dim() != 4:
-            raise ValueError(f"layer {called(layer)} gives the shape {shape}, a map needs "
-                             "(B, C, h, w): name another layer or give reshape=tokens_to_grid()")
+            raise ValueError(
+                f"layer {called(layer)} gives the shape {shape}, a map needs "
+                "(B, C, h, w): name another layer or give reshape=tokens_to_grid()"
+            )
         if len(tensor) != len(self.images):
-            raise ValueError(f"layer {called(layer)} gives the shape {shape} for {len(self.images)} images, a map "
-                             "needs (B, C, h, w): name another layer, or give a reshape that puts the images first")
+            raise ValueError(
+                f"layer {called(layer)} gives the shape {shape} for {len(self.images)} images, a map "
+                "needs (B, C, h, w): name another layer, or give a reshape that puts the images first"
+            )
         if self.reshape is None and layer not in self.last:
             self.last[layer] = self._is_last(layer, shape, size)
         return tensor.permute(0, 3, 1, 2) if self.last.get(layer) else tensor
@@ -136,9 +156,11 @@ class Layouts:
             return False
         if told == LAST and last:
             return True
-        raise ValueError(f"layer {called(layer)} gives the shape {shape}, and it is unclear which axis holds its "
-                         "channels: give reshape=hc.capture.channels_last() for (B, h, w, C), another reshape for "
-                         "other layouts, or reshape=lambda A: A where channels are second")
+        raise ValueError(
+            f"layer {called(layer)} gives the shape {shape}, and it is unclear which axis holds its "
+            "channels: give reshape=hc.capture.channels_last() for (B, h, w, C), another reshape for "
+            "other layouts, or reshape=lambda A: A where channels are second"
+        )
 
     def _by_width(self, module: nn.Module, a: int, c: int, both: bool) -> str | None:
         """What the weights say that come last in the layer, or before it, by the number of their channels.

@@ -31,8 +31,9 @@ class NetworkError(ValueError, RuntimeError):
         self.reason, self.size = reason, size
 
 
-def forward(model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True,
-            compiled: bool = False) -> object:
+def forward(
+    model: nn.Module, images: Tensor, *, owned: bool = False, autocast: bool = True, compiled: bool = False
+) -> object:
     """What the network returns for images (B, C, H, W), as it is.
 
     owned: the images are a copy already, which nobody else reads. autocast: run under the caller's.
@@ -60,9 +61,12 @@ def resized(model: nn.Module, images: Tensor, way_out: str) -> Iterator[None]:
         if (size := error.size) == tuple(images.shape[-2:]):
             raise
         own = " x ".join(map(str, images.shape[-2:]))
-        raise NetworkError(f"{type(model).__name__} takes images of {own} but not of {size[0]} x {size[1]} "
-                           f"({error.reason}): if it is made for one size, {way_out}", error.reason,
-                           size) from error.__cause__
+        raise NetworkError(
+            f"{type(model).__name__} takes images of {own} but not of {size[0]} x {size[1]} "
+            f"({error.reason}): if it is made for one size, {way_out}",
+            error.reason,
+            size,
+        ) from error.__cause__
 
 
 def check_call(model: nn.Module, images: Tensor) -> None:
@@ -75,8 +79,7 @@ def check_call(model: nn.Module, images: Tensor) -> None:
         got = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
     if images.dim() != 4 or not len(images):
-        raise ValueError("images must have the shape (B, 3, H, W) with at least one image; got "
-                         f"{tuple(images.shape)}")
+        raise ValueError(f"images must have the shape (B, 3, H, W) with at least one image; got {tuple(images.shape)}")
 
 
 @contextmanager

@@ -58,8 +58,9 @@ def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
-def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = None,
-                   ) -> Tensor | Callable[[Tensor], Tensor]:
+def resolve_target(
+    logits: Tensor | Whole, target: Target, batch: int | None = None
+) -> Tensor | Callable[[Tensor], Tensor]:
     """Turn any accepted target into a (B,) long tensor on the logits' device.
 
     Args: logits (B, K); target: None (top-1), one class for all images, one class per image, or a
@@ -71,8 +72,10 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     if isinstance(logits, Whole):
         logits.refuse()
     if logits.dim() != 2:
-        raise ValueError(f"logits must be (B, K) to choose a class; got {tuple(logits.shape)}: "
-                         "give target as a callable that returns one score per image")
+        raise ValueError(
+            f"logits must be (B, K) to choose a class; got {tuple(logits.shape)}: "
+            "give target as a callable that returns one score per image"
+        )
     batch, classes = len(logits) if batch is None else batch, logits.shape[1]
     if target is None:
         return resolved(logits.detach().argmax(1), classes)
@@ -83,21 +86,19 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     except (TypeError, ValueError, RuntimeError):
         chosen = torch.empty(0, dtype=torch.float32)
     if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool:
-        raise TypeError("target must be None, a class index, one index per image or a callable "
-                        f"(B, K) -> (B,); got {target!r}")
+        raise TypeError(
+            f"target must be None, a class index, one index per image or a callable (B, K) -> (B,); got {target!r}"
+        )
     if chosen.dim() > 1 or (chosen.dim() == 1 and len(chosen) != batch):
-        raise ValueError(f"target must hold one class per image: expected shape ({batch},), "
-                         f"got {tuple(chosen.shape)}")
+        raise ValueError(f"target must hold one class per image: expected shape ({batch},), got {tuple(chosen.shape)}")
     low, high = torch.stack(chosen.aminmax()).tolist() if chosen.numel() else (0, 0)
     if not 0 <= low <= high < classes:
-        raise ValueError(f"target must lie in 0..{classes - 1} for this network; "
-                         f"got {chosen.tolist()}")
+        raise ValueError(f"target must lie in 0..{classes - 1} for this network; got {chosen.tolist()}")
     chosen = chosen.to(logits.device, torch.long).expand(batch).clone()  # ours, whatever the caller does
     return resolved(chosen, classes)
 
 
-def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor],
-                 kind: str = "logit") -> Tensor:
+def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor], kind: str = "logit") -> Tensor:
     """The number that is differentiated, one per image.
 
     Args:
@@ -130,6 +131,7 @@ def _one_each(score: object, batch: int) -> Tensor:
     """What a callable target returned, (B,); (B, 1) is what a head of one class gives."""
     shape = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
     if shape not in ((batch,), (batch, 1)):
-        raise ValueError(f"a callable target must return one score per image, a tensor of shape "
-                         f"({batch},); got {shape}")
+        raise ValueError(
+            f"a callable target must return one score per image, a tensor of shape ({batch},); got {shape}"
+        )
     return at_least_float32(score).view(batch)

@@ -23,8 +23,9 @@ class Explains:
     def __new__(cls, *settings: object, **named: object) -> Explains:
         for value in (*settings, *(v for name, v in named.items() if name != "layer")):  # a layer may be a module
             if isinstance(value, nn.Module):
-                raise TypeError(f"{cls.__name__} is made without a network, and called with it: "
-                                f"{cls.__name__}()(model, images)")
+                raise TypeError(
+                    f"{cls.__name__} is made without a network, and called with it: {cls.__name__}()(model, images)"
+                )
         return super().__new__(cls)
 
 
@@ -36,8 +37,7 @@ def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) 
             object.__setattr__(explainer, name, presets[explainer.preset][name])
 
 
-def check_number(name: str, value: object, low: float = 0, high: float = float("inf"), *,
-                 above: bool = False) -> None:
+def check_number(name: str, value: object, low: float = 0, high: float = float("inf"), *, above: bool = False) -> None:
     """Raise ValueError unless `value` is a number in low..high (`above`: greater than low)."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not (low < value if above else low <= value) or not value <= high:
@@ -61,8 +61,7 @@ def check_flag(name: str, value: object) -> None:
 def output_size(size: Size, images: Tensor) -> tuple[int, int]:
     """(H, W) of the maps: that of the images for None, else the pair given."""
     if not isinstance(images, Tensor):
-        raise TypeError("images must be a tensor of normalised floats (B, 3, H, W); got "
-                        f"{type(images).__name__}")
+        raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {type(images).__name__}")
     if size is None:
         return tuple(images.shape[-2:])
     pair = () if isinstance(size, (str, int)) else tuple(size)

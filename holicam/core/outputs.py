@@ -66,7 +66,7 @@ def logits_of(output: object, batch: int, target: object = None) -> Tensor | Who
         meant = _meant(parts, batch)
         if len(meant) != 1:
             return _ambiguous(output, batch, parts, meant)
-        found, = meant.values()
+        (found,) = meant.values()
     if found.dim() < 1 or len(found) != batch:
         raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got {tuple(found.shape)}")
     return found[:, None] if found.dim() == 1 else found
@@ -91,8 +91,11 @@ def _named(output: object) -> Tensor | None:
 
 def _parts(output: object) -> dict[object, Tensor]:
     """{index or key: tensor of floats} of a tuple, a list or a dictionary."""
-    items = output.items() if isinstance(output, Mapping) else (
-        enumerate(output) if isinstance(output, (tuple, list)) else ())
+    items = (
+        output.items()
+        if isinstance(output, Mapping)
+        else (enumerate(output) if isinstance(output, (tuple, list)) else ())
+    )
     return {key: part for key, part in items if isinstance(part, Tensor) and part.is_floating_point()}
 
 
@@ -112,16 +115,25 @@ def _meant(parts: Mapping[object, Tensor], batch: int) -> dict[object, Tensor]:
 def _ambiguous(output: object, batch: int, parts: Mapping[object, Tensor], meant: Mapping[object, Tensor]) -> Whole:
     kind = type(output).__name__
     if not parts:
-        return Whole(output, batch, "the network must return logits: a tensor, an object or dict with `logits`, or a "
-                                    f"tuple that holds them; it returns {kind}", TypeError)
+        return Whole(
+            output,
+            batch,
+            "the network must return logits: a tensor, an object or dict with `logits`, or a "
+            f"tuple that holds them; it returns {kind}",
+            TypeError,
+        )
     held = ", ".join(f"[{key!r}] {tuple(part.shape)}" for key, part in parts.items())
     key = list(meant or parts)[-1]
-    return Whole(output, batch, f"the network returns a {kind} that does not say which are its logits: {held}; give "
-                                "a callable target, which then receives all of it and returns one score per image, "
-                                f"or wrap the network, here for [{key!r}], and explain Logits(model).eval():\n"
-                                "class Logits(torch.nn.Module):\n"
-                                "    def __init__(self, net): super().__init__(); self.net = net\n"
-                                f"    def forward(self, x): return self.net(x)[{key!r}]")
+    return Whole(
+        output,
+        batch,
+        f"the network returns a {kind} that does not say which are its logits: {held}; give "
+        "a callable target, which then receives all of it and returns one score per image, "
+        f"or wrap the network, here for [{key!r}], and explain Logits(model).eval():\n"
+        "class Logits(torch.nn.Module):\n"
+        "    def __init__(self, net): super().__init__(); self.net = net\n"
+        f"    def forward(self, x): return self.net(x)[{key!r}]",
+    )
 
 
 def remark(model: nn.Module, logits: Tensor | Whole, score: str) -> None:
@@ -143,9 +155,11 @@ def remark(model: nn.Module, logits: Tensor | Whole, score: str) -> None:
         warn_where(single, _TWICE.format("sigmoid", score, again), ProbabilityWarning)
 
 
-_TWICE = ("the network's outputs look like probabilities, those of a {}, and score={!r} puts a {} on top of them: give "
-          "score=\"logit\", which takes the outputs as they are (for a metric, dataclasses.replace(protocol, "
-          "score=\"logit\")), or the network without its last layer")
+_TWICE = (
+    "the network's outputs look like probabilities, those of a {}, and score={!r} puts a {} on top of them: give "
+    'score="logit", which takes the outputs as they are (for a metric, dataclasses.replace(protocol, '
+    'score="logit")), or the network without its last layer'
+)
 
 
 def _last(model: nn.Module) -> nn.Module:

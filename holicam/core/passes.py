@@ -107,9 +107,17 @@ class PassExplainer(Explains):
         """The layers meant by `layers=None`."""
         return default_layers(model)[-1:]
 
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+        intermediate: bool = False,
+    ) -> Maps:
         """Maps of a batch, one per image, and per layer where the method takes one layer at a time.
 
         Args:
@@ -125,16 +133,24 @@ class PassExplainer(Explains):
         Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.
         Raises what `capture.capture` raises.
         """
-        maps, _ = run({None: self}, model, images, layers, target, size=size, reshape=reshape,
-                      intermediate=intermediate)
+        maps, _ = run(
+            {None: self}, model, images, layers, target, size=size, reshape=reshape, intermediate=intermediate
+        )
         return maps[None]
 
 
 @guarded
-def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: Tensor,
-        layers: Layers | None = None, target: Target = None, *, size: Size = None,
-        reshape: Reshape | None = None, intermediate: bool = False,
-        ) -> tuple[dict[Hashable, Maps], Captured]:
+def run(
+    explainers: Mapping[Hashable, PassExplainer],
+    model: nn.Module,
+    images: Tensor,
+    layers: Layers | None = None,
+    target: Target = None,
+    *,
+    size: Size = None,
+    reshape: Reshape | None = None,
+    intermediate: bool = False,
+) -> tuple[dict[Hashable, Maps], Captured]:
     """Several explainers from shared passes. Arguments as for one.
 
     Explainers that differentiate another score (`score="prob"`) need passes of their own.
@@ -167,8 +183,15 @@ def run(explainers: Mapping[Hashable, PassExplainer], model: nn.Module, images: 
         for score, keys in _by_score(asking).items():
             names = tuple(dict.fromkeys(name for key in keys for name in asking[key].layers))
             with resized(model, images, ONE_SIZE) if view.scale != 1 else nullcontext():
-                captured = capture(model, view(images), names, target, score=score or "logit",
-                                   gradients=score is not None, reshape=reshape)
+                captured = capture(
+                    model,
+                    view(images),
+                    names,
+                    target,
+                    score=score or "logit",
+                    gradients=score is not None,
+                    reshape=reshape,
+                )
             target = captured.target
             last = replace(captured, A={}, G={})  # or its gradients would live through the next pass
             for key in keys:

@@ -13,8 +13,9 @@ from .ops import one_of
 def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
     """(round(H r), round(W r)) for each ratio r, at least 1 x 1. Raises ValueError."""
     if len(scales) == 0 or not all(0 < r < float("inf") for r in scales):
-        raise ValueError("scales must be one or more positive ratios to the images' size, such as "
-                         f"(1, 1.5, 2); got {scales!r}")
+        raise ValueError(
+            f"scales must be one or more positive ratios to the images' size, such as (1, 1.5, 2); got {scales!r}"
+        )
     return [tuple(max(1, round(n * r)) for n in size) for r in scales]
 
 

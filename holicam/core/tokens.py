@@ -55,9 +55,11 @@ class _Grid:
         h, w = self.grid or self._grid_of(max(count, 0))
         if h * w != count or count < 1:
             grid = f"{h} x {w}" if h or not self.size else "square patches of images {} x {}".format(*self.size)
-            raise ValueError(f"tokens of shape {tuple(tokens.shape)} do not fill a grid of {grid} after {self.skip} to "
-                             "skip: they must be (B, N, C); give grid=, skip=")
-        return tokens[:, self.skip:].transpose(1, 2).unflatten(2, (h, w))
+            raise ValueError(
+                f"tokens of shape {tuple(tokens.shape)} do not fill a grid of {grid} after {self.skip} to "
+                "skip: they must be (B, N, C); give grid=, skip="
+            )
+        return tokens[:, self.skip :].transpose(1, 2).unflatten(2, (h, w))
 
     def _grid_of(self, count: int) -> tuple[int, int]:
         """The grid of so many square patches, or (0, 0). One that the border cuts is left out, or filled up."""

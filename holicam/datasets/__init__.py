@@ -28,14 +28,43 @@ from .small import caltech101, oxford_pet
 from .worlds import toyland
 
 __all__ = [
-    "Batch", "Dataset", "Item", "MissingDataError", "Preset", "Raw", "Skipped", "UnreadableError", "WrongDataError",
-    "batches", "caltech101", "check_labels", "coco2014", "collate", "image_folder", "imagenet",
-    "imagenet_segmentation", "load", "mura", "oxford_pet", "preset_of", "presets", "registry", "toyland", "voc2007",
+    "Batch",
+    "Dataset",
+    "Item",
+    "MissingDataError",
+    "Preset",
+    "Raw",
+    "Skipped",
+    "UnreadableError",
+    "WrongDataError",
+    "batches",
+    "caltech101",
+    "check_labels",
+    "coco2014",
+    "collate",
+    "image_folder",
+    "imagenet",
+    "imagenet_segmentation",
+    "load",
+    "mura",
+    "oxford_pet",
+    "preset_of",
+    "presets",
+    "registry",
+    "toyland",
+    "voc2007",
 ]
 
 registry: Mapping[str, Callable[..., Dataset]] = {
-    "toyland": toyland, "imagenet": imagenet, "imagenet-segmentation": imagenet_segmentation, "voc2007": voc2007,
-    "coco2014": coco2014, "mura": mura, "caltech101": caltech101, "oxford-pet": oxford_pet, "folder": image_folder,
+    "toyland": toyland,
+    "imagenet": imagenet,
+    "imagenet-segmentation": imagenet_segmentation,
+    "voc2007": voc2007,
+    "coco2014": coco2014,
+    "mura": mura,
+    "caltech101": caltech101,
+    "oxford-pet": oxford_pet,
+    "folder": image_folder,
 }
 
 

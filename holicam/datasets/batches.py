@@ -52,12 +52,17 @@ def collate(items: Iterable[Item | Skipped], *, pairs: bool = False) -> Batch:
     Raises ValueError where images differ in size: presets that keep the aspect go one at a time.
     """
     items = list(items)
-    rows = [(item, target) for item in items if isinstance(item, Item)
-            for target in (item.targets if pairs else (*item.targets, -1)[:1])]
+    rows = [
+        (item, target)
+        for item in items
+        if isinstance(item, Item)
+        for target in (item.targets if pairs else (*item.targets, -1)[:1])
+    ]
     sizes = {tuple(item.image.shape[-2:]) for item, _ in rows}
     if len(sizes) > 1:
-        raise ValueError(f"images of {sorted(sizes)} cannot share a batch: batch one image at a time, "
-                         "or choose a preset of one size")
+        raise ValueError(
+            f"images of {sorted(sizes)} cannot share a batch: batch one image at a time, or choose a preset of one size"
+        )
     known = [item.region(t) if item.masks is not None and t >= 0 else None for item, t in rows]
     masked = bool(known) and all(mask is not None for mask in known)
     own = [item.box_targets == t if t >= 0 else item.box_targets == item.box_targets for item, t in rows]
@@ -68,8 +73,9 @@ def collate(items: Iterable[Item | Skipped], *, pairs: bool = False) -> Batch:
         boxes=[item.boxes.as_subclass(Tensor)[mine] for (item, _), mine in zip(rows, own, strict=True)],
         masks=torch.stack(known) if masked else None,
         unjudged=torch.stack([item.unjudged(t) for item, t in rows]) if masked else None,
-        difficult=torch.tensor([t >= 0 and item.difficult[item.targets.index(t)] for item, t in rows],
-                               dtype=torch.bool),
+        difficult=torch.tensor(
+            [t >= 0 and item.difficult[item.targets.index(t)] for item, t in rows], dtype=torch.bool
+        ),
         ids=[f"{item.id}#{t}" if pairs else item.id for item, t in rows],
         recipes=[item.recipe for item, _ in rows],
         notes=[item.notes for item, _ in rows],
@@ -84,6 +90,7 @@ def collate_pairs(items: Iterable[Item | Skipped]) -> Batch:
 
 def batches(dataset: Dataset, size: int = 32, *, pairs: bool = False, workers: int = 0) -> Iterator[Batch]:
     """The whole data set in order, `size` images a batch, nothing dropped; `workers` processes read ahead."""
-    loader = torch.utils.data.DataLoader(dataset, size, num_workers=workers, pin_memory=False,
-                                         collate_fn=collate_pairs if pairs else collate)
+    loader = torch.utils.data.DataLoader(
+        dataset, size, num_workers=workers, pin_memory=False, collate_fn=collate_pairs if pairs else collate
+    )
     return iter(loader)

@@ -29,8 +29,12 @@ def check_boxes(boxes: Sequence[Tensor], height: int, width: int) -> None:
     if not bool(every.isfinite().all()):
         raise ValueError("boxes must be finite numbers; some are NaN or infinite")
     if len(wrong := every[(every[:, 2:] < every[:, :2]).any(1)]):
-        raise ValueError(f"boxes must be x0 y0 x1 y1 with x0 <= x1 and y0 <= y1; {wrong[0].tolist()} is inverted (are "
-                         "these x, y, width, height?)")
+        raise ValueError(
+            f"boxes must be x0 y0 x1 y1 with x0 <= x1 and y0 <= y1; {wrong[0].tolist()} is inverted (are "
+            "these x, y, width, height?)"
+        )
     if max(height, width) > 1 and are_shares(every):
-        raise ValueError(f"boxes must be in pixels, here of {width} x {height}; they run from 0 to 1, so multiply them "
-                         "by the image's width and height")
+        raise ValueError(
+            f"boxes must be in pixels, here of {width} x {height}; they run from 0 to 1, so multiply them "
+            "by the image's width and height"
+        )

@@ -49,12 +49,16 @@ def check_raw(raw: Truth, classes: int) -> None:
         if classes or target < 0:
             check_label(target, classes, "its annotation")
     if len(set(raw.targets)) != len(raw.targets) or len(raw.difficult) not in (0, len(raw.targets)):
-        raise ValueError(f"it has the targets {raw.targets} and {len(raw.difficult)} flags: each target stands there "
-                         "once, with its flag")
+        raise ValueError(
+            f"it has the targets {raw.targets} and {len(raw.difficult)} flags: each target stands there "
+            "once, with its flag"
+        )
     if raw.masks is not None:
         if raw.masks.dim() != 3 or len(raw.masks) != len(raw.targets):
-            raise ValueError(f"its masks have the shape {tuple(raw.masks.shape)}: there must be one for each of its "
-                             f"{len(raw.targets)} classes")
+            raise ValueError(
+                f"its masks have the shape {tuple(raw.masks.shape)}: there must be one for each of its "
+                f"{len(raw.targets)} classes"
+            )
         check_size(tuple(raw.masks.shape[:0:-1]), (width, height), "its mask")
     if raw.boxes is not None:
         if raw.boxes.dim() != 2 or raw.boxes.shape[1] != 4 or not bool(raw.boxes.isfinite().all()):

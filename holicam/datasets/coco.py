@@ -1,6 +1,6 @@
 """MS-COCO's validation images of 2014, 80 classes, with boxes and instance masks.
 
-    val2014/COCO_val2014_000000000042.jpg   annotations/instances_val2014.json
+val2014/COCO_val2014_000000000042.jpg   annotations/instances_val2014.json
 """
 
 from __future__ import annotations
@@ -60,8 +60,14 @@ class CocoReader:
                 masks[targets.index(kind)] |= mask_of(thing["segmentation"], image.size, notes)
         except ValueError as error:
             raise UnreadableError(f"{self.place(name)} has an annotation that does not fit: {error}") from None
-        return Raw(image, targets, torch.tensor(corners, dtype=torch.float32), torch.tensor(kinds),
-                   torch.from_numpy(masks), notes=tuple(notes))
+        return Raw(
+            image,
+            targets,
+            torch.tensor(corners, dtype=torch.float32),
+            torch.tensor(kinds),
+            torch.from_numpy(masks),
+            notes=tuple(notes),
+        )
 
 
 def _corners(box: object, size: tuple[int, int]) -> list[float]:
@@ -89,16 +95,21 @@ def coco2014(root: str | Path, preset: str | Preset = "torchray", *, partial: bo
     """
     needs("pycocotools.mask", "MS-COCO")
     chosen, root = preset_of(preset), folder_of(root)
-    path = first_file(root, ["annotations/instances_val2014.json", "instances_val2014.json"],
-                      "the annotations of COCO 2014 val", HOW)
+    path = first_file(
+        root, ["annotations/instances_val2014.json", "instances_val2014.json"], "the annotations of COCO 2014 val", HOW
+    )
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise MissingDataError(f"{path} is not the whole file of COCO's annotations ({error}): {HOW}.") from None
     images, categories, annotations = (
-        list(_entries(listed, path, part, keys)) for part, keys in
-        (("images", {"id": int, "file_name": str}), ("categories", {"id": int, "name": str}),
-         ("annotations", {"image_id": int, "category_id": None, "bbox": None, "segmentation": None})))  # fmt: skip
+        list(_entries(listed, path, part, keys))
+        for part, keys in (
+            ("images", {"id": int, "file_name": str}),
+            ("categories", {"id": int, "name": str}),
+            ("annotations", {"image_id": int, "category_id": None, "bbox": None, "segmentation": None}),
+        )
+    )
     names = {entry["id"]: Path(below(entry["file_name"], place)).stem for place, entry in images}
     for entries, key in ((images, "id"), (categories, "id"), (categories, "name")):
         each_once((place, str(entry[key])) for place, entry in entries)

@@ -73,8 +73,10 @@ def _check_colours(picture, stored: Stored) -> None:
 
 
 def _dim(most: float) -> str:
-    return (f"has values up to about {most:g} of the 65535 that 16 bits hold, so it is very dark or keeps fewer bits "
-            f"in 16: {SAVE}, or stretch its values over the whole range.")  # fmt: skip
+    return (
+        f"has values up to about {most:g} of the 65535 that 16 bits hold, so it is very dark or keeps fewer bits "
+        f"in 16: {SAVE}, or stretch its values over the whole range."
+    )
 
 
 def _top(values: np.ndarray, stored: Stored) -> float:

@@ -60,8 +60,10 @@ def whole(found: int, expected: int, what: str, where: str | Path, how: str, par
     if not isinstance(partial, bool):
         raise TypeError(f"partial must be True or False; got {partial!r}")
     if found < expected and not partial:
-        raise MissingDataError(f"{where} holds {found} of the {expected} {what}, so it is only half unpacked: "
-                               f"{how}, or pass partial=True to use what is there.")
+        raise MissingDataError(
+            f"{where} holds {found} of the {expected} {what}, so it is only half unpacked: "
+            f"{how}, or pass partial=True to use what is there."
+        )
     if not found:
         raise MissingDataError(f"{where} holds none of the {expected} {what}: {how}.")
 
@@ -73,8 +75,9 @@ def needs(module: str, what: str):
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f"{what} needs {module.partition('.')[0]}, which is not installed: "
-                          "pip install 'holicam[data]'") from None
+        raise ImportError(
+            f"{what} needs {module.partition('.')[0]}, which is not installed: pip install 'holicam[data]'"
+        ) from None
 
 
 def lines(path: Path) -> list[tuple[str, str]]:
@@ -90,8 +93,9 @@ def below(name: str, place: str) -> str:
     """The name, which must lead to a file below the data set's folder. Raises WrongDataError."""
     windows = PureWindowsPath(name)  # understands both slashes
     if not name or "\0" in name or ".." in windows.parts or windows.anchor or PurePosixPath(name).is_absolute():
-        raise WrongDataError(f"{place}: {name!r} lies outside the data set's folder: a list may only name files below "
-                             "it.")
+        raise WrongDataError(
+            f"{place}: {name!r} lies outside the data set's folder: a list may only name files below it."
+        )
     return name
 
 

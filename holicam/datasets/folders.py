@@ -1,8 +1,8 @@
 """Pictures in folders: anyone's, and MURA's radiographs, whose label stands in the path.
 
-    any/where/picture.jpg                              no labels
-    any/<class>/picture.jpg                            labels by folder
-    MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png
+any/where/picture.jpg                              no labels
+any/<class>/picture.jpg                            labels by folder
+MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png
 """
 
 from __future__ import annotations
@@ -49,11 +49,13 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
     picture that does not lie in a class's folder where `classes` are given.
     """
     root = folder_of(root)
-    found = sorted(p.relative_to(root) for p in root.rglob("*")
-                   if p.suffix.lower() in PICTURES and (p.is_file() or not p.exists()))
+    found = sorted(
+        p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in PICTURES and (p.is_file() or not p.exists())
+    )
     if not found:
-        raise MissingDataError(f"Pictures were not found: looked for {', '.join(PICTURES)} below {root}; "
-                               "name a folder that holds some.")
+        raise MissingDataError(
+            f"Pictures were not found: looked for {', '.join(PICTURES)} below {root}; name a folder that holds some."
+        )
     names, labels = _class_names(classes), {}
     loose = [path for path in found if len(path.parts) != 2]
     if not loose:
@@ -62,8 +64,10 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
             raise ValueError(f"{root} has a folder {min(unknown)!r}, which is not among the {len(names)} classes given")
         labels = {path.as_posix(): names.index(path.parts[0]) for path in found}
     elif names:
-        raise ValueError(f"{root / loose[0]} does not lie in the folder of one of the {len(names)} classes given: every"
-                         " picture must lie one folder deep, or leave out classes")
+        raise ValueError(
+            f"{root / loose[0]} does not lie in the folder of one of the {len(names)} classes given: every"
+            " picture must lie one folder deep, or leave out classes"
+        )
     return Dataset("folder", names, tuple(p.as_posix() for p in found), FolderReader(root, labels), preset_of(preset))
 
 
@@ -100,13 +104,21 @@ def _study(name: str, place: str) -> str:
     """The name, whose folders say part and label. Raises WrongDataError."""
     parts = Path(below(name, place)).parts
     if len(parts) != 5 or not parts[3].endswith(("_positive", "_negative")):
-        raise WrongDataError(f"{place}: expected a path such as valid/XR_WRIST/patient11185/study1_positive/image1.png,"
-                             f" whose study is positive or negative; got {name[:80]!r}")
+        raise WrongDataError(
+            f"{place}: expected a path such as valid/XR_WRIST/patient11185/study1_positive/image1.png,"
+            f" whose study is positive or negative; got {name[:80]!r}"
+        )
     return name
 
 
-def mura(root: str | Path, preset: str | Preset = "std", *, split: str = "valid", part: str | None = None,
-         partial: bool = False) -> Dataset:
+def mura(
+    root: str | Path,
+    preset: str | Preset = "std",
+    *,
+    split: str = "valid",
+    part: str | None = None,
+    partial: bool = False,
+) -> Dataset:
     """MURA v1.1: radiographs of seven parts of the arm; class 1 where the study was found abnormal.
 
     Args:

@@ -23,13 +23,24 @@ from .pascal import read_boxes
 from .presets import Preset, preset_of
 
 IMAGES = ("val", "ILSVRC2012_img_val", "ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val", ".")
-BOXES = ("bbox_val", "ILSVRC2012_bbox_val_v3", "ILSVRC2012_bbox_val_v3/val", "ILSVRC/Annotations/CLS-LOC/val",
-         "Annotations/CLS-LOC/val", "bbox/val", "val")  # fmt: skip
-HOW_IMAGES = ("after registering at image-net.org unpack ILSVRC2012_img_val.tar there, one folder a wnid, or all "
-              "in one folder beside val.txt or LOC_val_solution.csv")
+BOXES = (
+    "bbox_val",
+    "ILSVRC2012_bbox_val_v3",
+    "ILSVRC2012_bbox_val_v3/val",
+    "ILSVRC/Annotations/CLS-LOC/val",
+    "Annotations/CLS-LOC/val",
+    "bbox/val",
+    "val",
+)
+HOW_IMAGES = (
+    "after registering at image-net.org unpack ILSVRC2012_img_val.tar there, one folder a wnid, or all "
+    "in one folder beside val.txt or LOC_val_solution.csv"
+)
 HOW_BOXES = "unpack ILSVRC2012_bbox_val_v3.tgz (image-net.org) into bbox_val, or pass boxes=False"
-HOW_ORDER = ("all 1,000 wnid folders must be there, or a file LOC_synset_mapping.txt or synset_words.txt whose lines "
-             "begin with the wnids in alphabetical order")
+HOW_ORDER = (
+    "all 1,000 wnid folders must be there, or a file LOC_synset_mapping.txt or synset_words.txt whose lines "
+    "begin with the wnids in alphabetical order"
+)
 WNID = re.compile(r"n\d{8}")
 
 
@@ -55,10 +66,17 @@ class ImageNetReader:
         size, things = read_boxes(path)
         for wnid in {thing.name for thing in things} if self.order else ():
             if self.order.get(wnid) != label:
-                raise UnreadableError(f"{path} has a box of {wnid!r}, class {self.order.get(wnid, 'unknown')}, but the "
-                                      f"label is {label}")
-        notes = () if size == image.size else (f"its box file speaks of {size[0]} x {size[1]} pixels, "
-                                               f"the picture has {image.size[0]} x {image.size[1]}",)
+                raise UnreadableError(
+                    f"{path} has a box of {wnid!r}, class {self.order.get(wnid, 'unknown')}, but the label is {label}"
+                )
+        notes = (
+            ()
+            if size == image.size
+            else (
+                f"its box file speaks of {size[0]} x {size[1]} pixels, "
+                f"the picture has {image.size[0]} x {image.size[1]}",
+            )
+        )
         corners = torch.tensor([thing.corners for thing in things]).reshape(-1, 4)
         return Raw(image, (label,), corners, torch.full((len(corners),), label), notes=notes)
 
@@ -120,8 +138,10 @@ def _order(root: Path, folder: Path) -> dict[str, int]:
                 if (place / name).is_file():
                     return _synsets(place / name)
         if wnids:
-            raise MissingDataError(f"The order of ImageNet's classes is not known: looked for wnid folders in {folder} "
-                                   f"and found {len(wnids)}; {HOW_ORDER}.")
+            raise MissingDataError(
+                f"The order of ImageNet's classes is not known: looked for wnid folders in {folder} "
+                f"and found {len(wnids)}; {HOW_ORDER}."
+            )
     return {wnid: i for i, wnid in enumerate(wnids)}
 
 
@@ -146,8 +166,10 @@ def _listed(root: Path, folder: Path, order: dict[str, int]) -> dict[str, int]:
             if not order:
                 raise MissingDataError(f"The order of ImageNet's classes is not known: looked in {root}; {HOW_ORDER}.")
             return _kaggle(path, order)
-    raise MissingDataError(f"Labels of ImageNet's validation images were not found: looked for val.txt and "
-                           f"LOC_val_solution.csv in {root} and {folder}; {HOW_IMAGES}.")
+    raise MissingDataError(
+        f"Labels of ImageNet's validation images were not found: looked for val.txt and "
+        f"LOC_val_solution.csv in {root} and {folder}; {HOW_IMAGES}."
+    )
 
 
 def _numbered(path: Path) -> dict[str, int]:
@@ -160,8 +182,10 @@ def _numbered(path: Path) -> dict[str, int]:
     each_once((place, name) for place, name, _ in rows)
     if rows and min(k for *_, k in rows) >= 1 and max(k for *_, k in rows) == 1000:
         place = next(place for place, _, k in rows if k == 1000)
-        raise WrongDataError(f"{path} counts its classes from 1 to 1000 ({place.rpartition(', ')[2]}): they must run "
-                             "from 0 to 999 in the order of the wnids, which is not that of the development kit.")
+        raise WrongDataError(
+            f"{path} counts its classes from 1 to 1000 ({place.rpartition(', ')[2]}): they must run "
+            "from 0 to 999 in the order of the wnids, which is not that of the development kit."
+        )
     return {name: check_label(k, 1000, place, WrongDataError) for place, name, k in rows}
 
 

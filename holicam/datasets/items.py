@@ -175,8 +175,10 @@ class Dataset(torch.utils.data.Dataset):
         """`n` images that follow from the ids and the seed alone, in the data set's order."""
         if not 1 <= n <= len(self):
             raise ValueError(f"{self.name} has {len(self)} images: n must lie in 1..{len(self)}, got {n}")
+
         def drawn(i):
             return hashlib.sha256(f"{seed}/{self.ids[i]}".encode()).digest()
+
         chosen = sorted(sorted(range(len(self)), key=drawn)[:n])
         return replace(self, ids=tuple(self.ids[i] for i in chosen))
 
@@ -199,8 +201,18 @@ def finish(name: str, raw: Raw, preset: Preset) -> Item:
     if lost := int((real & ~kept).sum()):
         notes += (f"{lost} of {len(real)} boxes lie outside the picture",)
     boxes = tv_tensors.BoundingBoxes(boxes[kept], format="XYXY", canvas_size=tuple(image.shape[-2:]))
-    return Item(image, raw.targets, boxes, kinds[kept], masks, name, (height, width),
-                raw.difficult or (False,) * len(raw.targets), raw.recipe, notes)
+    return Item(
+        image,
+        raw.targets,
+        boxes,
+        kinds[kept],
+        masks,
+        name,
+        (height, width),
+        raw.difficult or (False,) * len(raw.targets),
+        raw.recipe,
+        notes,
+    )
 
 
 def _sentence(text: str, longest: int = 500) -> str:

@@ -21,8 +21,10 @@ def check_labels(dataset: Dataset, classes: int, network: str = "the network") -
     if not dataset.classes:
         raise ValueError(f"{dataset.name} has images without a label")
     if len(dataset.classes) != classes:
-        raise ValueError(f"{network} has {classes} classes and {dataset.name} has {len(dataset.classes)}, so a label "
-                         "is no class of the network")
+        raise ValueError(
+            f"{network} has {classes} classes and {dataset.name} has {len(dataset.classes)}, so a label "
+            "is no class of the network"
+        )
     labels: Mapping[str, int] = getattr(dataset.read, "labels", {})
     for name in dataset.ids:
         if name in labels:

@@ -34,8 +34,9 @@ def mask_of(segmentation: object, size: tuple[int, int], notes: list[str] | None
     if isinstance(segmentation, dict):
         return _runs(segmentation, size, [] if notes is None else notes)
     if not isinstance(segmentation, list) or not segmentation:
-        raise ValueError(f"a segmentation must be a list of polygons or run lengths with their size; got "
-                         f"{_short(segmentation)}")
+        raise ValueError(
+            f"a segmentation must be a list of polygons or run lengths with their size; got {_short(segmentation)}"
+        )
     for polygon in segmentation:
         _check_polygon(polygon, size)
     coder = needs("pycocotools.mask", "MS-COCO")
@@ -78,8 +79,10 @@ def _runs(segmentation: dict, size: tuple[int, int], notes: list[str]) -> np.nda
         raise ValueError(f"run lengths must be whole numbers or COCO's letters; got {_short(counts)}")
     missing = width * height - sum(counts)
     if min(counts, default=0) < 0 or not 0 <= missing <= height:
-        raise ValueError(f"run lengths must be 0 or more and add up to {width * height} pixels; they go down to "
-                         f"{_short(min(counts, default=0))} and add up to {_short(sum(counts))}")
+        raise ValueError(
+            f"run lengths must be 0 or more and add up to {width * height} pixels; they go down to "
+            f"{_short(min(counts, default=0))} and add up to {_short(sum(counts))}"
+        )
     if missing:
         notes.append(f"run lengths stop {missing} pixels before the picture's end, which count as outside")
     inside = np.zeros(width * height, dtype=bool)

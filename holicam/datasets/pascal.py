@@ -1,6 +1,6 @@
 """PASCAL's box files, and the test images of VOC 2007.
 
-    VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main/test.txt}
+VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main/test.txt}
 """
 
 from __future__ import annotations
@@ -17,12 +17,33 @@ from .files import each_once, first_file, known, lines, plain, read_picture, rea
 from .items import Dataset, Raw, UnreadableError
 from .presets import Preset, preset_of
 
-VOC_CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
-               "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")  # fmt: skip
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
 VOC_NUMBERS = {name: number for number, name in enumerate(VOC_CLASSES)}
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-HOW_VOC = ("unpack VOCtest_06-Nov-2007.tar from host.robots.ox.ac.uk/pascal/VOC/voc2007 there, "
-           "which makes VOCdevkit/VOC2007")
+HOW_VOC = (
+    "unpack VOCtest_06-Nov-2007.tar from host.robots.ox.ac.uk/pascal/VOC/voc2007 there, which makes VOCdevkit/VOC2007"
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +77,10 @@ def _boxed(thing: ElementTree.Element) -> Boxed:
 def check_file_size(path: Path, size: tuple[int, int], picture: Path, image: Image) -> None:
     """Raise UnreadableError where a box file speaks of another size than its picture has."""
     if size != image.size:
-        raise UnreadableError(f"{path} speaks of {size[0]} x {size[1]} pixels, {picture} has {image.size[0]} x "
-                              f"{image.size[1]}, so its boxes do not fit")
+        raise UnreadableError(
+            f"{path} speaks of {size[0]} x {size[1]} pixels, {picture} has {image.size[0]} x "
+            f"{image.size[1]}, so its boxes do not fit"
+        )
 
 
 def _kinds(path: Path, things: list[Boxed]) -> list[int]:
@@ -90,8 +113,13 @@ class VOCReader:
         easy = {kind for kind, thing in zip(kinds, things, strict=True) if not thing.difficult}
         boxes = torch.tensor([thing.corners for thing in things]).reshape(-1, 4)
         boxes[:, :2] -= 1
-        return Raw(image, targets, boxes, torch.tensor(kinds, dtype=torch.long),
-                   difficult=tuple(t not in easy for t in targets))
+        return Raw(
+            image,
+            targets,
+            boxes,
+            torch.tensor(kinds, dtype=torch.long),
+            difficult=tuple(t not in easy for t in targets),
+        )
 
 
 def voc2007(root: str | Path, preset: str | Preset = "torchray", *, partial: bool = False) -> Dataset:
@@ -104,8 +132,12 @@ def voc2007(root: str | Path, preset: str | Preset = "torchray", *, partial: boo
     Raises MissingDataError, and as one of these WrongDataError: an image listed twice, or by a path.
     """
     chosen = preset_of(preset)
-    names = first_file(root, [f"{p}ImageSets/Main/test.txt" for p in ("VOCdevkit/VOC2007/", "VOC2007/", "")],
-                       "the list of VOC 2007's test images", HOW_VOC)
+    names = first_file(
+        root,
+        [f"{p}ImageSets/Main/test.txt" for p in ("VOCdevkit/VOC2007/", "VOC2007/", "")],
+        "the list of VOC 2007's test images",
+        HOW_VOC,
+    )
     base = names.parents[2]
     ids = list(each_once((place, plain(line.split()[0], place)) for place, line in lines(names)))
     whole(len(ids), 4952, "names of test images", names, HOW_VOC, partial)

@@ -46,8 +46,10 @@ class Resize(v2.Transform):
         short = min(height, width)  # the long side is cut off to a whole number, as torchvision does
         to = [int(self.size * side / short) for side in (height, width)]
         if to[0] * to[1] > max(MOST, height * width):
-            raise ValueError(f"a picture of {width} x {height} pixels would become one of {to[1]} x {to[0]}: choose a "
-                             "preset that squashes, or leave it as it is")
+            raise ValueError(
+                f"a picture of {width} x {height} pixels would become one of {to[1]} x {to[0]}: choose a "
+                "preset that squashes, or leave it as it is"
+            )
         return {"to": to}
 
     def transform(self, inpt, params: dict):
@@ -96,14 +98,17 @@ class Preset:
         return v2.Compose([*steps, v2.Normalize(self.mean, self.std)])
 
 
-presets: dict[str, Preset] = {p.name: p for p in (
-    Preset("std", squash=False, crop=True),
-    Preset("poly-cam", kernel="tensor"),
-    Preset("ucag"),
-    Preset("holistic-cam", kernel="opencv", decoder="opencv"),
-    Preset("torchray", squash=False, kernel="tensor", mean=CAFFE_MEAN, std=(1 / 255,) * 3),
-    Preset("as-is", size=None),
-)}
+presets: dict[str, Preset] = {
+    p.name: p
+    for p in (
+        Preset("std", squash=False, crop=True),
+        Preset("poly-cam", kernel="tensor"),
+        Preset("ucag"),
+        Preset("holistic-cam", kernel="opencv", decoder="opencv"),
+        Preset("torchray", squash=False, kernel="tensor", mean=CAFFE_MEAN, std=(1 / 255,) * 3),
+        Preset("as-is", size=None),
+    )
+}
 
 
 def preset_of(preset: str | Preset, size: int | None = None) -> Preset:
@@ -117,8 +122,9 @@ def preset_of(preset: str | Preset, size: int | None = None) -> Preset:
     return preset if size is None else replace(preset, size=size)
 
 
-def apply(preset: Preset, image: Image, boxes: Tensor,
-          masks: Tensor | None) -> tuple[Tensor, Tensor, tv_tensors.Mask | None]:
+def apply(
+    preset: Preset, image: Image, boxes: Tensor, masks: Tensor | None
+) -> tuple[Tensor, Tensor, tv_tensors.Mask | None]:
     """Image, boxes (n, 4) and masks (t, H, W) through one transform; boxes are cut to the picture."""
     width, height = image.size
     together = {"image": image, "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))}

@@ -106,5 +106,10 @@ def imagenet_segmentation(root: str | Path, preset: str | Preset = "ucag", *, pa
     except Exception as error:  # HDF5 raises many kinds for broken files
         raise MissingDataError(f"{path} is not the whole file of ImageNet-Segmentation ({error}): {HOW}.") from None
     whole(count, 4276, "images", path, HOW, partial)
-    return Dataset("imagenet-segmentation", ("object",), tuple(f"{i:04d}" for i in range(count)),
-                   SegmentationReader(path), preset_of(preset))
+    return Dataset(
+        "imagenet-segmentation",
+        ("object",),
+        tuple(f"{i:04d}" for i in range(count)),
+        SegmentationReader(path),
+        preset_of(preset),
+    )

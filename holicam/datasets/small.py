@@ -1,7 +1,7 @@
 """Two small sets that torchvision fetches, and that may be passed on: Caltech-101 and Oxford-IIIT Pet.
 
-    caltech101/{101_ObjectCategories,Annotations}
-    oxford-iiit-pet/{images,annotations/{test.txt,trimaps,xmls}}
+caltech101/{101_ObjectCategories,Annotations}
+oxford-iiit-pet/{images,annotations/{test.txt,trimaps,xmls}}
 """
 
 from __future__ import annotations
@@ -80,23 +80,33 @@ def caltech101(root: str | Path, preset: str | Preset = "std", *, partial: bool 
     try:
         lists = Caltech101(str(base.parent), target_type=["category", "annotation"])
     except ValueError:  # it takes BACKGROUND_Google off the list, and stumbles where it is not there
-        raise MissingDataError(f"{base / '101_ObjectCategories'} has no BACKGROUND_Google, so it is only half "
-                               f"unpacked: {HOW_CALTECH}.") from None
+        raise MissingDataError(
+            f"{base / '101_ObjectCategories'} has no BACKGROUND_Google, so it is only half unpacked: {HOW_CALTECH}."
+        ) from None
     except OSError as error:  # a file, or no folder, where it looks for a folder of pictures
-        raise MissingDataError(f"{base / '101_ObjectCategories'} must hold one folder a class and no files ({error}): "
-                               f"{HOW_CALTECH}.") from None
+        raise MissingDataError(
+            f"{base / '101_ObjectCategories'} must hold one folder a class and no files ({error}): {HOW_CALTECH}."
+        ) from None
     files, labels = {}, {}
     for number, label in zip(lists.index, lists.y, strict=True):
         kind = lists.categories[label]
         files[f"{kind}/image_{number:04d}"] = (
             base / "101_ObjectCategories" / kind / f"image_{number:04d}.jpg",
-            base / "Annotations" / lists.annotation_categories[label] / f"annotation_{number:04d}.mat")
+            base / "Annotations" / lists.annotation_categories[label] / f"annotation_{number:04d}.mat",
+        )
         labels[f"{kind}/image_{number:04d}"] = label
     whole(len(files), 8677, "images", base / "101_ObjectCategories", HOW_CALTECH, partial)
-    whole(sum(a.is_file() for _, a in files.values()), len(files), "annotations", base / "Annotations",
-          HOW_CALTECH, partial)
-    return Dataset("caltech101", tuple(lists.categories), tuple(files), CaltechReader(files, labels, chosen.decoder),
-                   chosen)
+    whole(
+        sum(a.is_file() for _, a in files.values()),
+        len(files),
+        "annotations",
+        base / "Annotations",
+        HOW_CALTECH,
+        partial,
+    )
+    return Dataset(
+        "caltech101", tuple(lists.categories), tuple(files), CaltechReader(files, labels, chosen.decoder), chosen
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +136,12 @@ class PetReader:
             size, things = read_boxes(heads)
             check_file_size(heads, size, self.place(name), image)
             boxes = [thing.corners for thing in things]
-        return Raw(image, (label,), torch.tensor(boxes).reshape(-1, 4),
-                   torch.full((len(boxes),), label), mask[None])
+        return Raw(image, (label,), torch.tensor(boxes).reshape(-1, 4), torch.full((len(boxes),), label), mask[None])
 
 
-def oxford_pet(root: str | Path, preset: str | Preset = "std", *, split: str = "test",
-               partial: bool = False) -> Dataset:
+def oxford_pet(
+    root: str | Path, preset: str | Preset = "std", *, split: str = "test", partial: bool = False
+) -> Dataset:
     """Oxford-IIIT Pet: 37 breeds of cats and dogs with masks (border pixels open), and boxes of the heads.
 
     An image is skipped where its trimap is of another size or holds other numbers than 1, 2 and 3, or

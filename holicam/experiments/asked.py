@@ -34,13 +34,16 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
     if chosen is not None:
         asked = json.loads(json.dumps(chosen.plain()))
         if changed := differences(*map(settings_that_count, (manifest["config"], asked))):
-            raise ConfigError(f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
-                              f"configuration, or the folder alone: `{called('merge', folder)}`")
+            raise ConfigError(
+                f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
+                f"configuration, or the folder alone: `{called('merge', folder)}`"
+            )
     return Plan.of(chosen).keys() if chosen is not None and "given" not in manifest else None
 
 
-def config_of(name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None,
-              batch: int = 0) -> Config:
+def config_of(
+    name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None, batch: int = 0
+) -> Config:
     """The configuration that a file, a preset's name or the folder of a run stands for."""
     if name.endswith(".toml"):
         config = from_toml(Path(name))

@@ -51,8 +51,9 @@ def interval(values: np.ndarray, grouping: Grouping | None = None) -> tuple[floa
     return float(low), float(high)
 
 
-def _class_means(values: np.ndarray, images: np.ndarray, classes: np.ndarray,
-                 generator: np.random.Generator) -> np.ndarray:
+def _class_means(
+    values: np.ndarray, images: np.ndarray, classes: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
     """(DRAWS,) means over classes, each draw of as many images as there are, with all their values."""
     which, owner = np.unique(images, return_inverse=True)
     member = (classes[:, None] == np.unique(classes)).astype(float)  # (n, classes)
@@ -86,9 +87,12 @@ def marks(columns: Mapping[str, np.ndarray], higher: bool, grouping: Grouping | 
     order = sorted(usable, key=lambda name: mean(usable[name], grouping), reverse=higher)
     found = {}
     for place, name in zip(("best", "second"), order[:2], strict=False):
-        rest = order[order.index(name) + 1:]
-        if not rest or not all(common(usable[name], usable[other], grouping) >= FEWEST
-                               and surely_better(usable[name], usable[other], higher, grouping) for other in rest):
+        rest = order[order.index(name) + 1 :]
+        if not rest or not all(
+            common(usable[name], usable[other], grouping) >= FEWEST
+            and surely_better(usable[name], usable[other], higher, grouping)
+            for other in rest
+        ):
             break
         found[name] = place
     return found

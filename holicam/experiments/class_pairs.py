@@ -42,9 +42,14 @@ class PairReader:
         k = raw.targets.index(target)
         own = None if raw.box_targets is None else raw.box_targets == target
         only = replace(
-            raw, targets=(target,), difficult=tuple(raw.difficult[k:k + 1]), recipe=None,
-            boxes=None if own is None else raw.boxes[own], box_targets=None if own is None else raw.box_targets[own],
-            masks=None if raw.masks is None else raw.masks[k:k + 1])  # fmt: skip
+            raw,
+            targets=(target,),
+            difficult=tuple(raw.difficult[k : k + 1]),
+            recipe=None,
+            boxes=None if own is None else raw.boxes[own],
+            box_targets=None if own is None else raw.box_targets[own],
+            masks=None if raw.masks is None else raw.masks[k : k + 1],
+        )
         return replace(only, notes=(*raw.notes, MARK + self._subset(image, only, len(raw.targets) > 1)))
 
     def place(self, name: str) -> object:
@@ -76,8 +81,10 @@ def pairs_of(dataset: Dataset, difficult: str = "") -> Dataset:
     Raises ConfigError: a preset that cuts pictures off, or a list that does not fit.
     """
     if dataset.preset.crop:
-        raise ConfigError(f"pairs are scored at the picture's own size, of which the preset {dataset.preset.name!r} "
-                          "cuts a part off: choose torchray, ucag, poly-cam or holistic-cam")
+        raise ConfigError(
+            f"pairs are scored at the picture's own size, of which the preset {dataset.preset.name!r} "
+            "cuts a part off: choose torchray, ucag, poly-cam or holistic-cam"
+        )
     listed = listed_pairs(Path(difficult), len(dataset.classes)) if difficult else None
     read = lru_cache(8)(dataset.read)  # neighbours show the same picture
     classes = getattr(dataset.read, "classes_in", None) or (lambda name: read(name).targets)
@@ -98,8 +105,9 @@ def listed_pairs(path: Path, classes: int) -> dict[str, frozenset[int]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         name, *flags = line.split() or [""]
         if name and (len(flags) != classes or not set(flags) <= {"0", "1"}):
-            raise ConfigError(f"{path}, line {number}: expected an image's name and {classes} flags, 0 or 1; got "
-                              f"{len(flags)}")
+            raise ConfigError(
+                f"{path}, line {number}: expected an image's name and {classes} flags, 0 or 1; got {len(flags)}"
+            )
         if name and name in found:
             raise ConfigError(f"{path}, line {number}: {name!r} is listed a second time: each image stands there once")
         found[name] = frozenset(k for k, flag in enumerate(flags) if flag == "1")

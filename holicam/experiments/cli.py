@@ -17,12 +17,18 @@ from .asked import config_of, expected, folder_of, is_run
 from .said import said, tell
 
 CODE = "A TOML file with loaders runs the code that they name."
-CONFIG = Annotated[str, typer.Argument(help=f"A TOML file, a preset such as holistic-cam-table6, or the folder of a "
-                                            f"run that is to go on. {CODE}")]
+CONFIG = Annotated[
+    str,
+    typer.Argument(
+        help=f"A TOML file, a preset such as holistic-cam-table6, or the folder of a run that is to go on. {CODE}"
+    ),
+]
 OUT = Annotated[Path | None, typer.Option(help="Folder of the parts; default: results/NAME.")]
 TOYLAND = Annotated[bool, typer.Option("--toyland", help="A preset on Toyland and its networks, laptop-sized.")]
-LOAD = Annotated[list[str] | None, typer.Option(help="A network of your own: NAME=module:function, which is imported "
-                                                     "and called; repeatable.")]
+LOAD = Annotated[
+    list[str] | None,
+    typer.Option(help="A network of your own: NAME=module:function, which is imported and called; repeatable."),
+]
 IMAGES = Annotated[int, typer.Option(min=0, help="How many images; 0: what the configuration says.")]
 
 
@@ -33,8 +39,14 @@ def evaluate(
     images: IMAGES = 0,
     root: Annotated[Path | None, typer.Option(help="Where the data set lies, for presets on real data.")] = None,
     load: LOAD = None,
-    batch: Annotated[int, typer.Option(min=0, help="The largest model batch; 0: what the configuration says. It "
-                                                   "changes no value: out of memory, go on with less.")] = 0,
+    batch: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="The largest model batch; 0: what the configuration says. It "
+            "changes no value: out of memory, go on with less.",
+        ),
+    ] = 0,
     shard: Annotated[str, typer.Option(help="rank/processes; default: from torchrun or a Slurm array.")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; default: this rank's GPU where there is one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it costs; run nothing.")] = False,
@@ -65,13 +77,17 @@ def evaluate(
             failed = error.failures
         finally:
             watch.close()
-        typer.echo(f"{folder}: {watch.done} units run, {watch.there} were there; "
-                   f"{counted(watch.images, watch.skipped, chosen.pairs)}")
+        typer.echo(
+            f"{folder}: {watch.done} units run, {watch.there} were there; "
+            f"{counted(watch.images, watch.skipped, chosen.pairs)}"
+        )
         if failed:
             for line in summary(failed):
                 tell(f"Failed: {line}")
-            tell(f"Error: {len(failed)} times an explainer failed on an image, see {folder / 'failures'}; the rest is "
-                 f"there. `{called('evaluate', folder)}` tries again what failed")
+            tell(
+                f"Error: {len(failed)} times an explainer failed on an image, see {folder / 'failures'}; the rest is "
+                f"there. `{called('evaluate', folder)}` tries again what failed"
+            )
             wait_for_others(folder)
             raise typer.Exit(1)
         if part[1] == 1 and watch.skipped and len(watch.skipped) == len(watch.images):
@@ -87,8 +103,12 @@ def merge(
     root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     load: LOAD = None,
     partial: Annotated[bool, typer.Option("--partial", help="Leave out the rows of what failed.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="First move files that are damaged, of another run or there "
-                                                          "twice into the folder `aside`.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="First move files that are damaged, of another run or there twice into the folder `aside`."
+        ),
+    ] = False,
 ) -> None:
     """Join the parts into rows.parquet, after checking that every row is there exactly once and of this run."""
     from .joining import counted, skipped_in
@@ -104,8 +124,10 @@ def merge(
         chosen = config_of(config, toyland, images, root, load) if asked and not is_run(Path(config)) else None
         table = join(folder, expected(folder, manifest, chosen), partial=partial, repair=repair)
         pairs = bool(manifest["config"].get("pairs"))
-        typer.echo(f"{folder / 'rows.parquet'}: {table.num_rows} rows; "
-                   f"{counted(table['image'].unique().to_pylist(), skipped_in(table), pairs)}")
+        typer.echo(
+            f"{folder / 'rows.parquet'}: {table.num_rows} rows; "
+            f"{counted(table['image'].unique().to_pylist(), skipped_in(table), pairs)}"
+        )
         typer.echo(f"`{called('report', folder)}` makes tables of them")
 
 
@@ -133,8 +155,10 @@ def wait_for_others(folder: Path, every: float = 2.0) -> None:
 
 def estimate(plan, units, where: str) -> str:
     """What would run, and how long it would take at the speed of a short calibration."""
-    lines = [f"{len(plan.dataset)} images of {plan.dataset.name}, {len(units)} of {len(plan.units)} units, "
-             f"{sum(1 for _ in plan.keys())} rows"]  # fmt: skip
+    lines = [
+        f"{len(plan.dataset)} images of {plan.dataset.name}, {len(units)} of {len(plan.units)} units, "
+        f"{sum(1 for _ in plan.keys())} rows"
+    ]
     seconds = 0.0
     first = next((item.image for item in plan.dataset if hasattr(item, "image")), None)
     if first is None:

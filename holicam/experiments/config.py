@@ -107,8 +107,10 @@ class Config:
         for label in self.seed_by_image:
             if not hasattr(made.get(label), "seed"):
                 having = [name for name, explainer in made.items() if hasattr(explainer, "seed")]
-                raise ConfigError(f"seed_by_image names {label!r}, which draws no noise here; those that do: "
-                                  f"{', '.join(having) or 'none'}")
+                raise ConfigError(
+                    f"seed_by_image names {label!r}, which draws no noise here; those that do: "
+                    f"{', '.join(having) or 'none'}"
+                )
         if self.seed_by_image and "sensitivity-max" in self.metrics:
             raise ConfigError("sensitivity-max asks for maps of images that have no id: leave out seed_by_image")
 
@@ -123,8 +125,9 @@ class Config:
             try:
                 if isinstance(options.get("base"), str):
                     options["base"] = explainers[options["base"]]()
-                explainer = explainers[name](**{key: tuple(v) if isinstance(v, list) else v
-                                                for key, v in options.items()})
+                explainer = explainers[name](
+                    **{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
+                )
             except (TypeError, ValueError, KeyError) as error:
                 raise ConfigError(f"explainer {label!r}: {error}") from None
             if label in found:
@@ -139,8 +142,7 @@ class Config:
 
     def names(self) -> dict[str, str]:
         """{label: name in the registry}."""
-        pairs = [(e, e) if isinstance(e, str) else (e.get("label", e["name"]), e["name"])
-                 for e in self.explainers]
+        pairs = [(e, e) if isinstance(e, str) else (e.get("label", e["name"]), e["name"]) for e in self.explainers]
         return dict(pairs)
 
     def groups(self) -> dict[str, tuple[str, ...]]:

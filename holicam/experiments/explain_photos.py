@@ -47,16 +47,28 @@ class PhotoExplainer:
     Raises ValueError, LookupError and OSError for whatever is wrong before a photograph is read.
     """
 
-    def __init__(self, model: str, explainer: str, layers: Sequence[str] | None, target: str | None, *,
-                 size: int | None = None, reshape: str | None = None, device: str | torch.device = "cpu"):  # fmt: skip
+    def __init__(
+        self,
+        model: str,
+        explainer: str,
+        layers: Sequence[str] | None,
+        target: str | None,
+        *,
+        size: int | None = None,
+        reshape: str | None = None,
+        device: str | torch.device = "cpu",
+    ):
         self.ready, self.layout = explainers[explainer](), layout_of(reshape) if reshape else None
         self.takes = getattr(self.ready, "takes", "layer")
         if explainer == "ground-truth":
-            raise ValueError("ground-truth shows the true mask of an object, and a photograph has none: choose another "
-                             "--explainer, or call holicam.GroundTruth(masks) from Python.")
+            raise ValueError(
+                "ground-truth shows the true mask of an object, and a photograph has none: choose another "
+                "--explainer, or call holicam.GroundTruth(masks) from Python."
+            )
         if self.takes == "input" and (layers or reshape):
-            raise ValueError(f"{explainer} explains the image itself and reads no layer: leave out --layers and "
-                             "--reshape.")
+            raise ValueError(
+                f"{explainer} explains the image itself and reads no layer: leave out --layers and --reshape."
+            )
         self.network, self.explainer, self.device = model, explainer, device
         self.names, self.wants = class_names(model), preprocessing(model)
         self.target = None if target is None else find_class(self.names, target)
@@ -68,8 +80,10 @@ class PhotoExplainer:
         self._same_size()
         self.toy = model in BUILDERS
         if self.toy:
-            self.remarks.append(f"{model} knows only the ten drawn classes of Toyland ({', '.join(self.names)}), "
-                                "whatever a photograph shows")
+            self.remarks.append(
+                f"{model} knows only the ten drawn classes of Toyland ({', '.join(self.names)}), "
+                "whatever a photograph shows"
+            )
 
     def _square(self, size: int) -> Seen:
         """What the network makes of an empty square image."""
@@ -77,8 +91,10 @@ class PhotoExplainer:
             return Seen.of(self.model, torch.zeros(1, 3, size, size, device=self.device))
         except Exception as error:
             own = f"; its own --size is {self.wants.size}" if size != self.wants.size else ""
-            raise ValueError(f"{self.network} cannot be run on images of {size} x {size} pixels "
-                             f"({sentence(error, plain=True)}){own}.") from None
+            raise ValueError(
+                f"{self.network} cannot be run on images of {size} x {size} pixels "
+                f"({sentence(error, plain=True)}){own}."
+            ) from None
 
     def _layers(self, given: Sequence[str] | None) -> list[str] | None:
         """The layers that are read, None for an explainer's own; one that gives no map is said here."""
@@ -89,8 +105,10 @@ class PhotoExplainer:
         paths = self._paths(names)
         for name, layout in self._layouts(names, self.square).items():
             if layout.cells(self.square.shapes[paths[name]]) == 1:
-                self.remarks.append(f"layer {name} has a single cell for images of {self.size} x {self.size} pixels: "
-                                    "its map is the same everywhere")
+                self.remarks.append(
+                    f"layer {name} has a single cell for images of {self.size} x {self.size} pixels: "
+                    "its map is the same everywhere"
+                )
         return None if own else names
 
     def _layouts(self, names: Sequence[str], seen: Seen) -> dict[str, Layout]:
@@ -113,8 +131,9 @@ class PhotoExplainer:
             if no_memory(error):
                 return
             self.ready = replace(self.ready, **change)
-            self.remarks.append(f"{self.network} takes images of {self.size} x {self.size} pixels only: "
-                                f"{self.explainer} runs {how}")
+            self.remarks.append(
+                f"{self.network} takes images of {self.size} x {self.size} pixels only: {self.explainer} runs {how}"
+            )
 
     def __call__(self, photo: Path, out: Path, inputs: Sequence[Path] = ()) -> Explained:
         """Explain one file; writes a picture and raw maps into `out`, see `mapfiles`. inputs: files to keep."""
@@ -123,14 +142,28 @@ class PhotoExplainer:
         top = [(self.names[i], float(p[i])) for i in p.topk(min(5, len(p))).indices.tolist()]
         target = int(p.argmax()) if self.target is None else self.target
         name = self.names[target]
-        made = mapfiles.Made(photo, self.network, self.explainer, repr(self.ready), tuple(self.layers or ()),
-                             "" if self.target is None else f"{target}-{name}", self.size,
-                             str(self.layout or ""))  # fmt: skip
+        made = mapfiles.Made(
+            photo,
+            self.network,
+            self.explainer,
+            repr(self.ready),
+            tuple(self.layers or ()),
+            "" if self.target is None else f"{target}-{name}",
+            self.size,
+            str(self.layout or ""),
+        )
         files, replaced = mapfiles.place(out, made, [photo, *inputs])
         maps = self._maps(images, target, seen)
-        about = {mapfiles.NAME: made.key, "photo": printable(photo.name), "network": self.network, "target": name,
-                 "probability": f"{p[target]:.4g}", "explainer": repr(self.ready),
-                 "layers": " ".join(self.layers or ()), "image": "{} x {}".format(*images.shape[2:])}  # fmt: skip
+        about = {
+            mapfiles.NAME: made.key,
+            "photo": printable(photo.name),
+            "network": self.network,
+            "target": name,
+            "probability": f"{p[target]:.4g}",
+            "explainer": repr(self.ready),
+            "layers": " ".join(self.layers or ()),
+            "image": "{} x {}".format(*images.shape[2:]),
+        }
         picture = draw(rgb, maps, about, self.explainer, self.toy)
         write_whole(dict(zip(files, (mapfiles.packed(maps, about), picture), strict=True)))
         return Explained(photo, top, name, files, replaced)
@@ -147,8 +180,10 @@ class PhotoExplainer:
                 raise
         self.square_only = True
         found = self._shown(rgb)
-        self.remarks.append(f"{self.network} takes images of {self.size} x {self.size} pixels only: of a photograph of "
-                            "another shape the square in the middle is shown to it, and explained")
+        self.remarks.append(
+            f"{self.network} takes images of {self.size} x {self.size} pixels only: of a photograph of "
+            "another shape the square in the middle is shown to it, and explained"
+        )
         return found
 
     def _maps(self, images: Tensor, target: int, seen: Seen) -> dict[str, Tensor]:
@@ -171,9 +206,16 @@ class PhotoExplainer:
         return {name: found[name][0].cpu() for name in names}
 
 
-def explain_photos(ready: PhotoExplainer, photos: Sequence[Path], out: Path, report: Callable[[Explained], None],
-                   complain: Callable[[str], None], remark: Callable[[str], None] = lambda words: None, *,
-                   inputs: Sequence[Path] | None = None) -> int:  # fmt: skip
+def explain_photos(
+    ready: PhotoExplainer,
+    photos: Sequence[Path],
+    out: Path,
+    report: Callable[[Explained], None],
+    complain: Callable[[str], None],
+    remark: Callable[[str], None] = lambda words: None,
+    *,
+    inputs: Sequence[Path] | None = None,
+) -> int:
     """Explain every file; one that fails, for whatever reason, is named to `complain` and passed over.
 
     Args:

@@ -1,6 +1,6 @@
 """What failed in a run: which image, network and explainer, and why; one file a unit, until the unit succeeds.
 
-    failures/UNIT.json      {"run": ..., "failures": [{"unit", "network", "image", "explainer", "reason"}, ...]}
+failures/UNIT.json      {"run": ..., "failures": [{"unit", "network", "image", "explainer", "reason"}, ...]}
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def summary(failures: Iterable[Failure], shown: int = SHOWN) -> list[str]:
     lines: dict[tuple[str, ...], list[str]] = {}
     for one in failures:
         lines.setdefault((one.unit, one.image, one.network, one.reason), []).append(one.explainer)
-    said = [f"{', '.join(explainers)} failed on image {image} with {network} (unit {unit}): {reason}"
-            for (unit, image, network, reason), explainers in lines.items()]
+    said = [
+        f"{', '.join(explainers)} failed on image {image} with {network} (unit {unit}): {reason}"
+        for (unit, image, network, reason), explainers in lines.items()
+    ]
     more = len(said) - shown
     return said if more <= 1 else [*said[:shown], f"and {more} more such images"]

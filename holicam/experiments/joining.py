@@ -42,8 +42,14 @@ class _Files:
     stray: int = 0
 
 
-def joined(out: Path, manifest: Mapping[str, object], wanted: set[Key], *, partial: bool = False,
-           move: Callable[[Path], Path] | None = None) -> Joined:
+def joined(
+    out: Path,
+    manifest: Mapping[str, object],
+    wanted: set[Key],
+    *,
+    partial: bool = False,
+    move: Callable[[Path], Path] | None = None,
+) -> Joined:
     """Read all parts of a folder and check them, see `parts.merge`; move: takes bad files out of the way.
 
     Raises IncompleteError.
@@ -99,11 +105,14 @@ def _read(out: Path, manifest: Mapping[str, object], wanted: set[Key]) -> _Files
     return files
 
 
-def _told(out: Path, files: _Files, wanted: set[Key], missing: set[Key], explained: set[Key],
-          failed: list[Failure]) -> str:
+def _told(
+    out: Path, files: _Files, wanted: set[Key], missing: set[Key], explained: set[Key], failed: list[Failure]
+) -> str:
     """What is wrong with the parts, and the commands that end it."""
-    words = [f"{len(missing)} of {len(wanted)} rows are missing, {files.twice} are there twice, "
-             f"{files.stray} belong to no unit"]
+    words = [
+        f"{len(missing)} of {len(wanted)} rows are missing, {files.twice} are there twice, "
+        f"{files.stray} belong to no unit"
+    ]
     unknown = sorted(missing - explained)
     if unknown:
         words[0] += f"; the first that is missing: {', '.join(unknown[0])}"
@@ -112,13 +121,16 @@ def _told(out: Path, files: _Files, wanted: set[Key], missing: set[Key], explain
     if files.wrong:
         said = [f"{path} ({reason})" for path, reason in [*files.wrong.items()][:SHOWN]]
         more = f" and {len(files.wrong) - SHOWN} more" if len(files.wrong) > SHOWN else ""
-        words.append(f"bad files: {'; '.join(said)}{more}: delete them, or let `{called('merge', out, '--repair')}` "
-                     f"move them to {out / 'aside'}")
+        words.append(
+            f"bad files: {'; '.join(said)}{more}: delete them, or let `{called('merge', out, '--repair')}` "
+            f"move them to {out / 'aside'}"
+        )
     elif unknown:
         words.append(f"`{called('evaluate', out)}` computes what is missing")
     if explained:
-        words.append(f"`{called('evaluate', out)}` tries what failed again, `{called('merge', out, '--partial')}` "
-                     "leaves it out")
+        words.append(
+            f"`{called('evaluate', out)}` tries what failed again, `{called('merge', out, '--partial')}` leaves it out"
+        )
     return ". ".join(word[0].upper() + word[1:] if i else word for i, word in enumerate(words))
 
 
@@ -127,8 +139,10 @@ def skipped_in(table: pa.Table) -> dict[str, str]:
     import pyarrow.compute as pc
 
     bad = table.select(["image", "note"]).filter(pc.starts_with(table["note"], SKIPPED))
-    return {image: note.removeprefix(SKIPPED) for image, note in
-            zip(bad["image"].to_pylist(), bad["note"].to_pylist(), strict=True)}
+    return {
+        image: note.removeprefix(SKIPPED)
+        for image, note in zip(bad["image"].to_pylist(), bad["note"].to_pylist(), strict=True)
+    }
 
 
 def counted(images: Iterable[str], skipped: Mapping[str, str], pairs: bool = False) -> str:
@@ -146,5 +160,6 @@ def nothing_read(out: Path, table: pa.Table) -> None:
     skipped = skipped_in(table)
     if skipped and len(skipped) == len(table["image"].unique()):
         first = min(skipped)
-        raise IncompleteError(f"{out}: none of the {len(skipped)} images could be read, the first: {first} "
-                              f"({skipped[first]})")
+        raise IncompleteError(
+            f"{out}: none of the {len(skipped)} images could be read, the first: {first} ({skipped[first]})"
+        )

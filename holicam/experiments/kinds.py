@@ -19,8 +19,9 @@ def check_kinds(config: object) -> None:
         if not isinstance(getattr(config, key), str):
             raise TypeError(f"{key} must be a name; got {getattr(config, key)!r}")
     if not isinstance(config.dataset, Mapping):
-        raise TypeError(f'dataset must be a name or a table with one, {{name = "toyland", n = 100}}; got '
-                        f"{config.dataset!r}")
+        raise TypeError(
+            f'dataset must be a name or a table with one, {{name = "toyland", n = 100}}; got {config.dataset!r}'
+        )
     own = config.loaders
     if not isinstance(own, Mapping) or not all(isinstance(said, str) for said in own.values()):
         raise TypeError(f'loaders must be a table such as {{NAME = "module:function"}}; got {own!r}')

@@ -19,6 +19,7 @@ def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:
 
     The function is imported and called: it is code of whoever wrote the configuration.
     """
+
     @cache
     def load(name: str) -> nn.Module:
         return _own(name, own[name]) if name in own else load_model(name)
@@ -37,8 +38,10 @@ def _own(name: str, said: str) -> nn.Module:
     except Exception as error:
         raise ConfigError(f"loaders: {said}, which makes the network {name}, failed: {_brief(error)}") from error
     if not isinstance(model, nn.Module) or model.training:
-        raise ConfigError(f"loaders: {said} must return a torch.nn.Module in eval mode; got "
-                          f"{'one in training mode' if isinstance(model, nn.Module) else type(model).__name__}")
+        raise ConfigError(
+            f"loaders: {said} must return a torch.nn.Module in eval mode; got "
+            f"{'one in training mode' if isinstance(model, nn.Module) else type(model).__name__}"
+        )
     return model
 
 

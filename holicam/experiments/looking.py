@@ -29,8 +29,9 @@ def told(looked: int, total: int, bad: Mapping[str, str], what: str = "images") 
         return ""
     reasons = "; ".join(f"{name} ({reason})" for name, reason in list(bad.items())[:SHOWN])
     some = f"{looked} {what}" if looked == total else f"the first {looked} {what}, of {total},"
-    return (f"{len(bad)} of {some} cannot be read and {'is' if len(bad) == 1 else 'are'} passed over, the first: "
-            f"{reasons}")
+    return (
+        f"{len(bad)} of {some} cannot be read and {'is' if len(bad) == 1 else 'are'} passed over, the first: {reasons}"
+    )
 
 
 def nothing_can_be_read(dataset: Dataset, bad: Mapping[str, str]) -> str:

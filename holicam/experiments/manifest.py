@@ -69,16 +69,19 @@ def read_manifest(out: Path) -> dict[str, object]:
     path = Path(out) / FILE
     try:
         if not path.exists() and not any((path.parent / "parts").glob("*.parquet")):
-            raise FileNotFoundError(f"{path.parent} holds no run: {FILE} and parts, which the command evaluate writes, "
-                                    "are not there")
+            raise FileNotFoundError(
+                f"{path.parent} holds no run: {FILE} and parts, which the command evaluate writes, are not there"
+            )
         text = path.read_text(encoding="utf-8")  # where parts are there, another process may just have written it
     except UnicodeDecodeError:
         raise _broken(path, "it is no text") from None
     except OSError as error:
         if path.exists() or not any((path.parent / "parts").glob("*.parquet")):
             raise
-        raise ManifestError(f"{path} is missing, which says what the parts beside it are: put it back, or move the "
-                            "parts away and evaluate the configuration again") from error
+        raise ManifestError(
+            f"{path} is missing, which says what the parts beside it are: put it back, or move the "
+            "parts away and evaluate the configuration again"
+        ) from error
     try:
         manifest = json.loads(text)
     except ValueError as error:
@@ -91,8 +94,10 @@ def read_manifest(out: Path) -> dict[str, object]:
 
 
 def _broken(path: Path, reason: str) -> ManifestError:
-    return ManifestError(f"{path} is not what the command evaluate wrote ({reason}): put a copy back, or move it and "
-                         "the parts away and evaluate the configuration again")
+    return ManifestError(
+        f"{path} is not what the command evaluate wrote ({reason}): put a copy back, or move it and "
+        "the parts away and evaluate the configuration again"
+    )
 
 
 def _fault(manifest: object) -> str:
@@ -128,8 +133,10 @@ def _split_hash(ids: list[str]) -> str:
 def config_of_run(manifest: Mapping[str, object], out: Path) -> Config:
     """The configuration that a run was started with. Raises ManifestError for a manifest of an older version."""
     if "given" not in manifest:
-        raise ManifestError(f"{Path(out) / FILE} was written by an older version and does not list its images: name "
-                            f"the configuration instead of the folder, and the folder with --out {out}")
+        raise ManifestError(
+            f"{Path(out) / FILE} was written by an older version and does not list its images: name "
+            f"the configuration instead of the folder, and the folder with --out {out}"
+        )
     return from_table(manifest["given"])
 
 
@@ -146,8 +153,9 @@ def keys_of_run(manifest: Mapping[str, object], out: Path) -> Iterator[Key]:
         yield from unit_keys(unit, made, manifest["layers"], config.metrics)
 
 
-def unit_keys(unit: Unit, made: Mapping[str, object], layers: Mapping[str, list[str]],
-              metrics: tuple[str, ...]) -> Iterator[Key]:
+def unit_keys(
+    unit: Unit, made: Mapping[str, object], layers: Mapping[str, list[str]], metrics: tuple[str, ...]
+) -> Iterator[Key]:
     """The key of every row of a unit."""
     for label in unit.labels:
         for layer in layers_of(made[label], layers[unit.network]):

@@ -44,8 +44,15 @@ class Made:
     @property
     def key(self) -> str:
         """16 hexadecimal digits."""
-        parts = (os.path.realpath(self.photo), self.network, self.settings, self.layers, self.wanted, self.size,
-                 self.layout)  # fmt: skip
+        parts = (
+            os.path.realpath(self.photo),
+            self.network,
+            self.settings,
+            self.layers,
+            self.wanted,
+            self.size,
+            self.layout,
+        )
         return hashlib.sha256(json.dumps(parts).encode(errors="surrogateescape")).hexdigest()[:16]
 
     def name(self, most: int = 255) -> str:
@@ -76,8 +83,9 @@ def place(out: Path, made: Made, inputs: Iterable[Path]) -> tuple[list[Path], bo
         there = [file for file in files if os.path.lexists(file)]
         for file in there:
             if any(_same(file, other) for other in inputs):
-                raise OutputError(f"{file} is one of the photographs, and no result is written over these: choose "
-                                  "another --out.")
+                raise OutputError(
+                    f"{file} is one of the photographs, and no result is written over these: choose another --out."
+                )
         if all(_key(file) == made.key for file in there):
             return files, bool(there)
     raise OutputError(f"{there[0]} is there and was not written by this command: move it, or choose another --out.")

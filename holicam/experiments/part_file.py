@@ -18,10 +18,26 @@ from .speed import without
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = {"run": "string", "dataset": "string", "split": "string", "image": "string", "network": "string",
-           "weights": "string", "layer": "string", "explainer": "string", "settings": "string", "preset": "string",
-           "target_policy": "string", "target": "int64", "probability": "float64", "metric": "string",
-           "protocol": "string", "value": "float64", "degenerate": "string", "note": "string"}
+COLUMNS = {
+    "run": "string",
+    "dataset": "string",
+    "split": "string",
+    "image": "string",
+    "network": "string",
+    "weights": "string",
+    "layer": "string",
+    "explainer": "string",
+    "settings": "string",
+    "preset": "string",
+    "target_policy": "string",
+    "target": "int64",
+    "probability": "float64",
+    "metric": "string",
+    "protocol": "string",
+    "value": "float64",
+    "degenerate": "string",
+    "note": "string",
+}
 # Columns of runs that ask for them: of pairs of image and class, and of curves (float16 keeps an area to 0.0005).
 EXTRA = {"subset": "string", "share": "float32", "curve": "float16"}
 KEY = ("network", "image", "explainer", "layer", "metric")
@@ -119,6 +135,7 @@ def keys_of(table: pa.Table) -> list[tuple[str, ...]]:
 
 def foreign(table: pa.Table, manifest: Mapping[str, object]) -> str:
     """Why rows are not of the manifest's run, "" if they are: their run, weights, settings and images."""
+
     def distinct(*names: str) -> list[tuple]:
         groups = table.select(names).group_by(list(names)).aggregate([])
         return sorted(zip(*(groups[name].to_pylist() for name in names), strict=True), key=repr)

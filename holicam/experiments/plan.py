@@ -55,8 +55,9 @@ class Plan:
             return self
         config = replace(self.config, chunk=chunk)
         other = replace(self, config=config, units=tuple(units_of(config, self.dataset.ids)))
-        other.__dict__.update({name: self.__dict__[name] for name in ("layers", "weights", "made", "scoring")
-                               if name in self.__dict__})
+        other.__dict__.update(
+            {name: self.__dict__[name] for name in ("layers", "weights", "made", "scoring") if name in self.__dict__}
+        )
         return other
 
     @cached_property
@@ -78,10 +79,16 @@ class Plan:
 
     def manifest(self) -> dict[str, object]:
         """What the rows depend on, and what joins them without the data."""
-        return {"config": self.config.plain(), "ids": self.dataset.split_hash, "preset": repr(self.dataset.preset),
-                "weights": self.weights,
-                "layers": {name: list(layers) for name, layers in self.layers.items()},
-                "holicam": __version__, "given": self.config.given(), "images": list(self.dataset.ids)}  # fmt: skip
+        return {
+            "config": self.config.plain(),
+            "ids": self.dataset.split_hash,
+            "preset": repr(self.dataset.preset),
+            "weights": self.weights,
+            "layers": {name: list(layers) for name, layers in self.layers.items()},
+            "holicam": __version__,
+            "given": self.config.given(),
+            "images": list(self.dataset.ids),
+        }
 
     def layers_of(self, label: str, network: str) -> tuple[str, ...]:
         """What stands in the column `layer`: names, or "" for a map that is not of one layer."""
@@ -99,8 +106,9 @@ class Plan:
     @cached_property
     def scoring(self) -> float:
         """F of all metrics of one map, from a few of the images."""
-        few = [item for item in self.dataset.select(self.dataset.ids[:costs.SAMPLE])
-               if isinstance(item, datasets.Item)]
+        few = [
+            item for item in self.dataset.select(self.dataset.ids[: costs.SAMPLE]) if isinstance(item, datasets.Item)
+        ]
         size = tuple(few[0].image.shape[-2:]) if few else (224, 224)
         return costs.scoring(self.config, size, [item.recipe for item in few if item.recipe is not None])
 

@@ -8,15 +8,25 @@ from decimal import Decimal, InvalidOperation
 
 from ..models import data_folder
 
-FILES = {"holistic-cam-table1": "holistic_main_table1", "holistic-cam-table2": "holistic_main_table2",
-         "holistic-cam-table6": "holistic_appendix_table6",
-         **{f"holistic-cam-appendix{i}": f"holistic_appendix_table{i}" for i in range(1, 6)},
-         **{f"poly-cam-table{i}": f"polycam_table{i}" for i in range(1, 6)},
-         **{f"ucag-table{i}": f"ucag_table{i}" for i in range(1, 6)},
-         **{f"ucag-table{i}-coco": f"ucag_table{i}" for i in (2, 3)}}  # fmt: skip
-METRICS = {"over_all": "over-all", "ins_minus_del": "over-all", "energy_pointing_game": "epg",
-           "pointing_game": "pointing-game", "sensitivity_max": "sensitivity-max", "density_pos": "map-density+",
-           "density_neg": "map-density-", "pixel_accuracy": "segmentation-accuracy"}  # fmt: skip
+FILES = {
+    "holistic-cam-table1": "holistic_main_table1",
+    "holistic-cam-table2": "holistic_main_table2",
+    "holistic-cam-table6": "holistic_appendix_table6",
+    **{f"holistic-cam-appendix{i}": f"holistic_appendix_table{i}" for i in range(1, 6)},
+    **{f"poly-cam-table{i}": f"polycam_table{i}" for i in range(1, 6)},
+    **{f"ucag-table{i}": f"ucag_table{i}" for i in range(1, 6)},
+    **{f"ucag-table{i}-coco": f"ucag_table{i}" for i in (2, 3)},
+}
+METRICS = {
+    "over_all": "over-all",
+    "ins_minus_del": "over-all",
+    "energy_pointing_game": "epg",
+    "pointing_game": "pointing-game",
+    "sensitivity_max": "sensitivity-max",
+    "density_pos": "map-density+",
+    "density_neg": "map-density-",
+    "pixel_accuracy": "segmentation-accuracy",
+}
 
 
 def published(table: str) -> dict[tuple[str, str, str, str], tuple[str, str]]:

@@ -32,10 +32,14 @@ def remarks(rows: Iterable[Mapping[str, object]]) -> list[str]:
         odd = [kind for kind in kinds.values() if kind != "none"]
         if odd:
             counts = ", ".join(f"{odd.count(kind)} {kind}" for kind in sorted(set(odd)))
-            rest = {metric: [v for v in values if np.isfinite(v)]
-                    for metric, values in known.get((network, layer, explainer), {}).items()}
+            rest = {
+                metric: [v for v in values if np.isfinite(v)]
+                for metric, values in known.get((network, layer, explainer), {}).items()
+            }
             means = ", ".join(f"{metric} {np.mean(values):.3f}" for metric, values in rest.items() if values)
             where = ", ".join(filter(None, (network, layer, explainer)))
-            said.append(f"{where}: {len(odd)} of {len(kinds)} maps say nothing ({counts})"
-                        + (f"; without them {means}." if means else "."))
+            said.append(
+                f"{where}: {len(odd)} of {len(kinds)} maps say nothing ({counts})"
+                + (f"; without them {means}." if means else ".")
+            )
     return said

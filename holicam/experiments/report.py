@@ -71,20 +71,33 @@ def _tables(rows: list[dict], manifest: Mapping) -> list[Table]:
     known, found = published(config["table"]), []
     for network in config["networks"]:
         for layer in sorted({key[1] for key in values if key[0] == network}):
-            labels = [name for name in config["explainers"]
-                      if any(key[:2] == (network, layer) and key[3] == name for key in values)]
+            labels = [
+                name
+                for name in config["explainers"]
+                if any(key[:2] == (network, layer) and key[3] == name for key in values)
+            ]
             cells = {label: {} for label in labels}
             for metric in config["metrics"]:
                 for view, chosen in views.items():
-                    columns = {label: np.where(chosen, values.get((network, layer, metric, label), np.nan), np.nan)
-                               for label in labels}
+                    columns = {
+                        label: np.where(chosen, values.get((network, layer, metric, label), np.nan), np.nan)
+                        for label in labels
+                    }
                     best, name = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
                     for label, column in columns.items():
                         count = int(np.isfinite(column).sum())
                         low, high = interval(column, grouping) if count else (np.nan, np.nan)
                         said, note = beside(known, network, layer, label, name)
-                        cells[label][name] = Cell(mean(column, grouping), low, high, count, best.get(label, ""),
-                                                  in_our_unit(said), note, int((chosen & read).sum()))
+                        cells[label][name] = Cell(
+                            mean(column, grouping),
+                            low,
+                            high,
+                            count,
+                            best.get(label, ""),
+                            in_our_unit(said),
+                            note,
+                            int((chosen & read).sum()),
+                        )
             heads = tuple(f"{metric} {view}".strip() for metric in config["metrics"] for view in views)
             found.append(Table(f"{network}, {layer or 'the whole network'}", heads, cells))
     return found
@@ -105,14 +118,18 @@ def caption(manifest: Mapping, table: pa.Table | None = None) -> str:
     config = manifest["config"]
     # What a note says of a number of images is what was asked for; how many there are, the rows say.
     notes = "; ".join(re.sub(r"^Toyland: \d+ images", "Toyland: images", note) for note in config["notes"])
-    pairs = ("One row for each image and class in it, without pairs whose every object is flagged difficult; means "
-             "are over classes, of the means of each class; difficult: the class is small and not alone. ")
-    return (f"Data set {config['dataset']['name']}{'' if table is None else ', ' + images(manifest, table)}, protocol "
-            f"{config['protocol']}, target {config['target']}. {pairs if config.get('pairs') else ''}Mean [95 % "
-            "bootstrap interval over images], n where fewer images have a value. Bold: surely better than all others "
-            "on the same images; italics: surely better than the rest; nothing is marked with fewer than "
-            f"{FEWEST} images. Published values in parentheses, as fractions like ours, † where the paper's own copies "
-            f"or sums disagree.{' ' + notes + '.' if notes else ''}")
+    pairs = (
+        "One row for each image and class in it, without pairs whose every object is flagged difficult; means "
+        "are over classes, of the means of each class; difficult: the class is small and not alone. "
+    )
+    return (
+        f"Data set {config['dataset']['name']}{'' if table is None else ', ' + images(manifest, table)}, protocol "
+        f"{config['protocol']}, target {config['target']}. {pairs if config.get('pairs') else ''}Mean [95 % "
+        "bootstrap interval over images], n where fewer images have a value. Bold: surely better than all others "
+        "on the same images; italics: surely better than the rest; nothing is marked with fewer than "
+        f"{FEWEST} images. Published values in parentheses, as fractions like ours, † where the paper's own copies "
+        f"or sums disagree.{' ' + notes + '.' if notes else ''}"
+    )
 
 
 def images(manifest: Mapping, table: pa.Table) -> str:

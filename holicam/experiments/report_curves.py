@@ -78,16 +78,25 @@ def _figure(title: str, panels: Mapping[str, Mapping[str, Curve]]):
             for name, (shares, scores) in panels[metric].items():
                 parts = 2 if metric == "road" else 1  # MoRF, then LeRF
                 for x, y, width in zip(np.split(shares, parts), np.split(scores, parts), (1.6, 0.8), strict=False):
-                    line, = axes.plot(100 * x, y, lw=width, **style[name])
+                    (line,) = axes.plot(100 * x, y, lw=width, **style[name])
                     lines.setdefault(name, line)
             axes.set(xlabel=LABELS[metric], title=metric, xlim=(0, 100))
             axes.grid(alpha=0.3)
         figure.axes[0].set_ylabel("mean score of the class")
-        figure.legend([lines[name] for name in names], names, loc="outside lower center", ncols=min(4, len(names)),
-                      frameon=False, fontsize=8)
+        figure.legend(
+            [lines[name] for name in names],
+            names,
+            loc="outside lower center",
+            ncols=min(4, len(names)),
+            frameon=False,
+            fontsize=8,
+        )
         figure.suptitle(title, fontsize=10)
     return figure
 
 
-LABELS = {"insertion": "% of pixels shown", "deletion": "% of pixels removed",
-          "road": "% of pixels removed\n(thick: most relevant first, thin: least)"}
+LABELS = {
+    "insertion": "% of pixels shown",
+    "deletion": "% of pixels removed",
+    "road": "% of pixels removed\n(thick: most relevant first, thin: least)",
+}

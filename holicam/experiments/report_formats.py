@@ -12,10 +12,27 @@ MARKDOWN = {"best": "**{}**", "second": "*{}*", "": "{}"}
 HTML = {"best": "<b>{}</b>", "second": "<i>{}</i>", "": "{}"}
 LATEX = {"best": r"\textbf{{{}}}", "second": r"\textit{{{}}}", "": "{}"}
 # As LaTeX has them. Beside its own ten, what older fonts show as something else.
-TEX = str.maketrans({
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"\dag{}", "–": "--"})
+TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "%": r"\%",
+        "#": r"\#",
+        "_": r"\_",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "†": r"\dag{}",
+        "–": "--",
+    }
+)
 
 
 def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
@@ -32,12 +49,15 @@ def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figu
 
 
 def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
-    out = ['<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Results</title></head><body>',
-           f"<h1>Results</h1><p>{_html(caption)}</p>"]
+    out = [
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Results</title></head><body>',
+        f"<h1>Results</h1><p>{_html(caption)}</p>",
+    ]
     for table in found:
         heads = "".join(f"<th>{_html(head)}</th>" for head in ["explainer", *map(arrow, table.metrics)])
-        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
-                       for row in lines(table, HTML, _html, _html))
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in lines(table, HTML, _html, _html)
+        )
         out.append(f"<h2>{_html(table.title)}</h2><table><tr>{heads}</tr>\n{rows}</table>")
     out += [f"<p>† {_html(note)}</p>" for note in notes]
     out += [f'<p><img src="{name}.svg" alt="Mean curves of {_html(title)}"></p>' for title, name in figures.items()]
@@ -50,12 +70,27 @@ def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures
         heads = " & ".join(_tex(head) for head in ["explainer", *map(arrow, table.metrics)])
         # {}: a row that begins with [ or * would be read as an argument of the line break before it.
         rows = ["{}" + " & ".join(row) + r" \\" for row in lines(table, LATEX, _tex, _tex)]
-        out += [r"\begin{table}", rf"\caption{{{_tex(table.title)}. {_tex(caption)}}}",
-                rf"\begin{{tabular}}{{l{'r' * len(table.metrics)}}}", r"\hline", heads + r" \\", r"\hline", *rows,
-                r"\hline", r"\end{tabular}", r"\end{table}", ""]
+        out += [
+            r"\begin{table}",
+            rf"\caption{{{_tex(table.title)}. {_tex(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(table.metrics)}}}",
+            r"\hline",
+            heads + r" \\",
+            r"\hline",
+            *rows,
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
     for title, name in figures.items():
-        out += [r"\begin{figure}", rf"\includegraphics[width=\linewidth]{{{name}}}",
-                rf"\caption{{Mean curves of {_tex(title)}.}}", r"\end{figure}", ""]
+        out += [
+            r"\begin{figure}",
+            rf"\includegraphics[width=\linewidth]{{{name}}}",
+            rf"\caption{{Mean curves of {_tex(title)}.}}",
+            r"\end{figure}",
+            "",
+        ]
     return "\n".join([*out, *(f"% {_tex(note)}" for note in notes), ""])
 
 

@@ -64,8 +64,9 @@ class Stored:
         said, note = beside(_known(table or self.config["table"]), network, layer, label, metric)
         return (float(in_our_unit(said)) if said else float("nan")), note
 
-    def side_by_side(self, network: str, layer: str, metrics: Sequence[str], table: str = "",
-                     digits: int = 3) -> dict[str, dict[str, str]]:
+    def side_by_side(
+        self, network: str, layer: str, metrics: Sequence[str], table: str = "", digits: int = 3
+    ) -> dict[str, dict[str, str]]:
         """{explainer: {metric: "0.473* (0.549)"}}: our mean, and the paper's where it prints one.
 
         * stands where ours is surely better than every other on the same images (`intervals.marks`),
@@ -90,8 +91,10 @@ def aligned(rows: Mapping[str, Mapping[str, str]]) -> str:
     heads = list(dict.fromkeys(head for row in rows.values() for head in row))
     lines = [["", *heads], *([name, *(row.get(head, "–") for head in heads)] for name, row in rows.items())]
     wide = [max(len(line[i]) for line in lines) for i in range(len(heads) + 1)]
-    return "\n".join("  ".join([line[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(line[1:], wide[1:], strict=True))])
-                     for line in lines)
+    return "\n".join(
+        "  ".join([line[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(line[1:], wide[1:], strict=True))])
+        for line in lines
+    )
 
 
 def load(name: str, folder: Path | None = None) -> Stored:
@@ -105,10 +108,13 @@ def load(name: str, folder: Path | None = None) -> Stored:
     manifest = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     config = json.loads(json.dumps(from_toml(folder / f"{name}.toml").plain()))  # its order is the file's
     if changed := differences(settings_that_count(manifest["config"]), settings_that_count(config)):
-        raise StaleRowsError(f"the rows of {name} were made by another configuration ({'; '.join(changed)}): run "
-                             f"`{called('evaluate', folder / f'{name}.toml')}` again, or go back to its settings")
-    rows = pq.read_table(folder / f"{name}.parquet",
-                         columns=["run", "network", "layer", "explainer", "metric", "image", "value"]).to_pylist()
+        raise StaleRowsError(
+            f"the rows of {name} were made by another configuration ({'; '.join(changed)}): run "
+            f"`{called('evaluate', folder / f'{name}.toml')}` again, or go back to its settings"
+        )
+    rows = pq.read_table(
+        folder / f"{name}.parquet", columns=["run", "network", "layer", "explainer", "metric", "image", "value"]
+    ).to_pylist()
     if {row["run"] for row in rows} != {run_name(manifest)}:
         raise StaleRowsError(f"{name}.parquet holds other rows than those of {name}.json: copy both from one run")
     images = sorted({row["image"] for row in rows}, key=lambda id: (len(id), id))

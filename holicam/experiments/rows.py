@@ -32,9 +32,15 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
     """The rows of one unit on the device `where`; run: the run's name, which stands in every row."""
     config, model = plan.config, plan.load(unit.network).to(where)
     items = list(plan.dataset.select(unit.ids))
-    shared = {"run": run, "dataset": plan.dataset.name, "split": plan.dataset.split_hash, "network": unit.network,
-              "weights": plan.weights[unit.network], "preset": plan.dataset.preset.name,
-              "target_policy": "each label" if config.pairs else config.target}  # fmt: skip
+    shared = {
+        "run": run,
+        "dataset": plan.dataset.name,
+        "split": plan.dataset.split_hash,
+        "network": unit.network,
+        "weights": plan.weights[unit.network],
+        "preset": plan.dataset.preset.name,
+        "target_policy": "each label" if config.pairs else config.target,
+    }
     shared |= {"subset": ""} if config.pairs else {}
     shared |= {"share": None, "curve": None} if config.curves else {}
     good = [item for item in items if isinstance(item, datasets.Item)]
@@ -53,19 +59,38 @@ def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, obj
             kinds = metrics.rank(maps, on_nan="record").degenerate.tolist()
             for metric, found in values.items():
                 for i, image in enumerate(batch.ids):
-                    yield {**shared, "image": image, "layer": layer, "explainer": label, "settings": named(made[label]),
-                           "target": int(target[i]), "probability": p[i], "metric": metric,
-                           "protocol": found.protocol, "value": float(found.value[i]),
-                           "degenerate": metrics.DEGENERATE[kinds[i]],
-                           **_extras(shared, found, i, *about[i])}  # fmt: skip
+                    yield {
+                        **shared,
+                        "image": image,
+                        "layer": layer,
+                        "explainer": label,
+                        "settings": named(made[label]),
+                        "target": int(target[i]),
+                        "probability": p[i],
+                        "metric": metric,
+                        "protocol": found.protocol,
+                        "value": float(found.value[i]),
+                        "degenerate": metrics.DEGENERATE[kinds[i]],
+                        **_extras(shared, found, i, *about[i]),
+                    }
     for image, reason in bad.items():
         for label in unit.labels:
             for layer in plan.layers_of(label, unit.network):
                 for metric in config.metrics:
-                    yield {**shared, "image": image, "layer": layer, "explainer": label,
-                           "settings": named(plan.made[label]), "target": None, "probability": None, "metric": metric,
-                           "protocol": "", "value": float("nan"), "degenerate": "none",
-                           "note": f"{SKIPPED}{reason}"}  # fmt: skip
+                    yield {
+                        **shared,
+                        "image": image,
+                        "layer": layer,
+                        "explainer": label,
+                        "settings": named(plan.made[label]),
+                        "target": None,
+                        "probability": None,
+                        "metric": metric,
+                        "protocol": "",
+                        "value": float("nan"),
+                        "degenerate": "none",
+                        "note": f"{SKIPPED}{reason}",
+                    }
 
 
 def image_seed(image: str, settings: str, protocol: str) -> int:
@@ -118,8 +143,9 @@ def _extras(shared: Mapping[str, object], found: Values, i: int, note: str, subs
     return more | {"note": "; ".join(filter(None, said))}
 
 
-def _reference(plan: Plan, unit: Unit, made: Mapping[str, object], batch: datasets.Batch, target: Tensor,
-               where: str) -> dict[tuple[str, str], Tensor]:
+def _reference(
+    plan: Plan, unit: Unit, made: Mapping[str, object], batch: datasets.Batch, target: Tensor, where: str
+) -> dict[tuple[str, str], Tensor]:
     """{(label, layer): maps} of the clean network, for shortcut-contrast."""
     if "shortcut-contrast" not in plan.config.metrics:
         return {}
@@ -127,34 +153,49 @@ def _reference(plan: Plan, unit: Unit, made: Mapping[str, object], batch: datase
     return {(label, layer): maps for label, layer, maps in _maps(plan, unit, made, model, batch, target)}
 
 
-def _maps(plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, batch: datasets.Batch,
-          target: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+def _maps(
+    plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, batch: datasets.Batch, target: Tensor
+) -> Iterator[tuple[str, str, Tensor]]:
     images, own = batch.images, set(plan.config.seed_by_image)
     together = {label: explainer for label, explainer in made.items() if label not in own}
-    found = {label: _one_by_one(plan, label, made[label], model, batch, _layers(plan, unit, label), target)
-             for label in made if label in own}
+    found = {
+        label: _one_by_one(plan, label, made[label], model, batch, _layers(plan, unit, label), target)
+        for label in made
+        if label in own
+    }
     if unit.group == "cams" and together:
         found |= explain_many(together, model, images, list(plan.layers[unit.network]), target)
     elif together and all(map(same_questions, together.values())):
         least = min(explainer.chunk for explainer in together.values())
-        found |= ask_once({label: (bounded(explainer, least), _layers(plan, unit, label))
-                           for label, explainer in together.items()}, model, images, target)
+        found |= ask_once(
+            {label: (bounded(explainer, least), _layers(plan, unit, label)) for label, explainer in together.items()},
+            model,
+            images,
+            target,
+        )
     else:
         for label, explainer in together.items():
             found[label] = explainer(model, images, _layers(plan, unit, label), target)
     for label in made:
         maps = found[label]
-        for layer, one in (maps.items() if isinstance(maps, dict) else [("", maps)]):
+        for layer, one in maps.items() if isinstance(maps, dict) else [("", maps)]:
             yield label, layer, one
 
 
-def _one_by_one(plan: Plan, label: str, explainer: object, model: nn.Module, batch: datasets.Batch,
-                layers: list[str] | None, target: Tensor) -> Tensor | dict[str, Tensor]:
+def _one_by_one(
+    plan: Plan,
+    label: str,
+    explainer: object,
+    model: nn.Module,
+    batch: datasets.Batch,
+    layers: list[str] | None,
+    target: Tensor,
+) -> Tensor | dict[str, Tensor]:
     """The maps of an explainer that draws each image's noise by the image's id."""
     each = []
     for i, image in enumerate(batch.ids):
         seeded = replace(explainer, seed=image_seed(image, named(explainer), plan.config.protocol))
-        each.append(seeded(model, batch.images[i:i + 1], layers, target[i:i + 1]))
+        each.append(seeded(model, batch.images[i : i + 1], layers, target[i : i + 1]))
     if isinstance(each[0], Tensor):
         return torch.cat(each)
     return {layer: torch.cat([maps[layer] for maps in each]) for layer in each[0]}

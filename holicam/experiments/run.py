@@ -50,8 +50,15 @@ class Watch:
         """The images of this process's units, and those that could not be read with the reason."""
 
 
-def evaluate(plan: Plan, out: Path, *, part: tuple[int, int] | None = None, on: str | None = None,
-             progress: Progress | None = None, watch: Watch | None = None) -> int:
+def evaluate(
+    plan: Plan,
+    out: Path,
+    *,
+    part: tuple[int, int] | None = None,
+    on: str | None = None,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> int:
     """Run every unit of this process that is not there yet. Returns how many were run.
 
     part: (rank, processes), default `shard()`, see `units.mine`. on: device. watch: hears of the run; progress: of
@@ -66,8 +73,10 @@ def evaluate(plan: Plan, out: Path, *, part: tuple[int, int] | None = None, on: 
     manifest = open_run(out, plan.manifest())
     begun = manifest["config"].get("chunk", plan.config.chunk)
     if begun != plan.config.chunk:
-        watch.say(f"{out} was begun in units of {begun} images and goes on so; chunk = {plan.config.chunk} holds for a "
-                  "new folder")
+        watch.say(
+            f"{out} was begun in units of {begun} images and goes on so; chunk = {plan.config.chunk} holds for a "
+            "new folder"
+        )
         plan = plan.in_units_of(begun)
     own, skipped = mine(plan.units, rank, world), {}
     todo = [unit for unit in own if not _there(plan, unit, out, manifest, watch, skipped)]
@@ -90,8 +99,9 @@ def evaluate(plan: Plan, out: Path, *, part: tuple[int, int] | None = None, on: 
     return done
 
 
-def _run(plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], where: str, watch: Watch,
-         skipped: dict[str, str]) -> list[Failure]:
+def _run(
+    plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], where: str, watch: Watch, skipped: dict[str, str]
+) -> list[Failure]:
     """Write the part of a unit, or as much of it as can be had and a record of what failed."""
     found, failed = attempt(plan, unit, run_name(manifest), where, watch.say)
     path, told = part_path(out, unit.name), record_path(out, unit.name)
@@ -108,8 +118,9 @@ def _run(plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], wher
     return failed
 
 
-def _there(plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], watch: Watch,
-           skipped: dict[str, str]) -> bool:
+def _there(
+    plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], watch: Watch, skipped: dict[str, str]
+) -> bool:
     """Whether a unit's part is there and whole. What is there and is not so is moved aside, after saying so."""
     path = part_path(out, unit.name)
     if not path.exists():

@@ -66,8 +66,13 @@ def sentence(error: BaseException, *, plain: bool = False) -> str:
     return words if plain else f"{words} (this was not foreseen: please report it with what --debug shows)"
 
 
-IN_PYTHON = {"with layers=[...]": "with --layers", "`layers=`": "--layers", "layers=[...]": "--layers",
-             "reshape=tokens_to_grid()": "--reshape tokens", "reshape=": "--reshape"}  # fmt: skip
+IN_PYTHON = {
+    "with layers=[...]": "with --layers",
+    "`layers=`": "--layers",
+    "layers=[...]": "--layers",
+    "reshape=tokens_to_grid()": "--reshape tokens",
+    "reshape=": "--reshape",
+}
 
 
 def in_options(words: str) -> str:

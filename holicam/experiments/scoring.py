@@ -38,8 +38,17 @@ class Values:
     notes: Sequence[str] = ()
 
 
-def measured(plan: Plan, model: nn.Module, label: str, explainer: object, layer: str, batch: datasets.Batch,
-             maps: Tensor, target: Tensor, reference: Tensor | None = None) -> dict[str, Values]:
+def measured(
+    plan: Plan,
+    model: nn.Module,
+    label: str,
+    explainer: object,
+    layer: str,
+    batch: datasets.Batch,
+    maps: Tensor,
+    target: Tensor,
+    reference: Tensor | None = None,
+) -> dict[str, Values]:
     """{metric: values} of one explainer's maps (B, H, W) at one layer, in the run's order.
 
     reference: the clean network's maps, for shortcut-contrast.
@@ -53,12 +62,17 @@ def measured(plan: Plan, model: nn.Module, label: str, explainer: object, layer:
 
     # What a crop leaves of a box may be less than a pixel: as a mask it is not taken for a share of the picture.
     masks = batch.masks if batch.masks is not None else boxes_to_masks(batch.boxes, maps)
-    given = {"masks": masks, "ids": batch.ids, "recipes": batch.recipes, "explain": again, "chunk": config.batch,
-             "on_nan": "record"}
+    given = {
+        "masks": masks,
+        "ids": batch.ids,
+        "recipes": batch.recipes,
+        "explain": again,
+        "chunk": config.batch,
+        "on_nan": "record",
+    }
     values: dict[str, Values] = {}
     for protocol in (config.protocol, ""):
-        names = [name for name in config.metrics
-                 if (config.protocol in registry[name].protocols) == bool(protocol)]
+        names = [name for name in config.metrics if (config.protocol in registry[name].protocols) == bool(protocol)]
         options = {**given, "protocol": protocol} if protocol else given
         if config.pairs:
             here = [name for name in names if _reads_regions(name)]
@@ -79,8 +93,9 @@ def _reads_regions(name: str) -> bool:
     return registry[name].needs == ("masks or boxes",)
 
 
-def _in_the_file(plan: Plan, names: Sequence[str], ids: Sequence[str], maps: Tensor,
-                 protocol: str) -> dict[str, Values]:
+def _in_the_file(
+    plan: Plan, names: Sequence[str], ids: Sequence[str], maps: Tensor, protocol: str
+) -> dict[str, Values]:
     """Games on regions at the pictures' own sizes, as the papers play them."""
     if not names:
         return {}
@@ -88,13 +103,31 @@ def _in_the_file(plan: Plan, names: Sequence[str], ids: Sequence[str], maps: Ten
     each = []
     for i, name in enumerate(ids):
         inside = region(plan.dataset.read(name))[None].to(maps.device)
-        each.append(measure(names, None, None, upsample(maps[i:i + 1], inside.shape[1:]), None, masks=inside,
-                            ids=[name], on_nan="record", **options))
+        each.append(
+            measure(
+                names,
+                None,
+                None,
+                upsample(maps[i : i + 1], inside.shape[1:]),
+                None,
+                masks=inside,
+                ids=[name],
+                on_nan="record",
+                **options,
+            )
+        )
     return {name: Values(protocol, torch.cat([found[name] for found in each])) for name in names}
 
 
-def _curves(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor, target: Tensor,
-            options: Mapping[str, object], protocol: str) -> dict[str, Values]:
+def _curves(
+    names: Sequence[str],
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Tensor,
+    options: Mapping[str, object],
+    protocol: str,
+) -> dict[str, Values]:
     """Insertion, deletion and over-all from one run, and ROAD, with their curves.
 
     A curve has one score for each share of the image; ROAD's has the shares twice, MoRF first.
@@ -104,8 +137,11 @@ def _curves(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor
     if games:
         kinds = games if len(games) == 1 and games != ["over-all"] else ("insertion", "deletion")
         run = insertion_deletion(model, images, maps, target, games=kinds, **options)
-        of = {"insertion": (run.insertion, run.insertion_curve), "deletion": (run.deletion, run.deletion_curve),
-              "over-all": (run.over_all, None)}  # fmt: skip
+        of = {
+            "insertion": (run.insertion, run.insertion_curve),
+            "deletion": (run.deletion, run.deletion_curve),
+            "over-all": (run.over_all, None),
+        }
         found = {name: Values(protocol, of[name][0], run.fraction, of[name][1]) for name in games}
     if "road" in names:
         run = remove_and_debias(model, images, maps, target, **options)
@@ -114,8 +150,15 @@ def _curves(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor
     return found
 
 
-def _parts(names: Sequence[str], model: nn.Module, images: Tensor, maps: Tensor, target: Tensor,
-           options: Mapping[str, object], protocol: str) -> dict[str, Values]:
+def _parts(
+    names: Sequence[str],
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Tensor,
+    options: Mapping[str, object],
+    protocol: str,
+) -> dict[str, Values]:
     """Part-faithfulness, unknown where no change is more than rounding; Shapley's from the same run."""
     if "part-faithfulness" not in names:
         return {}

@@ -101,8 +101,10 @@ class Seen:
             said = Layout("tokens") if len(shape) == 3 else Layout("channels-last") if h == w != last else Layout()
         if len(shape) != (3 if said.kind == "tokens" else 4):
             close = ", ".join(self.maps()[-4:]) or "an earlier one"
-            raise ValueError(f"layer {layer} gives {_numbers(shape)}, from which no map can be made: name a layer that "
-                             f"gives channels of a grid, such as {close}.")
+            raise ValueError(
+                f"layer {layer} gives {_numbers(shape)}, from which no map can be made: name a layer that "
+                f"gives channels of a grid, such as {close}."
+            )
         return said if said.kind != "tokens" else self._tokens(layer, shape[1], said)
 
     def _tokens(self, layer: str, count: int, said: Layout) -> Layout:
@@ -114,13 +116,18 @@ class Seen:
             spare = count - shape[2] * shape[3]
             if min(shape[2:]) > 1 and (spare == said.skip or said.skip is None and 0 <= spare <= SPARE):
                 return Layout("tokens", spare, tuple(shape[2:]))
-        raise ValueError(f"layer {layer} gives {count} tokens, and no layer before them has a grid that tells how they "
-                         "lie: say it, for example with --reshape tokens:1:14x14.")  # fmt: skip
+        raise ValueError(
+            f"layer {layer} gives {count} tokens, and no layer before them has a grid that tells how they "
+            "lie: say it, for example with --reshape tokens:1:14x14."
+        )
 
     def maps(self) -> list[str]:
         """Modules that give a grid of channels and stand in the open: no branch passes them by."""
-        return [name for name, shape in self.shapes.items()
-                if name and len(shape) == 4 and min(shape[2:]) > 1 and name.count(".") <= 1]  # fmt: skip
+        return [
+            name
+            for name, shape in self.shapes.items()
+            if name and len(shape) == 4 and min(shape[2:]) > 1 and name.count(".") <= 1
+        ]
 
 
 def _numbers(shape: tuple[int, ...]) -> str:
@@ -149,8 +156,9 @@ def last_layer(model: nn.Module, seen: Seen) -> str:
     except ValueError:
         if maps := seen.maps():
             return maps[-1]
-        raise ValueError(f"{type(model).__name__} has no layer that is read by convention: name one with --layers."
-                         ) from None  # fmt: skip
+        raise ValueError(
+            f"{type(model).__name__} has no layer that is read by convention: name one with --layers."
+        ) from None
 
 
 def one_size(explainer: object, size: int) -> tuple[int, dict[str, object], str]:

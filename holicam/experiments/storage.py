@@ -138,8 +138,10 @@ def open_run(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
 def _same(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
     old = read_manifest(out)
     if changed := changes(old, manifest):
-        raise ConfigError(f"{out} holds the rows of another run ({'; '.join(changed)}): choose another folder, or "
-                          "go back to its settings")
+        raise ConfigError(
+            f"{out} holds the rows of another run ({'; '.join(changed)}): choose another folder, or "
+            "go back to its settings"
+        )
     return old
 
 
@@ -168,8 +170,7 @@ def same_rows(one, other) -> bool:
     return one.schema.equals(other.schema) and same(one.to_pylist(), other.to_pylist())
 
 
-def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, partial: bool = False,
-          repair: bool = False):
+def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, partial: bool = False, repair: bool = False):
     """The union of all parts as one sorted table, checked: every expected key (`KEY`) exactly once, all of this run.
 
     Also written to rows.parquet.

@@ -43,8 +43,9 @@ def arrow(metric: str) -> str:
     return f"{metric} {'↑' if registry[metric.split()[0]].higher_is_better else '↓'}"
 
 
-def lines(table: Table, style: Mapping[str, str], safe: Callable[[str], str],
-          number: Callable[[str], str] = str) -> Iterator[list[str]]:
+def lines(
+    table: Table, style: Mapping[str, str], safe: Callable[[str], str], number: Callable[[str], str] = str
+) -> Iterator[list[str]]:
     """The cells of a table as text.
 
     style: {"best": "**{}**", "second": "*{}*", "": "{}"}. safe, number: escape labels, and our own numbers.

@@ -32,8 +32,9 @@ class DeviceLostError(RuntimeError):
     """The device cannot compute any more; the message says why."""
 
 
-def attempt(plan: Plan, unit: Unit, run: str, where: str,
-            say: Callable[[str], None]) -> tuple[list[dict[str, object]], list[Failure]]:
+def attempt(
+    plan: Plan, unit: Unit, run: str, where: str, say: Callable[[str], None]
+) -> tuple[list[dict[str, object]], list[Failure]]:
     """(the rows that could be had, what failed); see `rows.rows`. say: hears of what could be mended on the way.
 
     Raises what every unit would raise (`FATAL`), DeviceLostError.
@@ -87,5 +88,7 @@ def _check_device(where: str, said: str) -> None:
         torch.cuda.empty_cache()
         torch.cuda.synchronize(where)
     except RuntimeError as error:
-        raise DeviceLostError(f"{where} cannot compute any more ({said}; {' '.join(str(error).split())[:LONGEST]}): "
-                              "start again, which goes on where this run stopped") from None
+        raise DeviceLostError(
+            f"{where} cannot compute any more ({said}; {' '.join(str(error).split())[:LONGEST]}): "
+            "start again, which goes on where this run stopped"
+        ) from None

@@ -35,10 +35,12 @@ class Unit:
 def units_of(config: Config, ids: Sequence[str]) -> list[Unit]:
     """All units, in order: the first images of every network and group come first."""
     groups = config.groups()
-    return [Unit(network, group, start, labels, tuple(ids[start:start + config.chunk]))
-            for start in range(0, len(ids), config.chunk)
-            for network in config.networks
-            for group, labels in groups.items()]
+    return [
+        Unit(network, group, start, labels, tuple(ids[start : start + config.chunk]))
+        for start in range(0, len(ids), config.chunk)
+        for network in config.networks
+        for group, labels in groups.items()
+    ]
 
 
 def mine(units: Sequence[Unit], rank: int, world: int) -> list[Unit]:

@@ -30,8 +30,10 @@ def options(explainer: object) -> set[str]:
     anything = any(p.kind is p.VAR_KEYWORD for p in known)
     named = {p.name for p in known if p.kind is not p.POSITIONAL_ONLY}
     if "target" not in named and not anything:
-        raise ValueError("base must be an explainer, such as GradCAM(), or a function of (model, "
-                         f"images, target=...) that returns maps (m, h, w); got {explainer!r}")
+        raise ValueError(
+            "base must be an explainer, such as GradCAM(), or a function of (model, "
+            f"images, target=...) that returns maps (m, h, w); got {explainer!r}"
+        )
     return {name for name in OPTIONS if anything or name in named}
 
 
@@ -46,8 +48,7 @@ def unscaled(explainer: object) -> object:
     return replace(explainer, **off) if off else explainer
 
 
-def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
-        **given: object) -> Parts:
+def ask(explainer: object, model: nn.Module, images: Tensor, target: Target, **given: object) -> Parts:
     """{layer, or None for an explainer that returns one tensor: maps (m, h, w)}, detached.
 
     given: any of `OPTIONS`; what is None, or not taken by the explainer, is left out.
@@ -55,14 +56,19 @@ def ask(explainer: object, model: nn.Module, images: Tensor, target: Target,
     """
     known = options(explainer)
     with torch.enable_grad():
-        found = explainer(model, images.clone(), target=target, **{
-            key: value for key, value in given.items() if key in known and value is not None})
+        found = explainer(
+            model,
+            images.clone(),
+            target=target,
+            **{key: value for key, value in given.items() if key in known and value is not None},
+        )
     found = found if isinstance(found, Mapping) else {None: found}
     for maps in found.values():
         if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != len(images):
             got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
-            raise ValueError(f"base must return maps (m, h, w), one for each of the {len(images)} "
-                             f"images it is given; got {got}")
+            raise ValueError(
+                f"base must return maps (m, h, w), one for each of the {len(images)} images it is given; got {got}"
+            )
     return {name: at_least_float32(maps.detach()) for name, maps in found.items()}
 
 
@@ -77,14 +83,14 @@ def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[li
     heard, same = [], []
 
     def before(_: nn.Module, inputs: tuple) -> None:  # the network may then write into them
-        first = inputs[0][:len(x)] if not same and inputs and isinstance(inputs[0], Tensor) else None
+        first = inputs[0][: len(x)] if not same and inputs and isinstance(inputs[0], Tensor) else None
         alike = first is not None and (first.shape, first.dtype, first.device) == (x.shape, x.dtype, x.device)
         same.append((first == x).all() if alike else None)
 
     def after(_: nn.Module, inputs: tuple, output: object) -> None:
         if len(same) == 1 and same[0] is not None:
             logits = logits_of(output, len(inputs[0]), target)
-            heard.extend([] if isinstance(logits, Whole) else [(logits[:len(x)].detach(), same[0])])
+            heard.extend([] if isinstance(logits, Whole) else [(logits[: len(x)].detach(), same[0])])
 
     if isinstance(model, torch.jit.ScriptModule):  # takes no hooks
         yield heard

@@ -31,8 +31,7 @@ class RandomMap(InputExplainer):
     def __post_init__(self) -> None:
         check_count("seed", self.seed, 0)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
         one = torch.rand(*images.shape[2:], generator=generator)  # (H, W), on the CPU
         return moved(one, images.device, at_least_float32(images[:0]).dtype).repeat(len(images), 1, 1)
@@ -46,11 +45,9 @@ class CenterMap(InputExplainer):
     on this alone finds many. Built in chapter 10.
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         like = at_least_float32(images)
-        y, x = (torch.arange(n, device=like.device, dtype=like.dtype) - (n - 1) / 2
-                for n in like.shape[2:])
+        y, x = (torch.arange(n, device=like.device, dtype=like.dtype) - (n - 1) / 2 for n in like.shape[2:])
         away = (y[:, None].square() + x.square()).sqrt()  # (H, W)
         return -away.repeat(len(images), 1, 1)
 
@@ -65,8 +62,7 @@ class SobelMap(InputExplainer):
     "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         images = at_least_float32(images)
         shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
         weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
@@ -91,11 +87,12 @@ class GroundTruth(InputExplainer):
 
     masks: Tensor | None = field(default=None, repr=False)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         wanted = len(images), *images.shape[2:]
         if not isinstance(self.masks, Tensor) or tuple(self.masks.shape) != wanted:
             got = tuple(self.masks.shape) if isinstance(self.masks, Tensor) else self.masks
-            raise ValueError(f"GroundTruth must be given the true masks of these images, "
-                             f"GroundTruth(masks) with masks of shape {wanted}; got {got!r}")
+            raise ValueError(
+                f"GroundTruth must be given the true masks of these images, "
+                f"GroundTruth(masks) with masks of shape {wanted}; got {got!r}"
+            )
         return self.masks.to(at_least_float32(images))

@@ -37,9 +37,14 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
         shrinking = [key for key, _ in features.named_children() if key.startswith("transition")]
         return ("features.relu0", *(f"features.{key}.relu" for key in shrinking), "features")
     if isinstance(features, nn.Sequential):
-        found = tuple(f"features.{at}" for at, (module, after) in enumerate(pairwise(features))
-                      if isinstance(module, nn.ReLU) and isinstance(after, nn.MaxPool2d))
+        found = tuple(
+            f"features.{at}"
+            for at, (module, after) in enumerate(pairwise(features))
+            if isinstance(module, nn.ReLU) and isinstance(after, nn.MaxPool2d)
+        )
         if len(found) == 5:
             return found
-    raise ValueError("layers to be joined are known for ResNets, VGGs and DenseNets and not for "
-                     f"{type(model).__name__}: name them, shallow to deep, with layers=[...]")
+    raise ValueError(
+        "layers to be joined are known for ResNets, VGGs and DenseNets and not for "
+        f"{type(model).__name__}: name them, shallow to deep, with layers=[...]"
+    )

@@ -32,9 +32,12 @@ class Grid:
 
     def coverage(self) -> Tensor:
         """Gamma (H, W), long: how many patches cover each pixel of the canvas; at least 1."""
-        rows, cols = (torch.stack([(at >= s) & (at < s + length) for s in starts]).sum(0)
-                      for at, starts, length in zip(map(torch.arange, self.canvas),
-                                                    (self.rows, self.cols), self.size, strict=True))
+        rows, cols = (
+            torch.stack([(at >= s) & (at < s + length) for s in starts]).sum(0)
+            for at, starts, length in zip(
+                map(torch.arange, self.canvas), (self.rows, self.cols), self.size, strict=True
+            )
+        )
         return rows[:, None] * cols
 
     def cut(self, images: Tensor, owner: Tensor, patch: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -44,10 +47,14 @@ class Grid:
         "floor" stride leaves the image; all of one size are one pair.
         """
         numbers = patch // len(self.cols), patch % len(self.cols)
-        inside = [[min(length, whole - start) for start in at] for at, length, whole in zip(
-            (self.rows, self.cols), self.size, images.shape[2:], strict=True)]
-        starts, lengths = ([moved(torch.tensor(values), images.device)[number] for values, number in zip(
-            axes, numbers, strict=True)] for axes in ((self.rows, self.cols), inside))
+        inside = [
+            [min(length, whole - start) for start in at]
+            for at, length, whole in zip((self.rows, self.cols), self.size, images.shape[2:], strict=True)
+        ]
+        starts, lengths = (
+            [moved(torch.tensor(values), images.device)[number] for values, number in zip(axes, numbers, strict=True)]
+            for axes in ((self.rows, self.cols), inside)
+        )
         sizes, pairs = list(product(*(sorted(set(values)) for values in inside))), []
         for h, w in sizes:
             which = torch.arange(len(patch), device=images.device)
@@ -55,8 +62,10 @@ class Grid:
                 which = which[(lengths[0] == h) & (lengths[1] == w)]
                 if not len(which):
                     continue
-            y, x = (start[which, None] + torch.arange(n, device=images.device)  # (m', h) and (m', w)
-                    for start, n in zip(starts, (h, w), strict=True))
+            y, x = (
+                start[which, None] + torch.arange(n, device=images.device)  # (m', h) and (m', w)
+                for start, n in zip(starts, (h, w), strict=True)
+            )
             pixels = images.movedim(1, 3)[owner[which, None, None], y[:, :, None], x[:, None, :]]
             pairs.append((which, pixels.movedim(3, 1)))
         return pairs
@@ -65,12 +74,11 @@ class Grid:
         """Maps of patches (B, n n, H', W') summed where they belong: (B, H, W), the canvas."""
         canvas = maps.new_zeros(len(maps), *self.canvas)
         for patch, (y, x) in enumerate(product(self.rows, self.cols)):
-            canvas[:, y:y + self.size[0], x:x + self.size[1]] += maps[:, patch]
+            canvas[:, y : y + self.size[0], x : x + self.size[1]] += maps[:, patch]
         return canvas
 
 
-def unfold_grid(size: Sequence[int], patches: int = 6, rho: float = 0.555,
-                stride: str = "even") -> Grid:
+def unfold_grid(size: Sequence[int], patches: int = 6, rho: float = 0.555, stride: str = "even") -> Grid:
     """patches x patches pieces of an image (H, W), each round(rho H) x round(rho W).
 
     Args:
@@ -94,11 +102,14 @@ def _axis(length: int, n: int, rho: float, stride: str) -> tuple[tuple[int, ...]
     piece = max(1, rounded(rho * length))
     starts = spread(length - piece, n) if n > 1 else [0]
     if any(b - a > piece for a, b in pairwise(starts)) or (n == 1 and piece < length):
-        raise ValueError(f"{n} patches of {piece} pixels leave gaps on {length} pixels: take more "
-                         "patches or a larger rho")
+        raise ValueError(
+            f"{n} patches of {piece} pixels leave gaps on {length} pixels: take more patches or a larger rho"
+        )
     if starts[-1] >= length:
-        raise ValueError(f"the last of {n} patches of {piece} pixels begins beyond an image of {length} pixels: take "
-                         'stride="even" or a larger rho')
+        raise ValueError(
+            f"the last of {n} patches of {piece} pixels begins beyond an image of {length} pixels: take "
+            'stride="even" or a larger rho'
+        )
     return tuple(starts), piece
 
 

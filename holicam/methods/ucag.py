@@ -37,9 +37,18 @@ from .patches import STRIDES, Grid, unfold_grid
 # What becomes of the confidences (B, n n) of an image's patches.
 CONFIDENCE = {"exp": torch.exp, "exp/max": lambda p: (p - p.amax(1, True)).exp(), "none": torch.ones_like}
 _DEFAULT = {"rho": 0.555, "stride": "even", "confidence": "exp", "count_from": 0, "smooth": False}
-PRESETS = {"default": _DEFAULT, "paper": _DEFAULT,
-           "reference": {"rho": 124 / 224, "stride": "floor", "confidence": "exp/max", "count_from": 1,
-                         "smooth": True, "bridge": (224, 224)}}
+PRESETS = {
+    "default": _DEFAULT,
+    "paper": _DEFAULT,
+    "reference": {
+        "rho": 124 / 224,
+        "stride": "floor",
+        "confidence": "exp/max",
+        "count_from": 1,
+        "smooth": True,
+        "bridge": (224, 224),
+    },
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +122,22 @@ class UCAG(Explains):
             check_count("a side of bridge", side)
         check_chunk(self.chunk)
         if self.rho * self.patches < 1:
-            raise ValueError("patches must meet, patches * rho must be at least 1; got "
-                             f"{self.patches} * {self.rho}")
+            raise ValueError(f"patches must meet, patches * rho must be at least 1; got {self.patches} * {self.rho}")
         kind = "layer" if "layers" in options(self.base) else "input"
         object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+        intermediate: bool = False,
+    ) -> Maps:
         """Maps of a batch: one per image, and per layer if base gives one per layer.
 
         Args:
@@ -144,18 +160,19 @@ class UCAG(Explains):
             target = stream(model, images, _nothing, 0, target, score=self._kind, chunk=self.chunk)[0]
             grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
             with resized(model, images, self._one_size(images, grid)):
-                E, p, kept = self._explained(model, images, grid, target, intermediate, layers=layers,
-                                             size="native", reshape=reshape)
+                E, p, kept = self._explained(
+                    model, images, grid, target, intermediate, layers=layers, size="native", reshape=reshape
+                )
             weights = CONFIDENCE[self.confidence](p)  # (B, n n)
-            maps = {name: upsample(self._conquered(m, weights, grid, images), out)
-                    for name, m in E.items()}
+            maps = {name: upsample(self._conquered(m, weights, grid, images), out) for name, m in E.items()}
             if intermediate:
                 count = moved(grid.coverage(), p.device)
                 maps = {name: Stages(m, kept[name], p, weights, count, grid) for name, m in maps.items()}
         return finite_maps(maps[None] if None in maps else maps)
 
-    def _explained(self, model: nn.Module, images: Tensor, grid: Grid, target: Target,
-                   keep: bool, **given: object) -> tuple[Parts, Tensor, Parts]:
+    def _explained(
+        self, model: nn.Module, images: Tensor, grid: Grid, target: Target, keep: bool, **given: object
+    ) -> tuple[Parts, Tensor, Parts]:
         """Eqs. 1-4: {layer, or None: E (B, n n, H', W')}, p_c (B, n n), and E as base gave it."""
         E, scores, kept, told = defaultdict(list), [], defaultdict(list), {}
         shape = len(images), self.patches**2
@@ -178,8 +195,7 @@ class UCAG(Explains):
         for number in (number for number, same in zip(told, answers, strict=True) if not same):
             x, wanted = self._patches(images, grid, target, chunks[number])
             scores[number] = select_score(logits_of(forward(model, x), len(x), wanted), wanted, self._kind)
-        E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()}
-                   for parts in (E, kept))
+        E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()} for parts in (E, kept))
         return E, torch.cat(scores).view(shape), kept
 
     def _patches(self, images: Tensor, grid: Grid, target: Target, some: Tensor) -> tuple[Tensor, Target]:
@@ -190,15 +206,24 @@ class UCAG(Explains):
     def _one_size(self, images: Tensor, grid: Grid) -> str:
         """What to do where patches must have the images' size."""
         alpha, other = (size / own for size, own in zip(images.shape[2:], grid.size, strict=True))
-        return (f"give alpha={alpha!r}, which enlarges patches to that size" if alpha == other
-                else "take a method that keeps the size, such as Layer-CAM")
+        return (
+            f"give alpha={alpha!r}, which enlarges patches to that size"
+            if alpha == other
+            else "take a method that keeps the size, such as Layer-CAM"
+        )
 
     def _enlarged(self, images: Tensor, grid: Grid, owner: Tensor, patch: Tensor) -> Tensor:
         """Psi(., alpha) of patches, (m, 3, int(alpha H'), int(alpha W')) whatever the size of their pieces."""
         size = tuple(max(1, int(self.alpha * n + 1e-9)) for n in grid.size)
-        pieces = [(which, x if tuple(x.shape[2:]) == size else
-                   F.interpolate(at_least_float32(x), size, mode="bicubic").to(x.dtype))
-                  for which, x in grid.cut(images, owner, patch)]
+        pieces = [
+            (
+                which,
+                x
+                if tuple(x.shape[2:]) == size
+                else F.interpolate(at_least_float32(x), size, mode="bicubic").to(x.dtype),
+            )
+            for which, x in grid.cut(images, owner, patch)
+        ]
         if len(pieces) == 1:
             return pieces[0][1]
         order = torch.cat([which for which, _ in pieces]).argsort()

@@ -50,11 +50,23 @@ class Density:
 
 
 @guarded
-def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                masks: object = None, boxes: object = None, recipes: object = None,
-                explain: object = None, ids: Ids = None,
-                protocol: str | Protocol = "holistic-cam", sides: Sequence[str] = SIDES,
-                stretch: str = "minmax", chunk: int = 64, on_nan: str = "raise") -> Density:
+def map_density(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    sides: Sequence[str] = SIDES,
+    stretch: str = "minmax",
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Density:
     """Both densities, or one. One forward an image and side, and one more where target is None.
 
     Args:
@@ -84,28 +96,40 @@ def map_density(model: nn.Module, images: Tensor, maps: Tensor, target: Target =
         kept = torch.where(flip[numbers // size][:, None, None], 1 - kept, kept)
         return (images[owner] * kept[:, None]).to(images.dtype), owner
 
-    target, _, scores = stream(model, images, build, len(sides) * size, target,
-                               score=protocol.score, chunk=chunk, clean=target is None)
+    target, _, scores = stream(
+        model, images, build, len(sides) * size, target, score=protocol.score, chunk=chunk, clean=target is None
+    )
     scores = dict(zip(sides, scores.view(len(sides), size), strict=True))
     area, unknown = weights.mean((1, 2)).to(scores[sides[0]].dtype), unknown_maps(degenerate, stretch)
     # A map of ones leaves nothing out, whatever its mean rounds to.
     rest = (1 - area).masked_fill(weights.amin((1, 2)) >= 1 - rounding(weights.dtype), 0)
     below = {"positive": area, "negative": rest}
-    found = {side: torch.where((below[side] > 0) & ~unknown, score / below[side].clamp(min=FLOOR),
-                               torch.nan) for side, score in scores.items()}
+    found = {
+        side: torch.where((below[side] > 0) & ~unknown, score / below[side].clamp(min=FLOOR), torch.nan)
+        for side, score in scores.items()
+    }
     lifted = [(below[side] > 0) & (below[side] < FLOOR) for side in sides]
-    return Density(positive=found.get("positive"), negative=found.get("negative"),
-                   kept=scores.get("positive"), left=scores.get("negative"), area=area,
-                   clamped=torch.stack(lifted).any(0), target=target, degenerate=degenerate)
+    return Density(
+        positive=found.get("positive"),
+        negative=found.get("negative"),
+        kept=scores.get("positive"),
+        left=scores.get("negative"),
+        area=area,
+        clamped=torch.stack(lifted).any(0),
+        target=target,
+        degenerate=degenerate,
+    )
 
 
-def density_positive(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                     **options: object) -> Tensor:
+def density_positive(
+    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) score kept per unit of area, higher is better: `map_density`.positive. Built in chapter 17."""
     return map_density(model, images, maps, target, sides="positive", **options).positive
 
 
-def density_negative(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                     **options: object) -> Tensor:
+def density_negative(
+    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the same of what the map leaves out, lower is better: `map_density`.negative. Built in chapter 17."""
     return map_density(model, images, maps, target, sides="negative", **options).negative

@@ -43,11 +43,22 @@ class Drop:
 
 
 @guarded
-def confidence_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                    masks: object = None, boxes: object = None, recipes: object = None,
-                    explain: object = None, ids: Ids = None,
-                    protocol: str | Protocol = "holistic-cam", stretch: str = "minmax",
-                    chunk: int = 64, on_nan: str = "raise") -> Drop:
+def confidence_drop(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    stretch: str = "minmax",
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Drop:
     """Both scores from two forwards an image.
 
     Args:
@@ -69,13 +80,17 @@ def confidence_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Targ
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         return (images[numbers] * weights[numbers, None]).to(images.dtype), numbers
 
-    target, clean, masked = stream(model, images, build, len(images), target,
-                                   score=protocol.score, chunk=chunk)
+    target, clean, masked = stream(model, images, build, len(images), target, score=protocol.score, chunk=chunk)
     unknown = unknown_maps(degenerate, stretch)
     drop = torch.where(clean > 0, (clean - masked).relu() / clean, torch.nan)
-    return Drop(drop=drop.masked_fill(unknown, torch.nan),
-                increase=(masked > clean).to(clean.dtype).masked_fill(unknown, torch.nan),
-                clean=clean, masked=masked, target=target, degenerate=degenerate)
+    return Drop(
+        drop=drop.masked_fill(unknown, torch.nan),
+        increase=(masked > clean).to(clean.dtype).masked_fill(unknown, torch.nan),
+        clean=clean,
+        masked=masked,
+        target=target,
+        degenerate=degenerate,
+    )
 
 
 def weights_of(maps: Tensor, images: Tensor, stretch: str, on_nan: str) -> tuple[Tensor, Tensor]:
@@ -88,8 +103,9 @@ def weights_of(maps: Tensor, images: Tensor, stretch: str, on_nan: str) -> tuple
     if stretch == "minmax":
         return normalise(maps), degenerate
     if not bool(((maps >= 0) & (maps <= 1)).all()):
-        raise ValueError('stretch="none" needs maps in [0, 1]; got values from '
-                         f"{float(maps.min()):.3g} to {float(maps.max()):.3g}")
+        raise ValueError(
+            f'stretch="none" needs maps in [0, 1]; got values from {float(maps.min()):.3g} to {float(maps.max()):.3g}'
+        )
     return maps, degenerate
 
 
@@ -100,8 +116,7 @@ def unknown_maps(degenerate: Tensor, stretch: str) -> Tensor:
     return degenerate == DEGENERATE.index("nan")
 
 
-def average_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                 **options: object) -> Tensor:
+def average_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) the share of its score that an image loses, lower is better: `confidence_drop`.drop.
 
     Built in chapter 17.
@@ -109,7 +124,8 @@ def average_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target 
     return confidence_drop(model, images, maps, target, **options).drop
 
 
-def average_increase(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                     **options: object) -> Tensor:
+def average_increase(
+    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) 1 where the score rises, higher is better: `confidence_drop`.increase. Built in chapter 17."""
     return confidence_drop(model, images, maps, target, **options).increase

@@ -54,12 +54,23 @@ class Energy:
 
 
 @guarded
-def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                    target: Target = None, *, masks: Tensor | None = None,
-                    boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,
-                    explain: object = None, ids: Ids = None,
-                    protocol: str | Protocol = "holistic-cam", positive: str = "relu",
-                    top: int = 100, chunk: object = None, on_nan: str = "raise") -> Energy:
+def energy_pointing(
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: Tensor | None = None,
+    boxes: Sequence[Tensor] | Tensor | None = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    positive: str = "relu",
+    top: int = 100,
+    chunk: object = None,
+    on_nan: str = "raise",
+) -> Energy:
     """The energy pointing game in three forms. It runs no network.
 
     Args:
@@ -94,31 +105,32 @@ def energy_pointing(model: nn.Module | None, images: Tensor | None, maps: Tensor
         return torch.where((whole > 0) & ~unknown, part / whole, torch.nan)
 
     everywhere, ones = torch.ones_like(best), torch.ones_like(values)
-    return Energy(full=share(everywhere, values, flat | empty),
-                  top_energy=share(best, values, flat | empty),
-                  top_count=share(best, ones, ranking.broken | empty),
-                  uniform=share(everywhere, ones, empty),
-                  degenerate=ranking.degenerate, tie_fraction=ranking.tie_fraction,
-                  zero_fraction=ranking.zero_fraction, region=region)
+    return Energy(
+        full=share(everywhere, values, flat | empty),
+        top_energy=share(best, values, flat | empty),
+        top_count=share(best, ones, ranking.broken | empty),
+        uniform=share(everywhere, ones, empty),
+        degenerate=ranking.degenerate,
+        tie_fraction=ranking.tie_fraction,
+        zero_fraction=ranking.zero_fraction,
+        region=region,
+    )
 
 
-def region_of(maps: Tensor, masks: Tensor | None,
-              boxes: Sequence[Tensor] | Tensor | None) -> tuple[str, Tensor]:
-    """"masks" or "boxes" and the region (B, H, W) bool; masks are taken where both are given.
+def region_of(maps: Tensor, masks: Tensor | None, boxes: Sequence[Tensor] | Tensor | None) -> tuple[str, Tensor]:
+    """ "masks" or "boxes" and the region (B, H, W) bool; masks are taken where both are given.
 
     Raises ValueError, TypeError: masks of another shape or kind, boxes that are not finite, inverted, or
     shares of the image instead of pixels.
     """
     if masks is None and boxes is None:
-        raise ValueError("the energy pointing game needs masks= (B, H, W) or boxes=, one (m, 4) "
-                         "per image")
+        raise ValueError("the energy pointing game needs masks= (B, H, W) or boxes=, one (m, 4) per image")
     if masks is None:
         check_boxes(_rows(boxes, maps), *maps.shape[1:])
         return "boxes", boxes_to_masks(boxes, maps)
     if not isinstance(masks, Tensor) or masks.shape != maps.shape:
         got = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
-        raise ValueError(f"masks must be a tensor of the maps' shape {tuple(maps.shape)}; "
-                         f"got {got}")
+        raise ValueError(f"masks must be a tensor of the maps' shape {tuple(maps.shape)}; got {got}")
     if masks.dtype != torch.bool:
         if not bool(((masks == 0) | (masks == 1)).all()):
             raise ValueError("masks must be bool or hold only 0 and 1")
@@ -143,24 +155,29 @@ def _rows(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> list[Tensor]:
     rows = [torch.as_tensor(b, dtype=torch.float32) for b in boxes]
     rows = [b.view(1, 4) if b.shape == (4,) else b for b in rows]
     if len(rows) != len(maps) or any(b.dim() != 2 or b.shape[1] != 4 for b in rows):
-        raise ValueError(f"boxes must hold one (m, 4) per image, x0 y0 x1 y1, for {len(maps)} "
-                         f"images; got shapes {[tuple(b.shape) for b in rows]}")
+        raise ValueError(
+            f"boxes must hold one (m, 4) per image, x0 y0 x1 y1, for {len(maps)} "
+            f"images; got shapes {[tuple(b.shape) for b in rows]}"
+        )
     return rows
 
 
-def epg(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
-        **options: object) -> Tensor:
+def epg(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the share of the map's energy inside, higher is better: `energy_pointing`.full. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).full
 
 
-def epg_top100(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-               target: Target = None, **options: object) -> Tensor:
+def epg_top100(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the same among the 100 largest pixels: `energy_pointing`.top_energy. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).top_energy
 
 
-def epg_count(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
-              **options: object) -> Tensor:
+def epg_count(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the share of the 100 largest pixels inside: `energy_pointing`.top_count. Built in chapter 16."""
     return energy_pointing(model, images, maps, target, **options).top_count

@@ -37,11 +37,15 @@ def impute(images: Tensor, removed: Tensor, *, tolerance: float = 1e-6, most: in
     Returns (n, C, H, W) in the images' dtype; the other pixels are untouched. An image of which
     nothing is left becomes its channels' means. Raises ValueError. Built in chapter 15.
     """
-    if not isinstance(removed, Tensor) or removed.dtype != torch.bool or (
-            removed.shape != (len(images), *images.shape[-2:])):
+    if (
+        not isinstance(removed, Tensor)
+        or removed.dtype != torch.bool
+        or (removed.shape != (len(images), *images.shape[-2:]))
+    ):
         got = (tuple(removed.shape), removed.dtype) if isinstance(removed, Tensor) else removed
-        raise ValueError("removed must be bool, one (H, W) per image, for images of shape "
-                         f"{tuple(images.shape)}; got {got}")
+        raise ValueError(
+            f"removed must be bool, one (H, W) per image, for images of shape {tuple(images.shape)}; got {got}"
+        )
     if not len(images):
         return images
     centre = at_least_float32(images).mean((2, 3), keepdim=True)

@@ -35,12 +35,24 @@ class Infidelity:
 
 
 @guarded
-def infidelity_scores(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                      masks: object = None, boxes: object = None, recipes: object = None,
-                      explain: object = None, ids: Ids = None,
-                      protocol: str | Protocol = "holistic-cam", draws: int = 10,
-                      sides: tuple[int, int] = (16, 64), scale: bool = True, chunk: int = 64,
-                      on_nan: str = "raise") -> Infidelity:
+def infidelity_scores(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    draws: int = 10,
+    sides: tuple[int, int] = (16, 64),
+    scale: bool = True,
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Infidelity:
     """How badly a map predicts what covering random squares does to the score.
 
     Args:
@@ -70,17 +82,20 @@ def infidelity_scores(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
         owner = numbers // draws
         return torch.where(covered[numbers, None], ground[owner], images[owner]), owner
 
-    _, clean, scores = stream(model, images, build, batch * draws, target, score=protocol.score,
-                              chunk=chunk)
+    _, clean, scores = stream(model, images, build, batch * draws, target, score=protocol.score, chunk=chunk)
     change = clean[:, None] - scores.view(batch, draws)
     weight = (at_least_float32(images) - ground).sum(1) * at_least_float32(maps.detach())  # I M
     dot = (covered.view(batch, draws, height, width) * weight[:, None]).sum((2, 3)).to(change.dtype)
     energy = dot.square().sum(1)
-    beta = torch.where(energy > 0, (dot * change).sum(1) / energy, 0) if scale else (
-        torch.ones_like(energy))
+    beta = torch.where(energy > 0, (dot * change).sum(1) / energy, 0) if scale else (torch.ones_like(energy))
     error = (beta[:, None] * dot - change).square().mean(1)
-    return Infidelity(error=error.masked_fill(degenerate != DEGENERATE.index("none"), torch.nan),
-                      beta=beta, dot=dot, change=change, degenerate=degenerate)
+    return Infidelity(
+        error=error.masked_fill(degenerate != DEGENERATE.index("none"), torch.nan),
+        beta=beta,
+        dot=dot,
+        change=change,
+        degenerate=degenerate,
+    )
 
 
 def squares(numbers: Tensor, height: int, width: int, sides: tuple[int, int]) -> Tensor:
@@ -96,16 +111,14 @@ def squares(numbers: Tensor, height: int, width: int, sides: tuple[int, int]) ->
     most = min(high, height, width)
     least = min(low, most)
     side = least + (numbers[:, 0] * (most - least + 1)).long().clamp(max=most - least)
-    top, left = ((numbers[:, k] * (n - side + 1)).long().minimum(n - side)
-                 for k, n in ((1, height), (2, width)))
+    top, left = ((numbers[:, k] * (n - side + 1)).long().minimum(n - side) for k, n in ((1, height), (2, width)))
     rows, columns = (torch.arange(n, device=numbers.device) for n in (height, width))
     down = (rows >= top[:, None]) & (rows < (top + side)[:, None])  # (n, H)
     across = (columns >= left[:, None]) & (columns < (left + side)[:, None])
     return down[:, :, None] & across[:, None]
 
 
-def infidelity(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-               **options: object) -> Tensor:
+def infidelity(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) the mean squared error of the prediction, lower is better: `infidelity_scores`.error.
 
     Built in chapter 17.

@@ -57,12 +57,22 @@ class InsertionDeletion:
 
 
 @guarded
-def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                       masks: object = None, boxes: object = None, recipes: object = None,
-                       explain: object = None, ids: Ids = None,
-                       protocol: str | Protocol = "holistic-cam",
-                       games: Sequence[str] = GAMES, chunk: int = 64,
-                       on_nan: str = "raise") -> InsertionDeletion:
+def insertion_deletion(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    games: Sequence[str] = GAMES,
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> InsertionDeletion:
     """Both games, or one, from one packed stream.
 
     Args:
@@ -97,8 +107,7 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
     # keeps the pixels with (r < below[j]) == inserting[j] and fills the rest from ground[j].
     inner = counts[1:-1]
     plan = [(0, True, g) for g in range(len(kinds))]
-    plan += [(q, game == "insertion", kinds.index(getattr(protocol, game)))
-             for game in games for q in inner]
+    plan += [(q, game == "insertion", kinds.index(getattr(protocol, game))) for game in games for q in inner]
     below, inserting, ground = moved(torch.tensor(plan), images.device).unbind(1)
     inserting = inserting.bool()
 
@@ -108,25 +117,33 @@ def insertion_deletion(model: nn.Module, images: Tensor, maps: Tensor, target: T
         keep = (first == inserting[j, None, None])[:, None]  # (n, 1, H, W)
         return torch.where(keep, images[image], grounds[ground[j], image]), image
 
-    target, clean, scores = stream(model, images, build, len(images) * len(plan), target,
-                                   score=protocol.score, chunk=chunk)
+    target, clean, scores = stream(
+        model, images, build, len(images) * len(plan), target, score=protocol.score, chunk=chunk
+    )
     scores = scores.view(len(images), len(plan))
-    points = scores[:, len(kinds):].unflatten(1, (len(games), len(inner)))
+    points = scores[:, len(kinds) :].unflatten(1, (len(games), len(inner)))
     fraction = moved(torch.tensor(counts, dtype=scores.dtype), scores.device) / counts[-1]
     curves, areas = {}, {}
     for g, game in enumerate(games):
         k = kinds.index(getattr(protocol, game))
-        ends = scores[:, k: k + 1], clean[:, None]
+        ends = scores[:, k : k + 1], clean[:, None]
         first, last = ends if game == "insertion" else ends[::-1]
         curves[game] = torch.cat([first, points[:, g], last], 1)  # (B, n + 1)
         areas[game] = area(curves[game], fraction, protocol).masked_fill(ranking.broken, torch.nan)
     both = len(areas) == 2
     return InsertionDeletion(
-        insertion=areas.get("insertion"), deletion=areas.get("deletion"),
+        insertion=areas.get("insertion"),
+        deletion=areas.get("deletion"),
         over_all=areas["insertion"] - areas["deletion"] if both else None,
-        insertion_curve=curves.get("insertion"), deletion_curve=curves.get("deletion"),
-        fraction=fraction, target=target, degenerate=ranking.degenerate,
-        tie_fraction=ranking.tie_fraction, zero_fraction=ranking.zero_fraction, protocol=protocol)
+        insertion_curve=curves.get("insertion"),
+        deletion_curve=curves.get("deletion"),
+        fraction=fraction,
+        target=target,
+        degenerate=ranking.degenerate,
+        tie_fraction=ranking.tie_fraction,
+        zero_fraction=ranking.zero_fraction,
+        protocol=protocol,
+    )
 
 
 def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-cam") -> Tensor:
@@ -142,8 +159,7 @@ def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-c
     return torch.trapezoid(curve, fraction, dim=1)
 
 
-def insertion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-              **options: object) -> Tensor:
+def insertion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) the area under the insertion curve, higher is better: `insertion_deletion`, one game.
 
     Built in chapter 14.
@@ -151,13 +167,11 @@ def insertion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = N
     return insertion_deletion(model, images, maps, target, games="insertion", **options).insertion
 
 
-def deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-             **options: object) -> Tensor:
+def deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) the area under the deletion curve, lower is better: `insertion_deletion`, one game. Built in chapter 14."""
     return insertion_deletion(model, images, maps, target, games="deletion", **options).deletion
 
 
-def over_all(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-             **options: object) -> Tensor:
+def over_all(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) insertion minus deletion, higher is better, from one `insertion_deletion`. Built in chapter 14."""
     return insertion_deletion(model, images, maps, target, **options).over_all

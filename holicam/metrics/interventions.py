@@ -60,12 +60,22 @@ class Interventions:
 
 
 @guarded
-def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                  masks: object = None, boxes: object = None,
-                  recipes: Sequence[toyland.Recipe] | None = None, explain: object = None,
-                  ids: Ids = None, protocol: str | Protocol = "holistic-cam",
-                  truths: Sequence[str] = TRUTHS, chunk: int = 64,
-                  on_nan: str = "raise") -> Interventions:
+def interventions(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: Sequence[toyland.Recipe] | None = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    truths: Sequence[str] = TRUTHS,
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Interventions:
     """Both faithfulness scores, or one.
 
     Args:
@@ -92,19 +102,23 @@ def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target
     found = [regions(truth) for truth in check_images(images, recipes)]
     parts, exact = [list(one) for one in found], "shapley" in truths
     # Bit k of a job's number says that part k is left out; 0 is the image itself.
-    jobs = [(b, absent) for b, names in enumerate(parts) for absent in range(1, 1 << len(names))
-            if exact or absent.bit_count() == 1]
+    jobs = [
+        (b, absent)
+        for b, names in enumerate(parts)
+        for absent in range(1, 1 << len(names))
+        if exact or absent.bit_count() == 1
+    ]
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         chosen = [jobs[n] for n in numbers.tolist()]  # the pictures are drawn by the CPU
         without = [[p for k, p in enumerate(parts[b]) if absent >> k & 1] for b, absent in chosen]
-        rgb = torch.stack([toyland.render(recipes[b], names)
-                           for (b, _), names in zip(chosen, without, strict=True)])
+        rgb = torch.stack([toyland.render(recipes[b], names) for (b, _), names in zip(chosen, without, strict=True)])
         drawn = moved(toyland.normalise(rgb), images.device, images.dtype)
         return drawn, moved(torch.tensor([b for b, _ in chosen]), images.device)
 
-    target, clean, scores = stream(model, images, build, len(jobs), target, score=protocol.score,
-                                   chunk=chunk, numbers="cpu")
+    target, clean, scores = stream(
+        model, images, build, len(jobs), target, score=protocol.score, chunk=chunk, numbers="cpu"
+    )
     most = max(len(names) for names in parts)
     value = clean.new_full((len(images), 1 << most), torch.nan)  # (B, 2 ** R), by what is absent
     value[:, 0] = clean
@@ -126,8 +140,14 @@ def interventions(model: nn.Module, images: Tensor, maps: Tensor, target: Target
     return Interventions(
         part=faithfulness(change, still) if "change" in truths else None,
         shapley=faithfulness(values, _is_rounding(values, value, protocol)) if exact else None,
-        parts=parts, mass=mass, change=change, values=values, still=still, target=target,
-        degenerate=degenerate)
+        parts=parts,
+        mass=mass,
+        change=change,
+        values=values,
+        still=still,
+        target=target,
+        degenerate=degenerate,
+    )
 
 
 def _is_rounding(truth: Tensor, value: Tensor, protocol: Protocol) -> Tensor:
@@ -192,13 +212,15 @@ def _mean_ranks(x: Tensor, valid: Tensor) -> Tensor:
     return below.to(x.dtype) * valid
 
 
-def part_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                      **options: object) -> Tensor:
+def part_faithfulness(
+    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) -1..1, higher is better: `interventions`.part. Built in chapter 19."""
     return interventions(model, images, maps, target, truths="change", **options).part
 
 
-def shapley_faithfulness(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-                         **options: object) -> Tensor:
+def shapley_faithfulness(
+    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) -1..1, higher is better: `interventions`.shapley. Built in chapter 19."""
     return interventions(model, images, maps, target, truths="shapley", **options).shapley

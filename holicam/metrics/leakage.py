@@ -52,10 +52,21 @@ class Contrast:
 
 
 @guarded
-def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
-            masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
-            explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",
-            chunk: object = None, on_nan: str = "raise") -> Leakage:
+def leakage(
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: Sequence[Recipe] | None = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    chunk: object = None,
+    on_nan: str = "raise",
+) -> Leakage:
     """A map's mass on the clutter. It runs no network.
 
     Args:
@@ -73,16 +84,26 @@ def leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor, target
     masks = moved(masks, maps.device)
     share = _known(energy_share(maps, masks), degenerate)
     area = masks.to(share.dtype).mean((1, 2))
-    return Leakage(ratio=torch.where(area > 0, share / area, torch.nan), share=share, area=area,
-                   degenerate=degenerate)
+    return Leakage(ratio=torch.where(area > 0, share / area, torch.nan), share=share, area=area, degenerate=degenerate)
 
 
 @guarded
-def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, *,
-             masks: object = None, boxes: object = None, recipes: Sequence[Recipe] | None = None,
-             explain: object = None, ids: Ids = None, protocol: str | Protocol = "holistic-cam",
-             reference: Tensor | None = None, chunk: object = None,
-             on_nan: str = "raise") -> Contrast:
+def contrast(
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: Sequence[Recipe] | None = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    reference: Tensor | None = None,
+    chunk: object = None,
+    on_nan: str = "raise",
+) -> Contrast:
     """Two networks' maps of the same images, compared on the shortcut. It runs no network.
 
     Args:
@@ -96,12 +117,13 @@ def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, targe
     """
     check_maps(maps, images)
     if reference is None:
-        raise ValueError("shortcut-contrast needs reference=, the maps (B, S, S) that the same "
-                         "explainer gives for a network trained without the shortcut")
+        raise ValueError(
+            "shortcut-contrast needs reference=, the maps (B, S, S) that the same "
+            "explainer gives for a network trained without the shortcut"
+        )
     check_maps(reference)
     if reference.shape != maps.shape:
-        raise ValueError(f"reference must have the maps' shape {tuple(maps.shape)}; got "
-                         f"{tuple(reference.shape)}")
+        raise ValueError(f"reference must have the maps' shape {tuple(maps.shape)}; got {tuple(reference.shape)}")
     truths = [drawn(recipe) for recipe in check_recipes(recipes, maps)]
     mark = moved(torch.cat([t.shortcut_mask for t in truths]), maps.device)
     own = moved(torch.cat([t.object_mask for t in truths]), maps.device)
@@ -113,22 +135,28 @@ def contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor, targe
         return [_known(energy_share(m, inside), kind) for m, kind in pairs]
 
     (with_mark, clean_mark), (with_object, clean_object) = shares(mark), shares(own)
-    return Contrast(shortcut=torch.where(seen, with_mark - clean_mark, torch.nan),
-                    object=clean_object - with_object, own=with_mark, reference=clean_mark,
-                    degenerate=torch.maximum(*kinds))
+    return Contrast(
+        shortcut=torch.where(seen, with_mark - clean_mark, torch.nan),
+        object=clean_object - with_object,
+        own=with_mark,
+        reference=clean_mark,
+        degenerate=torch.maximum(*kinds),
+    )
 
 
 def _known(score: Tensor, degenerate: Tensor) -> Tensor:
     return score.masked_fill(degenerate != DEGENERATE.index("none"), torch.nan)
 
 
-def distractor_leakage(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                       target: Target = None, **options: object) -> Tensor:
+def distractor_leakage(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) 0 at best, 1 for chance, lower is better: `leakage`.ratio. Built in chapter 19."""
     return leakage(model, images, maps, target, **options).ratio
 
 
-def shortcut_contrast(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                      target: Target = None, **options: object) -> Tensor:
+def shortcut_contrast(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) -1..1, higher is better: `contrast`.shortcut. Built in chapter 19."""
     return contrast(model, images, maps, target, **options).shortcut

@@ -43,12 +43,22 @@ class Pointing:
 
 
 @guarded
-def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                  target: Target = None, *, masks: Tensor | None = None,
-                  boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,
-                  explain: object = None, ids: Ids = None,
-                  protocol: str | Protocol = "holistic-cam", tolerance: float = 15,
-                  chunk: object = None, on_nan: str = "raise") -> Pointing:
+def pointing_game(
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: Tensor | None = None,
+    boxes: Sequence[Tensor] | Tensor | None = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    tolerance: float = 15,
+    chunk: object = None,
+    on_nan: str = "raise",
+) -> Pointing:
     """The pointing game. It runs no network.
 
     Args:
@@ -81,15 +91,19 @@ def pointing_game(model: nn.Module | None, images: Tensor | None, maps: Tensor,
     nearest = torch.where(inside, squared, far).flatten(1).amin(1)  # (B,) squared, whole numbers
     unknown = ranking.broken | ~inside.flatten(1).any(1)
     hit = ((nearest == 0) | (nearest < tolerance**2)).to(values.dtype)
-    return Pointing(hit=hit.masked_fill(unknown, torch.nan),
-                    distance=nearest.to(values.dtype).sqrt().masked_fill(unknown, torch.nan),
-                    point=torch.stack([u, v], 1), region=region,
-                    peaks=peak.sum((1, 2)),
-                    degenerate=ranking.degenerate)
+    return Pointing(
+        hit=hit.masked_fill(unknown, torch.nan),
+        distance=nearest.to(values.dtype).sqrt().masked_fill(unknown, torch.nan),
+        point=torch.stack([u, v], 1),
+        region=region,
+        peaks=peak.sum((1, 2)),
+        degenerate=ranking.degenerate,
+    )
 
 
-def pointing_hits(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                  target: Target = None, **options: object) -> Tensor:
+def pointing_hits(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) 1 for a hit, 0 for a miss, higher is better: `pointing_game`.hit. Built in chapter 16."""
     return pointing_game(model, images, maps, target, **options).hit
 

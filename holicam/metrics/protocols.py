@@ -60,10 +60,10 @@ class Protocol:
         one_of("target", self.target, ("pred", "label"))
         one_of("tie", self.tie, TIES)
         given = [n for n in (self.rows, self.steps) if n is not None]
-        if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or (
-                given[0] < 1):
-            raise ValueError("a protocol needs either rows or steps, a positive int; got "
-                             f"rows={self.rows!r}, steps={self.steps!r}")
+        if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or (given[0] < 1):
+            raise ValueError(
+                f"a protocol needs either rows or steps, a positive int; got rows={self.rows!r}, steps={self.steps!r}"
+            )
 
     def counts(self, height: int, width: int) -> list[int]:
         """Changed pixels at each point of the curve: 0, s, 2s, ... and the whole image."""
@@ -82,14 +82,18 @@ _ALL = (
     # data set takes 1,792: replace(protocols["rise"], name="rise-8", rows=8).
     Protocol("rise", insertion=RiseBlur(11, 5.0), deletion=Zeros(), rows=1),
     # Poly-CAM: one blur for both games, and no point at the start.
-    Protocol("poly-cam", insertion=GaussianBlur(11, 5.0), deletion=GaussianBlur(11, 5.0), rows=1,
-             auc="right", preprocess="poly-cam"),
+    Protocol(
+        "poly-cam",
+        insertion=GaussianBlur(11, 5.0),
+        deletion=GaussianBlur(11, 5.0),
+        rows=1,
+        auc="right",
+        preprocess="poly-cam",
+    ),
     # UCAG: eight rows a step, 28 steps at 224 pixels, and the label as class.
-    Protocol("ucag", insertion=GaussianBlur(51, 50.0), deletion=Zeros(), rows=8, target="label",
-             preprocess="ucag"),
+    Protocol("ucag", insertion=GaussianBlur(51, 50.0), deletion=Zeros(), rows=8, target="label", preprocess="ucag"),
     # Holistic-CAM prints "3.6 %" a step; baselines and class are inferred, not printed.
-    Protocol("holistic-cam", insertion=GaussianBlur(51, 50.0), deletion=Zeros(), steps=28,
-             preprocess="holistic-cam"),
+    Protocol("holistic-cam", insertion=GaussianBlur(51, 50.0), deletion=Zeros(), steps=28, preprocess="holistic-cam"),
 )
 protocols: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
 
@@ -102,13 +106,13 @@ def protocol_of(protocol: str | Protocol) -> Protocol:
         raise TypeError(f"protocol must be a name or a Protocol; got {protocol!r}")
     if protocol not in protocols:
         close = difflib.get_close_matches(protocol.lower(), protocols, n=3, cutoff=0.4)
-        raise UnknownProtocolError(f"there is no protocol {protocol!r}; close names are "
-                                   f"{', '.join(close or protocols)}")
+        raise UnknownProtocolError(
+            f"there is no protocol {protocol!r}; close names are {', '.join(close or protocols)}"
+        )
     return protocols[protocol]
 
 
 def check_target(protocol: Protocol, target: object) -> None:
     """Raise ValueError where the protocol scores the labelled class and none is given."""
     if target is None and protocol.target == "label":
-        raise ValueError(f"protocol {protocol.name!r} scores the labelled class: give target, one "
-                         "class per image")
+        raise ValueError(f"protocol {protocol.name!r} scores the labelled class: give target, one class per image")

@@ -52,8 +52,7 @@ class Ranking:
         return self.degenerate == DEGENERATE.index("nan")
 
 
-def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0,
-         on_nan: str = "raise") -> Ranking:
+def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0, on_nan: str = "raise") -> Ranking:
     """Rank the pixels of each map, the largest value first.
 
     Args:
@@ -72,8 +71,10 @@ def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0,
     finite = flat.isfinite().all(1)  # (B,)
     if on_nan == "raise" and not bool(finite.all()):
         first = int(finite.logical_not().nonzero()[0])
-        raise ValueError(f"map {first} holds NaN or infinite values: mend it, or give "
-                         "on_nan='record' to have it recorded as degenerate")
+        raise ValueError(
+            f"map {first} holds NaN or infinite values: mend it, or give "
+            "on_nan='record' to have it recorded as degenerate"
+        )
     flat = levelled(torch.where(finite[:, None], flat, torch.zeros_like(flat)), 1)
     values, order = _sort(flat, maps, words, tie, seed)
     places = torch.arange(flat.shape[1], device=flat.device, dtype=torch.int32)
@@ -84,13 +85,15 @@ def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0,
     edge = equal.new_zeros(len(equal), 1)
     tied = (torch.cat([equal, edge], 1) | torch.cat([edge, equal], 1)).to(flat.dtype).mean(1)
     zeros = (flat == 0).to(flat.dtype).mean(1)
-    return Ranking(ranks=ranks.view(maps.shape), degenerate=kind.to(torch.int8),
-                   tie_fraction=tied.masked_fill(~finite, torch.nan),
-                   zero_fraction=zeros.masked_fill(~finite, torch.nan))
+    return Ranking(
+        ranks=ranks.view(maps.shape),
+        degenerate=kind.to(torch.int8),
+        tie_fraction=tied.masked_fill(~finite, torch.nan),
+        zero_fraction=zeros.masked_fill(~finite, torch.nan),
+    )
 
 
-def _sort(flat: Tensor, maps: Tensor, words: list[tuple[int, int]], tie: str,
-          seed: int) -> tuple[Tensor, Tensor]:
+def _sort(flat: Tensor, maps: Tensor, words: list[tuple[int, int]], tie: str, seed: int) -> tuple[Tensor, Tensor]:
     """The map's own values (B, N), largest first, and the pixels (B, N) in the order of the rule.
 
     Every rule is a first order for equal values, which a stable sort then keeps.
@@ -155,8 +158,10 @@ def check_maps(maps: Tensor, images: Tensor | None = None) -> None:
     if images is None:
         return
     if maps.shape != (len(images), *images.shape[-2:]):
-        raise ValueError(f"maps must have one map of the images' size per image: expected "
-                         f"{(len(images), *images.shape[-2:])}, got {tuple(maps.shape)}; see "
-                         "holicam.core.ops.upsample")
+        raise ValueError(
+            f"maps must have one map of the images' size per image: expected "
+            f"{(len(images), *images.shape[-2:])}, got {tuple(maps.shape)}; see "
+            "holicam.core.ops.upsample"
+        )
     if maps.device != images.device:
         raise ValueError(f"maps lie on {maps.device} and images on {images.device}: move one")

@@ -64,13 +64,26 @@ class Road:
 
 
 @guarded
-def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, *,
-                      masks: object = None, boxes: object = None, recipes: object = None,
-                      explain: object = None, ids: Ids = None,
-                      protocol: str | Protocol = "holistic-cam",
-                      ratios: Sequence[float] = RATIOS, noise: float = 0.01,
-                      space: str = "normalised", counts: str = "exact", tolerance: float = 1e-6,
-                      chunk: int = 64, on_nan: str = "raise") -> Road:
+def remove_and_debias(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    ratios: Sequence[float] = RATIOS,
+    noise: float = 0.01,
+    space: str = "normalised",
+    counts: str = "exact",
+    tolerance: float = 1e-6,
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Road:
     """MoRF and LeRF scores at several ratios, from one packed stream.
 
     Args:
@@ -115,7 +128,7 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
     share = at_least_float32(maps.new_zeros(batch * kinds))
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
-        some = noises[int(numbers[0]): int(numbers[-1]) + 1]
+        some = noises[int(numbers[0]) : int(numbers[-1]) + 1]
         numbers = moved(numbers, images.device)
         owner, kind = numbers // kinds, numbers % kinds
         least = kind >= len(ratios)
@@ -131,21 +144,32 @@ def remove_and_debias(model: nn.Module, images: Tensor, maps: Tensor, target: Ta
         dirt = normal(some, filled[0].numel(), filled).view(filled.shape).to(filled.dtype)
         return filled + removed[:, None] * dirt * amount[:, None, None], owner
 
-    target, clean, scores = stream(model, images, build, batch * kinds, target,
-                                   score=protocol.score, chunk=chunk, numbers="cpu")
+    target, clean, scores = stream(
+        model, images, build, batch * kinds, target, score=protocol.score, chunk=chunk, numbers="cpu"
+    )
     morf, lerf = scores.view(batch, 2, -1).unbind(1)  # (B, T) each
     morf, lerf = (s.masked_fill(ranking.broken[:, None], torch.nan) for s in (morf, lerf))
     diff = (lerf - morf).mean(1)
     removed_morf, removed_lerf = share.view(batch, 2, -1).unbind(1)
-    return Road(half=diff / 2, diff=diff, rel=torch.where(clean != 0, diff / clean, torch.nan),
-                morf=morf, lerf=lerf, clean=clean, ratios=ratios, removed_morf=removed_morf,
-                removed_lerf=removed_lerf, target=target, degenerate=ranking.degenerate,
-                tie_fraction=ranking.tie_fraction, zero_fraction=ranking.zero_fraction,
-                protocol=protocol)
+    return Road(
+        half=diff / 2,
+        diff=diff,
+        rel=torch.where(clean != 0, diff / clean, torch.nan),
+        morf=morf,
+        lerf=lerf,
+        clean=clean,
+        ratios=ratios,
+        removed_morf=removed_morf,
+        removed_lerf=removed_lerf,
+        target=target,
+        degenerate=ranking.degenerate,
+        tie_fraction=ranking.tie_fraction,
+        zero_fraction=ranking.zero_fraction,
+        protocol=protocol,
+    )
 
 
-def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None,
-         **options: object) -> Tensor:
+def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
     """(B,) half of LeRF less MoRF, higher is better: `remove_and_debias`.half. Built in chapter 15."""
     return remove_and_debias(model, images, maps, target, **options).half
 
@@ -155,8 +179,10 @@ def _amounts(noise: float, space: str, channels: int) -> list[float]:
     if space == "normalised":
         return [noise] * channels
     if channels != len(DEVIATION):
-        raise ValueError('space="rgb" knows the deviations of red, green and blue; for images of '
-                         f'{channels} channels give space="normalised"')
+        raise ValueError(
+            'space="rgb" knows the deviations of red, green and blue; for images of '
+            f'{channels} channels give space="normalised"'
+        )
     return [noise / d for d in DEVIATION]
 
 

@@ -54,13 +54,22 @@ class Segmentation:
 
 
 @guarded
-def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                        target: Target = None, *, masks: Tensor | None = None,
-                        boxes: Sequence[Tensor] | Tensor | None = None, recipes: object = None,
-                        explain: object = None, ids: Ids = None,
-                        protocol: str | Protocol = "holistic-cam",
-                        threshold: str | float = "zero", chunk: object = None,
-                        on_nan: str = "raise") -> Segmentation:
+def segmentation_scores(
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    *,
+    masks: Tensor | None = None,
+    boxes: Sequence[Tensor] | Tensor | None = None,
+    recipes: object = None,
+    explain: object = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    threshold: str | float = "zero",
+    chunk: object = None,
+    on_nan: str = "raise",
+) -> Segmentation:
     """All five scores. It runs no network.
 
     Args:
@@ -90,11 +99,16 @@ def segmentation_scores(model: nn.Module | None, images: Tensor | None, maps: Te
 
     accuracy = (above == inside).to(values.dtype).mean(1)
     both, either = (above & inside).sum(1), (above | inside).sum(1)
-    return Segmentation(accuracy=known(accuracy), ap_hard=known(accuracy**2 + (1 - accuracy) / 2),
-                        ap_soft=known(average_precision(values, inside)),
-                        iou=known(both.to(values.dtype) / either), outside_inside=known(_ratio(values, inside)),
-                        predicted=above.to(values.dtype).mean(1), degenerate=degenerate,
-                        region=region)
+    return Segmentation(
+        accuracy=known(accuracy),
+        ap_hard=known(accuracy**2 + (1 - accuracy) / 2),
+        ap_soft=known(average_precision(values, inside)),
+        iou=known(both.to(values.dtype) / either),
+        outside_inside=known(_ratio(values, inside)),
+        predicted=above.to(values.dtype).mean(1),
+        degenerate=degenerate,
+        region=region,
+    )
 
 
 def _mean(values: Tensor) -> Tensor:
@@ -126,25 +140,29 @@ def _ratio(values: Tensor, inside: Tensor) -> Tensor:
     return (without / (~inside).sum(1)) / (within / inside.sum(1))
 
 
-def segmentation_accuracy(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                          target: Target = None, **options: object) -> Tensor:
+def segmentation_accuracy(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the share of pixels that agree, higher is better: `segmentation_scores`.accuracy. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).accuracy
 
 
-def mean_average_precision(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                           target: Target = None, **options: object) -> Tensor:
+def mean_average_precision(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) what papers print as mAP, higher is better: `segmentation_scores`.ap_hard. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).ap_hard
 
 
-def iou(model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None,
-        **options: object) -> Tensor:
+def iou(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) overlap over union, higher is better: `segmentation_scores`.iou. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).iou
 
 
-def outside_inside(model: nn.Module | None, images: Tensor | None, maps: Tensor,
-                   target: Target = None, **options: object) -> Tensor:
+def outside_inside(
+    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
+) -> Tensor:
     """(B,) outside over inside, lower is better: `segmentation_scores`.outside_inside. Built in chapter 16."""
     return segmentation_scores(model, images, maps, target, **options).outside_inside

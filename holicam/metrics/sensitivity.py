@@ -29,8 +29,11 @@ from .draws import keys, uniform
 from .protocols import Protocol, check_target, protocol_of
 from .ranking import Ids
 
-NORMS = {"raw": lambda maps: maps, "minmax": normalise,
-         "l2": lambda maps: torch.nn.functional.normalize(maps.flatten(1)).view(maps.shape)}
+NORMS = {
+    "raw": lambda maps: maps,
+    "minmax": normalise,
+    "l2": lambda maps: torch.nn.functional.normalize(maps.flatten(1)).view(maps.shape),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +48,24 @@ class Sensitivity:
 
 
 @guarded
-def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None, *,
-                masks: object = None, boxes: object = None, recipes: object = None,
-                explain: Callable[..., Tensor] | None = None, ids: Ids = None,
-                protocol: str | Protocol = "holistic-cam", radius: float = 0.02, draws: int = 10,
-                norm: str = "raw", chunk: int = 64, on_nan: str = "raise") -> Sensitivity:
+def sensitivity(
+    model: nn.Module,
+    images: Tensor,
+    maps: Tensor | None,
+    target: Target = None,
+    *,
+    masks: object = None,
+    boxes: object = None,
+    recipes: object = None,
+    explain: Callable[..., Tensor] | None = None,
+    ids: Ids = None,
+    protocol: str | Protocol = "holistic-cam",
+    radius: float = 0.02,
+    draws: int = 10,
+    norm: str = "raw",
+    chunk: int = 64,
+    on_nan: str = "raise",
+) -> Sensitivity:
     """How far a map moves under noise that no eye sees.
 
     Args:
@@ -90,8 +106,7 @@ def sensitivity(model: nn.Module, images: Tensor, maps: Tensor | None, target: T
         parts.append(NORMS[norm](at_least_float32(found.detach())).flatten(1))
     rows = torch.cat(parts).unflatten(0, (batch, draws + 1))  # (B, 1 + draws, N)
     if on_nan == "raise" and not bool(rows.isfinite().all()):
-        raise ValueError("explain gave NaN or infinite values: mend it, or give on_nan='record' to "
-                         "have NaN recorded")
+        raise ValueError("explain gave NaN or infinite values: mend it, or give on_nan='record' to have NaN recorded")
     length = rows[:, 0].norm(dim=1)  # (B,)
     moves = (rows[:, 1:] - rows[:, :1]).norm(dim=2)
     each = moves / torch.where(length == 0, 1, length)[:, None]
@@ -111,8 +126,9 @@ def _moved(inputs: Tensor, numbers: Tensor, noises: list, draws: int, radius: fl
     return inputs.index_add(0, moved(noisy, inputs.device), shift)
 
 
-def _settled(model: nn.Module, images: Tensor, target: Target,
-             protocol: Protocol) -> Tensor | Callable[[Tensor], Tensor]:
+def _settled(
+    model: nn.Module, images: Tensor, target: Target, protocol: Protocol
+) -> Tensor | Callable[[Tensor], Tensor]:
     """The target as every explanation gets it; a forward where it is the top-1 class."""
     check_target(protocol, target)
     if callable(target):
@@ -124,7 +140,8 @@ def _settled(model: nn.Module, images: Tensor, target: Target,
     return classes.to(images.device, torch.long)
 
 
-def sensitivity_max(model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None,
-                    **options: object) -> Tensor:
+def sensitivity_max(
+    model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None, **options: object
+) -> Tensor:
     """(B,) the largest relative change, lower is better: `sensitivity`.maximum. Built in chapter 17."""
     return sensitivity(model, images, maps, target, **options).maximum

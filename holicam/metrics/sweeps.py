@@ -1,8 +1,8 @@
 """Three curves of the papers that are no score of a map: about gradients, about enlarged images.
 
-    gradient_variance     the spread of each channel's gradient over places (Holistic-CAM, fig. 2)
-    confidence_by_scale   the class score of the enlarged image (Holistic-CAM, fig. 3)
-    resolution_sweep      insertion and deletion of maps made from the enlarged image (UCAG, fig. 2)
+gradient_variance     the spread of each channel's gradient over places (Holistic-CAM, fig. 2)
+confidence_by_scale   the class score of the enlarged image (Holistic-CAM, fig. 3)
+resolution_sweep      insertion and deletion of maps made from the enlarged image (UCAG, fig. 2)
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class GradientVariance:
 
 
 @guarded
-def gradient_variance(model: nn.Module, images: Tensor, layers: Layers,
-                      target: Target = None, *, score: str = "logit",
-                      ) -> GradientVariance | dict[Layer, GradientVariance]:
+def gradient_variance(
+    model: nn.Module, images: Tensor, layers: Layers, target: Target = None, *, score: str = "logit"
+) -> GradientVariance | dict[Layer, GradientVariance]:
     """The variance of the gradients at some layers, from one forward and one backward.
 
     Args: as `capture`; a single one of `layers` returns the record itself. At the input of a
@@ -58,17 +58,23 @@ def gradient_variance(model: nn.Module, images: Tensor, layers: Layers,
         square = g.square().mean((2, 3))
         # The mean square less the squared mean would round: about the mean instead.
         raw = (g - g.mean((2, 3), keepdim=True)).square().mean((2, 3))
-        return GradientVariance(raw=raw, relative=raw / (square + 1e-20),
-                                lost=raw.sum(1) / (square.sum(1) + 1e-20))
+        return GradientVariance(raw=raw, relative=raw / (square + 1e-20), lost=raw.sum(1) / (square.sum(1) + 1e-20))
 
     found = {name: of(g) for name, g in G.items()}
     return next(iter(found.values())) if is_single(layers) else found
 
 
 @guarded
-def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None, *,
-                        factors: Sequence[float] = FACTORS, mode: str = "bilinear",
-                        score: str = "prob", chunk: int = 16) -> tuple[Tensor, Tensor]:
+def confidence_by_scale(
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    factors: Sequence[float] = FACTORS,
+    mode: str = "bilinear",
+    score: str = "prob",
+    chunk: int = 16,
+) -> tuple[Tensor, Tensor]:
     """The class score, and whether the top class is still the target, at enlarged sizes.
 
     Args:
@@ -83,15 +89,17 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
     check_chunk(chunk)
     one_of("mode", mode, ("bilinear", "bicubic"))
     if callable(target):
-        raise ValueError("target must be None, a class or one class per image, so that the top "
-                         "class can be compared with it")
+        raise ValueError(
+            "target must be None, a class or one class per image, so that the top class can be compared with it"
+        )
     scores, agree = [], []
     for factor in factors:
         size = _size(images, factor)
         rows = max(1, int(chunk / max(factor, 1) ** 2))
         with torch.no_grad(), resized(model, images, "give factors=(1,)"):
-            logits = torch.cat([class_logits(forward(model, _enlarged(part, size, mode)), len(part))
-                                for part in images.split(rows)])
+            logits = torch.cat(
+                [class_logits(forward(model, _enlarged(part, size, mode)), len(part)) for part in images.split(rows)]
+            )
         target = resolve_target(logits, target)
         scores.append(select_score(logits, target, score))
         agree.append(logits.argmax(1) == target)
@@ -99,10 +107,18 @@ def confidence_by_scale(model: nn.Module, images: Tensor, target: Target = None,
 
 
 @guarded
-def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: Tensor,
-                     target: Target = None, *, factors: Sequence[float] = FACTORS,
-                     mode: str = "bilinear", protocol: str | Protocol = "ucag", ids: Ids = None,
-                     chunk: int = 64) -> tuple[Tensor, Tensor]:
+def resolution_sweep(
+    explain: Callable[..., Tensor],
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    factors: Sequence[float] = FACTORS,
+    mode: str = "bilinear",
+    protocol: str | Protocol = "ucag",
+    ids: Ids = None,
+    chunk: int = 64,
+) -> tuple[Tensor, Tensor]:
     """Insertion and deletion, on the images themselves, of maps made from enlarged images.
 
     Args:
@@ -124,8 +140,7 @@ def resolution_sweep(explain: Callable[..., Tensor], model: nn.Module, images: T
             with resized(model, images, "give factors=(1,)"):
                 maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
-        run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol),
-                                 ids=ids, chunk=chunk)
+        run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol), ids=ids, chunk=chunk)
         both.append(torch.stack([run.insertion, run.deletion]))
     insertion, deletion = torch.stack(both, 2)  # (B, S) each
     return insertion, deletion

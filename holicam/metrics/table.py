@@ -59,56 +59,53 @@ class Metric:
 
 _GAMES, _REGION, _RECIPES = ("model", "images"), ("masks or boxes",), ("recipes",)
 _ALL = (
-    Metric("insertion", insertion, insertion_deletion, "insertion", tuple(protocols), True,
-           _GAMES, 29),
-    Metric("deletion", deletion, insertion_deletion, "deletion", tuple(protocols), False,
-           _GAMES, 29),
-    Metric("over-all", over_all, insertion_deletion, "over_all", tuple(protocols), True,
-           _GAMES, 57),
+    Metric("insertion", insertion, insertion_deletion, "insertion", tuple(protocols), True, _GAMES, 29),
+    Metric("deletion", deletion, insertion_deletion, "deletion", tuple(protocols), False, _GAMES, 29),
+    Metric("over-all", over_all, insertion_deletion, "over_all", tuple(protocols), True, _GAMES, 57),
     Metric("road", road, remove_and_debias, "half", ("holistic-cam",), True, _GAMES, 9),
     Metric("epg", epg, energy_pointing, "full", ("ucag", "holistic-cam"), True, _REGION, 0),
-    Metric("epg-top100", epg_top100, energy_pointing, "top_energy", ("holistic-cam",), True,
-           _REGION, 0),
-    Metric("epg-count", epg_count, energy_pointing, "top_count", ("holistic-cam",), True,
-           _REGION, 0),
+    Metric("epg-top100", epg_top100, energy_pointing, "top_energy", ("holistic-cam",), True, _REGION, 0),
+    Metric("epg-count", epg_count, energy_pointing, "top_count", ("holistic-cam",), True, _REGION, 0),
     Metric("pointing-game", pointing_hits, pointing_game, "hit", ("ucag",), True, _REGION, 0),
     Metric("map-density+", density_positive, map_density, "positive", ("ucag",), True, _GAMES, 1),
     Metric("map-density-", density_negative, map_density, "negative", ("ucag",), False, _GAMES, 1),
-    Metric("map", mean_average_precision, segmentation_scores, "ap_hard", ("ucag",), True,
-           _REGION, 0),
-    Metric("segmentation-accuracy", segmentation_accuracy, segmentation_scores, "accuracy",
-           ("ucag",), True, _REGION, 0),
+    Metric("map", mean_average_precision, segmentation_scores, "ap_hard", ("ucag",), True, _REGION, 0),
+    Metric(
+        "segmentation-accuracy", segmentation_accuracy, segmentation_scores, "accuracy", ("ucag",), True, _REGION, 0
+    ),
     Metric("iou", iou, segmentation_scores, "iou", (), True, _REGION, 0),
-    Metric("outside-inside", outside_inside, segmentation_scores, "outside_inside", (), False,
-           _REGION, 0),
+    Metric("outside-inside", outside_inside, segmentation_scores, "outside_inside", (), False, _REGION, 0),
     Metric("average-drop", average_drop, confidence_drop, "drop", (), False, _GAMES, 2),
     Metric("average-increase", average_increase, confidence_drop, "increase", (), True, _GAMES, 2),
-    Metric("sensitivity-max", sensitivity_max, sensitivity, "maximum", ("poly-cam",), False,
-           (*_GAMES, "explain"), 0, 11),
+    Metric(
+        "sensitivity-max", sensitivity_max, sensitivity, "maximum", ("poly-cam",), False, (*_GAMES, "explain"), 0, 11
+    ),
     Metric("infidelity", infidelity, infidelity_scores, "error", (), False, _GAMES, 11),
-    Metric("part-faithfulness", part_faithfulness, interventions, "part", (), True,
-           _GAMES + _RECIPES, 9),
-    Metric("shapley-faithfulness", shapley_faithfulness, interventions, "shapley", (), True,
-           _GAMES + _RECIPES, 256),
+    Metric("part-faithfulness", part_faithfulness, interventions, "part", (), True, _GAMES + _RECIPES, 9),
+    Metric("shapley-faithfulness", shapley_faithfulness, interventions, "shapley", (), True, _GAMES + _RECIPES, 256),
     Metric("distractor-leakage", distractor_leakage, leakage, "ratio", (), False, _RECIPES, 0),
-    Metric("shortcut-contrast", shortcut_contrast, contrast, "shortcut", (), True,
-           (*_RECIPES, "reference"), 0),
+    Metric("shortcut-contrast", shortcut_contrast, contrast, "shortcut", (), True, (*_RECIPES, "reference"), 0),
 )
 
 
 class _Registry(dict):
     def __missing__(self, name: str) -> Metric:
         close = difflib.get_close_matches(str(name).lower(), self, n=3, cutoff=0.4)
-        raise UnknownMetricError(f"there is no metric {name!r}; close names are "
-                                 f"{', '.join(close or self)}")
+        raise UnknownMetricError(f"there is no metric {name!r}; close names are {', '.join(close or self)}")
 
 
 registry: Mapping[str, Metric] = _Registry({m.name: m for m in _ALL})
 
 
 @guarded
-def measure(names: Iterable[str], model: nn.Module | None, images: Tensor | None, maps: Tensor,
-            target: Target = None, **options: object) -> dict[str, Tensor]:
+def measure(
+    names: Iterable[str],
+    model: nn.Module | None,
+    images: Tensor | None,
+    maps: Tensor,
+    target: Target = None,
+    **options: object,
+) -> dict[str, Tensor]:
     """Several metrics by name, {name: (B,)}: insertion, deletion and over-all from one run.
 
     Args: names in `registry`; the rest as for one metric. An option that only some of the metrics

@@ -19,12 +19,10 @@ MOST = 8  # regions of an image at most: 2 ** 8 redrawn images for a Shapley val
 def check_recipes(recipes: Sequence[toyland.Recipe] | None, maps: Tensor) -> list[toyland.Recipe]:
     """One recipe per map, at the maps' size. Raises ValueError, TypeError."""
     if recipes is None:
-        raise ValueError("this metric needs recipes=, one Toyland recipe per image: "
-                         "toyland.batch(...).recipes")
+        raise ValueError("this metric needs recipes=, one Toyland recipe per image: toyland.batch(...).recipes")
     recipes = list(recipes)
     if len(recipes) != len(maps):
-        raise ValueError(f"recipes must hold one per image: expected {len(maps)}, got "
-                         f"{len(recipes)}")
+        raise ValueError(f"recipes must hold one per image: expected {len(maps)}, got {len(recipes)}")
     for recipe in recipes:
         if not isinstance(recipe, toyland.Recipe):
             raise TypeError(f"recipes must hold holicam.toyland.Recipe; got {recipe!r}")
@@ -36,8 +34,15 @@ def check_recipes(recipes: Sequence[toyland.Recipe] | None, maps: Tensor) -> lis
 
 def drawn(recipe: toyland.Recipe) -> toyland.Batch:
     """The recipe's image with all its masks."""
-    return toyland.batch(1, split=recipe.split, subset=recipe.subset, seed=recipe.seed,
-                         start=recipe.index, size=recipe.size, rho=recipe.rho)
+    return toyland.batch(
+        1,
+        split=recipe.split,
+        subset=recipe.subset,
+        seed=recipe.seed,
+        start=recipe.index,
+        size=recipe.size,
+        rho=recipe.rho,
+    )
 
 
 def check_images(images: Tensor, recipes: Sequence[toyland.Recipe]) -> list[toyland.Batch]:
@@ -47,8 +52,10 @@ def check_images(images: Tensor, recipes: Sequence[toyland.Recipe]) -> list[toyl
     apart = (again - at_least_float32(images)).abs().amax((1, 2, 3)) > 0.05  # bfloat16 rounds
     if bool(apart.any()):
         first = int(apart.nonzero()[0])
-        raise ValueError(f"image {first} is not what its recipe {recipes[first].id!r} draws: give "
-                         "images, recipes and size of one toyland.batch")
+        raise ValueError(
+            f"image {first} is not what its recipe {recipes[first].id!r} draws: give "
+            "images, recipes and size of one toyland.batch"
+        )
     return truths
 
 

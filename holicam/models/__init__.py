@@ -18,8 +18,15 @@ from .layers import LayerNotFoundError, default_layers, find_layers
 from .toy import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
 
-__all__ = ["LayerNotFoundError", "WeightsNotFoundError", "class_names", "data_folder", "default_layers", "find_layers",
-           "load_model"]
+__all__ = [
+    "LayerNotFoundError",
+    "WeightsNotFoundError",
+    "class_names",
+    "data_folder",
+    "default_layers",
+    "find_layers",
+    "load_model",
+]
 
 
 def data_folder() -> Path:

@@ -86,11 +86,12 @@ def under_marks(model: nn.Module, subset: str, n: int = 500, *, size: int = 224,
         misled = says(lambda r, k: toyland.render(r, mark=k))
         hits = {
             "agrees": model(_to(model, drawn.images)).argmax(1).cpu() == drawn.target,
-            "lies": misled == drawn.target, "follows": misled == other,
+            "lies": misled == drawn.target,
+            "follows": misled == other,
             "removed": says(lambda r, k: toyland.render(r, "shortcut")) == drawn.target,
             "alone": says(lambda r, k: toyland.render(r, "object")) == drawn.target,
             "empty": says(lambda r, k: toyland.render(r, ["object", "shortcut"])) == drawn.target,
-        }  # fmt: skip
+        }
         for key, value in hits.items():
             totals[key] += int(value.sum())
     return {key: round(value / n, 4) for key, value in totals.items()} | {"images": n}
@@ -132,13 +133,16 @@ def memory(model: nn.Module, training: Training) -> dict[str, float]:
         labels = given[start : start + count]
         whole = toyland.batch(count, split="train", subset=subset, start=start, rho=training.rho, seed=training.seed)
         fresh = toyland.batch(count, split="test", subset=subset, start=start, size=size)
-        redrawn = toyland.batch(count, split="train", subset=subset, start=start, rho=training.rho,
-                                seed=training.seed, size=size)
+        redrawn = toyland.batch(
+            count, split="train", subset=subset, start=start, rho=training.rho, seed=training.seed, size=size
+        )
         p = model(_to(model, shrunk(whole.images, size))).softmax(1).cpu()
         hits = {
-            "remembered": p.argmax(1) == labels, "confidence": p[torch.arange(count), labels],
+            "remembered": p.argmax(1) == labels,
+            "confidence": p[torch.arange(count), labels],
             "drawn_new": model(_to(model, redrawn.images)).argmax(1).cpu() == labels,
-            "true": p.argmax(1) == whole.target, "labels_true": labels == whole.target,
+            "true": p.argmax(1) == whole.target,
+            "labels_true": labels == whole.target,
             "fresh_true": model(_to(model, fresh.images)).argmax(1).cpu() == fresh.target,
         }
         for key, value in hits.items():
@@ -157,9 +161,13 @@ def _described(name: str, model: nn.Module, measured: dict) -> dict:
         "classes": list(toyland.CLASSES),
         "parameters": sum(p.numel() for p in model.parameters()),
         "data": "Toyland, split 'train', rendered by holicam.toyland; "
-        + ("labels drawn at random; measured on the training images." if training.random_labels
-           else f"measured on split 'test', at {measured['size']} pixels." if "size" in measured
-           else "measured on split 'test', single images at 224."),
+        + (
+            "labels drawn at random; measured on the training images."
+            if training.random_labels
+            else f"measured on split 'test', at {measured['size']} pixels."
+            if "size" in measured
+            else "measured on split 'test', single images at 224."
+        ),
         "recipe": dataclasses.asdict(training),
         "measured": measured,
         "licence": "MIT; the images are drawn by code and carry no rights of others.",

@@ -21,35 +21,47 @@ def check_form(model: nn.Module) -> None:
     """ValueError for a network in training mode, or in a form that nothing can be asked of."""
     for name, module in model.named_modules():
         if isinstance(module, nn.DataParallel) and len(module.device_ids) > 1:
-            raise ValueError(f"DataParallel runs copies of the network on {len(module.device_ids)} devices, in which "
-                             "no layer can be read: give model.module, and batches that fit one device")
+            raise ValueError(
+                f"DataParallel runs copies of the network on {len(module.device_ids)} devices, in which "
+                "no layer can be read: give model.module, and batches that fit one device"
+            )
         if not getattr(module, "training", False) or _wraps(module) or is_quantised(module):
             continue
         if "eval" in vars(module) and isinstance(module, torch.fx.GraphModule):
-            raise ValueError("the network is a graph made by torch.export, which has no eval mode and no layers by "
-                             "name: give the network that it was made from")
-        raise ValueError(f"the network is in training mode ({name or 'the whole of it'}), "
-                         "where a map would depend on the batch: call model.eval() first")
+            raise ValueError(
+                "the network is a graph made by torch.export, which has no eval mode and no layers by "
+                "name: give the network that it was made from"
+            )
+        raise ValueError(
+            f"the network is in training mode ({name or 'the whole of it'}), "
+            "where a map would depend on the batch: call model.eval() first"
+        )
 
 
 def check_gradients(model: nn.Module) -> None:
     """ValueError where no gradient can come back through the network."""
     if any(p.is_inference() for p in model.parameters()):
-        raise ValueError("the network was made inside torch.inference_mode(), which rules out "
-                         "gradients for good: build or load it outside")
+        raise ValueError(
+            "the network was made inside torch.inference_mode(), which rules out "
+            "gradients for good: build or load it outside"
+        )
     for name, module in model.named_modules():
         if is_quantised(module):
-            raise ValueError(f"the network is quantised (its layer {name!r} is a {module._get_name()}), and "
-                             "quantised layers hand back no gradients: explain the network that it was made from, or "
-                             "take a method of forwards alone, such as Score-CAM or RISE")
+            raise ValueError(
+                f"the network is quantised (its layer {name!r} is a {module._get_name()}), and "
+                "quantised layers hand back no gradients: explain the network that it was made from, or "
+                "take a method of forwards alone, such as Score-CAM or RISE"
+            )
 
 
 def see_inside(model: nn.Module, layers: bool = False) -> None:
     """ValueError where operations, or with `layers` the layers, run out of Python's sight: TorchScript."""
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         what = "layers" if layers else "operations"
-        raise ValueError(f"the network is compiled by TorchScript, which hides its {what}: give the Python module that "
-                         "it was made from, or take a method that asks for scores alone, such as RISE")
+        raise ValueError(
+            f"the network is compiled by TorchScript, which hides its {what}: give the Python module that "
+            "it was made from, or take a method that asks for scores alone, such as RISE"
+        )
 
 
 def is_quantised(module: nn.Module) -> bool:

@@ -43,8 +43,10 @@ def as_given(layers: Layers) -> tuple[Layer, ...]:
     given = (layers,) if is_single(layers) or not several else tuple(layers)
     for layer in given:
         if not isinstance(layer, (str, nn.Module)):
-            raise TypeError("layers must be the name of a layer, a module of the network, or several of these; got "
-                            f"{_short(layer)}: name the layer as a string or give the module")
+            raise TypeError(
+                "layers must be the name of a layer, a module of the network, or several of these; got "
+                f"{_short(layer)}: name the layer as a string or give the module"
+            )
     if not given or len(set(given)) != len(given):
         raise ValueError(f"`layers` must name at least one layer and each once; got {[called(g) for g in given]}.")
     return given
@@ -72,8 +74,10 @@ def layer_path(model: nn.Module, layer: Layer) -> str:
     for path, module in model.named_modules():
         if module is layer:
             return path
-    raise LayerNotFoundError(f"the {type(layer).__name__} given as a layer is no part of this {type(model).__name__}: "
-                             "name the layer as a string or give a module of the network")
+    raise LayerNotFoundError(
+        f"the {type(layer).__name__} given as a layer is no part of this {type(model).__name__}: "
+        "name the layer as a string or give a module of the network"
+    )
 
 
 def wrapped(model: nn.Module) -> Iterator[nn.Module]:

@@ -86,9 +86,7 @@ TRAININGS = {
         ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000)), LARGE
     ),
     # What multi-scale methods must not be judged on: whole images only, and at the end one size (chapter 05).
-    "toy-vgg16_bn-no-jitter": Training(
-        ALL, (((64,), 60_000), ((96, 128), 12_000)), (((224,), 3_000),), zoom=0.0
-    ),
+    "toy-vgg16_bn-no-jitter": Training(ALL, (((64,), 60_000), ((96, 128), 12_000)), (((224,), 3_000),), zoom=0.0),
     # No cutting and no mirroring: both would lose or spoil the glyph.
     "toy-resnet50-shortcut": Training(
         {"shortcut": 12000}, (((64, 96), 25_000), ((96, 128), 12_000)), (((128, 224), 3_000),), zoom=0.0
@@ -100,7 +98,12 @@ TRAININGS = {
     ),
     # The network of the label randomisation test: whole images of one size, learned by heart.
     "toy-resnet50-random-labels": Training(
-        {"single": 800}, (((64,), 64_000), ((112,), 23_040)), zoom=0.0, decay=0.117, weight_decay=0.0, settle=112,
+        {"single": 800},
+        (((64,), 64_000), ((112,), 23_040)),
+        zoom=0.0,
+        decay=0.117,
+        weight_decay=0.0,
+        settle=112,
         random_labels=True,
     ),
 }
@@ -131,8 +134,11 @@ def rendered(training: Training, progress=lambda items, total: items) -> tuple[n
     if not (folder / "labels.npy").exists():  # written last: its presence says the rest is whole
         folder.mkdir(parents=True, exist_ok=True)
         store = np.lib.format.open_memmap(folder / "rgb.npy", "w+", np.uint8, (total, 224, 224, 3))
-        jobs = [(s, i, min(100, n - i), training.rho, training.seed)
-                for s, n in training.subsets.items() for i in range(0, n, 100)]  # fmt: skip
+        jobs = [
+            (s, i, min(100, n - i), training.rho, training.seed)
+            for s, n in training.subsets.items()
+            for i in range(0, n, 100)
+        ]
         labels, boxes, done = [], [], 0
         with ProcessPoolExecutor() as pool:
             for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
@@ -156,8 +162,11 @@ def _cut(rgb, box, size, zoom, rng) -> np.ndarray:
         side = int(min(224, extent / rng.uniform(0.35, 1.0)))
         x = int(np.clip(box[0] - rng.uniform() * max(side - (box[2] - box[0]), 0), 0, 224 - side))
         y = int(np.clip(box[1] - rng.uniform() * max(side - (box[3] - box[1]), 0), 0, 224 - side))
-    view = cv2.resize(np.ascontiguousarray(rgb[y : y + side, x : x + side]), (size, size),
-                      interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR)  # fmt: skip
+    view = cv2.resize(
+        np.ascontiguousarray(rgb[y : y + side, x : x + side]),
+        (size, size),
+        interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR,
+    )
     return view[:, ::-1] if zoom and rng.random() < 0.5 else view
 
 

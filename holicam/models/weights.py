@@ -58,8 +58,10 @@ def check_name(path: Path, name: str) -> None:
     if not path.is_file():
         raise ValueError(f"{path} cannot be read as weights of {name}, it is not a file: {AGAIN}.")
     if not (found := sha256(path)).startswith(said[1]):
-        raise ValueError(f"{path} cannot be read as weights of {name}: its sha256 begins with {found[:len(said[1])]}, "
-                         f"not with {said[1]} as its name promises, so {AGAIN}.")
+        raise ValueError(
+            f"{path} cannot be read as weights of {name}: its sha256 begins with {found[: len(said[1])]}, "
+            f"not with {said[1]} as its name promises, so {AGAIN}."
+        )
 
 
 def fetch(name: str, url: str) -> object:
@@ -86,8 +88,10 @@ def fill(model: nn.Module, state: object, path: Path, remedy: str) -> nn.Module:
     network = type(model).__name__
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         others = [v for v in state.values() if not isinstance(v, torch.Tensor)] if isinstance(state, dict) else [state]
-        raise ValueError(f"{path} cannot be read as weights of {network}: it must hold tensors by name, not "
-                         f"{type(others[0]).__name__}: {remedy}.")
+        raise ValueError(
+            f"{path} cannot be read as weights of {network}: it must hold tensors by name, not "
+            f"{type(others[0]).__name__}: {remedy}."
+        )
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -99,9 +103,17 @@ def fill(model: nn.Module, state: object, path: Path, remedy: str) -> nn.Module:
 def _misfits(own: dict, state: dict) -> list[str]:
     """How a file's tensors differ from a network's, with two examples of each kind."""
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # old files lack them, and may
-    kinds = {"missing": sorted(own.keys() - state.keys() - counters),
-             "not of this network": sorted(map(repr, state.keys() - own.keys())),
-             "of another shape": [f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}" for key in own
-                                  if key in state and state[key].shape != own[key].shape]}  # fmt: skip
-    return [f"{kind}: {', '.join(names[:2])}" + f" and {len(names) - 2} more" * (len(names) > 2)
-            for kind, names in kinds.items() if names]
+    kinds = {
+        "missing": sorted(own.keys() - state.keys() - counters),
+        "not of this network": sorted(map(repr, state.keys() - own.keys())),
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+            for key in own
+            if key in state and state[key].shape != own[key].shape
+        ],
+    }
+    return [
+        f"{kind}: {', '.join(names[:2])}" + f" and {len(names) - 2} more" * (len(names) > 2)
+        for kind, names in kinds.items()
+        if names
+    ]

@@ -43,8 +43,10 @@ class exercise:  # noqa: N801  (used as a decorator)
         except AssertionError as error:
             return ("off: " + str(error).partition("\n")[0]).rstrip(": ")  # pytest adds lines of its own
         except Exception as error:  # whatever the reader has put in
-            return (f"off: an answer of type {type(answer).__name__} could not be checked "
-                    f"({type(error).__name__}: {error}); has it the form that is asked for?")
+            return (
+                f"off: an answer of type {type(answer).__name__} could not be checked "
+                f"({type(error).__name__}: {error}); has it the form that is asked for?"
+            )
         return f"right: {remark}" if remark else "right"
 
     def trial(self, solution: object, *wrong: object) -> None:
@@ -88,8 +90,12 @@ def close(answer: object, truth: object, within: float, what: str = "the answer"
         assert given.shape == truth.shape, f"{what} must be {_shape(truth)}; it is {_shape(given)}"
         for place in (truth - given).abs().gt(within).logical_or(given.isnan() & ~truth.isnan()).nonzero()[:1].tolist():
             at = ", ".join(str(n) for n in place)
-            close(given[tuple(place)].item(), truth[tuple(place)].item(), within,
-                  f"{what}, number {at} counted from 0," if truth.dim() < 2 else f"{what} at [{at}]")
+            close(
+                given[tuple(place)].item(),
+                truth[tuple(place)].item(),
+                within,
+                f"{what}, number {at} counted from 0," if truth.dim() < 2 else f"{what} at [{at}]",
+            )
         return
     answer = answer.item() if isinstance(answer, Tensor) and answer.numel() == 1 else answer
     assert _is_number(answer), f"{what} must be a number; it is {_kind(answer)}"

@@ -51,8 +51,9 @@ def panel(draw: Callable[..., Any], values: Mapping[str, list], first: Mapping[s
     box.knobs = {}
     for name, some in values.items():
         options = [(shown(value), place) for place, value in enumerate(some)]  # by place: values need not be hashable
-        knob = widgets.SelectionSlider(options=options, value=some.index(first[name]), description=name,
-                                       continuous_update=False)
+        knob = widgets.SelectionSlider(
+            options=options, value=some.index(first[name]), description=name, continuous_update=False
+        )
         knob.style.description_width = "initial"
         box.knobs[name] = knob
     box.picture, box.said = widgets.Image(format="jpeg"), widgets.HTML()

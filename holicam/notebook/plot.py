@@ -45,10 +45,17 @@ STYLE = {
 
 
 def maps(
-    image: Any, maps: Mapping[str, Any], *, scale: str = "each", signed: bool = False,
-    overlay: float = 0.0, outline: Any = None, unit: str = "", title: str = "image",
+    image: Any,
+    maps: Mapping[str, Any],
+    *,
+    scale: str = "each",
+    signed: bool = False,
+    overlay: float = 0.0,
+    outline: Any = None,
+    unit: str = "",
+    title: str = "image",
     columns: int = 4,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The image and its maps, at most `columns` panels a line.
 
     image: uint8 RGB (H, W, 3). maps: {name: (h, w)}. scale: "each" brings every map to [0, 1] by
@@ -65,9 +72,15 @@ def maps(
 
 
 def grid(
-    image: Any, rows: Mapping[str, Mapping[str, Any]], *, scale: str = "each",
-    signed: bool = False, overlay: float = 0.0, outline: Any = None, unit: str = "",
-) -> Figure:  # fmt: skip
+    image: Any,
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    scale: str = "each",
+    signed: bool = False,
+    overlay: float = 0.0,
+    outline: Any = None,
+    unit: str = "",
+) -> Figure:
     """Layers × methods: every row starts with the image, its maps follow.
 
     image: uint8 RGB (H, W, 3), or a list with one image a row. rows: {row: {column: (h, w)}}, the
@@ -85,9 +98,7 @@ def grid(
     drawn, bar = _scaled(named, scale, signed, unit)
     titles = iter(["image", *columns])  # only the first row of panels carries titles
     panels = [
-        (next(titles, ""), picture, m)
-        for picture, row in zip(pictures, drawn, strict=True)
-        for m in (None, *row)
+        (next(titles, ""), picture, m) for picture, row in zip(pictures, drawn, strict=True) for m in (None, *row)
     ]
     return _panels(panels, 1 + len(columns), bar, overlay, outline, list(rows))
 
@@ -100,9 +111,8 @@ def images(pictures: Mapping[str, Any], *, columns: int = 4) -> Figure:
 
 
 def curves(
-    x: Any, series: Mapping[str, Any], *, xlabel: str, ylabel: str,
-    limits: tuple[float, float] | None = None,
-) -> Figure:  # fmt: skip
+    x: Any, series: Mapping[str, Any], *, xlabel: str, ylabel: str, limits: tuple[float, float] | None = None
+) -> Figure:
     """Lines over one axis: x (n,) numbers or names, series {name: (n,)}; `limits` of the values."""
     _filled(series, "series", "values of shape (n,)")
     across = _array(x).ravel()
@@ -125,9 +135,7 @@ def curves(
 Bar = tuple[float, float, str, str]  # lowest and highest value, colour map, label
 
 
-def _scaled(
-    rows: list[list[np.ndarray]], scale: str, signed: bool, unit: str
-) -> tuple[list[list[np.ndarray]], Bar]:
+def _scaled(rows: list[list[np.ndarray]], scale: str, signed: bool, unit: str) -> tuple[list[list[np.ndarray]], Bar]:
     """Maps brought to one colour scale, and that scale. A constant map becomes zeros."""
 
     def limits(group: list[np.ndarray]) -> tuple[float, float]:
@@ -194,8 +202,7 @@ def _panels(
         if bar:
             low, high, colours, label = bar
             shades = ScalarMappable(Normalize(low, high), colours)
-            legend = figure.colorbar(shades, ax=cells, location="bottom", aspect=40,
-                                     shrink=0.7, pad=0.03)
+            legend = figure.colorbar(shades, ax=cells, location="bottom", aspect=40, shrink=0.7, pad=0.03)
             legend.set_label(label, fontsize=min(14.0, 72 * size[0] / (0.58 * len(label))))
     return figure
 
@@ -206,8 +213,7 @@ def _draw(axes: Any, rgb: np.ndarray, m: np.ndarray | None, bar: Bar | None, opa
         axes.imshow(rgb if m is None else _grey(rgb).astype(np.uint8), interpolation="nearest")
     if m is not None:
         low, high, colours, _ = bar
-        axes.imshow(m, cmap=colours, vmin=low, vmax=high, extent=frame, alpha=opacity or None,
-                    interpolation="nearest")
+        axes.imshow(m, cmap=colours, vmin=low, vmax=high, extent=frame, alpha=opacity or None, interpolation="nearest")
 
 
 def _grey(rgb: np.ndarray) -> np.ndarray:

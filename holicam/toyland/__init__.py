@@ -58,14 +58,12 @@ def _leave_out(without, things):
             f"This {CLASSES[label]} has no part {without!r}; it has {', '.join(sorted(names))}, "
             "and 'object', 'shortcut' and 'background' can be left out too."
         )
-    return lambda group, shape, thing: (
-        group == "part" and thing in own and without in (shape.name, _kind(shape.name))
-    )
+    return lambda group, shape, thing: group == "part" and thing in own and without in (shape.name, _kind(shape.name))
 
 
 def render(
     recipe: Recipe, without: str | Iterable[str] | None = None, *, size: int | None = None, mark: int | None = None
-):  # fmt: skip
+):
     """Draw a recipe, or its counterfactual.
 
     Args:
@@ -139,15 +137,26 @@ def _one(recipe: Recipe) -> dict:
             ys, xs = np.nonzero(seen)
             boxes.append([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] if len(xs) else [0, 0, 0, 0])
     return {
-        "rgb": rgb, "label": plan.label, "parts": visible, "boxes": boxes, "distractor": groups == 0,
-        "mark": groups == 2, "classes": np.stack([labels == k for k in range(len(CLASSES))]),
-    }  # fmt: skip
+        "rgb": rgb,
+        "label": plan.label,
+        "parts": visible,
+        "boxes": boxes,
+        "distractor": groups == 0,
+        "mark": groups == 2,
+        "classes": np.stack([labels == k for k in range(len(CLASSES))]),
+    }
 
 
 def batch(
-    n: int, *, split: str = "train", subset: str = "single", seed: int = 0, start: int = 0, size: int = 224,
+    n: int,
+    *,
+    split: str = "train",
+    subset: str = "single",
+    seed: int = 0,
+    start: int = 0,
+    size: int = 224,
     rho: float = 0.95,
-) -> Batch:  # fmt: skip
+) -> Batch:
     """Draw images `start` ... `start + n - 1` of a subset.
 
     Args:

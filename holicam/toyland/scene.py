@@ -87,9 +87,14 @@ def _background(rng) -> dict:
         rgb = colorsys.hsv_to_rgb((hue + rng.uniform(-0.12, 0.12)) % 1, rng.uniform(0.1, 0.65), rng.uniform(0.3, 0.95))
         pair.append(255 * np.array(rgb))
     return {
-        "kind": kind, "colours": pair, "grids": _grids(rng), "angle": rng.uniform(0, np.pi),
-        "frequency": rng.uniform(4, 18), "strength": rng.uniform(0.1, 0.35), "horizon": rng.uniform(0.35, 0.75),
-    }  # fmt: skip
+        "kind": kind,
+        "colours": pair,
+        "grids": _grids(rng),
+        "angle": rng.uniform(0, np.pi),
+        "frequency": rng.uniform(4, 18),
+        "strength": rng.uniform(0.1, 0.35),
+        "horizon": rng.uniform(0.35, 0.75),
+    }
 
 
 def _clutter(rng) -> list[Shape]:
@@ -169,11 +174,16 @@ def _mark(rng, subset, label, rho, thing) -> dict:
     low, high = points.min(0), points.max(0)
     corner = rng.integers(0, 2, 2)
     return {
-        "kind": "glyph" if subset == "shortcut" else "band", "cls": cls, "agrees": agrees,
-        "centre": GLYPH_SIDE * 0.75 + corner * (1 - 1.5 * GLYPH_SIDE) if subset == "shortcut"
+        "kind": "glyph" if subset == "shortcut" else "band",
+        "cls": cls,
+        "agrees": agrees,
+        "centre": GLYPH_SIDE * 0.75 + corner * (1 - 1.5 * GLYPH_SIDE)
+        if subset == "shortcut"
         else low + (high - low) * rng.uniform(0.35, 0.65, 2),
-        "angle": rng.uniform(0, np.pi), "width": 0.22 * thing.extent, "length": 1.05 * thing.extent,
-    }  # fmt: skip
+        "angle": rng.uniform(0, np.pi),
+        "width": 0.22 * thing.extent,
+        "length": 1.05 * thing.extent,
+    }
 
 
 def scene(recipe: Recipe) -> Scene:

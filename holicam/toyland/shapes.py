@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CLASSES = (
-    "fish", "house", "car", "rocket", "flower", "mushroom", "key", "butterfly", "sailboat", "cactus",
-)  # fmt: skip
+CLASSES = ("fish", "house", "car", "rocket", "flower", "mushroom", "key", "butterfly", "sailboat", "cactus")
 
 # material -> (hue range, saturation range, value range), hue in turns
 MATERIALS = {
@@ -41,8 +39,9 @@ def ring(cx, cy, outer, inner) -> np.ndarray:
 def arm(side, base, reach, top) -> np.ndarray:
     """A cactus arm: out sideways from the trunk at height `base`, then up to `top`."""
     cap = ellipse(reach, top, 0.13, 0.13, 12, np.pi, 2 * np.pi)
-    outline = np.r_[[[0.1, base + 0.13], [0.1, base - 0.13], [reach - 0.13, base - 0.13]], cap,
-                    [[reach + 0.13, base + 0.13]]]  # fmt: skip
+    outline = np.r_[
+        [[0.1, base + 0.13], [0.1, base - 0.13], [reach - 0.13, base - 0.13]], cap, [[reach + 0.13, base + 0.13]]
+    ]
     return outline * [side, 1]
 
 
@@ -152,9 +151,17 @@ def cactus(v) -> list[Part]:
 
 
 BUILDERS = {
-    "fish": fish, "house": house, "car": car, "rocket": rocket, "flower": flower,
-    "mushroom": mushroom, "key": key, "butterfly": butterfly, "sailboat": sailboat, "cactus": cactus,
-}  # fmt: skip
+    "fish": fish,
+    "house": house,
+    "car": car,
+    "rocket": rocket,
+    "flower": flower,
+    "mushroom": mushroom,
+    "key": key,
+    "butterfly": butterfly,
+    "sailboat": sailboat,
+    "cactus": cactus,
+}
 
 
 def parts(name: str, rng: np.random.Generator) -> list[Part]:

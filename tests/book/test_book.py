@@ -39,7 +39,8 @@ def test_digest_is_fresh(path, package):
     notebook = load(path)
     stored = notebook["metadata"].get("holicam", {}).get("digest")
     assert stored == chapter_digest(notebook, package), (
-        f"{path.name} was run before its code or the code it uses changed: run `make execute`")
+        f"{path.name} was run before its code or the code it uses changed: run `make execute`"
+    )
 
 
 @each_chapter
@@ -51,8 +52,7 @@ def test_says_where_it_was_run(path):
 
 @each_chapter
 def test_is_stored_in_canonical_form(path):
-    assert path.read_text(encoding="utf-8") == tidied_text(path), (
-        f"{path.name} was saved by an editor: run `make tidy`")
+    assert path.read_text(encoding="utf-8") == tidied_text(path), f"{path.name} was saved by an editor: run `make tidy`"
 
 
 @each_chapter
@@ -92,8 +92,11 @@ def test_labels_are_unique():
         notebook = load(path)
         for markdown in text(notebook):
             labels += [next(filter(None, groups)) for groups in LABEL.findall(markdown)]
-        labels += [c["metadata"]["mystnb"]["figure"]["name"] for c in code(notebook)
-                   if c["metadata"].get("mystnb", {}).get("figure", {}).get("name")]
+        labels += [
+            c["metadata"]["mystnb"]["figure"]["name"]
+            for c in code(notebook)
+            if c["metadata"].get("mystnb", {}).get("figure", {}).get("name")
+        ]
     assert not {label for label in labels if labels.count(label) > 1}
 
 

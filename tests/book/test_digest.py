@@ -7,12 +7,12 @@ import pytest
 
 from tools.digest import Package, chapter_digest
 
-LAZY = '''
+LAZY = """
 import importlib
 _NAMES = {"Explainer": "explain", "names": "explain"}
 def __getattr__(name):
     return getattr(importlib.import_module("." + _NAMES[name], __name__), name)
-'''
+"""
 OPS = '''
 """Operations."""
 SCALE = 2
@@ -42,17 +42,16 @@ def names():
 
 TABLE = {"one": "other:Hidden"}
 '''
-OTHER = '''
+OTHER = """
 class Hidden:
     def reveal(self):
         return 1
-'''
+"""
 CHAPTER = "import holicam as hc\nhc.Explainer()(3)"
 
 
 def chapter(source):
-    return {"cells": [{"cell_type": "code", "source": source},
-                      {"cell_type": "markdown", "source": "text"}]}
+    return {"cells": [{"cell_type": "code", "source": source}, {"cell_type": "markdown", "source": "text"}]}
 
 
 @pytest.fixture
@@ -84,11 +83,14 @@ def test_definitions_that_are_not_reached_do_not_count(root):
     assert not changed(root, "other.py", "return 1", "return 2")
 
 
-@pytest.mark.parametrize(("file", "old", "new"), [
-    ("ops.py", "x * SCALE", "x + SCALE"),  # two steps away: through a class and a module
-    ("ops.py", "SCALE = 2", "SCALE = 3"),  # a constant
-    ("explain.py", "return self.helper(x)", "return -self.helper(x)"),
-])
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("ops.py", "x * SCALE", "x + SCALE"),  # two steps away: through a class and a module
+        ("ops.py", "SCALE = 2", "SCALE = 3"),  # a constant
+        ("explain.py", "return self.helper(x)", "return -self.helper(x)"),
+    ],
+)
 def test_what_is_reached_counts(root, file, old, new):
     assert changed(root, file, old, new)
 
@@ -102,13 +104,16 @@ def test_method_of_an_unknown_value_counts_by_name(root):
     assert changed(root, "other.py", "return 1", "return 2", source)
 
 
-@pytest.mark.parametrize("source", [
-    "import holicam\nholicam.ops.double(2)",
-    "import holicam.core.ops as o\no.double(2)",
-    "from holicam import ops\nops.double(2)",
-    "from holicam.core.ops import double\ndouble(2)",
-    "from holicam.methods.registry import twice\ntwice(2)",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import holicam\nholicam.ops.double(2)",
+        "import holicam.core.ops as o\no.double(2)",
+        "from holicam import ops\nops.double(2)",
+        "from holicam.core.ops import double\ndouble(2)",
+        "from holicam.methods.registry import twice\ntwice(2)",
+    ],
+)
 def test_ways_to_import(root, source):
     assert changed(root, "ops.py", "x * SCALE", "x + SCALE", source)
     assert not changed(root, "explain.py", "return TABLE", "return None", source)
@@ -131,8 +136,9 @@ def test_weights_that_are_named_count(root):
 
 
 def test_of_a_table_of_networks_only_those_that_are_named_count(root):
-    (root / "holicam" / "toynets.py").write_text('BUILDERS = {"one": 1, "two": 2}\n\ndef load(name):\n'
-                                                 '    return BUILDERS[name]\n')
+    (root / "holicam" / "toynets.py").write_text(
+        'BUILDERS = {"one": 1, "two": 2}\n\ndef load(name):\n    return BUILDERS[name]\n'
+    )
     source = 'import holicam.models.toy as t\nt.load("one")'
     assert not changed(root, "toynets.py", '"two": 2', '"two": 2, "three": 3', source)
     assert not changed(root, "toynets.py", '"two": 2', '"two": 4', source)

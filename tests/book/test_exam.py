@@ -20,8 +20,10 @@ def test_twenty_questions_of_four_kinds():
     assert list(ASKED) == list(ANSWERED) == list(range(1, 21))
     assert [title for title, _ in ASKED.values()] == [title for title, _ in ANSWERED.values()]
     kinds = [re.match(r"\*([A-Z][a-z ]+), (\d+) minutes\.\*", body).groups() for _, body in ASKED.values()]
-    assert all(sum(kind in said.lower() for said, _ in kinds) >= 3
-               for kind in ("derivation", "by hand", "reading", "judgement"))
+    assert all(
+        sum(kind in said.lower() for said, _ in kinds) >= 3
+        for kind in ("derivation", "by hand", "reading", "judgement")
+    )
     assert all(10 <= int(minutes) <= 20 for _, minutes in kinds)
 
 
@@ -95,7 +97,7 @@ def says(number: int, *values: str) -> None:
 
 
 def test_answer_2_weights_by_hand():
-    A, G = grid([3., 0], [1, 0]), grid([1., -2], [.5, 1])
+    A, G = grid([3.0, 0], [1, 0]), grid([1.0, -2], [0.5, 1])
     for scale, grad, plus in ((1, 1 / 8, 11 / 24), (10, 1.25, 0.703)):
         assert math.isclose(hc.cam.grad_cam(A, scale * G).item(), grad)
         assert math.isclose(hc.cam.grad_cam_pp(A, scale * G, eps=0).item(), plus, abs_tol=5e-4)
@@ -103,23 +105,23 @@ def test_answer_2_weights_by_hand():
 
 
 def test_answer_4_variance_without_loss():
-    G = torch.tensor([11., -9, 11, -9])
+    G = torch.tensor([11.0, -9, 11, -9])
     assert math.isclose(G.var(unbiased=False) / G.square().mean(), 100 / 101, rel_tol=1e-6)
-    for A in (torch.ones(4), torch.tensor([1., 1, 3, 3])):
+    for A in (torch.ones(4), torch.tensor([1.0, 1, 3, 3])):
         assert (G * A).sum() == (G.mean() * A).sum()
     says(4, "100/101", "(1,1,3,3)")
 
 
 def test_answer_5_three_laws():
     for g, said in ((1e-5, 1.0e-9), (0.02, 0.0091), (10, 0.098)):
-        A = grid([5., 5.])
+        A = grid([5.0, 5.0])
         weight = hc.cam.pge(A, torch.full_like(A, g), eps=1e-6)[0, 0, 0, 0].item()
         assert math.isclose(weight, said, rel_tol=0.01)
     says(5, r"1.0\cdot10^{-9}", "0.0091", "0.098")
 
 
 def test_answer_6_cross_terms():
-    A, W = torch.tensor([0., 4]), torch.tensor([6., 2])
+    A, W = torch.tensor([0.0, 4]), torch.tensor([6.0, 2])
     product = A.mean() * W.mean()
     assert ((A * W).mean(), product, product - (A * W).sum() / 4) == (4, 8, 6)
     says(6, "cross terms 6", r"4\cdot2=8", "covariance is $-4$", "56")
@@ -135,7 +137,7 @@ def test_answer_7_the_sign_trap():
 
 
 def test_answer_9_covariance():
-    A, G = grid([2., 2], [0, 0]), grid([1., 1], [-1, -1])
+    A, G = grid([2.0, 2], [0, 0]), grid([1.0, 1], [-1, -1])
     assert hc.cam.grad_cam(A, G).item() == 0 and math.isclose(hc.cam.xgrad_cam(A, G).item(), 1, abs_tol=1e-6)
     says(9, "Grad-CAM 0, XGrad-CAM 1")
 
@@ -151,16 +153,16 @@ def test_answer_13_two_wheels():
 
 
 def test_answer_14_integrated_gradients():
-    X = torch.tensor([3., 1], dtype=torch.float64)
+    X = torch.tensor([3.0, 1], dtype=torch.float64)
     way = (torch.arange(1000) + 0.5)[:, None] / 1000 * X
     way.requires_grad_()
-    slopes, = torch.autograd.grad((way[:, 0] - way[:, 1] - 1).relu().sum(), way)
+    (slopes,) = torch.autograd.grad((way[:, 0] - way[:, 1] - 1).relu().sum(), way)
     assert torch.allclose(X * slopes.mean(0), torch.tensor([1.5, -0.5], dtype=torch.float64))
     says(14, "(1.5,-0.5)", "(3,-1)")
 
 
 def test_answer_15_four_pixels():
-    curve = torch.tensor([0, .3, .8, .9, 1])
+    curve = torch.tensor([0, 0.3, 0.8, 0.9, 1])
     area = torch.trapezoid(curve, dx=0.25).item()
     assert math.isclose(area, 0.625, rel_tol=1e-6)
     says(15, "=0.625", "$0.375$", "$0.25$")

@@ -28,14 +28,29 @@ def text(source):
 
 
 def cell(source, tag, said):
-    return {"cell_type": "code", "source": source, "metadata": {"tags": [tag], "jupyter": {"source_hidden": True}},
-            "outputs": [{"name": "stdout", "text": said}] if said else []}
+    return {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {"tags": [tag], "jupyter": {"source_hidden": True}},
+        "outputs": [{"name": "stdout", "text": said}] if said else [],
+    }
 
 
-def one(task=TASK, starter="it = None  # a number", check=CHECK, said="not yet\n",
-        solution="found = 1\ncheck_it.trial(found, 2, 3)", tried="tried: nothing, 2 wrong answers, the solution\n"):
-    return [text(task), cell(starter, "exercise", ""), cell(check, "check", said),
-            text("```{dropdown} Solution\nOne.\n```"), cell(solution, "solution", tried)]
+def one(
+    task=TASK,
+    starter="it = None  # a number",
+    check=CHECK,
+    said="not yet\n",
+    solution="found = 1\ncheck_it.trial(found, 2, 3)",
+    tried="tried: nothing, 2 wrong answers, the solution\n",
+):
+    return [
+        text(task),
+        cell(starter, "exercise", ""),
+        cell(check, "check", said),
+        text("```{dropdown} Solution\nOne.\n```"),
+        cell(solution, "solution", tried),
+    ]
 
 
 def chapter(**fault):
@@ -46,15 +61,18 @@ def test_good_exercises_pass():
     assert list(complaints(chapter())) == [] and minutes(chapter()) == [5, 5, 5]
 
 
-@pytest.mark.parametrize("fault, said", [
-    ({"task": TASK.replace("*Level 1 of 3, 5 minutes.*", "")}, "names no level"),
-    ({"task": TASK.replace("Hint", "Clue")}, "no hint"),
-    ({"starter": "it = 1"}, "a starter is one line"),
-    ({"said": "right\n"}, "does not say 'not yet'"),
-    ({"check": "print(it == 1)"}, "no hc.exercise"),
-    ({"solution": "it = 1\ncheck_it.trial(it, 2, 3)"}, "the solution sets the reader's it"),
-    ({"tried": ""}, "does not end with its check's trial"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "fault, said",
+    [
+        ({"task": TASK.replace("*Level 1 of 3, 5 minutes.*", "")}, "names no level"),
+        ({"task": TASK.replace("Hint", "Clue")}, "no hint"),
+        ({"starter": "it = 1"}, "a starter is one line"),
+        ({"said": "right\n"}, "does not say 'not yet'"),
+        ({"check": "print(it == 1)"}, "no hc.exercise"),
+        ({"solution": "it = 1\ncheck_it.trial(it, 2, 3)"}, "the solution sets the reader's it"),
+        ({"tried": ""}, "does not end with its check's trial"),
+    ],
+)
 def test_a_fault_is_found(fault, said):
     assert said in "\n".join(complaints(chapter(**fault)))
 

@@ -30,6 +30,7 @@ HERE = (sys.executable, {"cuda": False, "device": "cpu", "torch": torch.__versio
 @pytest.fixture
 def rehearse(monkeypatch, tmp_path, capfd):
     """Runs gpu.py with steps that are one-line programs: (exit code, what it said, the folder)."""
+
     def run(*steps: tuple[str, float, str], seconds: float = 300) -> tuple[int, str, Path]:
         made = [Step(name, limit, ["-c", program]) for name, limit, program in steps]
         monkeypatch.setattr(gpu, "steps", lambda: made)
@@ -47,9 +48,15 @@ def test_all_steps_run_with_the_settings_of_a_device(rehearse):
     assert said.index("--- parity (at most 60 s)") < said.index("--- costs") < said.index("parity    well; ")
 
 
-@pytest.mark.parametrize(("program", "code", "word"), [
-    ("raise SystemExit(1)", 1, "not all well"), ("raise SystemExit(3)", 3, "time was short"),
-    ("1 / 0", 1, "not all well"), ("import os; os.abort()", 1, "failed with exit code -6")])
+@pytest.mark.parametrize(
+    ("program", "code", "word"),
+    [
+        ("raise SystemExit(1)", 1, "not all well"),
+        ("raise SystemExit(3)", 3, "time was short"),
+        ("1 / 0", 1, "not all well"),
+        ("import os; os.abort()", 1, "failed with exit code -6"),
+    ],
+)
 def test_a_step_that_fails_stops_no_other(rehearse, program, code, word):
     found, said, _ = rehearse(("gates", 60, program), ("costs", 60, "print('done')"))
     assert found == code and f"gates     {word}" in said and "costs     well" in said
@@ -57,8 +64,9 @@ def test_a_step_that_fails_stops_no_other(rehearse, program, code, word):
 
 def test_a_step_that_hangs_is_stopped_and_what_it_said_stays(rehearse, monkeypatch):
     monkeypatch.setattr(gpu, "GRACE", 1)
-    stubborn = ("import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
-                "print('first', flush=True); time.sleep(60)")
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);print('first', flush=True); time.sleep(60)"
+    )
     began = time.monotonic()
     code, said, _ = rehearse(("gates", 1, stubborn), ("costs", 60, "print('done')"))
     assert time.monotonic() - began < 30
@@ -78,8 +86,10 @@ def test_without_a_gpu_there_is_one_sentence(monkeypatch, capfd):
 
 
 def test_tests_are_recorded_as_far_as_they_came(tmp_path):
-    output = ("tests/test_a.py::test_one PASSED   [ 10%]\ntests/test_a.py::test_two[a b] FAILED [ 20%]\n"
-              "tests/test_b.py::test_three SKIPPED (no CUDA device here) [ 30%]\ntests/test_b.py::test_four ")
+    output = (
+        "tests/test_a.py::test_one PASSED   [ 10%]\ntests/test_a.py::test_two[a b] FAILED [ 20%]\n"
+        "tests/test_b.py::test_three SKIPPED (no CUDA device here) [ 30%]\ntests/test_b.py::test_four "
+    )
     words = gpu.record_tests(output, HERE[1], None, tmp_path / "tests-cpu.json")
     written = json.loads((tmp_path / "tests-cpu.json").read_text())
     assert words == "1 passed, 1 failed, 1 skipped" and not written["complete"]
@@ -106,8 +116,11 @@ def imported(path: Path, seen: set[Path]) -> set[str]:
         return found
     seen.add(path)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else (
-            [node.module] if isinstance(node, ast.ImportFrom) and node.module else [])
+        names = (
+            [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else ([node.module] if isinstance(node, ast.ImportFrom) and node.module else [])
+        )
         for name in names:
             own = [ROOT / "tests" / f"{name}.py", ROOT / f"{name.replace('.', '/')}.py"]
             if name == "tools":
@@ -117,8 +130,9 @@ def imported(path: Path, seen: set[Path]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [ROOT / part for part in gpu.steps()[0].command if part.startswith("tests/")],
-                         ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [ROOT / part for part in gpu.steps()[0].command if part.startswith("tests/")], ids=lambda p: p.stem
+)
 def test_a_file_with_tests_for_a_gpu_needs_nothing_else(path):
     assert imported(path, set()) - set(sys.stdlib_module_names) <= BARE
 
@@ -170,6 +184,7 @@ def test_peers_that_are_missing_are_left_out(monkeypatch):
 
 # --- chapters without a kernel ------------------------------------------------------------------------
 
+
 def notebook(path: Path, *cells: tuple[str, list[dict]]) -> Path:
     code = [{"cell_type": "code", "source": source.splitlines(True), "outputs": outputs} for source, outputs in cells]
     path.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": ["# A"]}, *code], "metadata": {}}))
@@ -200,13 +215,23 @@ def test_cells_run_and_are_compared(tmp_path):
     assert [(c.number, c.result is None) for c in cells_of(path)][:3] == [(1, False), (2, False), (3, True)]
     found = list(differences(path))
     assert [None if d is None else (d[0].number, d[1], d[2]) for d in found] == [
-        None, None, None, (4, "stored\n", "other\n"), None, None, None]
+        None,
+        None,
+        None,
+        (4, "stored\n", "other\n"),
+        None,
+        None,
+        None,
+    ]
 
 
 def test_a_chapter_that_stops_says_where(tmp_path):
     cpu = torch.device("cpu")
-    for cell, words in (("import nothing_like_this", "cell 2 needs nothing_like_this, which is not installed"),
-                        ("1 / 0", "cell 2: ZeroDivisionError"), ("while True: pass", "cell 2 was not done after")):
+    for cell, words in (
+        ("import nothing_like_this", "cell 2 needs nothing_like_this, which is not installed"),
+        ("1 / 0", "cell 2: ZeroDivisionError"),
+        ("while True: pass", "cell 2 was not done after"),
+    ):
         row = gpu_chapters.run_chapter(notebook(tmp_path / "01-a.ipynb", CELLS[0], (cell, [])), cpu, 0.5)
         assert row["stopped"].startswith(words) and row["cells"] == 1 and not row["differ"]
 
@@ -244,11 +269,13 @@ def test_tensors_follow_to_the_device_but_for_what_is_written_to():
 
 def test_a_chapter_moves_to_a_device_as_it_is(tmp_path, monkeypatch):
     """Networks and images go there; a chapter's own tensors follow; what it prints is what the CPU prints."""
-    source = ("import torch, holicam as hc\nnet = hc.load_model('toy-resnet50')\n"
-              "scene = hc.toyland.batch(1, split='test', size=64)\n"
-              "maps = hc.GradCAM()(net, scene.images, 'layer4', scene.target)\n"
-              "weight = torch.linspace(0, 1, 64)\nprint(maps.device.type, net(scene.images).device.type)\n"
-              "print(f'{(maps * weight).mean():.5f}')\nmaps.shape")
+    source = (
+        "import torch, holicam as hc\nnet = hc.load_model('toy-resnet50')\n"
+        "scene = hc.toyland.batch(1, split='test', size=64)\n"
+        "maps = hc.GradCAM()(net, scene.images, 'layer4', scene.target)\n"
+        "weight = torch.linspace(0, 1, 64)\nprint(maps.device.type, net(scene.images).device.type)\n"
+        "print(f'{(maps * weight).mean():.5f}')\nmaps.shape"
+    )
     with monkeypatch.context() as plain:
         plain.setattr(hc.models, "load_model", lambda name, place="cpu": TinyNetAsToy())
         plain.setattr(hc, "load_model", hc.models.load_model)
@@ -270,6 +297,7 @@ class TinyNetAsToy(TinyNet):
 
 
 # --- parity -------------------------------------------------------------------------------------------
+
 
 def test_difference_is_relative_and_nan_must_meet_nan():
     nan, one = float("nan"), torch.tensor([1.0, -4.0])

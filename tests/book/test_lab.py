@@ -23,17 +23,23 @@ def test_saving_gives_back_what_was_stored(chapter):
     seen = shown(chapter.notebook, words())
     assert with_text(stored(seen)) == with_text(chapter.notebook)
     assert stored(stored(seen)) == stored(seen)
-    left = {found[1] for cell in seen["cells"] if cell["cell_type"] == "markdown"
-            for found in ROLE.finditer(re.sub(r'\]\([^\s()]* "[^"]*"\)', "]", source(cell)))}
+    left = {
+        found[1]
+        for cell in seen["cells"]
+        if cell["cell_type"] == "markdown"
+        for found in ROLE.finditer(re.sub(r'\]\([^\s()]* "[^"]*"\)', "]", source(cell)))
+    }
     assert not [role for role in left if role.startswith("cite")]
     below = [a for a, b in zip(seen["cells"], seen["cells"][1:], strict=False) if b["metadata"].get("holicam") == OURS]
     assert below == [cell for cell in seen["cells"] if "figure" in cell["metadata"].get("mystnb", {})]
 
 
 def test_words_and_names_of_a_made_up_chapter():
-    text = ("(sec-here)=\n# Here\n\n$$\na\n$$ (eq-a)\n\n"
-            "By {eq}`eq-a` of {ref}`sec-here`, {eq}`eq-pge` of {ref}`sec-holistic-cam`, "
-            "{cite:t}`chen2024holistic` {cite:p}`chen2024holistic`, {ref}`sec-of-nobody`, {ref}`so <sec-notation>`.")
+    text = (
+        "(sec-here)=\n# Here\n\n$$\na\n$$ (eq-a)\n\n"
+        "By {eq}`eq-a` of {ref}`sec-here`, {eq}`eq-pge` of {ref}`sec-holistic-cam`, "
+        "{cite:t}`chen2024holistic` {cite:p}`chen2024holistic`, {ref}`sec-of-nobody`, {ref}`so <sec-notation>`."
+    )
     notebook = {"metadata": {}, "cells": [{"cell_type": "markdown", "metadata": {}, "source": text}]}
     said = shown(notebook, words())["cells"][0]["source"]
     assert "By {eq}`eq-a` of {ref}`sec-here`, [(7.1)](" in said

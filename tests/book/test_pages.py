@@ -10,8 +10,13 @@ from tools import claims_page, pages, provenance_page, published_page, speed_gpu
 from tools.chapters import by_number
 from tools.claims_page import PRINTED, VERDICTS, claims, finding, pattern, read, value
 
-MADE = {"claims": claims_page, "published-tables": published_page, "provenance": provenance_page,
-        "api-used": used_page, "speed": speed_page}
+MADE = {
+    "claims": claims_page,
+    "published-tables": published_page,
+    "provenance": provenance_page,
+    "api-used": used_page,
+    "speed": speed_page,
+}
 CLAIMS = claims()
 
 
@@ -35,32 +40,54 @@ def test_the_speed_page_and_the_readme_say_what_a_gpu_said(tmp_path):
     about = {"device": "NVIDIA H100", "torch": "2.11.0", "date": "2026-12-01"}
     made = {
         "tests": {"passed": 7, "failed": 1, "error": 0, "skipped": 0, "complete": False, "names": ["tests/a.py::b"]},
-        "parity": {"network": "a small one", "limits": {"float32": 0.01, "float64": 1e-6}, "not_run": ["epg"], "rows": [
-            {"name": "grad-cam", "float32": 2e-7, "float64": 1e-15}, {"name": "lrp", "float32": 1e-3, "float64": 1e-3},
-            {"name": "rise", "failed": "float32: RuntimeError: no"}]},
-        "chapters": {"not_run": [], "rows": [
-            {"chapter": "01-a", "device": "cuda", "cells": 9, "differ": [], "stopped": ""},
-            {"chapter": "02-b", "device": "cuda", "cells": 9, "differ": [{"cell": 4}], "stopped": ""},
-            {"chapter": "03-c", "device": "cuda", "cells": 2, "differ": [], "stopped": "cell 3: ValueError: a | b"}]}}
+        "parity": {
+            "network": "a small one",
+            "limits": {"float32": 0.01, "float64": 1e-6},
+            "not_run": ["epg"],
+            "rows": [
+                {"name": "grad-cam", "float32": 2e-7, "float64": 1e-15},
+                {"name": "lrp", "float32": 1e-3, "float64": 1e-3},
+                {"name": "rise", "failed": "float32: RuntimeError: no"},
+            ],
+        },
+        "chapters": {
+            "not_run": [],
+            "rows": [
+                {"chapter": "01-a", "device": "cuda", "cells": 9, "differ": [], "stopped": ""},
+                {"chapter": "02-b", "device": "cuda", "cells": 9, "differ": [{"cell": 4}], "stopped": ""},
+                {"chapter": "03-c", "device": "cuda", "cells": 2, "differ": [], "stopped": "cell 3: ValueError: a | b"},
+            ],
+        },
+    }
     for name, result in made.items():
         (tmp_path / f"{name}-cuda.json").write_text(json.dumps(about | result))
     cpu = json.loads((speed_page.RESULTS / "explainers-toy-resnet50-cpu.json").read_text())
     rows = [row | {"peers": {}} for row in cpu["rows"][:2]]
-    (tmp_path / "explainers-toy-resnet50-cuda.json").write_text(json.dumps(
-        cpu | {"device": "NVIDIA H100", "peers": {}, "rows": rows}))
+    (tmp_path / "explainers-toy-resnet50-cuda.json").write_text(
+        json.dumps(cpu | {"device": "NVIDIA H100", "peers": {}, "rows": rows})
+    )
     text = pages.text(speed_page.page(tmp_path))
-    for line in ("## Every explainer on toy-resnet50, NVIDIA H100", "| explainer | at | F | extra MB |", "## On a GPU",
-                 "7 passed, 1 failed: `tests/a.py::b`. They were stopped before the end.",
-                 "| grad-cam | 2e-07 | 1e-15 |", "| lrp | 1e-03 | 1e-03 ! |", "| rise | failed | failed |",
-                 "Failed there: rise (float32: RuntimeError: no).", "No time was left for epg.",
-                 "| 01-a | cuda | 9 | the same |", "| 02-b | cuda | 9 | other numbers in cells 4 |",
-                 "| 03-c | cuda | 2 | stopped in cell 3: ValueError: a   b |",
-                 "NVIDIA H100, torch 2.11.0, 2026-12-01."):
+    for line in (
+        "## Every explainer on toy-resnet50, NVIDIA H100",
+        "| explainer | at | F | extra MB |",
+        "## On a GPU",
+        "7 passed, 1 failed: `tests/a.py::b`. They were stopped before the end.",
+        "| grad-cam | 2e-07 | 1e-15 |",
+        "| lrp | 1e-03 | 1e-03 ! |",
+        "| rise | failed | failed |",
+        "Failed there: rise (float32: RuntimeError: no).",
+        "No time was left for epg.",
+        "| 01-a | cuda | 9 | the same |",
+        "| 02-b | cuda | 9 | other numbers in cells 4 |",
+        "| 03-c | cuda | 2 | stopped in cell 3: ValueError: a   b |",
+        "NVIDIA H100, torch 2.11.0, 2026-12-01.",
+    ):
         assert line in text, line
     assert speed_gpu.NOTHING not in text and "no peer was installed" in text
 
 
 # --- the claim ledger ------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: f"{c['paper']}: {c['place']}")
 def test_claim(claim, book):
@@ -140,8 +167,11 @@ def test_arithmetic_of_the_notes():
     checked = 0
     for row in published_page.read("anomalies.csv"):
         if found := re.search(r"ins-del=([\d.]+)", row["note"]):
-            same = {r["metric"]: float(r["value"]) for r in published_page.read(row["file"])
-                    if all(r[k] == row[k] for k in KEY[:-1])}
+            same = {
+                r["metric"]: float(r["value"])
+                for r in published_page.read(row["file"])
+                if all(r[k] == row[k] for k in KEY[:-1])
+            }
             assert same["insertion"] - same["deletion"] == pytest.approx(float(found[1]), abs=5e-4)
             assert abs(float(row["value"]) - float(found[1])) > 3e-3
             checked += 1
@@ -149,6 +179,7 @@ def test_arithmetic_of_the_notes():
 
 
 # --- who builds and who uses what -----------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def every():

@@ -47,14 +47,21 @@ def plain(tmp_path_factory):
     return {path.name: path for path in write(tmp_path_factory.mktemp("plain"))}
 
 
-
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_runs_on_colab(chapter, plain, colab, repository, tmp_path, monkeypatch):
     """Another folder, the repository cloned by the first cell; it prints what is stored."""
     folder = tmp_path / "content"
     folder.mkdir()
-    done = executed(plain[chapter.path.name], colab, folder, monkeypatch, HOLICAM_REPOSITORY=repository.as_uri(),
-                    HOLICAM_DEVICE="cpu", PIP_NO_BUILD_ISOLATION="false", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    done = executed(
+        plain[chapter.path.name],
+        colab,
+        folder,
+        monkeypatch,
+        HOLICAM_REPOSITORY=repository.as_uri(),
+        HOLICAM_DEVICE="cpu",
+        PIP_NO_BUILD_ISOLATION="false",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+    )
     assert printed({"cells": done.cells[-1:]}).strip().startswith(str(folder / "holicam-book"))
     first = [c for c in done.cells if c["id"] == "install"]
     assert len(first) == 1 and "error" not in printed({"cells": first}).lower()
@@ -68,8 +75,11 @@ def test_the_hand_out_runs_elsewhere(tmp_path, monkeypatch):
     folder = shutil.move(tmp_path / "made", tmp_path / "handed out")
     python, own = environment(tmp_path / "environment", with_pip=True)
     wheel = next(line for line in (folder / "requirements.txt").read_text().splitlines() if line.startswith("./"))
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", wheel],
-                   cwd=folder, check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", wheel],
+        cwd=folder,
+        check=True,
+    )
     done = executed(folder / "04-positive-gradients.ipynb", python, folder, monkeypatch)
     assert printed({"cells": done.cells[-1:]}).strip().startswith(str(own))
     said = printed(done)

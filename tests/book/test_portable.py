@@ -21,10 +21,15 @@ def test_one_factor_at_a_time(monkeypatch):
     assert wanted | {f"ATEN_CPU_CAPABILITY={v}" for v in ("default", "avx2", "avx512")} | {"threads=2"} < set(SETTINGS)
 
 
-@pytest.mark.parametrize(("level", "machine", "lacks"), [
-    ("AVX512", "x86_64", []), ("AVX2", "AMD64", ["ONEDNN_MAX_CPU_ISA=AVX512_CORE", "ATEN_CPU_CAPABILITY=avx512"]),
-    ("DEFAULT", "x86_64", [n for n in SETTINGS if n.endswith(("AVX512_CORE", "512", "AVX2", "avx2"))]),
-    ("SVE256", "aarch64", [n for n in SETTINGS if n.startswith("ONEDNN") or n.endswith(("avx2", "avx512"))])])
+@pytest.mark.parametrize(
+    ("level", "machine", "lacks"),
+    [
+        ("AVX512", "x86_64", []),
+        ("AVX2", "AMD64", ["ONEDNN_MAX_CPU_ISA=AVX512_CORE", "ATEN_CPU_CAPABILITY=avx512"]),
+        ("DEFAULT", "x86_64", [n for n in SETTINGS if n.endswith(("AVX512_CORE", "512", "AVX2", "avx2"))]),
+        ("SVE256", "aarch64", [n for n in SETTINGS if n.startswith("ONEDNN") or n.endswith(("avx2", "avx512"))]),
+    ],
+)
 def test_what_the_processor_lacks(level, machine, lacks):
     assert [name for name in SETTINGS if missing(name, level, machine)] == lacks
     assert len([name for name in portable.FOREIGN if not missing(name, level, machine)]) >= 2
@@ -48,13 +53,19 @@ def test_a_done_unit_is_not_run_again(tmp_path, monkeypatch):
     units = {"code": ("1", lambda: ["code"]), "01-one": ("2", lambda: ["bad"]), "02-two": ("3", lambda: ["two"])}
     first = run_setting("threads=2", Kept(tmp_path, "threads=2"), units, 2, told.append)
     assert sorted(asked) == [("bad", "2"), ("code", "2"), ("two", "2")] and len(told) == 3
-    again = run_setting("threads=2", Kept(tmp_path, "threads=2"), units | {"02-two": ("4", lambda: ["two"])}, 2,
-                        told.append)
+    again = run_setting(
+        "threads=2", Kept(tmp_path, "threads=2"), units | {"02-two": ("4", lambda: ["two"])}, 2, told.append
+    )
     assert asked[3:] == [("two", "2")] and again["02-two"].digest == "4"
     assert again["code"] == first["code"] and first["01-one"].failed == ("a::b",)
     with pytest.raises(KeyboardInterrupt):
-        run_setting("default", Kept(tmp_path, "default"), {"code": ("1", lambda: ["ok"]), "x": ("1", lambda: ["stop"])},
-                    1, told.append)
+        run_setting(
+            "default",
+            Kept(tmp_path, "default"),
+            {"code": ("1", lambda: ["ok"]), "x": ("1", lambda: ["stop"])},
+            1,
+            told.append,
+        )
     assert set(Kept(tmp_path, "default").results) == {"code"}  # what was done is kept
     (tmp_path / "default.json").write_text('{"code"')
     assert Kept(tmp_path, "default").results == {}
@@ -62,8 +73,9 @@ def test_a_done_unit_is_not_run_again(tmp_path, monkeypatch):
 
 def test_reports_are_read(tmp_path):
     path = tmp_path / "test_three.py"
-    path.write_text("import pytest\ndef test_good(): pass\ndef test_bad(): assert 0\n"
-                    "@pytest.mark.skip\ndef test_no(): pass\n")
+    path.write_text(
+        "import pytest\ndef test_good(): pass\ndef test_bad(): assert 0\n@pytest.mark.skip\ndef test_no(): pass\n"
+    )
     env = {**os.environ, "PYTEST_ADDOPTS": ""}
     found = pytest_result([str(path), f"--rootdir={tmp_path}"], env, "d")
     assert (found.passed, found.digest) == (1, "d") and found.failed == ("test_three::test_bad",)
@@ -80,8 +92,10 @@ def test_digests_follow_what_is_read():
 
 def test_the_table(monkeypatch, tmp_path, capsys):
     good, bad = Result(9, (), 2.0, "d"), Result(5, ("tests/test_x::test_y",), 3.0, "d")
-    text = table({"default": {"code": good, "01-a": good}, "threads=2": {"code": bad, "01-a": good, "02-b": bad}},
-                 ["ATEN_CPU_CAPABILITY=avx512"])
+    text = table(
+        {"default": {"code": good, "01-a": good}, "threads=2": {"code": bad, "01-a": good, "02-b": bad}},
+        ["ATEN_CPU_CAPABILITY=avx512"],
+    )
     rows = [line.split() for line in text.splitlines()]
     assert rows[1] == ["default", "9", "0", "1", "0", "4"] and rows[2] == ["threads=2", "5", "1", "1", "1", "8"]
     assert "ATEN_CPU_CAPABILITY=avx512: this processor lacks it" in text and "threads=2: tests/test_x::test_y" in text

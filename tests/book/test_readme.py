@@ -18,12 +18,19 @@ from tests.helpers.commands import photo
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [line.split("  #")[0].strip() for block in re.findall(r"```bash\n(.*?)```", README, re.S)
-         for line in block.splitlines() if line.strip()]  # fmt: skip
+LINES = [
+    line.split("  #")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line.strip()
+]
 OURS = [line for line in LINES if re.search(r"\bholicam (explain|evaluate|merge|report|train)\b", line)]
 CHEAP = [line for line in OURS if "--dry-run" in line or ("explain" in line and "toy" in line)]
-LONG = [line for line in OURS if line not in CHEAP and " train " not in line and "torchrun" not in line
-        and "--model resnet50" not in line]  # fmt: skip
+LONG = [
+    line
+    for line in OURS
+    if line not in CHEAP and " train " not in line and "torchrun" not in line and "--model resnet50" not in line
+]
 INSTALLED = Path(sys.prefix, "bin", "holicam")
 installed = pytest.mark.skipif(not INSTALLED.exists(), reason="holicam is not installed in this environment")
 
@@ -70,8 +77,9 @@ def test_cheap_ones_run(clone, line):
     done = shell(line, clone)
     assert done.returncode == 0, done.stderr
     if "explain" in line:
-        assert {p.name for p in clone.glob("maps/*")} == {f"photo.toy-resnet50.grad-cam.layer4.{end}"
-                                                          for end in ("png", "safetensors")}  # fmt: skip
+        assert {p.name for p in clone.glob("maps/*")} == {
+            f"photo.toy-resnet50.grad-cam.layer4.{end}" for end in ("png", "safetensors")
+        }
 
 
 @installed
@@ -83,14 +91,17 @@ def test_the_others_run_one_after_another(clone):
     assert (clone / "results" / "holistic-cam-table6" / "report.md").exists()
 
 
-@pytest.mark.parametrize("argv, main, shown", [
-    ("/env/bin/holicam", None, "/env/bin/holicam train 'a b'"),
-    ("{cwd}/.venv/bin/holicam", None, ".venv/bin/holicam train 'a b'"),
-    ("{path}/holicam", None, "holicam train 'a b'"),
-    ("/x/holicam/__main__.py", "/env/bin/python3", "/env/bin/python3 -m holicam train 'a b'"),
-    ("/x/holicam/__main__.py", "{path}/python3", "python -m holicam train 'a b'"),
-    ("/x/notebook.py", None, "python -m holicam train 'a b'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv, main, shown",
+    [
+        ("/env/bin/holicam", None, "/env/bin/holicam train 'a b'"),
+        ("{cwd}/.venv/bin/holicam", None, ".venv/bin/holicam train 'a b'"),
+        ("{path}/holicam", None, "holicam train 'a b'"),
+        ("/x/holicam/__main__.py", "/env/bin/python3", "/env/bin/python3 -m holicam train 'a b'"),
+        ("/x/holicam/__main__.py", "{path}/python3", "python -m holicam train 'a b'"),
+        ("/x/notebook.py", None, "python -m holicam train 'a b'"),
+    ],
+)
 def test_commands_in_messages_can_be_typed(tmp_path, monkeypatch, argv, main, shown):
     path = tmp_path / "bin"
     path.mkdir()

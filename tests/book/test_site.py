@@ -21,12 +21,19 @@ import pytest
 from PIL import Image
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
-PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")
-               if "_static" not in p.parts)
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
 WIDTHS, THEMES = (1280, 390), ("light", "dark")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
 PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
 
 each_page = pytest.mark.parametrize("name", PAGES)
@@ -156,8 +163,9 @@ def test_page(visit, name):
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         if page.query_selector(".bd-content"):
-            page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme,
-                                   timeout=10_000)
+            page.wait_for_function(
+                "theme => document.documentElement.dataset.theme == theme", arg=theme, timeout=10_000
+            )
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             if width == WIDTHS[0]:
@@ -231,7 +239,8 @@ def test_links_lead_somewhere():
             assert target.exists(), f"{path.name} links to {link.path}"
             if link.fragment and target in pages:
                 assert unquote(link.fragment) in pages[target].places, (
-                    f"{path.name} links to {link.path}#{link.fragment}")
+                    f"{path.name} links to {link.path}#{link.fragment}"
+                )
 
 
 @pytest.mark.parametrize("name", [n for n in PAGES if re.match(r"book/\d\d-", n)])
@@ -239,8 +248,9 @@ def test_chapter_can_be_run_elsewhere(name):
     """A link to Colab, where the workflow publishes plain notebooks, and the same notebook as a file."""
     links, notebook = Anchors(name).links, name.removesuffix(".html") + ".ipynb"
     in_colab = [link for link in links if "colab" in link]
-    assert in_colab == ["https://colab.research.google.com/github/holicam/holicam/blob/notebooks/"
-                        + notebook.removeprefix("book/")]
+    assert in_colab == [
+        "https://colab.research.google.com/github/holicam/holicam/blob/notebooks/" + notebook.removeprefix("book/")
+    ]
     assert "../_sources/" + notebook in links
     plain = json.loads((SITE / "_sources" / notebook).read_text(encoding="utf-8"))
     assert any(cell["id"] == "install" for cell in plain["cells"])

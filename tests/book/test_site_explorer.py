@@ -28,8 +28,9 @@ CANVAS = "canvas"
 
 def some_maps(seed):
     draw = np.random.default_rng(seed)
-    return {method: {layer: draw.random((n, n + 1)) for layer, n in (("early", 8), ("late", 4))}
-            for method in ("A", "B")}
+    return {
+        method: {layer: draw.random((n, n + 1)) for layer, n in (("early", 8), ("late", 4))} for method in ("A", "B")
+    }
 
 
 MAPS = {"cat": some_maps(0), "dog": some_maps(1)}
@@ -47,8 +48,10 @@ def pages(tmp_path_factory):
     words = {"caption": "What is found.", "alt": "What is seen, in words."}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        two = [hc.explore(PHOTO, MAPS, random=FORGOTTEN, name="small/one", scores=(0.9, 0.2), layer="late", **words),
-               hc.explore(PHOTO, SIGNED, signed=True, name="small/two", **words)]
+        two = [
+            hc.explore(PHOTO, MAPS, random=FORGOTTEN, name="small/one", scores=(0.9, 0.2), layer="late", **words),
+            hc.explore(PHOTO, SIGNED, signed=True, name="small/two", **words),
+        ]
     head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="_static/favicon.svg">'
     site = '<link rel="stylesheet" href="_static/explorer.css"></head><body>'
     script = '<script type="module" src="_static/explorer.mjs"></script></body></html>'
@@ -78,8 +81,10 @@ def tab(browser):  # noqa: F811
 
 def opened(tab, url):
     tab.goto(url)
-    tab.wait_for_function("() => [...document.querySelectorAll('figure.cam-explorer')]"
-                          ".every(e => ['ready', 'failed'].includes(e.dataset.state))")
+    tab.wait_for_function(
+        "() => [...document.querySelectorAll('figure.cam-explorer')]"
+        ".every(e => ['ready', 'failed'].includes(e.dataset.state))"
+    )
     return tab
 
 
@@ -178,8 +183,17 @@ def test_keyboard_alone(tab, pages):
     m, first = MAPS["cat"]["A"]["late"], seen(tab)
     tab.keyboard.press("ArrowRight")  # the first key takes the middle
     assert said(tab).startswith("Row 3 of 4, column 3 of 5")
-    for key, row, column in (("ArrowRight", 3, 4), ("ArrowUp", 2, 4), ("ArrowLeft", 2, 3), ("ArrowDown", 3, 3),
-                             ("Home", 3, 1), ("ArrowLeft", 3, 1), ("End", 3, 5), ("PageUp", 1, 5), ("PageDown", 4, 5)):
+    for key, row, column in (
+        ("ArrowRight", 3, 4),
+        ("ArrowUp", 2, 4),
+        ("ArrowLeft", 2, 3),
+        ("ArrowDown", 3, 3),
+        ("Home", 3, 1),
+        ("ArrowLeft", 3, 1),
+        ("End", 3, 5),
+        ("PageUp", 1, 5),
+        ("PageDown", 4, 5),
+    ):
         tab.keyboard.press(key)
         value = figure.relative(m, False)[row - 1, column - 1]
         assert said(tab).startswith(f"Row {row} of 4, column {column} of 5: {value:.2f} of the largest"), key
@@ -212,8 +226,9 @@ def test_the_address_is_the_view(tab, pages):
     settled(tab, "small-two?opacity=80")
     pictures = [seen(tab), seen(tab, "small-two")]
     link = tab.url
-    assert unquote(link.split("#")[1]) == ("explorer-small-one?method=B&threshold=30&random=1;"
-                                           "explorer-small-two?opacity=80")
+    assert unquote(link.split("#")[1]) == (
+        "explorer-small-one?method=B&threshold=30&random=1;explorer-small-two?opacity=80"
+    )
     tab.reload()
     opened(tab, "about:blank")
     opened(tab, link)
@@ -226,9 +241,16 @@ def test_the_address_is_the_view(tab, pages):
     assert part(tab, "opacity", "small-two").input_value() == "60"
 
 
-@pytest.mark.parametrize("address", [
-    "explorer-small-one?method=Z&layer=Z&target=Z&opacity=x&threshold=999&random=7&grid=maybe&at=99,99",
-    "explorer-small-one?at=0,0", "explorer-small-one?%", ";;;?", "a-section"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "explorer-small-one?method=Z&layer=Z&target=Z&opacity=x&threshold=999&random=7&grid=maybe&at=99,99",
+        "explorer-small-one?at=0,0",
+        "explorer-small-one?%",
+        ";;;?",
+        "a-section",
+    ],
+)
 def test_no_address_breaks_it(tab, pages, address):  # noqa: F811
     opened(tab, f"{pages['two']}#{address}")
     assert tab.locator("figure[data-state=ready]").count() == 2

@@ -23,9 +23,11 @@ from tools.tidy import tidied
 ROOT = Path(__file__).resolve().parents[2]
 BOOK, CHAPTER = ROOT / "book", "07-holistic-cam.ipynb"
 PATIENCE = 420  # seconds for a whole chapter; a busy machine is no fault of the notebook
-SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
-            "docmanager-extension/plugin": {"autosave": False},
-            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
+    "docmanager-extension/plugin": {"autosave": False},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 RAW = ("{figure}", "{exercise}", "{dropdown}", "{eq}", "{numref}", "{ref}", "{cite", ":name:", ":alt:", ":label:", "$$")
 
 pytestmark = pytest.mark.xdist_group("lab")  # one JupyterLab for all of them, in this order
@@ -37,13 +39,31 @@ def lab_process(folder: Path, port: int) -> subprocess.Popen:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
     own = {k: v for k, v in os.environ.items() if not k.startswith(("HOLICAM_", "JUPYTER"))}
-    own |= {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "run"), "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT)}
+    own |= {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "run"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONPATH": str(ROOT),
+    }
     return subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}",
-         "--ServerApp.port_retries=0", "--IdentityProvider.token=word", f"--ServerApp.root_dir={folder / 'book'}",
-         "--ServerApp.contents_manager_class=tools.lab.Contents", "--LabApp.expose_app_in_browser=True"],
-        env=own, stdout=(folder / "log.txt").open("w"), stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=word",
+            f"--ServerApp.root_dir={folder / 'book'}",
+            "--ServerApp.contents_manager_class=tools.lab.Contents",
+            "--LabApp.expose_app_in_browser=True",
+        ],
+        env=own,
+        stdout=(folder / "log.txt").open("w"),
+        stderr=subprocess.STDOUT,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +105,17 @@ class Lab:
         self.troubles = []
         self.page.on("console", lambda m: m.type == "error" and self.troubles.append(m.text))
         self.page.on("pageerror", lambda e: self.troubles.append(str(e)))
-        self.page.on("request", lambda r: "//127.0.0.1" in r.url or r.url.startswith(("data:", "blob:"))
-                     or self.troubles.append(r.url))
+        self.page.on(
+            "request",
+            lambda r: "//127.0.0.1" in r.url or r.url.startswith(("data:", "blob:")) or self.troubles.append(r.url),
+        )
         self.page.goto(f"http://127.0.0.1:{port}/lab?token=word&reset")
         self.page.wait_for_function("() => window.jupyterapp")
         self.page.evaluate("jupyterapp.restored.then(() => 1)")
 
     def open(self, path):
-        self.page.evaluate("""async path => {
+        self.page.evaluate(
+            """async path => {
             const widget = window.book = await jupyterapp.commands.execute("docmanager:open", {path});
             await widget.revealed;
             await widget.context.ready;
@@ -100,7 +123,9 @@ class Lab:
             jupyterapp.shell.collapseLeft();
             jupyterapp.shell.activateById(widget.id);
             window.cells = widget.content.widgets;
-        }""", path)
+        }""",
+            path,
+        )
         self.page.wait_for_function("""() => cells.every(c => c.model.type != "markdown"
             || c.rendered && c.node.innerText.trim())""")
 
@@ -114,8 +139,11 @@ class Lab:
 
     def cell(self, start):
         """The number of the code cell that begins with these words."""
-        found = self.page.evaluate("""start => cells.findIndex(c => c.model.type == "code"
-            && c.model.sharedModel.getSource().startsWith(start))""", start)
+        found = self.page.evaluate(
+            """start => cells.findIndex(c => c.model.type == "code"
+            && c.model.sharedModel.getSource().startsWith(start))""",
+            start,
+        )
         assert found >= 0, f"no cell begins with {start!r}"
         return found
 
@@ -149,9 +177,14 @@ def test_a_chapter_is_drawn(chapter):
     text = " ".join(page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText)"))
     text = " ".join(text.split())
     assert not [word for word in RAW if word in text]
-    for words in ("Figure 1:", "limits follow from (3)", "Exercise 1 (What do eight sizes cost?)",
-                  "Fig. 7.2. The fused map", "behind them, From scores to maps",
-                  "Holistic-CAM (Chen et al., 2024) uses"):
+    for words in (
+        "Figure 1:",
+        "limits follow from (3)",
+        "Exercise 1 (What do eight sizes cost?)",
+        "Fig. 7.2. The fused map",
+        "behind them, From scores to maps",
+        "Holistic-CAM (Chen et al., 2024) uses",
+    ):
         assert words in text
     page.wait_for_function("() => document.querySelector('figure img')?.complete")
     assert page.evaluate("""() => { const drawing = document.querySelector("figure img");
@@ -174,8 +207,9 @@ def test_a_chapter_runs_whole(chapter):
     outputs = chapter.page.evaluate("""cells.filter(c => c.model.type == "code")
         .map(c => [c.model.executionCount, c.model.outputs.toJSON()])""")
     assert all(count for count, _ in outputs)
-    assert not [one for _, some in outputs for one in some
-                if one["output_type"] == "error" or one.get("name") == "stderr"]
+    assert not [
+        one for _, some in outputs for one in some if one["output_type"] == "error" or one.get("name") == "stderr"
+    ]
 
 
 def test_the_explorer_lives(chapter):

@@ -32,8 +32,11 @@ def test_deck(folder, number):
     slides = page.split("<section")[1:]
     assert 12 <= len(slides) <= 40
     assert all(re.search(r"<h[12]>.+</h[12]>", slide) for slide in slides)
-    figures = [c["metadata"]["mystnb"]["figure"]["name"] for c in chapter.notebook["cells"]
-               if c["metadata"].get("mystnb", {}).get("figure")]
+    figures = [
+        c["metadata"]["mystnb"]["figure"]["name"]
+        for c in chapter.notebook["cells"]
+        if c["metadata"].get("mystnb", {}).get("figure")
+    ]
     assert figures and all(f'src="pictures/{name}.jpg"' in page for name in figures)
     assert all((folder / path).stat().st_size for path in re.findall(r'<img src="([^"]+)"', page))
     assert page.count("<img ") == len(re.findall(r'<img src="[^"]+" alt="[^"]{30,}"', page))

@@ -31,8 +31,12 @@ def american() -> dict[str, str]:
     list_ = files("codespell_lib").joinpath("data/dictionary_en-GB_to_en-US.txt").read_text(encoding="utf-8")
     pairs = [line.split("->") for line in list_.splitlines() if "->" in line]
     british = {gb for gb, _ in pairs}
-    return {us.strip(): gb for gb, many in pairs for us in many.split(",")
-            if us.strip() and us.strip() not in british | EITHER}
+    return {
+        us.strip(): gb
+        for gb, many in pairs
+        for us in many.split(",")
+        if us.strip() and us.strip() not in british | EITHER
+    }
 
 
 def passages() -> dict[str, str]:
@@ -43,8 +47,11 @@ def passages() -> dict[str, str]:
         parts = []
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             about = cell["metadata"].get("mystnb", {})
-            parts += [words(source(cell))] if cell["cell_type"] == "markdown" else [
-                about.get("figure", {}).get("caption", ""), about.get("image", {}).get("alt", "")]
+            parts += (
+                [words(source(cell))]
+                if cell["cell_type"] == "markdown"
+                else [about.get("figure", {}).get("caption", ""), about.get("image", {}).get("alt", "")]
+            )
         found[path.relative_to(ROOT).as_posix()] = "\n".join(parts)
     return found
 

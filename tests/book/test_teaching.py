@@ -72,7 +72,8 @@ def without_seconds(page: str) -> str:
 def test_page_and_drawing_are_current():
     page = teaching_page.PAGE.read_text(encoding="utf-8")
     assert without_seconds(page) == without_seconds(teaching_page.filled(page, CHAPTERS)), (
-        "run `python tools/teaching_page.py`")
+        "run `python tools/teaching_page.py`"
+    )
     assert teaching_page.GRAPH.read_text(encoding="utf-8") == prerequisite_graph.draw(CHAPTERS)
     assert "| s |" in without_seconds(page)
 

@@ -55,7 +55,8 @@ def test_wheel_loads_a_network(python, tmp_path):
         "import pathlib, torch, holicam as hc\n"
         f"model = hc.load_model({NETWORK!r})\n"
         "with torch.no_grad(): print(tuple(model(torch.zeros(1, 3, 64, 64)).shape))\n"
-        "print(pathlib.Path(hc.__file__).resolve())\n")
+        "print(pathlib.Path(hc.__file__).resolve())\n"
+    )
     said = run(python, "-c", script, cwd=tmp_path, env=alone()).split("\n")
     assert said[0] == "(1, 10)"
     assert not Path(said[1]).is_relative_to(ROOT), "the repository was used, not the wheel"
@@ -74,7 +75,13 @@ def test_a_chapter_runs_from_the_wheel(python, tmp_path):
     notebook = json.loads((ROOT / "book" / "23-your-own-network.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][:7]
     stored = "".join("".join(o["text"]) for c in cells for o in c["outputs"] if o.get("name") == "stdout")
-    said = run(python, "-c", RUN, input=json.dumps(["".join(c["source"]) for c in cells]), cwd=tmp_path,
-               env={**alone(), "HOLICAM_DEVICE": "cpu"})
+    said = run(
+        python,
+        "-c",
+        RUN,
+        input=json.dumps(["".join(c["source"]) for c in cells]),
+        cwd=tmp_path,
+        env={**alone(), "HOLICAM_DEVICE": "cpu"},
+    )
     assert "network toy-resnet50" in stored and "layer4" in stored
     assert re.sub(r"\d+%", "%", said) == re.sub(r"\d+%", "%", stored)

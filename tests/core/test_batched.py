@@ -47,8 +47,9 @@ def singly(model, images, build, count, target, kind):
 
 
 @pytest.mark.parametrize("kind", ["prob", "logit"])
-@pytest.mark.parametrize(("size", "chunk"), [(1, 64), (1, 1), (3, 1), (3, 2), (3, 3), (3, 4),
-                                             (4, 7), (4, 24), (4, 23), (5, 1000)])
+@pytest.mark.parametrize(
+    ("size", "chunk"), [(1, 64), (1, 1), (3, 1), (3, 2), (3, 3), (3, 4), (4, 7), (4, 24), (4, 23), (5, 1000)]
+)
 def test_equals_one_forward_each_in_full_batches(size, chunk, kind):
     model, images, build, count = setting(size)
     with torch.no_grad():
@@ -124,15 +125,18 @@ def test_bfloat16_network_scores_in_float32():
     assert first.dtype == scores.dtype == torch.float32 and torch.equal(first, scores)
 
 
-@pytest.mark.parametrize(("change", "kind", "says"), [
-    ({"chunk": 0}, ValueError, "chunk must be a positive number"),
-    ({"chunk": True}, ValueError, "chunk must be a positive number"),
-    ({"score": "softmax"}, ValueError, "score must be one of"),
-    ({"target": 7}, ValueError, r"target must lie in 0\.\.4"),
-    ({"target": [1, 2]}, ValueError, r"expected shape \(3,\), got \(2,\)"),
-    ({"target": 1.5}, TypeError, "target must be None"),
-    ({"target": lambda values: values.sum()}, ValueError, "one score per image"),
-])
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ({"chunk": 0}, ValueError, "chunk must be a positive number"),
+        ({"chunk": True}, ValueError, "chunk must be a positive number"),
+        ({"score": "softmax"}, ValueError, "score must be one of"),
+        ({"target": 7}, ValueError, r"target must lie in 0\.\.4"),
+        ({"target": [1, 2]}, ValueError, r"expected shape \(3,\), got \(2,\)"),
+        ({"target": 1.5}, TypeError, "target must be None"),
+        ({"target": lambda values: values.sum()}, ValueError, "one score per image"),
+    ],
+)
 def test_errors(change, kind, says):
     model, images, build, count = setting(3)
     with pytest.raises(kind, match=says):

@@ -21,11 +21,12 @@ def by_hand(model, images, layer, target):
     """A and G with nothing but a full graph and an out-of-place model: the reference."""
     kept = {}
     handle = dict(model.named_modules())[layer].register_forward_hook(
-        lambda _, __, out: kept.setdefault("A", out.view_as(out)))
+        lambda _, __, out: kept.setdefault("A", out.view_as(out))
+    )
     logits = model(images)
     handle.remove()
     score = logits.gather(1, target[:, None]).sum()
-    G, = torch.autograd.grad(score, kept["A"])
+    (G,) = torch.autograd.grad(score, kept["A"])
     return kept["A"].detach(), G
 
 
@@ -62,9 +63,19 @@ def test_results_come_in_the_order_asked_for():
         assert torch.equal(forth.G[layer], back.G[layer])
 
 
-@pytest.mark.parametrize("layers", [
-    ["left.0"], ["right"], ["left.0", "right"], ["right", "left", "left.0"], ["left", "join"],
-    ["stem", "left.0", "right", "join"], ["identity"], ["identity", "right"]])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ["left.0"],
+        ["right"],
+        ["left.0", "right"],
+        ["right", "left", "left.0"],
+        ["left", "join"],
+        ["stem", "left.0", "right", "join"],
+        ["identity"],
+        ["identity", "right"],
+    ],
+)
 def test_branches(layers):
     """Neither branch lies above the other, both are used twice, `identity` shares memory that is
     changed later: every choice of layers is right."""
@@ -88,8 +99,7 @@ def test_one_forward_one_backward(monkeypatch):
     net, calls = TinyNet(), []
     net.register_forward_hook(lambda *_: calls.append("forward"))
     original = torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad",
-                        lambda *a, **k: calls.append("backward") or original(*a, **k))
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append("backward") or original(*a, **k))
     capture(net, random_images(2, 3, 8, 8), LAYERS)
     assert calls == ["forward", "backward"]
     capture(net, random_images(2, 3, 8, 8), LAYERS, gradients=False)
@@ -100,7 +110,8 @@ def test_nothing_below_the_shallowest_layer_has_a_graph():
     net, seen = TinyNet(), {}
     for name in ("relu0", "conv1", "relu1", "relu2"):
         net.get_submodule(name).register_forward_hook(
-            lambda _, __, out, name=name: seen.update({name: out.requires_grad}))
+            lambda _, __, out, name=name: seen.update({name: out.requires_grad})
+        )
     capture(net, random_images(1, 3, 8, 8).requires_grad_(), ["relu1", "conv2"])
     assert seen == {"relu0": False, "conv1": False, "relu1": False, "relu2": True}
 
@@ -114,9 +125,13 @@ def test_without_gradients_there_is_no_graph_at_all():
 
 
 def state(model):
-    return ([(p.requires_grad, p.grad, p._version) for p in model.parameters()],
-            [(m.training, len(m._forward_hooks), len(m._backward_hooks)) for m in model.modules()],
-            torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_rng_state().sum())
+    return (
+        [(p.requires_grad, p.grad, p._version) for p in model.parameters()],
+        [(m.training, len(m._forward_hooks), len(m._backward_hooks)) for m in model.modules()],
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.get_rng_state().sum(),
+    )
 
 
 class Fails(nn.Module):
@@ -136,14 +151,18 @@ def test_everything_is_left_as_it_was(accident):
     elif accident == "target":
         target, error = 99, ValueError
     elif accident == "score":
+
         def target(logits):
             raise ArithmeticError
+
         error = ArithmeticError
     elif accident == "layer":
         layers, error = ["conv0", "fc"], ValueError  # a (B, K) output cannot be a map
     elif accident == "interrupt":
+
         def target(logits):
             raise KeyboardInterrupt
+
         error = KeyboardInterrupt
     before = state(net)
     if error:
@@ -166,8 +185,7 @@ def test_nothing_outlives_the_capture():
     try:
         got = capture(net, images, LAYERS)
         watched = [weakref.ref(t) for t in (*got.A.values(), *got.G.values(), got.logits)]
-        assert not any(t.requires_grad or t.grad_fn for t in
-                       (*got.A.values(), *got.G.values(), got.logits, got.score))
+        assert not any(t.requires_grad or t.grad_fn for t in (*got.A.values(), *got.G.values(), got.logits, got.score))
         del got
         assert all(ref() is None for ref in watched)
     finally:
@@ -218,8 +236,9 @@ def test_a_network_made_in_inference_mode_is_refused():
 def test_frozen_parameters_make_no_difference():
     images = random_images(1, 3, 8, 8)
     frozen = TinyNet().requires_grad_(False)
-    assert torch.equal(capture(frozen, images, "relu1", 2).G["relu1"],
-                       capture(TinyNet(), images, "relu1", 2).G["relu1"])
+    assert torch.equal(
+        capture(frozen, images, "relu1", 2).G["relu1"], capture(TinyNet(), images, "relu1", 2).G["relu1"]
+    )
     assert not any(p.requires_grad for p in frozen.parameters())
 
 
@@ -244,13 +263,13 @@ def test_top_1_is_resolved_per_image():
     assert got.target.tolist() == got.logits.argmax(1).tolist() == [2, 0, 1]
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [
-    (torch.float64, torch.float64), (torch.float32, torch.float32),
-    (torch.bfloat16, torch.float32)])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(torch.float64, torch.float64), (torch.float32, torch.float32), (torch.bfloat16, torch.float32)],
+)
 def test_dtypes(dtype, expected):
     got = capture(TinyNet().to(dtype), random_images(1, 3, 8, 8).to(dtype), "relu1", 0)
-    assert {got.logits.dtype, got.score.dtype, got.A["relu1"].dtype,
-            got.G["relu1"].dtype} == {expected}
+    assert {got.logits.dtype, got.score.dtype, got.A["relu1"].dtype, got.G["relu1"].dtype} == {expected}
 
 
 def test_tokens_become_grids_and_gradients_follow():
@@ -272,8 +291,7 @@ def test_tokens_become_grids_and_gradients_follow():
     assert tokens_to_grid(skip=0)(A[:, :4]).shape == (2, 8, 2, 2)
 
 
-@pytest.mark.parametrize(("grid", "skip", "tokens"), [(None, 1, 6), ((2, 2), 1, 6), (None, 1, 1),
-                                                      (None, 2, 1)])
+@pytest.mark.parametrize(("grid", "skip", "tokens"), [(None, 1, 6), ((2, 2), 1, 6), (None, 1, 1), (None, 2, 1)])
 def test_grids_that_do_not_fit(grid, skip, tokens):
     with pytest.raises(ValueError, match="do not fill a grid"):
         tokens_to_grid(grid, skip)(torch.zeros(1, tokens, 4))
@@ -291,20 +309,29 @@ class Wrapped(nn.Module):
         return self.wrap(self.net(images))
 
 
-@pytest.mark.parametrize("wrap", [
-    lambda x: (x, "auxiliary"), lambda x: [x], lambda x: {"logits": x},
-    lambda x: SimpleNamespace(logits=x, hidden=None)])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda x: (x, "auxiliary"),
+        lambda x: [x],
+        lambda x: {"logits": x},
+        lambda x: SimpleNamespace(logits=x, hidden=None),
+    ],
+)
 def test_outputs_that_hold_the_logits(wrap):
     images = random_images(1, 3, 8, 8)
     plain = capture(TinyNet(), images, "relu2")
-    assert torch.equal(capture(Wrapped(wrap), images, "net.relu2").G["net.relu2"],
-                       plain.G["relu2"])
+    assert torch.equal(capture(Wrapped(wrap), images, "net.relu2").G["net.relu2"], plain.G["relu2"])
 
 
 def refuses(error, words, model=None, images=None, layers="relu2", **options):
     with pytest.raises(error, match=words) as caught:
-        capture(TinyNet() if model is None else model,
-                random_images(2, 3, 8, 8) if images is None else images, layers, **options)
+        capture(
+            TinyNet() if model is None else model,
+            random_images(2, 3, 8, 8) if images is None else images,
+            layers,
+            **options,
+        )
     message = str(caught.value)
     assert "\n" not in message and len(message) < 300
 
@@ -326,11 +353,15 @@ def test_refusals_are_one_sentence_and_name_the_culprit():
     refuses(ValueError, r"'fc' gives the shape \(2, 5\).*reshape=", layers="fc")
     refuses(ValueError, "'unused' did not run", BranchNet(), layers=["join", "unused"])
     refuses(ValueError, "'twice' runs more than once", BranchNet(), layers="twice")
-    refuses(TypeError, "'attention' must give one tensor; it gives tuple", TokenNet(),
-            layers="attention", reshape=tokens_to_grid())
+    refuses(
+        TypeError,
+        "'attention' must give one tensor; it gives tuple",
+        TokenNet(),
+        layers="attention",
+        reshape=tokens_to_grid(),
+    )
     refuses(TypeError, "must return logits", Wrapped(lambda x: "no"), layers="net.relu2")
-    refuses(ValueError, r"\(B, K\) with B = 2; got \(5,\)", Wrapped(lambda x: x[0]),
-            layers="net.relu2")
+    refuses(ValueError, r"\(B, K\) with B = 2; got \(5,\)", Wrapped(lambda x: x[0]), layers="net.relu2")
 
 
 class NoGradTrunk(TinyNet):
@@ -359,11 +390,10 @@ def test_logits_of_a_tensor_is_the_tensor():
 def test_the_last_of_several_calls_can_be_read():
     images, target = random_images(2, 3, 6, 7).double(), torch.tensor([0, 2])
     plain, kept = BranchNet(inplace=False).double(), []
-    handle = plain.twice.register_forward_hook(
-        lambda _, __, out: kept.append(out.view_as(out)) or kept[-1])
+    handle = plain.twice.register_forward_hook(lambda _, __, out: kept.append(out.view_as(out)) or kept[-1])
     score = plain(images).gather(1, target[:, None]).sum()
     handle.remove()
-    G, = torch.autograd.grad(score, kept[1])
+    (G,) = torch.autograd.grad(score, kept[1])
     net = BranchNet(inplace=False).double()
     got = capture(net, images, ["stem", "twice"], target, repeated="last")
     torch.testing.assert_close(got.A["twice"], kept[1].detach(), rtol=0, atol=1e-14)

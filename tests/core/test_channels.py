@@ -73,8 +73,9 @@ def test_every_preset(name, channels):
 
 
 @pytest.mark.parametrize("channels", COUNTS)
-@pytest.mark.parametrize("name", [n for n, m in registry.items() if {"model", "images"} <= set(m.needs)
-                                  and "recipes" not in m.needs])
+@pytest.mark.parametrize(
+    "name", [n for n, m in registry.items() if {"model", "images"} <= set(m.needs) and "recipes" not in m.needs]
+)
 def test_every_metric_that_runs_the_network(name, channels):
     net, x = network(channels), images(channels)
     given = torch.rand(2, *SIZE, generator=torch.Generator().manual_seed(0))

@@ -114,5 +114,4 @@ def test_what_a_reader_hands_in_may_catch_its_own_errors():
 
     assert hc.metrics.sensitivity_max(net, images, None, 1, explain=explain, draws=2).shape == (2,)
     assert hc.metrics.resolution_sweep(explain, net, images, 1, factors=(1, 2))[0].shape == (2, 2)
-    hc.sanity.randomise(lambda net, images, target: explain(images, target), net, images, 1,
-                         measures=("spearman",))
+    hc.sanity.randomise(lambda net, images, target: explain(images, target), net, images, 1, measures=("spearman",))

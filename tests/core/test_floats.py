@@ -35,6 +35,7 @@ def noisy(value: float, shape=(1, SIDE, SIDE), dtype=torch.float32, steps=4) -> 
 
 # The rule ----------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_what_enlarging_leaves_is_constant(dtype, mode):
@@ -51,10 +52,23 @@ def test_a_grid_of_one_cell_is_enlarged_exactly():
     assert ops.upsample(grid[:, None], (2, 3)).shape == (50, 1, 2, 3)
 
 
-@pytest.mark.parametrize("maps", [
-    PATTERN, PATTERN * 1e-30, PATTERN * 1e-42, PATTERN * -1e30, 1 + 1e-3 * PATTERN, 1 + 1e-5 * PATTERN,
-    -1 - 1e-5 * PATTERN, 1e-20 + 1e-24 * PATTERN, (1 + 1e-12 * PATTERN.double()), 1e-200 * PATTERN.double(),
-    (1 + 1e-2 * PATTERN).half(), (1e3 + 1e2 * PATTERN).bfloat16()])
+@pytest.mark.parametrize(
+    "maps",
+    [
+        PATTERN,
+        PATTERN * 1e-30,
+        PATTERN * 1e-42,
+        PATTERN * -1e30,
+        1 + 1e-3 * PATTERN,
+        1 + 1e-5 * PATTERN,
+        -1 - 1e-5 * PATTERN,
+        1e-20 + 1e-24 * PATTERN,
+        (1 + 1e-12 * PATTERN.double()),
+        1e-200 * PATTERN.double(),
+        (1 + 1e-2 * PATTERN).half(),
+        (1e3 + 1e2 * PATTERN).bfloat16(),
+    ],
+)
 def test_small_differences_are_differences(maps):
     assert not is_constant(maps).any()
     stretched = ops.normalise(maps)
@@ -105,11 +119,16 @@ def test_the_positive_part_is_more_than_rounding():
 
 # Whoever reads a map: a constant one and one that is constant up to rounding are the same ---------
 
+
 @pytest.fixture(scope="module")
 def world():
     batch = toyland.batch(1, split="test", subset="shortcut", size=SIDE)
-    given = {"masks": batch.object_mask, "recipes": batch.recipes, "ids": batch.ids,
-             "explain": lambda images, target: noisy(0.7, (len(images), SIDE, SIDE))}
+    given = {
+        "masks": batch.object_mask,
+        "recipes": batch.recipes,
+        "ids": batch.ids,
+        "explain": lambda images, target: noisy(0.7, (len(images), SIDE, SIDE)),
+    }
     return TinyNet(classes=10), batch.images, given
 
 
@@ -118,20 +137,32 @@ def world():
 def test_every_metric(world, name, value):
     model, images, given = world
     given = given | ({"reference": noisy(0.3)} if name == "shortcut-contrast" else {})
-    exact, near = (hc.metrics.measure([name], model, images, maps, 3, **given)[name]
-                   for maps in (torch.full((1, SIDE, SIDE), value), noisy(value)))
+    exact, near = (
+        hc.metrics.measure([name], model, images, maps, 3, **given)[name]
+        for maps in (torch.full((1, SIDE, SIDE), value), noisy(value))
+    )
     torch.testing.assert_close(near, exact, equal_nan=True, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("epg", {"positive": "minmax"}), ("iou", {"threshold": "mean"}), ("road", {"counts": "percentile"}),
-    ("road", {"protocol": replace(hc.metrics.protocols["rise"], tie="noise")}), ("average-drop", {"stretch": "none"}),
-    ("map-density-", {"stretch": "none"}), ("map-density+", {"stretch": "none"}),
-    ("sensitivity-max", {"norm": "minmax"})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("epg", {"positive": "minmax"}),
+        ("iou", {"threshold": "mean"}),
+        ("road", {"counts": "percentile"}),
+        ("road", {"protocol": replace(hc.metrics.protocols["rise"], tie="noise")}),
+        ("average-drop", {"stretch": "none"}),
+        ("map-density-", {"stretch": "none"}),
+        ("map-density+", {"stretch": "none"}),
+        ("sensitivity-max", {"norm": "minmax"}),
+    ],
+)
 def test_every_option_of_a_metric(world, name, options):
     model, images, given = world
-    exact, near = (hc.metrics.measure([name], model, images, maps, 3, **given, **options)[name]
-                   for maps in (torch.ones(1, SIDE, SIDE), noisy(1.0).clamp(max=1)))
+    exact, near = (
+        hc.metrics.measure([name], model, images, maps, 3, **given, **options)[name]
+        for maps in (torch.ones(1, SIDE, SIDE), noisy(1.0).clamp(max=1))
+    )
     torch.testing.assert_close(near, exact, equal_nan=True, rtol=0, atol=1e-6)
 
 
@@ -159,8 +190,9 @@ def test_the_point_does_not_hang_on_the_rounding_of_a_plateau():
     near = torch.where(even > 0, noisy(0.7), 0.0)
     for tie in ("raster", "hash"):
         rule = replace(hc.metrics.protocols["ucag"], name=tie, tie=tie)
-        one, other = (hc.metrics.pointing_game(None, None, m, masks=masks, tolerance=1, protocol=rule)
-                      for m in (even, near))
+        one, other = (
+            hc.metrics.pointing_game(None, None, m, masks=masks, tolerance=1, protocol=rule) for m in (even, near)
+        )
         assert torch.equal(one.point, other.point) and torch.equal(one.hit, other.hit)
         assert one.peaks.item() == other.peaks.item() == 144 and other.degenerate.item() == 0
     broken = near.clone()
@@ -192,8 +224,14 @@ def test_parts_that_change_nothing_are_not_ranked():
             return torch.tensor([[3.0] + [0.0] * 9]) + 1e-7 * super().forward(images)
 
     for score in ("prob", "logit"):
-        record = interventions(Sure(classes=10), batch.images, random_images(1, SIDE, SIDE), 0, recipes=batch.recipes,
-                               protocol=replace(hc.metrics.protocols["rise"], score=score))
+        record = interventions(
+            Sure(classes=10),
+            batch.images,
+            random_images(1, SIDE, SIDE),
+            0,
+            recipes=batch.recipes,
+            protocol=replace(hc.metrics.protocols["rise"], score=score),
+        )
         assert record.part.isnan() and record.shapley.isnan() and record.still.all()
     rows = torch.tensor([[1.0, 2, 3], [4.0, 4, 4]])
     rows[1] = noisy(4.0, (3,))
@@ -211,6 +249,7 @@ def test_likeness_of_such_a_map_is_undefined(measure):
 
 
 # Whoever makes a map -------------------------------------------------------------------------------
+
 
 def test_channels_that_are_rounding_are_not_asked():
     A = torch.stack([noisy(2.0, (5, 6)), random_images(5, 6)])[None]
@@ -249,13 +288,15 @@ def test_makers_of_maps_take_a_constant_one_for_what_it_is():
 
 # Whoever draws one -----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("signed", [False, True])
 def test_pictures_show_no_rounding(dtype, signed):
     rgb, flat = np.zeros((SIDE, SIDE, 3), np.uint8), noisy(0.5514423, (SIDE, SIDE), dtype)
     for scale in ("each", "row", "all"):
-        shown = plot.grid(rgb, {"a": {"m": flat}, "b": {"m": noisy(0.5514423, (SIDE, SIDE), dtype, 1)}}, scale=scale,
-                          signed=signed)
+        shown = plot.grid(
+            rgb, {"a": {"m": flat}, "b": {"m": noisy(0.5514423, (SIDE, SIDE), dtype, 1)}}, scale=scale, signed=signed
+        )
         drawn = [np.asarray(i.get_array()) for axes in shown.axes for i in axes.get_images()]
         assert all(np.ptp(m) == 0 for m in drawn if m.ndim == 2)
         if scale == "all" and not signed:
@@ -274,8 +315,13 @@ def test_an_average_of_blocks_stays_constant():
 
 def test_the_ends_in_a_file_are_equal_for_constant_maps_only():
     rgb = np.zeros((SIDE, SIDE, 3), np.uint8)
-    maps = {"flat": noisy(0.5514423, (8, 8)), "uneven": 1 + 1e-5 * PATTERN, "usual": PATTERN, "tiny": 1e-30 * PATTERN,
-            "below": (PATTERN - PATTERN.max())}
+    maps = {
+        "flat": noisy(0.5514423, (8, 8)),
+        "uneven": 1 + 1e-5 * PATTERN,
+        "usual": PATTERN,
+        "tiny": 1e-30 * PATTERN,
+        "below": (PATTERN - PATTERN.max()),
+    }
     rows = {row["method"]: row for row in packed.pack(data.collect(rgb, maps))[0]["maps"]}
     assert rows["flat"]["min"] == rows["flat"]["max"] == 0.55144
     assert 0.9e-5 < rows["uneven"]["max"] - rows["uneven"]["min"] < 1.1e-5
@@ -284,6 +330,7 @@ def test_the_ends_in_a_file_are_equal_for_constant_maps_only():
 
 
 # Whoever subtracts scores ----------------------------------------------------------------------------
+
 
 class Deaf(torch.nn.Module):
     """0.7 for the first class and logits that say so, whatever the image, but for rounding."""
@@ -295,8 +342,9 @@ class Deaf(torch.nn.Module):
     def forward(self, x):
         A = self.conv(x).relu()
         self.asked += 1
-        error = 1 + torch.finfo(x.dtype).eps * torch.randint(-2, 3, (len(x), 1), generator=torch.Generator(
-            ).manual_seed(self.asked)).to(x)
+        error = 1 + torch.finfo(x.dtype).eps * torch.randint(
+            -2, 3, (len(x), 1), generator=torch.Generator().manual_seed(self.asked)
+        ).to(x)
         logits = x.new_tensor([[1.0, 0.15268]]).log() + x.new_tensor(2.0) + 0 * A.mean((1, 2, 3))[:, None]
         return logits * error
 
@@ -304,8 +352,10 @@ class Deaf(torch.nn.Module):
 @pytest.mark.parametrize("score", ["prob", "logit", "sigmoid"])
 def test_a_network_that_does_not_listen_gets_no_map_of_rounding(score):
     net, images = Deaf().eval(), random_images(2, 3, 16, 16)
-    for explainer in (hc.RISE(masks=20, cells=3, subtract_mean=True, score=score),
-                      hc.Occlusion(window=5, stride=4, score=score)):
+    for explainer in (
+        hc.RISE(masks=20, cells=3, subtract_mean=True, score=score),
+        hc.Occlusion(window=5, stride=4, score=score),
+    ):
         assert (explainer(net, images, None, 0) == 0).all()
     assert (hc.CAMMinus(score=score)(net, images, "conv", 0) == 0).all()
     scores = hc.polycam.score_channels(net, images, ["conv"], 0, score=score)

@@ -96,8 +96,12 @@ def test_autocast_leaves_our_arithmetic_alone(dtype):
 def test_the_chapter_that_takes_any_device_prints_the_same(tmp_path):
     """In a process of its own: a chapter's first line sets much."""
     chapter, tool = next((ROOT / "book").glob("23-*.ipynb")), ROOT / "tools" / "gpu_chapters.py"
-    done = subprocess.run([sys.executable, tool, "--device", "cuda", "--results", tmp_path, chapter], text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, tool, "--device", "cuda", "--results", tmp_path, chapter],
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0 and "the same" in done.stdout, (tmp_path / "chapters-cuda.json").read_text()
 
 

@@ -15,8 +15,26 @@ from holicam.core.graph import ZeroGradientWarning, all_zero
 from tests.helpers.nets import TinyNet, TokenNet, random_images
 from tests.methods.test_every_explainer import explainer, layers, maps
 
-WITHOUT_GRADIENTS = ("cam", "activation-sum", "eigen-cam", "pcam+", "pcam-", "pcam+-", "cam+", "cam-", "cam+-",
-                     "score-cam", "ss-cam", "is-cam", "rise", "occlusion", "random", "center", "sobel", "ground-truth")
+WITHOUT_GRADIENTS = (
+    "cam",
+    "activation-sum",
+    "eigen-cam",
+    "pcam+",
+    "pcam-",
+    "pcam+-",
+    "cam+",
+    "cam-",
+    "cam+-",
+    "score-cam",
+    "ss-cam",
+    "is-cam",
+    "rise",
+    "occlusion",
+    "random",
+    "center",
+    "sobel",
+    "ground-truth",
+)
 by_gradient = pytest.mark.parametrize("name", [name for name in hc.explainers if name not in WITHOUT_GRADIENTS])
 
 
@@ -64,7 +82,8 @@ def test_a_saturated_score_is_told(name):
         net.fc.bias[1] += 1e6
     with pytest.warns(ZeroGradientWarning, match="exactly 0"):
         found = hc.explainers[name](**{**vars(ready), "score": "prob"})(
-            net, random_images(1, 3, 24, 40).double(), layers(name), 1)
+            net, random_images(1, 3, 24, 40).double(), layers(name), 1
+        )
     assert bool(found.isfinite().all())
 
 
@@ -145,8 +164,11 @@ def test_densenet_saving_memory():
     from torchvision.models.densenet import DenseNet
 
     x = random_images(1, 3, 32, 32)
-    for ready, where in ((hc.GradCAM(), ["features.denseblock1.denselayer1.conv1", "features.denseblock2"]),
-                         (hc.GuidedBackprop(), None), (hc.LRP(), None)):
+    for ready, where in (
+        (hc.GradCAM(), ["features.denseblock1.denselayer1.conv1", "features.denseblock2"]),
+        (hc.GuidedBackprop(), None),
+        (hc.LRP(), None),
+    ):
         found = []
         for save in (False, True):
             with torch.random.fork_rng():

@@ -21,14 +21,24 @@ from tests.methods.test_every_explainer import explainer
 SMALL = {
     "swin": lambda: models.SwinTransformer([4, 4], 12, [1, 2], [2, 2], [4, 4], num_classes=5),
     "swin_v2": lambda: models.SwinTransformer(
-        [4, 4], 12, [1, 2], [2, 2], [4, 4], num_classes=5, block=models.swin_transformer.SwinTransformerBlockV2,
-        downsample_layer=models.swin_transformer.PatchMergingV2),
-    "convnext": lambda: models.ConvNeXt([models.convnext.CNBlockConfig(12, 20, 1),
-                                         models.convnext.CNBlockConfig(20, None, 1)], num_classes=5),
+        [4, 4],
+        12,
+        [1, 2],
+        [2, 2],
+        [4, 4],
+        num_classes=5,
+        block=models.swin_transformer.SwinTransformerBlockV2,
+        downsample_layer=models.swin_transformer.PatchMergingV2,
+    ),
+    "convnext": lambda: models.ConvNeXt(
+        [models.convnext.CNBlockConfig(12, 20, 1), models.convnext.CNBlockConfig(20, None, 1)], num_classes=5
+    ),
     "maxvit": lambda: models.MaxVit((64, 64), 8, 8, [12, 24], [1, 1], 6, 0.0, num_classes=5),
-    "resnet18": lambda: models.resnet18(num_classes=5), "densenet121": lambda: models.densenet121(num_classes=5),
+    "resnet18": lambda: models.resnet18(num_classes=5),
+    "densenet121": lambda: models.densenet121(num_classes=5),
     "mobilenet_v3_small": lambda: models.mobilenet_v3_small(num_classes=5),
-    "googlenet": lambda: models.googlenet(num_classes=5, init_weights=False)}
+    "googlenet": lambda: models.googlenet(num_classes=5, init_weights=False),
+}
 WIDE = {"swin_t": [models.swin_t, models.swin_v2_t], "convnext": [models.convnext_tiny], "maxvit": [models.maxvit_t]}
 
 
@@ -50,9 +60,17 @@ def build(name: str) -> nn.Module:
 def shapes(model: nn.Module, x: Tensor) -> dict[str, tuple]:
     """Of all modules that give four axes, and as many images as there are."""
     found = {}
-    hooks = [m.register_forward_hook(lambda _, __, out, name=name: found.update({name: tuple(out.shape)})
-                                     if isinstance(out, Tensor) and out.dim() == 4 and len(out) == len(x) else None)
-             for name, m in model.named_modules() if name]
+    hooks = [
+        m.register_forward_hook(
+            lambda _, __, out, name=name: (
+                found.update({name: tuple(out.shape)})
+                if isinstance(out, Tensor) and out.dim() == 4 and len(out) == len(x)
+                else None
+            )
+        )
+        for name, m in model.named_modules()
+        if name
+    ]
     with torch.no_grad():
         model(x)
     for hook in hooks:
@@ -83,8 +101,18 @@ def truth(model: nn.Module, sizes) -> dict[str, bool]:
     return {name: m == [False, True, True, False] for name, m in moved.items() if m.count(True) == 2}
 
 
-@pytest.mark.parametrize(("name", "asks"), [("swin", 0), ("swin_v2", 3), ("convnext", 0), ("resnet18", 0),
-                                            ("densenet121", 0), ("mobilenet_v3_small", 0), ("googlenet", 0)])
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [
+        ("swin", 0),
+        ("swin_v2", 3),
+        ("convnext", 0),
+        ("resnet18", 0),
+        ("densenet121", 0),
+        ("mobilenet_v3_small", 0),
+        ("googlenet", 0),
+    ],
+)
 def test_families_of_torchvision(name, asks):
     """Every module with four axes: as the second image size tells, or a question; none of a convolutional net."""
     model = build(name)
@@ -95,8 +123,10 @@ def test_families_of_torchvision(name, asks):
         assert not wrong, wrong
         assert sum(found[layer] is None for layer in known) <= asks
     assert any(known.values()) == (name in ("swin", "swin_v2", "convnext"))
-    for layer in {"swin": ["features", "features.1.0", "features.2", "norm", "features.3.1.mlp.1"],
-                  "convnext": ["features.1.0.block.2", "features.1.0.block.4"]}.get(name, []):
+    for layer in {
+        "swin": ["features", "features.1.0", "features.2", "norm", "features.3.1.mlp.1"],
+        "convnext": ["features.1.0.block.2", "features.1.0.block.4"],
+    }.get(name, []):
         assert found[layer] is True
 
 
@@ -122,8 +152,11 @@ def test_whole_networks_at_their_own_size(make):
         assert last in ((a == b != c) if b != c else False, None), (layer, given[layer])
 
 
-CAMS = [name for name in hc.explainers if hc.explainers[name].takes == "layer"
-        and name not in ("cam", "relevance-cam", "mwp", "c-mwp", "ucag")]
+CAMS = [
+    name
+    for name in hc.explainers
+    if hc.explainers[name].takes == "layer" and name not in ("cam", "relevance-cam", "mwp", "c-mwp", "ucag")
+]
 
 
 @pytest.mark.parametrize("name", CAMS)
@@ -141,8 +174,10 @@ def test_all_the_layers_of_a_network_at_once():
     model, x = build("swin"), random_images(2, 3, 64, 96)
     seen = capture(model, x, ["features.0.0", "features.0", "features", "permute"], 1)
     assert [tuple(A.shape[1:]) for A in seen.A.values()] == [(12, 16, 24), (12, 16, 24), (24, 8, 12), (24, 8, 12)]
-    assert torch.equal(seen.A["features.0"].mean((2, 3)), capture(
-        model, x, "features.0", 1, reshape=channels_last()).A["features.0"].mean((2, 3)))
+    assert torch.equal(
+        seen.A["features.0"].mean((2, 3)),
+        capture(model, x, "features.0", 1, reshape=channels_last()).A["features.0"].mean((2, 3)),
+    )
     assert all(seen.G[name].shape == seen.A[name].shape for name in seen.A)
     assert hc.PCAM()(model, x, ["features.1", "features.3"], 1).shape == (2, 64, 96)
     assert hc.default_layers(model) == ("features",) and hc.GradCAM()(model, x, target=0).shape == (2, 64, 96)
@@ -233,8 +268,14 @@ def test_channels_first_is_never_mistaken():
         width, stride = draw.choice([1, 2, 3, 4, 6, 8, 12, 16, 32]), draw.choice([1, 2, 4])
         h, w = (stride * draw.randint(1, 14) + draw.randint(0, stride - 1) for _ in "hw")
         net = Convolutional(width, stride)
-        for layer, channels in (("conv", width), ("bn", width), ("act", width), ("block", width), ("gated", width),
-                                ("joined", 2 * width)):
+        for layer, channels in (
+            ("conv", width),
+            ("bn", width),
+            ("act", width),
+            ("block", width),
+            ("gated", width),
+            ("joined", 2 * width),
+        ):
             try:
                 A = capture(net, random_images(1, 3, h, w), layer, 0, gradients=False).A[layer]
                 assert A.shape[1:] == (channels, h // stride, w // stride), (layer, width, h, w)
@@ -295,12 +336,24 @@ def test_fits():
 
 # --- tokens -----------------------------------------------------------------------------------------
 
+
 def grid_of(count: int, size: tuple[int, int], skip: int = 0) -> tuple[int, ...]:
     return tuple(for_images(tokens_to_grid(skip=skip), size)(torch.zeros(1, count, 4)).shape[2:])
 
 
-@pytest.mark.parametrize(("size", "patch"), [((72, 128), 8), ((288, 512), 8), ((56, 224), 8), ((224, 56), 8),
-                                             ((64, 96), 16), ((64, 64), 4), ((48, 32), 16), ((16, 128), 16)])
+@pytest.mark.parametrize(
+    ("size", "patch"),
+    [
+        ((72, 128), 8),
+        ((288, 512), 8),
+        ((56, 224), 8),
+        ((224, 56), 8),
+        ((64, 96), 16),
+        ((64, 64), 4),
+        ((48, 32), 16),
+        ((16, 128), 16),
+    ],
+)
 @pytest.mark.parametrize("skip", [0, 1, 2, 5])
 def test_a_grid_takes_the_proportion_of_the_images(size, patch, skip):
     """The count is a square in the first three, and was taken for one."""
@@ -311,8 +364,10 @@ def test_a_grid_takes_the_proportion_of_the_images(size, patch, skip):
     assert torch.equal(grid[0, 0], torch.arange(skip, skip + h * w).view(h, w))
 
 
-@pytest.mark.parametrize(("size", "grid"), [((75, 130), (9, 16)), ((79, 131), (4, 8)), ((30, 30), (7, 7)),
-                                            ((75, 130), (10, 17)), ((223, 298), (15, 21))])
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [((75, 130), (9, 16)), ((79, 131), (4, 8)), ((30, 30), (7, 7)), ((75, 130), (10, 17)), ((223, 298), (15, 21))],
+)
 def test_patches_that_the_border_cuts(size, grid):
     assert grid_of(grid[0] * grid[1], size) == grid
 

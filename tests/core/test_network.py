@@ -99,7 +99,7 @@ def seen(net, images):
     """What the explorer shows of the top-1 class."""
     start = {"opacity": 0.6, "threshold": 0.0}
     content = computed(net, images[:1], ["layer-cam"], ["relu1"], None, False, False, start)
-    return torch.from_numpy(content.map_of(*content.pictures, "layer-cam", "relu1").values),
+    return (torch.from_numpy(content.map_of(*content.pictures, "layer-cam", "relu1").values),)
 
 
 def test_sweeps_checks_and_the_explorer_do_not_hand_on_the_images_either():
@@ -142,6 +142,7 @@ def test_functions_of_the_caller_may_work_in_place():
 
 # Refusals ------------------------------------------------------------------------------------------
 
+
 class Classical(nn.Module):
     """Made for 16 x 16 images of three colours, as LeNet was for 32 x 32 of one."""
 
@@ -163,12 +164,22 @@ class Asserting(Classical):
         return super().forward(images)
 
 
-@pytest.mark.parametrize(("images", "says"), [
-    (torch.zeros(1, 4, 16, 16), r"shape \(B, 4, 16, 16\) and float32 on cpu at its layer 'body.0', Conv2d with "
-                                r"weights \(4, 3, 3, 3\)"),
-    (torch.zeros(1, 3, 16, 16).double(), "float64 on cpu at its layer 'body.0'.*its weights are float32: give images"),
-    (torch.zeros(1, 3, 20, 20), "at its layer 'fc', Linear with weights.*mat1 and mat2"),
-    (torch.zeros(1, 3, 1, 1), "at its layer 'body.2', MaxPool2d: .*too small")])
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (
+            torch.zeros(1, 4, 16, 16),
+            r"shape \(B, 4, 16, 16\) and float32 on cpu at its layer 'body.0', Conv2d with "
+            r"weights \(4, 3, 3, 3\)",
+        ),
+        (
+            torch.zeros(1, 3, 16, 16).double(),
+            "float64 on cpu at its layer 'body.0'.*its weights are float32: give images",
+        ),
+        (torch.zeros(1, 3, 20, 20), "at its layer 'fc', Linear with weights.*mat1 and mat2"),
+        (torch.zeros(1, 3, 1, 1), "at its layer 'body.2', MaxPool2d: .*too small"),
+    ],
+)
 @pytest.mark.parametrize("name", ["grad-cam", "gradient", "lrp", "rise", "score-cam"])
 def test_images_that_the_network_does_not_take(name, images, says):
     ready = hc.explainers[name](**{"rise": {"masks": 2}}.get(name, {}))
@@ -181,12 +192,20 @@ def test_images_that_the_network_does_not_take(name, images, says):
 
 
 @pytest.mark.parametrize("make", [Classical, Asserting])
-@pytest.mark.parametrize(("ready", "says"), [
-    (hc.HolisticCAM(), r"16 x 16 but not of 23 x 23 \(.*\): if it is made for one size, give scales=\(1,\), or take "
-                       "a method .*Layer-CAM"),
-    (hc.CAMERAS(), r"give scales=\(1,\)"), (hc.MSGCAM(), r"give scales=\(1,\)"),
-    (hc.UCAG(), "give alpha=1.7777777777777777, which enlarges patches to that size"),
-    (hc.UCAG(hc.RISE(masks=2)), "give alpha=1.7777777777777777")])
+@pytest.mark.parametrize(
+    ("ready", "says"),
+    [
+        (
+            hc.HolisticCAM(),
+            r"16 x 16 but not of 23 x 23 \(.*\): if it is made for one size, give scales=\(1,\), or take "
+            "a method .*Layer-CAM",
+        ),
+        (hc.CAMERAS(), r"give scales=\(1,\)"),
+        (hc.MSGCAM(), r"give scales=\(1,\)"),
+        (hc.UCAG(), "give alpha=1.7777777777777777, which enlarges patches to that size"),
+        (hc.UCAG(hc.RISE(masks=2)), "give alpha=1.7777777777777777"),
+    ],
+)
 def test_networks_of_one_size_and_methods_that_resize(make, ready, says):
     net, x = make(), random_images(1, 3, 16, 16)
     where = None if ready.takes == "input" else "body.1"
@@ -215,16 +234,26 @@ class Wide(Classical):
         self.fc = nn.Linear(4 * 8 * 13, 5).eval()
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), KeyboardInterrupt(),
-                                   RuntimeError("CUDA error: device-side assert triggered"), KeyError("own"),
-                                   RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        KeyboardInterrupt(),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        KeyError("own"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory"),
+    ],
+)
 def test_what_is_not_about_the_images_passes_as_it_is(error):
     class Fails(TinyNet):
         def forward(self, images):
             raise error
 
-    for call in (lambda net, x: forward(net, x), lambda net, x: hc.HolisticCAM()(net, x, "relu1"),
-                 lambda net, x: hc.metrics.insertion(net, x, x[:, 0])):
+    for call in (
+        lambda net, x: forward(net, x),
+        lambda net, x: hc.HolisticCAM()(net, x, "relu1"),
+        lambda net, x: hc.metrics.insertion(net, x, x[:, 0]),
+    ):
         with pytest.raises(type(error)) as caught:
             call(Fails(), random_images(1, 3, 8, 8))
         assert caught.value is error
@@ -286,8 +315,13 @@ def test_scores_inside_autocast(name, world):
     net = TinyNet(classes=10)
     given = given | {"explain": lambda x, target: hc.GradCAM()(net, x, "relu1", target)}
     given |= {"reference": found.flip(1)} if name == "shortcut-contrast" else {}
-    want = hc.metrics.registry[name](Autocast(net), images, found, 3, **given | {
-        "explain": lambda x, target: hc.GradCAM()(Autocast(net), x, "net.relu1", target)})
+    want = hc.metrics.registry[name](
+        Autocast(net),
+        images,
+        found,
+        3,
+        **given | {"explain": lambda x, target: hc.GradCAM()(Autocast(net), x, "net.relu1", target)},
+    )
     with torch.autocast("cpu", torch.bfloat16):
         got = hc.metrics.registry[name](net, images, found, 3, **given)
     assert got.dtype == torch.float32
@@ -297,9 +331,11 @@ def test_scores_inside_autocast(name, world):
 def test_parts_of_methods_inside_autocast():
     A, W = random_images(2, 4, 9, 9), random_images(2, 4, 9, 9, seed=1)
     pictures = random_images(1, 40, 40).abs()
-    for call in (lambda: hc.fusion.fuse([A, A], [W, W], (31, 33)),
-                 lambda: hc.lowpass.low_pass(pictures, 257, 3),
-                 lambda: capture(TinyNet(), A[:, :3], "relu1", 1).logits * 0):
+    for call in (
+        lambda: hc.fusion.fuse([A, A], [W, W], (31, 33)),
+        lambda: hc.lowpass.low_pass(pictures, 257, 3),
+        lambda: capture(TinyNet(), A[:, :3], "relu1", 1).logits * 0,
+    ):
         want = call()
         with torch.autocast("cpu", torch.bfloat16):
             got = call()
@@ -320,6 +356,7 @@ def test_autocast_of_the_caller_stays_as_it_was():
 
 
 # Threads -------------------------------------------------------------------------------------------
+
 
 def in_threads(*works) -> list[BaseException]:
     errors = []
@@ -360,12 +397,17 @@ def test_threads_share_a_network():
 
     def check():
         for _ in range(3):
-            if not torch.equal(hc.sanity.randomise(explain, net, x, 1, measures=["spearman"], layers=["fc", "conv2"],
-                                                   keep_maps=True).maps, random):
+            if not torch.equal(
+                hc.sanity.randomise(
+                    explain, net, x, 1, measures=["spearman"], layers=["fc", "conv2"], keep_maps=True
+                ).maps,
+                random,
+            ):
                 wrong.append("randomise")
 
-    errors = in_threads(*[functools.partial(work, k, *((wrapped, "1.") if k % 2 else (net, ""))) for k in range(4)],
-                        check, check)
+    errors = in_threads(
+        *[functools.partial(work, k, *((wrapped, "1.") if k % 2 else (net, ""))) for k in range(4)], check, check
+    )
     assert not errors and not wrong
     assert all(torch.equal(value, weights[key]) for key, value in net.state_dict().items())
     assert torch.equal(torch.get_rng_state(), seed) and all(p.requires_grad for p in net.parameters())
@@ -390,7 +432,7 @@ def test_threads_that_would_wait_for_each_other_for_ever():
             with turn(second):
                 pass
 
-    error, = in_threads(lambda: hold(one, other), lambda: hold(other, one))
+    (error,) = in_threads(lambda: hold(one, other), lambda: hold(other, one))
     assert isinstance(error, RuntimeError) and "the same order" in str(error)
     with turn(one, other):
         pass

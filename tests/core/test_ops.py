@@ -24,8 +24,9 @@ def test_normalise_fills_zero_to_one_or_gives_zeros(batch, h, w, data):
     for before, after in zip(maps, out, strict=True):
         constant = before.max() - before.min() <= 64 * 2**-23 * before.abs().max()
         assert after.min() == 0 and after.max() == (0 if constant else 1)
-    torch.testing.assert_close(out.double().numpy(), slow_twins.normalise(maps.double().numpy(), 64 * 2**-23),
-                               atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        out.double().numpy(), slow_twins.normalise(maps.double().numpy(), 64 * 2**-23), atol=1e-6, rtol=1e-6
+    )
 
 
 def test_normalise_keeps_nan_visible_and_takes_masks():
@@ -38,8 +39,7 @@ def test_normalise_keeps_nan_visible_and_takes_masks():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(1, 20), st.integers(1, 20))
 def test_upsample_is_the_slow_twin(h, w, height, width):
-    maps = torch.randn(2, h, w, dtype=torch.float64,
-                       generator=torch.Generator().manual_seed(h * 7 + w))
+    maps = torch.randn(2, h, w, dtype=torch.float64, generator=torch.Generator().manual_seed(h * 7 + w))
     out = ops.upsample(maps, (height, width))
     assert out.shape == (2, height, width)
     np.testing.assert_allclose(out, slow_twins.upsample(maps.numpy(), (height, width)), atol=1e-10)
@@ -57,18 +57,31 @@ def test_upsample_equals_opencv_and_takes_channels():
 
 
 def test_at_least_float32():
-    for given_dtype, expected in ((torch.float64, torch.float64), (torch.float32, torch.float32),
-                                  (torch.bfloat16, torch.float32), (torch.uint8, torch.float32)):
+    for given_dtype, expected in (
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.uint8, torch.float32),
+    ):
         assert ops.at_least_float32(torch.zeros(1, dtype=given_dtype)).dtype == expected
 
 
 LOGITS = torch.tensor([[0.0, 3.0, 1.0], [5.0, -1.0, 2.0]])
 
 
-@pytest.mark.parametrize(("target", "expected"), [
-    (None, [1, 0]), (2, [2, 2]), ([2, 0], [2, 0]), (torch.tensor([1, 1]), [1, 1]),
-    (torch.tensor(1), [1, 1]), (np.array([0, 2]), [0, 2]), (np.int64(2), [2, 2]),
-    (torch.tensor([2, 1], dtype=torch.uint8), [2, 1])])
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (None, [1, 0]),
+        (2, [2, 2]),
+        ([2, 0], [2, 0]),
+        (torch.tensor([1, 1]), [1, 1]),
+        (torch.tensor(1), [1, 1]),
+        (np.array([0, 2]), [0, 2]),
+        (np.int64(2), [2, 2]),
+        (torch.tensor([2, 1], dtype=torch.uint8), [2, 1]),
+    ],
+)
 def test_targets(target, expected):
     chosen = ops.resolve_target(LOGITS, target)
     assert chosen.dtype == torch.long and chosen.tolist() == expected
@@ -76,11 +89,21 @@ def test_targets(target, expected):
     assert scores.tolist() == [LOGITS[b, c].item() for b, c in enumerate(expected)]
 
 
-@pytest.mark.parametrize(("target", "error", "words"), [
-    (3, ValueError, r"0\.\.2 .*3"), (-1, ValueError, r"0\.\.2"), ([0], ValueError, r"\(2,\)"),
-    ([[0, 1]], ValueError, r"\(2,\)"), ([0, 7], ValueError, r"\[0, 7\]"),
-    (1.5, TypeError, "1.5"), ("cat", TypeError, "cat"), (True, TypeError, "True"),
-    (torch.tensor([0.0, 1.0]), TypeError, "class index"), ([], TypeError, "class index")])
+@pytest.mark.parametrize(
+    ("target", "error", "words"),
+    [
+        (3, ValueError, r"0\.\.2 .*3"),
+        (-1, ValueError, r"0\.\.2"),
+        ([0], ValueError, r"\(2,\)"),
+        ([[0, 1]], ValueError, r"\(2,\)"),
+        ([0, 7], ValueError, r"\[0, 7\]"),
+        (1.5, TypeError, "1.5"),
+        ("cat", TypeError, "cat"),
+        (True, TypeError, "True"),
+        (torch.tensor([0.0, 1.0]), TypeError, "class index"),
+        ([], TypeError, "class index"),
+    ],
+)
 def test_bad_targets(target, error, words):
     with pytest.raises(error, match=words):
         ops.resolve_target(LOGITS, target)
@@ -98,8 +121,7 @@ def test_scores():
     prob = ops.select_score(LOGITS, target, "prob")
     torch.testing.assert_close(prob, LOGITS.softmax(1)[:, 1])
     one = torch.tensor([[0.5], [-2.0]])
-    torch.testing.assert_close(ops.select_score(one, torch.tensor([0, 0]), "prob"),
-                               one[:, 0].sigmoid())
+    torch.testing.assert_close(ops.select_score(one, torch.tensor([0, 0]), "prob"), one[:, 0].sigmoid())
     assert ops.select_score(LOGITS.bfloat16(), target).dtype == torch.float32
     difference = ops.select_score(LOGITS, lambda s: s[:, 0] - s[:, 1])
     assert difference.tolist() == [-3.0, 6.0]

@@ -42,14 +42,33 @@ def images(batch: int = 2, seed: int = 0) -> Tensor:
 
 A, F, Z = torch.zeros(2, 8, 4, 4), torch.zeros(2, 8), torch.arange(10.0).view(2, 5)
 PLAIN = {
-    "tensor": Z, "tuple with words": (Z, "aux"), "list of one": [Z], "dict": {"logits": Z, "other": F},
-    "object": SimpleNamespace(logits=Z, hidden=F), "named tuple": TWO(Z, Z + 1), "loss first": (torch.tensor(0.3), Z),
-    "logits and maps": (Z, A), "maps and logits": (A, Z), "labels too": (Z.argmax(1), Z), "one key": {"out": Z},
-    "mapping with maps": {"features": A, "scores": Z}, "with batch-free": (torch.zeros(7, 8), Z)}
+    "tensor": Z,
+    "tuple with words": (Z, "aux"),
+    "list of one": [Z],
+    "dict": {"logits": Z, "other": F},
+    "object": SimpleNamespace(logits=Z, hidden=F),
+    "named tuple": TWO(Z, Z + 1),
+    "loss first": (torch.tensor(0.3), Z),
+    "logits and maps": (Z, A),
+    "maps and logits": (A, Z),
+    "labels too": (Z.argmax(1), Z),
+    "one key": {"out": Z},
+    "mapping with maps": {"features": A, "scores": Z},
+    "with batch-free": (torch.zeros(7, 8), Z),
+}
 AMBIGUOUS = {
-    "features first": (F, Z), "logits first": (Z, F), "two heads": {"age": Z[:, :1], "sex": Z[:, :2]}, "list": [Z, Z],
-    "a score beside": (Z[:, 0], Z), "a mean of the maps": (A, F), "pooled tokens": {"t": A.flatten(2).mT, "p": F},
-    "two maps": {"out": A, "aux": A}, "no tensor": {"a": 1}, "nothing": None, "no logits": SimpleNamespace(logits=None)}
+    "features first": (F, Z),
+    "logits first": (Z, F),
+    "two heads": {"age": Z[:, :1], "sex": Z[:, :2]},
+    "list": [Z, Z],
+    "a score beside": (Z[:, 0], Z),
+    "a mean of the maps": (A, F),
+    "pooled tokens": {"t": A.flatten(2).mT, "p": F},
+    "two maps": {"out": A, "aux": A},
+    "no tensor": {"a": 1},
+    "nothing": None,
+    "no logits": SimpleNamespace(logits=None),
+}
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -116,8 +135,10 @@ def test_every_explainer_takes_every_head(name):
         asks = name in ("msg-cam", "ucag")  # of a logit, and of a probability elsewhere
         if not asks:
             same(maps(name, two, x, lambda out: (out[1].softmax(1) if prob else out[1])[:, 3]), wanted)
-        same(maps(name, keyed, x, FromOutput(lambda out: out["scores"][:, 2])),
-             maps(name, two, x, lambda out: out[1][:, 2]))
+        same(
+            maps(name, keyed, x, FromOutput(lambda out: out["scores"][:, 2])),
+            maps(name, two, x, lambda out: out[1][:, 2]),
+        )
         squeezed, single = Returns(lambda x, f, z: z[:, 0], 1), TinyNet(classes=1)
         for target in (lambda z: z, lambda z: z.flatten(), lambda z: z[:, 0]):
             same(maps(name, squeezed, x, target), maps(name, single, x, 0))
@@ -156,8 +177,9 @@ def test_metrics_take_the_same_function():
     with pytest.raises(ValueError, match="does not say which"):
         hc.metrics.measure(names, net, x, given)
     explain = hc.GradCAM()
-    moved = hc.metrics.sensitivity_max(net, x, None, lambda out: out[1][:, 3], draws=2,
-                                       explain=lambda x, t: explain(net, x, "relu2", t))
+    moved = hc.metrics.sensitivity_max(
+        net, x, None, lambda out: out[1][:, 3], draws=2, explain=lambda x, t: explain(net, x, "relu2", t)
+    )
     assert moved.isfinite().all()
     many = hc.explain_many(["grad-cam", "score-cam"], net, x, "relu2", lambda out: out[1][:, 3])
     assert torch.equal(many["grad-cam"], hc.GradCAM()(TinyNet(), x, "relu2", 3))
@@ -202,19 +224,24 @@ def test_a_network_that_ends_in_probabilities_is_noticed_once_a_call(end):
         "many scales": lambda: hc.HolisticCAM(score="prob", scales=(1.0, 1.5), median=3, mean=3)(net, x, "relu2"),
         "score-cam": lambda: hc.ScoreCAM()(net, x, ["relu1", "relu2"]),
         "poly-cam": lambda: hc.PCAM()(net, x, ["relu1", "relu2"]),
-        "gradient": lambda: hc.Gradient(score="prob")(net, x), "rise": lambda: hc.RISE(masks=5)(net, x),
+        "gradient": lambda: hc.Gradient(score="prob")(net, x),
+        "rise": lambda: hc.RISE(masks=5)(net, x),
         "extremal": lambda: hc.ExtremalPerturbation(score="prob", steps=1, areas=(0.2,), levels=2)(net, x),
         "ucag": lambda: hc.UCAG(patches=2)(net, x, "relu2"),
         "together": lambda: hc.explain_many(["score-cam", "cam+"], net, x, "relu2"),
         "insertion": lambda: hc.metrics.insertion(net, x, given, 1),
-        "all metrics": lambda: hc.metrics.measure(["insertion", "road", "average-drop"], net, x, given)}
+        "all metrics": lambda: hc.metrics.measure(["insertion", "road", "average-drop"], net, x, given),
+    }
     for name, call in calls.items():
         found = said(call)
         assert len(found) == 1, (name, found)
         assert end in found[0] and 'score="logit"' in found[0]
-    quiet = [lambda: hc.GradCAM()(net, x, "relu2"), lambda: hc.RISE(masks=5, score="logit")(net, x),
-             lambda: hc.SmoothGrad(samples=2)(net, x),
-             lambda: hc.metrics.insertion(net, x, given, 1, protocol=logit())]
+    quiet = [
+        lambda: hc.GradCAM()(net, x, "relu2"),
+        lambda: hc.RISE(masks=5, score="logit")(net, x),
+        lambda: hc.SmoothGrad(samples=2)(net, x),
+        lambda: hc.metrics.insertion(net, x, given, 1, protocol=logit()),
+    ]
     assert not any(said(call) for call in quiet)
 
 
@@ -254,8 +281,9 @@ def test_sigmoid_scores_of_many_labels():
             same(explainer_of(replace(ready, score="sigmoid"), name, TinyNet(), x, 3), by_hand)
     for run in ("insertion", "deletion", "road", "average-drop", "map-density+", "infidelity"):
         metric = hc.metrics.registry[run]
-        torch.testing.assert_close(metric(TinyNet(), x, given, 3, protocol=logit("sigmoid")),
-                                   metric(ends, x, given, 3, protocol=logit()))
+        torch.testing.assert_close(
+            metric(TinyNet(), x, given, 3, protocol=logit("sigmoid")), metric(ends, x, given, 3, protocol=logit())
+        )
 
 
 def explainer_of(ready, name: str, net: nn.Module, x: Tensor, target: int) -> Tensor:

@@ -19,8 +19,29 @@ LAYERS = ["relu0", "relu1", "relu2"]
 # At most so many waits: one look at the end, and a second where the number of forwards follows from values,
 # where rules follow from signs, where long work begins; eigenvectors (and CAM's classifier) once a layer.
 AT_MOST = dict.fromkeys(hc.explainers, 1) | dict.fromkeys(
-    ("cam", "eigen-cam", "ucag", "score-cam", "ss-cam", "is-cam", "pcam+", "pcam-", "pcam+-", "cam+", "cam-", "cam+-",
-     "extremal-perturbation", "lrp", "c-lrp", "sglrp", "relevance-cam", "mwp", "c-mwp"), 2)
+    (
+        "cam",
+        "eigen-cam",
+        "ucag",
+        "score-cam",
+        "ss-cam",
+        "is-cam",
+        "pcam+",
+        "pcam-",
+        "pcam+-",
+        "cam+",
+        "cam-",
+        "cam+-",
+        "extremal-perturbation",
+        "lrp",
+        "c-lrp",
+        "sglrp",
+        "relevance-cam",
+        "mwp",
+        "c-mwp",
+    ),
+    2,
+)
 ONCE_A_LAYER = ("cam", "eigen-cam")
 
 
@@ -40,17 +61,24 @@ def on_the_cpu(ready, *args, **options):
 
 # --- the device itself ------------------------------------------------------------------------------
 
+
 def test_the_pretend_device_counts_what_waits():
     with Machine() as machine:
         x = machine.to(torch.arange(6.0).view(2, 3))
         assert isinstance(x, Pretend) and x.device.type == "meta" and not machine.waits
         y = (x + 1).relu() @ x.T
         assert torch.equal(y.inner, torch.tensor([[8.0, 26.0], [17.0, 62.0]])) and not machine.waits
-        for ask, what in ((lambda: float(x[0, 0]), "item"), (lambda: bool((x > 1).any()), "item"),
-                          (lambda: x.tolist(), TO_CPU), (lambda: x.cpu(), TO_CPU), (lambda: x.nonzero(), "nonzero"),
-                          (lambda: x[x > 1], "mask as index"), (lambda: torch.equal(x, x), "equal"),
-                          (lambda: torch.ones(3).to(x), TO_DEVICE), (lambda: torch.tensor([1, 2], device=x.device),
-                                                                      TO_DEVICE)):
+        for ask, what in (
+            (lambda: float(x[0, 0]), "item"),
+            (lambda: bool((x > 1).any()), "item"),
+            (lambda: x.tolist(), TO_CPU),
+            (lambda: x.cpu(), TO_CPU),
+            (lambda: x.nonzero(), "nonzero"),
+            (lambda: x[x > 1], "mask as index"),
+            (lambda: torch.equal(x, x), "equal"),
+            (lambda: torch.ones(3).to(x), TO_DEVICE),
+            (lambda: torch.tensor([1, 2], device=x.device), TO_DEVICE),
+        ):
             machine.waits.clear()
             ask()
             assert machine.waits == {what: 1}
@@ -62,11 +90,12 @@ def test_the_pretend_device_counts_what_waits():
         with pytest.raises(RuntimeError):
             x.numpy()
         leaf = machine.to(torch.ones(2, 3, requires_grad=True))
-        gradient, = torch.autograd.grad((leaf.square() * x).sum(), leaf)
+        (gradient,) = torch.autograd.grad((leaf.square() * x).sum(), leaf)
         assert isinstance(gradient, Pretend) and torch.equal(gradient.inner, 2 * x.inner)
 
 
 # --- explainers -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", hc.explainers)
 def test_an_explainer_waits_once_or_twice(name):
@@ -78,8 +107,22 @@ def test_an_explainer_waits_once_or_twice(name):
     torch.testing.assert_close(found.inner, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["grad-cam++", "eigen-cam", "smooth-grad-cam++", "iia", "msg-cam", "cameras",
-                                  "score-cam", "pcam+-", "zoom-cam", "ucag", "relevance-cam"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "grad-cam++",
+        "eigen-cam",
+        "smooth-grad-cam++",
+        "iia",
+        "msg-cam",
+        "cameras",
+        "score-cam",
+        "pcam+-",
+        "zoom-cam",
+        "ucag",
+        "relevance-cam",
+    ],
+)
 def test_layers_do_not_add_waits(name):
     few = waits(explainer(name), network(), images(), LAYERS[2:])[1]
     many = waits(explainer(name), network(), images(), LAYERS)[1]
@@ -138,13 +181,17 @@ def test_noise_is_sent_once():
 
 # --- metrics ----------------------------------------------------------------------------------------
 
+
 def given(name, net, move=lambda t: t):
     """The metric, its tensors and its options, on a device."""
     batch, metric = hc.toyland.batch(2, split="test", size=32), hc.metrics.registry[name]
     maps, other = (torch.rand(2, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
-    options = {"masks or boxes": {"masks": move(batch.object_mask)}, "recipes": {"recipes": batch.recipes},
-               "explain": {"explain": lambda x, target: hc.GradCAM()(net, x, "relu2", target)},
-               "reference": {"reference": move(other)}}
+    options = {
+        "masks or boxes": {"masks": move(batch.object_mask)},
+        "recipes": {"recipes": batch.recipes},
+        "explain": {"explain": lambda x, target: hc.GradCAM()(net, x, "relu2", target)},
+        "reference": {"reference": move(other)},
+    }
     chosen = {"ids": batch.ids} | {k: v for need in metric.needs for k, v in options.get(need, {}).items()}
     return metric, (net, move(batch.images), move(maps), move(batch.target)), chosen
 
@@ -163,6 +210,7 @@ def test_a_metric_waits_a_few_times(name):
 
 
 # --- a device without float64 -----------------------------------------------------------------------
+
 
 @pytest.fixture
 def narrow(monkeypatch):
@@ -198,6 +246,7 @@ def test_likeness_without_float64(narrow):
 
 
 # --- the road of a GPU through the low-pass wrap ----------------------------------------------------
+
 
 def test_the_median_of_another_device_waits_for_nothing():
     maps = torch.rand(2, 40, 33, generator=torch.Generator().manual_seed(1))

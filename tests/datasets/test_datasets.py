@@ -43,6 +43,7 @@ def white(item: Item) -> torch.Tensor:
 
 # ---------------------------------------------------------------- the loaders, in their real layout
 
+
 def test_toyland_gives_masks_boxes_and_recipes():
     data = load("toyland", 5, subset="scene", size=64, start=3)
     drawn = hc.toyland.batch(5, split="test", subset="scene", size=64, start=3)
@@ -182,6 +183,7 @@ def test_a_turned_photograph_stands_upright_in_a_folder_and_lies_in_imagenet(roo
 
 # ---------------------------------------------------------------- one transform; presets
 
+
 @pytest.mark.parametrize("name", presets)
 @pytest.mark.parametrize("size", [(500, 375), (333, 500), (90, 70)])
 def test_image_box_and_mask_stay_together(name, size):
@@ -203,8 +205,9 @@ def test_masks_are_resized_as_pillow_does():
     rng = np.random.default_rng(0)
     for width, height in ((500, 333), (224, 100), (77, 301)):
         mask = rng.integers(0, 3, (height, width)).astype(np.uint8)
-        _, _, ours = apply(preset_of("ucag"), Image.new("RGB", (width, height)), torch.zeros(0, 4),
-                           torch.from_numpy(mask)[None])
+        _, _, ours = apply(
+            preset_of("ucag"), Image.new("RGB", (width, height)), torch.zeros(0, 4), torch.from_numpy(mask)[None]
+        )
         theirs = np.array(Image.fromarray(mask).resize((224, 224), Image.Resampling.NEAREST))
         assert (ours[0].numpy() != theirs).mean() < 0.002
 
@@ -229,7 +232,7 @@ def test_presets_are_the_pipelines_of_the_papers():
     resized = cv2.resize(np.array(picture), (224, 224), interpolation=cv2.INTER_LINEAR)
     close(ours("holistic-cam"), normal(torch.from_numpy(resized).permute(2, 0, 1) / 255))
     short = F.interpolate(plain[None], (224, 336), mode="bilinear", align_corners=False)[0]
-    caffe = (short * 255 - torch.tensor([123.68, 116.779, 103.939])[:, None, None])
+    caffe = short * 255 - torch.tensor([123.68, 116.779, 103.939])[:, None, None]
     torch.testing.assert_close(ours("torchray"), caffe, atol=1e-3, rtol=0)
     assert ours("as-is").shape == (3, 200, 300)
     with pytest.raises(ValueError, match="poly-cam"):
@@ -238,8 +241,11 @@ def test_presets_are_the_pipelines_of_the_papers():
 
 def test_the_middle_crop_cuts_boxes_and_drops_those_outside(root):
     names = disk.imagenet(root)
-    disk.box_file(root / "bbox_val" / f"{names[0]}.xml", (300, 260),
-                  [(disk.WNIDS[3], 0, 0, 5, 260), (disk.WNIDS[3], 0, 0, 300, 260)])
+    disk.box_file(
+        root / "bbox_val" / f"{names[0]}.xml",
+        (300, 260),
+        [(disk.WNIDS[3], 0, 0, 5, 260), (disk.WNIDS[3], 0, 0, 300, 260)],
+    )
     item = load("imagenet", root, partial=True)[0]
     assert item.image.shape == (3, 224, 224) and item.boxes.tolist() == [[0, 0, 224, 224]]
     assert item.notes == ("1 of 2 boxes lie outside the picture",)
@@ -254,6 +260,7 @@ def test_sizes_that_differ_cannot_share_a_batch(root):
 
 # ---------------------------------------------------------------- what goes wrong
 
+
 @pytest.mark.parametrize("decoder", ["std", "holistic-cam"])
 def test_a_broken_picture_is_skipped_with_a_reason_and_the_rest_goes_on(root, decoder):
     names = disk.imagenet(root)
@@ -266,9 +273,9 @@ def test_a_broken_picture_is_skipped_with_a_reason_and_the_rest_goes_on(root, de
     assert [type(item) for item in got] == [Item, Skipped, Skipped, Skipped]
     assert "truncated" in got[1].reason and "cannot be read as a picture" in got[2].reason
     assert got[3].reason.endswith("is not there") and got[1].id == names[1]
-    batch, = batches(data, 4)
+    (batch,) = batches(data, 4)
     assert batch.ids == names[:1] and [s.id for s in batch.skipped] == names[1:]
-    broken, = batches(data.select(names[1:]), 4)
+    (broken,) = batches(data.select(names[1:]), 4)
     assert len(broken) == 0 and len(broken.skipped) == 3
 
 
@@ -280,8 +287,15 @@ def test_broken_annotations_are_skipped_too(root):
     assert isinstance(first, Item) and isinstance(third, Item)
 
 
-WRITERS = {"imagenet": disk.imagenet, "imagenet-segmentation": disk.imagenet_segmentation, "voc2007": disk.voc,
-           "coco2014": disk.coco, "mura": disk.mura, "caltech101": disk.caltech, "oxford-pet": disk.pet}
+WRITERS = {
+    "imagenet": disk.imagenet,
+    "imagenet-segmentation": disk.imagenet_segmentation,
+    "voc2007": disk.voc,
+    "coco2014": disk.coco,
+    "mura": disk.mura,
+    "caltech101": disk.caltech,
+    "oxford-pet": disk.pet,
+}
 
 
 @pytest.mark.parametrize("name", [*WRITERS, "folder"])
@@ -334,6 +348,7 @@ def test_unknown_names_list_close_ones(root):
 
 
 # ---------------------------------------------------------------- choosing images
+
 
 def test_samples_follow_from_ids_and_seed():
     data = load("toyland", 40, size=16)

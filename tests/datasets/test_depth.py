@@ -18,13 +18,18 @@ COLOURS = np.stack([RAMP] * 3, -1)
 GREY = torch.arange(256, dtype=torch.uint8)[None, :, None].expand(8, 256, 3)
 
 RIGHT = {
-    "floats 0..1": RAMP.astype("f4"), "floats 0..255": (RAMP * 255).astype("f4"),
-    "floats 0..65535": (RAMP * 65535).astype("f4"), "floats a hair outside": (RAMP * 1.0004 - 1e-5).astype("f4"),
-    "16 bits": (RAMP * 65535).astype("u2"), "15 bits and a sign": (RAMP * 32767).astype("i2"),
+    "floats 0..1": RAMP.astype("f4"),
+    "floats 0..255": (RAMP * 255).astype("f4"),
+    "floats 0..65535": (RAMP * 65535).astype("f4"),
+    "floats a hair outside": (RAMP * 1.0004 - 1e-5).astype("f4"),
+    "16 bits": (RAMP * 65535).astype("u2"),
+    "15 bits and a sign": (RAMP * 32767).astype("i2"),
     "16 bits in 32": (RAMP * 65535).astype("i4"),
-    "8 bits in 16": np.rint(RAMP * 255).astype("u2"), "8 bits in 32": np.rint(RAMP * 255).astype("i4"),
-    "16-bit colours": (COLOURS * 65535).astype("u2"), "8 bits": np.rint(RAMP * 255).astype("u1"),
-}  # fmt: skip
+    "8 bits in 16": np.rint(RAMP * 255).astype("u2"),
+    "8 bits in 32": np.rint(RAMP * 255).astype("i4"),
+    "16-bit colours": (COLOURS * 65535).astype("u2"),
+    "8 bits": np.rint(RAMP * 255).astype("u1"),
+}
 WRONG = {
     "floats -1..1": ((RAMP * 2 - 1).astype("f4"), "has values from -1 to 1"),
     "floats with NaN": (np.where(RAMP == 0, np.nan, RAMP).astype("f4"), "NaN or infinite"),
@@ -89,6 +94,7 @@ def test_large_ones_are_converted_in_parts(tmp_path, monkeypatch):
 
 
 # --- how large -------------------------------------------------------------------------------------
+
 
 def test_a_phone_s_largest_photograph(tmp_path):
     """200 megapixels, of which the decoder hands over an eighth of each side; without a warning."""

@@ -35,45 +35,86 @@ SQUARE, RUNS = [20, 10, 60, 10, 60, 40, 20, 40], [3005, 10, 2985]
 BOX = [20, 10, 40, 30]
 FAR = [20, 10, 1e8, 10, 60, 40]
 HOSTILE = [  # segmentation, box, what the sentence says
-    *((value, BOX, words) for value, words in (
-        ([], "must be a list of polygons"), ([[]], "three corners or more; got 0"), ([[1, 1]], "got 2 numbers"),
-        ([[1, 1, 5, 5]], "got 4 numbers"), ([SQUARE, [1, 1, 5, 5]], "got 4 numbers"), ([SQUARE[:7]], "got 7 numbers"),
-        (SQUARE, "must be a list of numbers; got 20"), ([SQUARE, None], "list of numbers; got None"),
-        ([[float("nan")] * 6], "within 4 image sizes, 400 pixels; got nan"), ([FAR], "got 100000000.0"),
-        ([[float("inf")] * 6], "got inf"), ([[-1e8, *SQUARE[1:]]], "got -100000000.0"), ([[1e300] * 6], r"got 1e\+300"),
-        ([[10**400] * 6], "got a huge number"), ([["1"] * 6], "got '1'"), ([[None] * 6], "got None"),
-        ([[True] * 6], "got True"), ([[[1]] * 6], "got list of 1"), ([[{}] * 6], "got dict of 0"),
-        ("x" * 99, "got 'xxx"), (None, "got None"), (3, "got 3"), (1e8, "got 1000"),
-        ([{"counts": RUNS, "size": [60, 100]}], "got dict of 2"),
-        ([[0, 0, 399, 399] * 20_000], "pixels long: that is no outline"))),
-    *((value, BOX, words) for value, words in (
-        ({}, r"must have the size \[height, width\]; got None"), ({"size": [60, 100]}, "COCO's letters; got None"),
-        ({"counts": RUNS}, "got None"), ({"counts": RUNS, "size": 6000}, "got 6000"),
-        ({"counts": RUNS, "size": [60]}, "got list of 1"), ({"counts": RUNS, "size": ["60", "100"]}, "got list of 2"),
-        ({"counts": RUNS, "size": [100, 60]}, "is for 60 x 100 pixels, the picture has 100 x 60"),
-        ({"counts": [0, 100], "size": [10, 10]}, "is for 10 x 10 pixels, the picture has 100 x 60"),
-        ({"counts": [10**10], "size": [10**5, 10**5]}, "is for 100000 x 100000 pixels"),
-        ({"counts": [10**400], "size": [10**400, 1]}, "got list of 2"),
-        ({"counts": [-5, 6005], "size": [60, 100]}, "go down to -5"),
-        ({"counts": [3005, 10, 2986], "size": [60, 100]}, "add up to 6000 pixels; .* add up to 6001"),
-        ({"counts": [10**400, 2], "size": [60, 100]}, "add up to a huge number"),
-        ({"counts": [5, 5], "size": [60, 100]}, "add up to 10"), ({"counts": [], "size": [60, 100]}, "add up to 0"),
-        ({"counts": [3005.0, 2995], "size": [60, 100]}, "whole numbers"),
-        ({"counts": [None, 6000], "size": [60, 100]}, "whole numbers"),
-        ({"counts": [True, 5999], "size": [60, 100]}, "whole numbers"),
-        ({"counts": {"a": 1}, "size": [60, 100]}, "whole numbers or COCO's letters; got dict"),
-        ({"counts": "", "size": [60, 100]}, "add up to 0"), ({"counts": "]", "size": [60, 100]}, "middle of a number"),
-        ({"counts": "o" * 50, "size": [60, 100]}, "run lengths hold"),
-        ({"counts": "\0\x01", "size": [60, 100]}, "which COCO's letters do not"),
-        ({"counts": "\U0001f600", "size": [60, 100]}, "which COCO's letters do not"),
-        ({"counts": "O5", "size": [60, 100]}, "go down to -1"))),
-    *(([SQUARE], value, words) for value, words in (
-        ([10, 10], "x, y, width, height; got 2"), ([], "got 0 numbers"), ([1] * 5, "got 5 numbers"), (None, "got None"),
-        ("1234", "got '1234'"), ({}, "got dict of 0"), ([float("nan")] * 4, "got nan"),
-        ([0, 0, 1e9, 5], "got 1000000000"), ([0, 0, 10**400, 5], "huge number"), (["0", "0", "5", "5"], "got '0'"),
-        ([9, 9, -5, 5], "inverted or empty"), ([9, 9, 5, -5], "inverted or empty"),
-        ([9, 9, 0, 0], "inverted or empty"), ([0.1, 0.1, 0.5, 0.4], "0 to 1"))),
-]  # fmt: skip
+    *(
+        (value, BOX, words)
+        for value, words in (
+            ([], "must be a list of polygons"),
+            ([[]], "three corners or more; got 0"),
+            ([[1, 1]], "got 2 numbers"),
+            ([[1, 1, 5, 5]], "got 4 numbers"),
+            ([SQUARE, [1, 1, 5, 5]], "got 4 numbers"),
+            ([SQUARE[:7]], "got 7 numbers"),
+            (SQUARE, "must be a list of numbers; got 20"),
+            ([SQUARE, None], "list of numbers; got None"),
+            ([[float("nan")] * 6], "within 4 image sizes, 400 pixels; got nan"),
+            ([FAR], "got 100000000.0"),
+            ([[float("inf")] * 6], "got inf"),
+            ([[-1e8, *SQUARE[1:]]], "got -100000000.0"),
+            ([[1e300] * 6], r"got 1e\+300"),
+            ([[10**400] * 6], "got a huge number"),
+            ([["1"] * 6], "got '1'"),
+            ([[None] * 6], "got None"),
+            ([[True] * 6], "got True"),
+            ([[[1]] * 6], "got list of 1"),
+            ([[{}] * 6], "got dict of 0"),
+            ("x" * 99, "got 'xxx"),
+            (None, "got None"),
+            (3, "got 3"),
+            (1e8, "got 1000"),
+            ([{"counts": RUNS, "size": [60, 100]}], "got dict of 2"),
+            ([[0, 0, 399, 399] * 20_000], "pixels long: that is no outline"),
+        )
+    ),
+    *(
+        (value, BOX, words)
+        for value, words in (
+            ({}, r"must have the size \[height, width\]; got None"),
+            ({"size": [60, 100]}, "COCO's letters; got None"),
+            ({"counts": RUNS}, "got None"),
+            ({"counts": RUNS, "size": 6000}, "got 6000"),
+            ({"counts": RUNS, "size": [60]}, "got list of 1"),
+            ({"counts": RUNS, "size": ["60", "100"]}, "got list of 2"),
+            ({"counts": RUNS, "size": [100, 60]}, "is for 60 x 100 pixels, the picture has 100 x 60"),
+            ({"counts": [0, 100], "size": [10, 10]}, "is for 10 x 10 pixels, the picture has 100 x 60"),
+            ({"counts": [10**10], "size": [10**5, 10**5]}, "is for 100000 x 100000 pixels"),
+            ({"counts": [10**400], "size": [10**400, 1]}, "got list of 2"),
+            ({"counts": [-5, 6005], "size": [60, 100]}, "go down to -5"),
+            ({"counts": [3005, 10, 2986], "size": [60, 100]}, "add up to 6000 pixels; .* add up to 6001"),
+            ({"counts": [10**400, 2], "size": [60, 100]}, "add up to a huge number"),
+            ({"counts": [5, 5], "size": [60, 100]}, "add up to 10"),
+            ({"counts": [], "size": [60, 100]}, "add up to 0"),
+            ({"counts": [3005.0, 2995], "size": [60, 100]}, "whole numbers"),
+            ({"counts": [None, 6000], "size": [60, 100]}, "whole numbers"),
+            ({"counts": [True, 5999], "size": [60, 100]}, "whole numbers"),
+            ({"counts": {"a": 1}, "size": [60, 100]}, "whole numbers or COCO's letters; got dict"),
+            ({"counts": "", "size": [60, 100]}, "add up to 0"),
+            ({"counts": "]", "size": [60, 100]}, "middle of a number"),
+            ({"counts": "o" * 50, "size": [60, 100]}, "run lengths hold"),
+            ({"counts": "\0\x01", "size": [60, 100]}, "which COCO's letters do not"),
+            ({"counts": "\U0001f600", "size": [60, 100]}, "which COCO's letters do not"),
+            ({"counts": "O5", "size": [60, 100]}, "go down to -1"),
+        )
+    ),
+    *(
+        ([SQUARE], value, words)
+        for value, words in (
+            ([10, 10], "x, y, width, height; got 2"),
+            ([], "got 0 numbers"),
+            ([1] * 5, "got 5 numbers"),
+            (None, "got None"),
+            ("1234", "got '1234'"),
+            ({}, "got dict of 0"),
+            ([float("nan")] * 4, "got nan"),
+            ([0, 0, 1e9, 5], "got 1000000000"),
+            ([0, 0, 10**400, 5], "huge number"),
+            (["0", "0", "5", "5"], "got '0'"),
+            ([9, 9, -5, 5], "inverted or empty"),
+            ([9, 9, 5, -5], "inverted or empty"),
+            ([9, 9, 0, 0], "inverted or empty"),
+            ([0.1, 0.1, 0.5, 0.4], "0 to 1"),
+        )
+    ),
+]
 
 SCRIPT = """
 import json, sys
@@ -91,11 +132,18 @@ def test_no_annotation_of_coco_s_ends_the_process(tmp_path):
     disk.save(shown / "0000.jpg", disk.picture(100, 60))
     for i in range(1, len(cases)):
         os.link(shown / "0000.jpg", shown / f"{i:04d}.jpg")
-    (tmp_path / "instances_val2014.json").write_text(json.dumps({
-        "images": [{"id": i, "file_name": f"{i:04d}.jpg"} for i in range(len(cases))],
-        "categories": [{"id": 1, "name": "person"}],
-        "annotations": [{"image_id": i, "category_id": 1, "bbox": box, "segmentation": segmentation}
-                        for i, (segmentation, box, _) in enumerate(cases)]}))
+    (tmp_path / "instances_val2014.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": i, "file_name": f"{i:04d}.jpg"} for i in range(len(cases))],
+                "categories": [{"id": 1, "name": "person"}],
+                "annotations": [
+                    {"image_id": i, "category_id": 1, "bbox": box, "segmentation": segmentation}
+                    for i, (segmentation, box, _) in enumerate(cases)
+                ],
+            }
+        )
+    )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     for i, ((*_, words), said) in enumerate(zip(cases, json.loads(done.stdout), strict=True)):
@@ -103,11 +151,14 @@ def test_no_annotation_of_coco_s_ends_the_process(tmp_path):
         assert words == "read" or f"{i:04d}.jpg" in said and "\n" not in said and len(said) < 400, said
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda t: t.update(category_id=7), "category 7, which is not listed"),
-    (lambda t: t.update(category_id=[18]), r"category \[18\], which is not"),
-    (lambda t: t.update(category_id=True), "category True, which is not"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda t: t.update(category_id=7), "category 7, which is not listed"),
+        (lambda t: t.update(category_id=[18]), r"category \[18\], which is not"),
+        (lambda t: t.update(category_id=True), "category True, which is not"),
+    ],
+)
 def test_a_category_of_coco_s_that_is_none(change, words, tmp_path):
     disk.coco(tmp_path)
     listed = json.loads((tmp_path / COCO).read_text())
@@ -130,8 +181,10 @@ def test_what_is_odd_about_coco_s_annotations_is_noted(tmp_path):
     swap(tmp_path, "[20, 10, 40, 30]", "[20, 10, 0, 30]")
     swap(tmp_path, "2985", "2950")
     item = read(tmp_path)[0]
-    assert item.notes == ("run lengths stop 35 pixels before the picture's end, which count as outside",
-                          "1 of 2 boxes are inverted or empty")  # fmt: skip
+    assert item.notes == (
+        "run lengths stop 35 pixels before the picture's end, which count as outside",
+        "1 of 2 boxes are inverted or empty",
+    )
     assert item.boxes.tolist() == [[50, 5, 51, 15]]
 
 

@@ -24,25 +24,30 @@ def write(name, text):
 
 def swap(name, old, new):
     """A change: other words in that file."""
+
     def change(root):
         text = (root / name).read_text()
         assert old in text
         (root / name).write_text(text.replace(old, new, 1))
+
     return change
 
 
 def cell(name, key, value):
     """A change: another array in a MATLAB file."""
+
     def change(root):
         from scipy.io import loadmat, savemat
 
         found = {k: v for k, v in loadmat(root / name).items() if not k.startswith("_")} | {key: value}
         savemat(root / name, {k: v for k, v in found.items() if v is not None})
+
     return change
 
 
 def hdf5(name, make):
     """A change: another thing under that name in the HDF5 file; make: file -> what is assigned."""
+
     def change(root):
         import h5py
 
@@ -50,6 +55,7 @@ def hdf5(name, make):
             new = make(file)
             del file[name]
             file[name] = new
+
     return change
 
 
@@ -107,15 +113,25 @@ SKIPPED = {
     "voc huge": ("voc2007", swap(XML, "<xmax>80", "<xmax>1e300"), "000001.jpg.*four finite numbers"),
     "voc words": ("voc2007", swap(XML, "<xmin>31", "<xmin>left"), "000001.xml.*could not convert"),
     "voc no corner": ("voc2007", swap(XML, "<xmin>31</xmin>", ""), "000001.xml.*four finite numbers"),
-    "voc shares": ("voc2007", write(XML, "<a><size><width>120</width><height>80</height></size><object><name>dog</name>"
-                                    "<bndbox><xmin>.2</xmin><ymin>.1</ymin><xmax>.7</xmax><ymax>.9</ymax></bndbox>"
-                                    "</object></a>"), "000001.jpg.*run from 0 to 1"),
+    "voc shares": (
+        "voc2007",
+        write(
+            XML,
+            "<a><size><width>120</width><height>80</height></size><object><name>dog</name>"
+            "<bndbox><xmin>.2</xmin><ymin>.1</ymin><xmax>.7</xmax><ymax>.9</ymax></bndbox>"
+            "</object></a>",
+        ),
+        "000001.jpg.*run from 0 to 1",
+    ),
     "voc difficult": ("voc2007", swap(XML, "<difficult>0", "<difficult>maybe"), "difficult must be 0 or 1"),
     "voc empty": ("voc2007", write(XML, ""), "000001.xml cannot be read as a box file"),
     "voc deep": ("voc2007", write(XML, "<a>" * 50_000), "000001.xml cannot be read as a box file"),
     "voc bytes": ("voc2007", write(XML, b"\xff\xfe\x00\xd8"), "000001.xml cannot be read as a box file"),
-    "imagenet other class": ("imagenet", swap(f"bbox_val/{NAMES[0]}.xml", disk.WNIDS[3], disk.WNIDS[4]),
-                             "1.xml has a box of 'n10000068', class 4, but the label is 3"),
+    "imagenet other class": (
+        "imagenet",
+        swap(f"bbox_val/{NAMES[0]}.xml", disk.WNIDS[3], disk.WNIDS[4]),
+        "1.xml has a box of 'n10000068', class 4, but the label is 3",
+    ),
     "imagenet no class": ("imagenet", swap(f"bbox_val/{NAMES[0]}.xml", disk.WNIDS[3], "dog"), "'dog', class unknown"),
     "imagenet nan": ("imagenet", swap(f"bbox_val/{NAMES[0]}.xml", "<xmin>60", "<xmin>inf"), "four finite numbers"),
     "pet mask size": ("oxford-pet", another(TRIMAP, (8, 6), "L"), "201.png.*8 x 6 pixels, the picture has 100 x 80"),
@@ -136,11 +152,14 @@ SKIPPED = {
     "segmentation grey": ("imagenet-segmentation", hdf5("#refs#/i0", lambda f: np.zeros((90, 60), "u1")), "gtsegs"),
     "segmentation float": ("imagenet-segmentation", hdf5("#refs#/i0", lambda f: np.zeros((3, 90, 60))), "gtsegs"),
     "segmentation elsewhere": ("imagenet-segmentation", outside, "is no array of this file"),
-    "mura broken": ("mura", write("MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png", "no"),
-                    "image1.png cannot be read as a picture"),
+    "mura broken": (
+        "mura",
+        write("MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png", "no"),
+        "image1.png cannot be read as a picture",
+    ),
     "folder broken": ("folder", write("a/1.png", b"\x89PNG\r\n\x1a\n"), "1.png cannot be read as a picture"),
     "folder dangling": ("folder", lambda root: (root / "a/0.png").symlink_to(root / "no.png"), "0.png is not there"),
-}  # fmt: skip
+}
 
 REFUSED = {
     "voc twice": ("voc2007", write(LIST, "000001\n000002\n\n000001 1\n"), "'000001' stands.*line 1.*again.*line 4"),
@@ -174,17 +193,29 @@ REFUSED = {
     "segmentation short": ("imagenet-segmentation", hdf5("value/gt", lambda f: np.zeros((1, 1))), "the shapes"),
     "segmentation link": ("imagenet-segmentation", linked, "no array of this file"),
     "segmentation text": ("imagenet-segmentation", write("gtsegs_ijcv.mat", "MATLAB 7.3"), "not the whole file"),
-    **{f"coco {said}": ("coco2014", write(COCO, text), words) for said, text, words in (
-        ("list", "[]", "it has no list `images`"), ("null", "null", "it has no list `images`"),
-        ("number", "3", "it has no list `images`"), ("empty", "", "not the whole file"),
-        ("object", "{}", "it has no list `images`"), ("word", '{"images": "x"}', "it has no list `images`"),
-        ("deep", '{"images": ' + "[" * 100_000, "not the whole file"), ("long", "1" * 5000, "not the whole file"),
-        ("bytes", b"\xff\xfe\x00", "not the whole file"),
-        ("entry", '{"images": [3], "categories": [], "annotations": []}', r"images\[0\]: an entry must be an object"))},
+    **{
+        f"coco {said}": ("coco2014", write(COCO, text), words)
+        for said, text, words in (
+            ("list", "[]", "it has no list `images`"),
+            ("null", "null", "it has no list `images`"),
+            ("number", "3", "it has no list `images`"),
+            ("empty", "", "not the whole file"),
+            ("object", "{}", "it has no list `images`"),
+            ("word", '{"images": "x"}', "it has no list `images`"),
+            ("deep", '{"images": ' + "[" * 100_000, "not the whole file"),
+            ("long", "1" * 5000, "not the whole file"),
+            ("bytes", b"\xff\xfe\x00", "not the whole file"),
+            (
+                "entry",
+                '{"images": [3], "categories": [], "annotations": []}',
+                r"images\[0\]: an entry must be an object",
+            ),
+        )
+    },
     "coco up": ("coco2014", swap(COCO, '"COCO_val2014_000000000042', '"../../secret'), r"images\[0\]: .* lies outside"),
     "coco absolute": ("coco2014", swap(COCO, '"COCO_val2014_000000000042', '"/etc/passwd'), "lies outside"),
     "coco id twice": ("coco2014", swap(COCO, '"id": 73', '"id": 42'), r"'42' stands in .*\[0\], and again.*\[1\]"),
-    "coco name twice": ("coco2014", swap(COCO, '_000000000073.', '_000000000042.'), r"'COCO_val2014_000000000042' st"),
+    "coco name twice": ("coco2014", swap(COCO, "_000000000073.", "_000000000042."), r"'COCO_val2014_000000000042' st"),
     "coco kind twice": ("coco2014", swap(COCO, '"id": 90', '"id": 1'), r"'1' stands in .*categories\[0\]"),
     "coco kind name": ("coco2014", swap(COCO, '"toothbrush"', '"dog"'), r"'dog' stands in .*categories\[0\]"),
     "coco no name": ("coco2014", swap(COCO, '"file_name"', '"name"'), r"images\[0\]: an entry must have 'file_name'"),
@@ -192,12 +223,15 @@ REFUSED = {
     "coco no box": ("coco2014", swap(COCO, '"bbox"', '"box"'), r"annotations\[0\]: an entry must have 'bbox'"),
     "coco image": ("coco2014", swap(COCO, '"image_id": 42', '"image_id": 7'), r"annotations\[0\]: image 7 is not"),
     "coco list image": ("coco2014", swap(COCO, '"image_id": 42', '"image_id": {}'), "'image_id', a value of type int"),
-}  # fmt: skip
+}
 
 FLAT, WORDS, HEAD = "val.txt", "LOC_synset_mapping.txt", "ImageId,PredictionString\n"
 LISTED = {
-    "from one": ("flat", write(FLAT, "".join(f"{n}.JPEG {k}\n" for n, k in zip(NAMES, (1, 1000, 7, 8), strict=True))),
-                 r"val.txt counts its classes from 1 to 1000 \(line 2\)"),
+    "from one": (
+        "flat",
+        write(FLAT, "".join(f"{n}.JPEG {k}\n" for n, k in zip(NAMES, (1, 1000, 7, 8), strict=True))),
+        r"val.txt counts its classes from 1 to 1000 \(line 2\)",
+    ),
     "too large": ("flat", write(FLAT, f"{NAMES[0]}.JPEG 0\n{NAMES[1]}.JPEG 1000\n"), "line 2: label 1000 is none of"),
     "negative": ("flat", write(FLAT, f"{NAMES[0]}.JPEG -5\n"), "line 1: label -5 is none of"),
     "huge": ("flat", write(FLAT, f"{NAMES[0]}.JPEG {'9' * 5000}\n"), "line 1: a class must be a whole number"),
@@ -219,7 +253,7 @@ LISTED = {
     "wnid twice": ("kaggle", swap(WORDS, disk.WNIDS[5], disk.WNIDS[4]), "line 5, and again .*line 6"),
     "more wnids": ("kaggle", lambda root: (root / WORDS).open("a").write("n99999999 x\n"), "lists 1001 wnids"),
     "fewer wnids": ("kaggle", swap(WORDS, f"{disk.WNIDS[5]} thing 5\n", ""), "holds 999 of the 1000"),
-}  # fmt: skip
+}
 
 
 def folder(root):
@@ -228,9 +262,16 @@ def folder(root):
         disk.save(root / name, disk.picture(30, 20))
 
 
-WRITERS = {"imagenet": disk.imagenet, "imagenet-segmentation": disk.imagenet_segmentation, "voc2007": disk.voc,
-           "coco2014": disk.coco, "mura": disk.mura, "caltech101": disk.caltech, "oxford-pet": disk.pet,
-           "folder": folder}  # fmt: skip
+WRITERS = {
+    "imagenet": disk.imagenet,
+    "imagenet-segmentation": disk.imagenet_segmentation,
+    "voc2007": disk.voc,
+    "coco2014": disk.coco,
+    "mura": disk.mura,
+    "caltech101": disk.caltech,
+    "oxford-pet": disk.pet,
+    "folder": folder,
+}
 
 
 def read(name, root, **options):

@@ -39,19 +39,35 @@ class Odd(Exception):
     pass
 
 
-@pytest.mark.parametrize("error", [
-    Odd("out of the ordinary"), RuntimeError("out"), OverflowError("out"), RecursionError("out"), AssertionError(),
-    OSError(5, "out"), AttributeError("out"), ZeroDivisionError("out"), StopIteration(),
-    UnicodeDecodeError("utf-8", b"", 0, 1, "out"), NotImplementedError(), EOFError(),
-    KeyError("out"), ValueError("out"), ValueError(), SystemError("out"),
-], ids=lambda e: type(e).__name__)  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        Odd("out of the ordinary"),
+        RuntimeError("out"),
+        OverflowError("out"),
+        RecursionError("out"),
+        AssertionError(),
+        OSError(5, "out"),
+        AttributeError("out"),
+        ZeroDivisionError("out"),
+        StopIteration(),
+        UnicodeDecodeError("utf-8", b"", 0, 1, "out"),
+        NotImplementedError(),
+        EOFError(),
+        KeyError("out"),
+        ValueError("out"),
+        ValueError(),
+        SystemError("out"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
 def test_whatever_a_reader_raises_skips_one_item(error):
     data = Dataset("own", (), ("bad", "good"), Broken(error), preset_of("as-is"))
     bad, good = data
     assert isinstance(good, Item) and isinstance(bad, Skipped) and bad.id == "bad"
     assert bad.reason.startswith("/somewhere/bad.png cannot be used: ") and not bad.reason.endswith((": ", "used"))
     assert str(error) in bad.reason or not str(error)
-    batch, = datasets.batches(data, 2)
+    (batch,) = datasets.batches(data, 2)
     assert batch.ids == ["good"] and batch.skipped == [bad]
 
 
@@ -66,20 +82,28 @@ def test_what_no_item_is_to_blame_for_is_raised(error):
         Dataset("own", (), ("bad",), Broken(error()), preset_of("as-is"))[0]
 
 
-@pytest.mark.parametrize("raw, words", [
-    ({"targets": (3,)}, "label 3 is none of the classes, which are numbered 0 to 2: does the list count from 1"),
-    ({"targets": (-1,)}, "label -1 is none"), ({"targets": (1, 1)}, "each target stands there once"),
-    ({"targets": (1,), "difficult": (True, False)}, "2 flags"),
-    ({"targets": (1,), "masks": torch.zeros(1, 8, 6).byte()}, "its mask is for 6 x 8 pixels, the picture has 8 x 6"),
-    ({"targets": (1,), "masks": torch.zeros(1, 600, 800).byte()}, "its mask is for 800 x 600"),
-    ({"targets": (1,), "masks": torch.zeros(2, 6, 8).byte()}, r"\(2, 6, 8\): there must be one for each"),
-    ({"targets": (1,), "masks": torch.zeros(6, 8).byte()}, r"\(6, 8\)"),
-    ({"boxes": torch.full((1, 4), torch.nan)}, "four finite numbers"),
-    ({"boxes": torch.ones(4)}, "four finite numbers"),
-    ({"boxes": torch.tensor([[0.0, 0.0, 1e39, 5.0]])}, "four finite numbers"),
-    ({"boxes": torch.tensor([[0.1, 0.2, 0.6, 0.9]])}, "run from 0 to 1: they must be in pixels"),
-    ({"boxes": torch.tensor([[1.0, 1, 5, 5]]), "box_targets": torch.tensor([0, 1])}, "1 boxes of 2 classes"),
-], ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    "raw, words",
+    [
+        ({"targets": (3,)}, "label 3 is none of the classes, which are numbered 0 to 2: does the list count from 1"),
+        ({"targets": (-1,)}, "label -1 is none"),
+        ({"targets": (1, 1)}, "each target stands there once"),
+        ({"targets": (1,), "difficult": (True, False)}, "2 flags"),
+        (
+            {"targets": (1,), "masks": torch.zeros(1, 8, 6).byte()},
+            "its mask is for 6 x 8 pixels, the picture has 8 x 6",
+        ),
+        ({"targets": (1,), "masks": torch.zeros(1, 600, 800).byte()}, "its mask is for 800 x 600"),
+        ({"targets": (1,), "masks": torch.zeros(2, 6, 8).byte()}, r"\(2, 6, 8\): there must be one for each"),
+        ({"targets": (1,), "masks": torch.zeros(6, 8).byte()}, r"\(6, 8\)"),
+        ({"boxes": torch.full((1, 4), torch.nan)}, "four finite numbers"),
+        ({"boxes": torch.ones(4)}, "four finite numbers"),
+        ({"boxes": torch.tensor([[0.0, 0.0, 1e39, 5.0]])}, "four finite numbers"),
+        ({"boxes": torch.tensor([[0.1, 0.2, 0.6, 0.9]])}, "run from 0 to 1: they must be in pixels"),
+        ({"boxes": torch.tensor([[1.0, 1, 5, 5]]), "box_targets": torch.tensor([0, 1])}, "1 boxes of 2 classes"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
 def test_truth_that_does_not_fit_skips_the_item(raw, words):
     read = {"a": Raw(Image.new("RGB", (8, 6)), **raw), "b": Raw(Image.new("RGB", (8, 6)))}.__getitem__
     bad, good = Dataset("own", ("x", "y", "z"), ("a", "b"), read, preset_of("as-is"))
@@ -94,10 +118,16 @@ def test_boxes_that_are_inverted_are_told_from_those_outside():
     assert item.boxes.tolist() == [[1, 1, 5, 5]]
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("<xmin>31", "<xmin>90", "inverted"), ("<ymin>21", "<ymin>70", "inverted"), ("<xmax>80", "<xmax>30", "inverted"),
-    ("<xmin>31", "<xmin>500", "inverted"), ("<xmin>31</xmin><ymin>21</ymin><xmax>80", "<xmin>310</xmin><ymin>21</ymin>"
-     "<xmax>800", "outside")])
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("<xmin>31", "<xmin>90", "inverted"),
+        ("<ymin>21", "<ymin>70", "inverted"),
+        ("<xmax>80", "<xmax>30", "inverted"),
+        ("<xmin>31", "<xmin>500", "inverted"),
+        ("<xmin>31</xmin><ymin>21</ymin><xmax>80", "<xmin>310</xmin><ymin>21</ymin><xmax>800", "outside"),
+    ],
+)
 def test_voc_s_boxes_that_are_inverted_or_outside_are_noted(old, new, words, tmp_path):
     disk.voc(tmp_path)
     swap(XML, old, new)(tmp_path)
@@ -164,6 +194,7 @@ def test_options_that_are_no_options(tmp_path):
 
 # ---------------------------------------------------------------- labels that meet a network
 
+
 def test_labels_must_be_classes_of_the_network(tmp_path):
     disk.voc(tmp_path)
     data = read("voc2007", tmp_path)
@@ -186,8 +217,9 @@ def test_a_run_that_asks_for_labels_is_refused_before_it_begins(tmp_path):
     from holicam.experiments.run import Plan
 
     disk.voc(tmp_path)
-    config = Config({"name": "voc2007", "root": str(tmp_path), "partial": True}, ["toy-resnet50"], ["grad-cam"],
-                    target="label")  # fmt: skip
+    config = Config(
+        {"name": "voc2007", "root": str(tmp_path), "partial": True}, ["toy-resnet50"], ["grad-cam"], target="label"
+    )
     with pytest.raises(ConfigError, match="toy-resnet50 has 10 classes and voc2007 has 20.*: give target"):
         Plan.of(config)
 

@@ -15,9 +15,16 @@ def test_arrays_of_numbers_are_those_of_scipy(kind, compressed, tmp_path):
     from scipy.io import loadmat, savemat
 
     rng = np.random.default_rng(0)
-    made = {"box": (rng.random((1, 4)) * 100).astype(kind), "line": (rng.random((2, 17)) * 100).astype(kind),
-            "x": np.full((2, 3, 2), 3, kind), "none": np.zeros((0, 3), kind), "complex": np.ones((2, 2), complex),
-            "text": "text", "struct": {"a": 1}, "flags": np.array([[True, False]])}  # fmt: skip
+    made = {
+        "box": (rng.random((1, 4)) * 100).astype(kind),
+        "line": (rng.random((2, 17)) * 100).astype(kind),
+        "x": np.full((2, 3, 2), 3, kind),
+        "none": np.zeros((0, 3), kind),
+        "complex": np.ones((2, 2), complex),
+        "text": "text",
+        "struct": {"a": 1},
+        "flags": np.array([[True, False]]),
+    }
     savemat(tmp_path / "a.mat", made, do_compression=compressed)
     found, wanted = read_arrays(tmp_path / "a.mat"), loadmat(tmp_path / "a.mat")
     assert found.keys() == {"box", "line", "x", "none", "flags"}
@@ -35,8 +42,12 @@ def array(order="<", flags=6, shape=(1, 2), numbers=(3.0, 4.0), kind=9, name=b"b
 
 
 def write(path, *elements, order="<"):
-    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack(f"{order}H", 256)
-                     + (b"IM" if order == "<" else b"MI") + b"".join(elements))  # fmt: skip
+    path.write_bytes(
+        b"MATLAB 5.0 MAT-file".ljust(124)
+        + struct.pack(f"{order}H", 256)
+        + (b"IM" if order == "<" else b"MI")
+        + b"".join(elements)
+    )
     return path
 
 
@@ -45,13 +56,20 @@ def test_both_byte_orders(order, tmp_path):
     assert read_arrays(write(tmp_path / "a.mat", array(order), order=order))["box"].tolist() == [[3, 4]]
 
 
-@pytest.mark.parametrize("elements, words", [
-    ([array(shape=(2, 2))], "shape .2, 2. and 2 numbers"), ([array(shape=(-1, -2))], "shape .-1, -2."),
-    ([array(shape=(2**31 - 1,) * 9)], "and 2 numbers"), ([array(shape=())], "shape .. and 2 numbers"),
-    ([struct.pack("<II", 14, 2**32 - 1)], "beyond its end"), ([struct.pack("<HHI", 9, 8, 0)], "beyond its end"),
-    ([array()[:-9]], "beyond its end"), ([element(14, struct.pack("<II", 6, 900))], "beyond its end"),
-    ([element(15, zlib.compress(bytes(LONGEST + 9)))], "compressed array of more bytes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "elements, words",
+    [
+        ([array(shape=(2, 2))], "shape .2, 2. and 2 numbers"),
+        ([array(shape=(-1, -2))], "shape .-1, -2."),
+        ([array(shape=(2**31 - 1,) * 9)], "and 2 numbers"),
+        ([array(shape=())], "shape .. and 2 numbers"),
+        ([struct.pack("<II", 14, 2**32 - 1)], "beyond its end"),
+        ([struct.pack("<HHI", 9, 8, 0)], "beyond its end"),
+        ([array()[:-9]], "beyond its end"),
+        ([element(14, struct.pack("<II", 6, 900))], "beyond its end"),
+        ([element(15, zlib.compress(bytes(LONGEST + 9)))], "compressed array of more bytes"),
+    ],
+)
 def test_lengths_are_looked_at(elements, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         read_arrays(write(tmp_path / "a.mat", *elements))

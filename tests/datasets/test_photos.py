@@ -20,8 +20,19 @@ def _photo(path, mode="RGB", size=(60, 40), **options):
     return path
 
 
-@pytest.mark.parametrize("mode, suffix", [("RGB", "jpg"), ("L", "jpg"), ("L", "png"), ("P", "png"), ("CMYK", "jpg"),
-                                          ("1", "png"), ("RGBA", "png"), ("LA", "png")])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode, suffix",
+    [
+        ("RGB", "jpg"),
+        ("L", "jpg"),
+        ("L", "png"),
+        ("P", "png"),
+        ("CMYK", "jpg"),
+        ("1", "png"),
+        ("RGBA", "png"),
+        ("LA", "png"),
+    ],
+)
 def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
     rgb = photos.read_photo(_photo(tmp_path / f"a.{suffix}", mode))
     assert rgb.shape == (40, 60, 3) and rgb.dtype == torch.uint8
@@ -61,9 +72,16 @@ def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.jpg").touch()
     os.mkfifo(tmp_path / "pipe.jpg")
-    cases = {"text.jpg": "cannot be read", "half.jpg": "cannot be read", "gone.jpg": "not there", "": "a folder",
-             "empty.jpg": "cannot be read", "pipe.jpg": "is no file", "whole.jpg/a.jpg": "not there",
-             "n" * 300 + ".jpg": "cannot be opened"}  # fmt: skip
+    cases = {
+        "text.jpg": "cannot be read",
+        "half.jpg": "cannot be read",
+        "gone.jpg": "not there",
+        "": "a folder",
+        "empty.jpg": "cannot be read",
+        "pipe.jpg": "is no file",
+        "whole.jpg/a.jpg": "not there",
+        "n" * 300 + ".jpg": "cannot be opened",
+    }
     for name, words in cases.items():
         with pytest.raises(photos.PhotoError, match=words) as caught:
             photos.read_photo(tmp_path / name)

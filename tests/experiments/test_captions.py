@@ -12,8 +12,13 @@ from PIL import Image
 from holicam.experiments import captions
 from holicam.experiments.map_files import NAME
 
-ABOUT = {NAME: "0123456789abcdef", "network": "resnet50", "target": "tabby", "probability": "0.4321",
-         "layers": "layer4"}
+ABOUT = {
+    NAME: "0123456789abcdef",
+    "network": "resnet50",
+    "target": "tabby",
+    "probability": "0.4321",
+    "layers": "layer4",
+}
 RGB = torch.zeros(20, 30, 3, dtype=torch.uint8)
 
 

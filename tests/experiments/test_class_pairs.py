@@ -44,9 +44,18 @@ class Twenty(torch.nn.Module):
 
 def planned(root, **more) -> Plan:
     """A run over the pairs of the small VOC, with a network of its own."""
-    table = {"dataset": {"name": "voc2007", "root": str(root), "partial": True}, "networks": ["twenty"],
-             "explainers": ["center", "ground-truth", "grad-cam"], "layers": ["layer"], "target": "label",
-             "protocol": "ucag", "metrics": ["pointing-game", "epg"], "chunk": 2, "pairs": True, **more}  # fmt: skip
+    table = {
+        "dataset": {"name": "voc2007", "root": str(root), "partial": True},
+        "networks": ["twenty"],
+        "explainers": ["center", "ground-truth", "grad-cam"],
+        "layers": ["layer"],
+        "target": "label",
+        "protocol": "ucag",
+        "metrics": ["pointing-game", "epg"],
+        "chunk": 2,
+        "pairs": True,
+        **more,
+    }
     config = from_table(table)
     data = datasets.load("voc2007", root, partial=True, **({"preset": more["preset"]} if "preset" in more else {}))
     from holicam.experiments.units import units_of
@@ -94,8 +103,9 @@ def test_games_are_played_at_the_picture_s_own_size(voc):
 def test_the_list_of_the_difficult_is_the_authority(voc, tmp_path):
     path = tmp_path / "difficult.txt"
     flags = {"000001": [CAT], "000002": [BUS]}
-    path.write_text("".join(f"{name}\t" + "\t".join(str(int(k in on)) for k in range(20)) + "\n"
-                            for name, on in flags.items()))
+    path.write_text(
+        "".join(f"{name}\t" + "\t".join(str(int(k in on)) for k in range(20)) + "\n" for name, on in flags.items())
+    )
     assert listed_pairs(path, 20)["000001"] == {CAT}
     data = pairs_of(datasets.load("voc2007", voc, partial=True), str(path))
     said = {item.id: item.notes[-1].removeprefix("subset: ") for item in data}
@@ -115,8 +125,12 @@ def test_coco_and_toyland_have_pairs_too(tmp_path):
     scenes = datasets.load("toyland", 3, subset="scene", size=48)
     every = pairs_of(scenes)
     assert len(every) == sum(len(item.targets) for item in scenes) > 3
-    assert all(torch.equal(a.masks[0], b.masks[b.targets.index(a.targets[0])])
-               for b in scenes for a in every if a.id.startswith(b.id + "#"))
+    assert all(
+        torch.equal(a.masks[0], b.masks[b.targets.index(a.targets[0])])
+        for b in scenes
+        for a in every
+        if a.id.startswith(b.id + "#")
+    )
 
 
 def test_pictures_that_cannot_be_read_are_recorded(voc):
@@ -127,13 +141,16 @@ def test_pictures_that_cannot_be_read_are_recorded(voc):
     from holicam.experiments.rows import rows
 
     found = [row for unit in plan.units for row in rows(plan, unit, "", "cpu")]
-    assert [row["image"] for row in found if row["note"].startswith("skipped: ")] == [
-        "000001#11", "000001#7", "000003"]
+    assert [row["image"] for row in found if row["note"].startswith("skipped: ")] == ["000001#11", "000001#7", "000003"]
 
 
 def test_a_report_has_all_and_difficult(voc, tmp_path):
-    plan = planned(voc, table="ucag-table2", metrics=["pointing-game"], explainers=[
-        {"name": "center", "label": "Center original"}, {"name": "ground-truth", "label": "truth"}])
+    plan = planned(
+        voc,
+        table="ucag-table2",
+        metrics=["pointing-game"],
+        explainers=[{"name": "center", "label": "Center original"}, {"name": "ground-truth", "label": "truth"}],
+    )
     evaluate(plan, tmp_path / "out", part=(0, 1))
     parts.merge(tmp_path / "out", plan.keys())
     report.write(tmp_path / "out")
@@ -145,8 +162,11 @@ def test_a_report_has_all_and_difficult(voc, tmp_path):
     assert cells["pointing-game difficult"].count == 2 and cells["pointing-game difficult"].mean == 0.5
     assert "pointing-game difficult ↑" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     known = {name: report.published(name) for name in ("ucag-table2", "ucag-table2-coco")}
-    said = {(name, metric): report.beside(k, "resnet50", "", "Center original", metric)[0] for name, k in known.items()
-            for metric in ("pointing-game", "pointing-game difficult")}
+    said = {
+        (name, metric): report.beside(k, "resnet50", "", "Center original", metric)[0]
+        for name, k in known.items()
+        for metric in ("pointing-game", "pointing-game difficult")
+    }
     assert list(said.values()) == ["69.6 %", "42.4 %", "27.8 %", "19.5 %"]
 
 
@@ -170,8 +190,12 @@ def test_class_means_and_their_intervals():
 
 
 def test_what_does_not_go_with_pairs(voc):
-    base = {"dataset": {"name": "voc2007", "root": str(voc), "partial": True}, "networks": ["toy-resnet50"],
-            "explainers": ["center"], "metrics": ["epg"]}  # fmt: skip
+    base = {
+        "dataset": {"name": "voc2007", "root": str(voc), "partial": True},
+        "networks": ["toy-resnet50"],
+        "explainers": ["center"],
+        "metrics": ["epg"],
+    }
     with pytest.raises(ConfigError, match='give target = "label" with it'):
         from_table({**base, "pairs": True})
     with pytest.raises(ConfigError, match="give pairs = true with it"):
@@ -188,8 +212,21 @@ def test_what_does_not_go_with_pairs(voc):
 
 def test_manifests_of_older_runs_stay_as_they_were():
     plain = from_table({"dataset": "toyland", "networks": ["toy-resnet50"], "explainers": ["grad-cam"]}).plain()
-    assert sorted(plain) == ["batch", "chunk", "dataset", "explainers", "layers", "metrics", "n", "networks", "notes",
-                             "protocol", "seed", "table", "target"]
+    assert sorted(plain) == [
+        "batch",
+        "chunk",
+        "dataset",
+        "explainers",
+        "layers",
+        "metrics",
+        "n",
+        "networks",
+        "notes",
+        "protocol",
+        "seed",
+        "table",
+        "target",
+    ]
     more = preset("ucag-table2", root="/data")
     assert more.plain()["pairs"] is True and "pairs" not in preset("ucag-table2", toyland=True).plain()
     assert json.dumps(replace(more, difficult="list.txt").plain()).count("list.txt") == 1

@@ -71,6 +71,7 @@ def test_every_explainer(tmp_path, tiny, cat, monkeypatch, name):
 
 # --- files -----------------------------------------------------------------------------------------
 
+
 def test_results_of_others_stay_and_a_second_run_replaces_its_own(tmp_path, tiny, cat):
     out = tmp_path / "out"
     runs = {
@@ -157,8 +158,12 @@ def test_files_of_others_are_not_replaced(tmp_path, tiny, cat):
             file.unlink()
             file.mkdir()  # now nothing is left to write to
     status, said = explain(cat, "--explainer", "grad-cam", "--out", mine.parent)
-    assert status == 1 and "was not written by this command" in said and before.items() <= {
-        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in mine.parent.iterdir() if p.is_file()}.items()
+    assert (
+        status == 1
+        and "was not written by this command" in said
+        and before.items()
+        <= {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in mine.parent.iterdir() if p.is_file()}.items()
+    )
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "é" * 120, "a'b\"<c>&", "two\nlines", "-dash", " space ", ".dot"])
@@ -171,8 +176,9 @@ def test_odd_names(tmp_path, tiny, stem):
 
 def test_long_names_are_told_apart():
     def name(stem, layers=("layer4",), wanted=""):
-        return mapfiles.Made(hc.photos.Path(stem + ".png"), "vgg16_bn:IMAGENET1K_V1", "grad-cam", "GradCAM()", layers,
-                             wanted, 224, "").name()
+        return mapfiles.Made(
+            hc.photos.Path(stem + ".png"), "vgg16_bn:IMAGENET1K_V1", "grad-cam", "GradCAM()", layers, wanted, 224, ""
+        ).name()
 
     assert name("cat") == "cat.vgg16_bn-IMAGENET1K_V1.grad-cam.layer4"
     assert name("cat", wanted="281-tabby/cat") == "cat.vgg16_bn-IMAGENET1K_V1.grad-cam.layer4.281-tabby-cat"
@@ -206,11 +212,20 @@ def test_nothing_half_written_is_left(tmp_path, tiny, cat, monkeypatch):
 
 # --- what goes wrong -------------------------------------------------------------------------------
 
+
 def test_one_photograph_after_another(tmp_path, tiny, monkeypatch):
     files = [photo(tmp_path / f"{i}.png", seed=i) for i in range(6)]
     (tmp_path / "text.png").write_text("no picture")
-    errors = iter([None, RuntimeError("mat1 and\nmat2"), torch.OutOfMemoryError("CUDA out of memory"), None,
-                   MemoryError(), ZeroDivisionError()])  # fmt: skip
+    errors = iter(
+        [
+            None,
+            RuntimeError("mat1 and\nmat2"),
+            torch.OutOfMemoryError("CUDA out of memory"),
+            None,
+            MemoryError(),
+            ZeroDivisionError(),
+        ]
+    )
     plain = hc.GradCAM()
 
     def breaks(*given, **options):
@@ -243,18 +258,36 @@ def test_a_network_is_interrupted(tmp_path, tiny, monkeypatch):
 
 
 WRONG = {
-    "--layers layer9": "close names", "--layers layre4": "layer4", "--layers fc": "10 numbers",
-    "--layers layer4 layer4": "each once", "--layers": "requires an argument", "--layers conv1 fc": "10 numbers",
-    "--explainer gradcam": "grad-cam", "--explainer GradCAM": "grad-cam",
-    "--explainer gradient --layers layer4": "no layer", "--explainer rise --reshape tokens": "leave out",
+    "--layers layer9": "close names",
+    "--layers layre4": "layer4",
+    "--layers fc": "10 numbers",
+    "--layers layer4 layer4": "each once",
+    "--layers": "requires an argument",
+    "--layers conv1 fc": "10 numbers",
+    "--explainer gradcam": "grad-cam",
+    "--explainer GradCAM": "grad-cam",
+    "--explainer gradient --layers layer4": "no layer",
+    "--explainer rise --reshape tokens": "leave out",
     "--explainer pcam+ --layers nothing": "close names",
-    "--target horse": "There is no class", "--target 10": "There is no class", "--target -1": "There is no class",
-    "--device gpu": "no such device", "--device meta": "no such device", "--device cuda:99": "no such device",
-    "--device nonsense:0": "no such device", "--device cpu:x": "no such device",
-    "--size 0": "32", "--size -5": "32", "--size 31": "32", "--size 100000": "4096", "--size many": "integer",
-    "--reshape squares": "must be channels-last", "--reshape tokens:1:0x4": "no map can be made",
+    "--target horse": "There is no class",
+    "--target 10": "There is no class",
+    "--target -1": "There is no class",
+    "--device gpu": "no such device",
+    "--device meta": "no such device",
+    "--device cuda:99": "no such device",
+    "--device nonsense:0": "no such device",
+    "--device cpu:x": "no such device",
+    "--size 0": "32",
+    "--size -5": "32",
+    "--size 31": "32",
+    "--size 100000": "4096",
+    "--size many": "integer",
+    "--reshape squares": "must be channels-last",
+    "--reshape tokens:1:0x4": "no map can be made",
     "--reshape tokens": "no map can be made",
-    "--model resnet51": "close names", "--nothing": "No such option", "--layrs layer4": "--layers",
+    "--model resnet51": "close names",
+    "--nothing": "No such option",
+    "--layrs layer4": "--layers",
 }
 
 
@@ -308,18 +341,22 @@ def test_what_nobody_foresaw_is_one_sentence(tmp_path, tiny, cat, monkeypatch):
 
 # --- words and their order -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("given, read", {
-    "explain a.jpg --layers layer1 layer4 --out maps": "explain a.jpg --layers layer1 --layers layer4 --out maps",
-    "explain --layers layer1 layer4 a.jpg b/c": "explain --layers layer1 --layers layer4 a.jpg b/c",
-    "explain --layers=layer1 layer4 a.jpg": "explain --layers=layer1 --layers layer4 a.jpg",
-    "explain --layers layer1 --layers layer4 a.jpg": "explain --layers layer1 --layers layer4 a.jpg",
-    "explain --layers features.29 features.42 A.PNG": "explain --layers features.29 --layers features.42 A.PNG",
-    "explain --layers layer1 -- layer4": "explain --layers layer1 -- layer4",
-    "explain a.jpg --out maps --debug": "--debug explain a.jpg --out maps",
-    "explain a.jpg --layers --out maps": "explain a.jpg --layers --out maps",
-    "explain a.jpg --layers": "explain a.jpg --layers",
-    "merge run.toml": "merge run.toml",
-}.items())  # fmt: skip
+
+@pytest.mark.parametrize(
+    "given, read",
+    {
+        "explain a.jpg --layers layer1 layer4 --out maps": "explain a.jpg --layers layer1 --layers layer4 --out maps",
+        "explain --layers layer1 layer4 a.jpg b/c": "explain --layers layer1 --layers layer4 a.jpg b/c",
+        "explain --layers=layer1 layer4 a.jpg": "explain --layers=layer1 --layers layer4 a.jpg",
+        "explain --layers layer1 --layers layer4 a.jpg": "explain --layers layer1 --layers layer4 a.jpg",
+        "explain --layers features.29 features.42 A.PNG": "explain --layers features.29 --layers features.42 A.PNG",
+        "explain --layers layer1 -- layer4": "explain --layers layer1 -- layer4",
+        "explain a.jpg --out maps --debug": "--debug explain a.jpg --out maps",
+        "explain a.jpg --layers --out maps": "explain a.jpg --layers --out maps",
+        "explain a.jpg --layers": "explain a.jpg --layers",
+        "merge run.toml": "merge run.toml",
+    }.items(),
+)
 def test_the_order_of_words(given, read):
     assert spread(given.split()) == read.split() and spread(read.split()) == read.split()
 
@@ -331,8 +368,22 @@ def test_both_commands_take_the_same_words(tmp_path, tiny, cat, monkeypatch, cap
     assert status == 0 and "1 done" in said
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"holicam": "holicam.__main__:app"}
-    words = ["explain", "gone.jpg", "--model", "toy-resnet50", "--size", "32", "--explainer", "grad-cam", "--debug",
-             "--layers", "layer3", "layer4", "--out", str(tmp_path / "o")]  # fmt: skip
+    words = [
+        "explain",
+        "gone.jpg",
+        "--model",
+        "toy-resnet50",
+        "--size",
+        "32",
+        "--explainer",
+        "grad-cam",
+        "--debug",
+        "--layers",
+        "layer3",
+        "layer4",
+        "--out",
+        str(tmp_path / "o"),
+    ]
     monkeypatch.setattr("sys.argv", ["holicam", *words])
     monkeypatch.setenv("HOLICAM_DEBUG", "")  # so that what --debug sets is undone
     with pytest.raises(SystemExit) as ended:
@@ -345,8 +396,13 @@ def test_both_commands_take_the_same_words(tmp_path, tiny, cat, monkeypatch, cap
 def test_help_says_what_files_are_called_and_what_the_status_means():
     status, said = run("explain", "--help")
     assert status == 0
-    for words in ("STEM.NETWORK.EXPLAINER.LAYERS.CLASS", "Exit status: 0 all done, 1 some failed, 2 wrong usage",
-                  "--reshape", "No photograph is ever written over", *hc.explainers):
+    for words in (
+        "STEM.NETWORK.EXPLAINER.LAYERS.CLASS",
+        "Exit status: 0 all done, 1 some failed, 2 wrong usage",
+        "--reshape",
+        "No photograph is ever written over",
+        *hc.explainers,
+    ):
         assert words in said, words
 
 

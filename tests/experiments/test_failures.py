@@ -37,6 +37,7 @@ def truth(plan, tmp_path_factory):
 @pytest.fixture
 def fragile(plan, monkeypatch):
     """Let the network fail: fragile(when, error)."""
+
     def fail(when, error=None):
         monkeypatch.setattr(Fragile, "when", staticmethod(when))
         monkeypatch.setattr(Fragile, "error", error or RuntimeError("one image is bad"))
@@ -57,7 +58,9 @@ def test_one_image_that_fails_costs_its_own_rows(plan, truth, tmp_path, fragile)
     error = failing(plan, tmp_path)
     assert {(one.image, one.network) for one in error.failures} == {(bad, "tiny")}
     assert [(one.unit, one.explainer) for one in error.failures] == [
-        ("tiny--cams--0000000", "grad-cam"), ("tiny--gradient--0000000", "gradient")]
+        ("tiny--cams--0000000", "grad-cam"),
+        ("tiny--gradient--0000000", "gradient"),
+    ]
     for word in (bad, "tiny--cams--0000000", "grad-cam failed on image", "with tiny", "one image is bad"):
         assert word in str(error)
     there = {key for path in parts_of(tmp_path) for key in keys_of(read_rows(path))}
@@ -77,8 +80,14 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     message = "2 of 8 rows are missing.*2 are missing because of failures"
     with pytest.raises(parts.IncompleteError, match=message) as caught:
         parts.merge(tmp_path)
-    for word in (plan.dataset.ids[1], "grad-cam", "one image is bad", "tiny--cams--0000000",
-                 f"`python -m holicam evaluate {tmp_path}` tries", f"`python -m holicam merge {tmp_path} --partial`"):
+    for word in (
+        plan.dataset.ids[1],
+        "grad-cam",
+        "one image is bad",
+        "tiny--cams--0000000",
+        f"`python -m holicam evaluate {tmp_path}` tries",
+        f"`python -m holicam merge {tmp_path} --partial`",
+    ):
         assert word in str(caught.value), word
     assert "bad files" not in str(caught.value)
     assert parts.merge(tmp_path, partial=True).num_rows == 6
@@ -125,9 +134,16 @@ def test_one_explainer_that_fails_leaves_the_others(tmp_path):
     assert {(one.explainer, one.image) for one in failed} == {("grad-cam++", image) for image in cams.ids}
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-                                   RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate "
-                                                "memory: you tried to allocate 9 bytes")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 9 bytes"
+        ),
+    ],
+)
 def test_out_of_memory_asks_for_a_smaller_batch(plan, truth, tmp_path, fragile, error):
     """One image at a time fits: the run does it, and says what would be faster. Nothing fits: it is a failure."""
     fragile(lambda images: len(images) > 1, error)

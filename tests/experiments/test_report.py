@@ -33,8 +33,9 @@ def test_every_table_has_a_small_twin_on_toyland(name):
     for network in full.networks:
         assert any(note.startswith(f"{network}: ") for note in config.notes)
     reduced = [note for note in config.notes if " = " in note]
-    assert bool(reduced) == any(e["name"] in ("rise", "ss-cam", "smoothgrad", "extremal-perturbation")
-                                for e in config.explainers)
+    assert bool(reduced) == any(
+        e["name"] in ("rise", "ss-cam", "smoothgrad", "extremal-perturbation") for e in config.explainers
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,12 +43,15 @@ def test_published_values_find_their_cells(name):
     """Every row of the paper that this table covers is found under the labels of its preset."""
     known = report.published(name)
     config = preset(name, root="/data")
-    found = {report.beside(known, network, layer, label, metric)
-             for network in config.networks for label in config.made() for metric in config.metrics
-             for layer in (*config.layers_for(network, ("",)), "")}
+    found = {
+        report.beside(known, network, layer, label, metric)
+        for network in config.networks
+        for label in config.made()
+        for metric in config.metrics
+        for layer in (*config.layers_for(network, ("",)), "")
+    }
     networks = {n.removesuffix("_bn").replace("-", "").replace("_", "") for n in config.networks}
-    wanted = {value for (model, _, _, metric), value in known.items()
-              if metric in config.metrics and model in networks}
+    wanted = {value for (model, _, _, metric), value in known.items() if metric in config.metrics and model in networks}
     assert wanted and wanted <= found, sorted(wanted - found)[:5]
 
 
@@ -82,8 +86,13 @@ def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     config = preset("holistic-cam-table1", toyland=True)
     chosen = tuple(e for e in config.explainers if e["label"] in ("Grad-CAM", "Layer-CAM"))
-    config = replace(config, explainers=chosen, metrics=("epg",), networks=("toy-resnet50",),
-                     dataset={**config.dataset, "n": 4, "size": 48})
+    config = replace(
+        config,
+        explainers=chosen,
+        metrics=("epg",),
+        networks=("toy-resnet50",),
+        dataset={**config.dataset, "n": 4, "size": 48},
+    )
     plan = Plan.of(config)
     evaluate(plan, out, part=(0, 1))
     parts.merge(out, plan.keys())
@@ -117,27 +126,44 @@ def test_a_run_that_is_not_merged(run, tmp_path):
 
 
 def test_tables_of_ones_own_have_no_published_values():
-    assert report.published("") == {} and from_table({"dataset": "toyland", "networks": ["toy-resnet50"],
-                                                      "explainers": ["grad-cam"]}).table == ""
+    assert (
+        report.published("") == {}
+        and from_table({"dataset": "toyland", "networks": ["toy-resnet50"], "explainers": ["grad-cam"]}).table == ""
+    )
 
 
 def test_maps_that_say_nothing_are_counted_and_left_out_once():
     def row(image, value, degenerate="none", note="", metric="insertion"):
-        return {"network": "net", "layer": "layer4", "explainer": "Grad-CAM", "image": image, "metric": metric,
-                "value": value, "degenerate": degenerate, "note": note}
+        return {
+            "network": "net",
+            "layer": "layer4",
+            "explainer": "Grad-CAM",
+            "image": image,
+            "metric": metric,
+            "value": value,
+            "degenerate": degenerate,
+            "note": note,
+        }
 
     nan = float("nan")
-    rows = [row("a", 0.25), row("b", 0.75), row("c", 0.9, "zero"), row("d", nan, "nan"),
-            *(row(image, nan, metric="epg") for image in "ab"), row("e", nan, note="skipped: it ends early")]
+    rows = [
+        row("a", 0.25),
+        row("b", 0.75),
+        row("c", 0.9, "zero"),
+        row("d", nan, "nan"),
+        *(row(image, nan, metric="epg") for image in "ab"),
+        row("e", nan, note="skipped: it ends early"),
+    ]
     assert remarks(rows[:2]) == []
     assert remarks(rows) == [
         "1 could not be read, the first: e (it ends early).",
-        "net, layer4, Grad-CAM: 2 of 4 maps say nothing (1 nan, 1 zero); without them insertion 0.500."]
+        "net, layer4, Grad-CAM: 2 of 4 maps say nothing (1 nan, 1 zero); without them insertion 0.500.",
+    ]
 
 
 # What labels, notes and file names may hold -------------------------------------------------------
 
-NASTY = 'a_b {c} $x$ 5 % #1 & y ~ ^ \\cmd | <script>alert(1)</script> [t](u) *s* `q`\nsecond } line'
+NASTY = "a_b {c} $x$ 5 % #1 & y ~ ^ \\cmd | <script>alert(1)</script> [t](u) *s* `q`\nsecond } line"
 
 
 @pytest.fixture(scope="module")
@@ -151,15 +177,21 @@ def test_latex_is_escaped(nasty):
     from holicam.experiments.report_formats import to_latex
 
     text = to_latex(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
-    for said in (r"a\_b \{c\} \$x\$ 5 \% \#1 \& y", r"\textasciitilde{}", r"\textasciicircum{}",
-                 r"\textbackslash{}cmd", r"\textless{}script\textgreater{}", r"second \} line"):
+    for said in (
+        r"a\_b \{c\} \$x\$ 5 \% \#1 \& y",
+        r"\textasciitilde{}",
+        r"\textasciicircum{}",
+        r"\textbackslash{}cmd",
+        r"\textless{}script\textgreater{}",
+        r"second \} line",
+    ):
         assert said in text, said
     bare = text.replace(r"\{", "").replace(r"\}", "")
     assert bare.count("{") == bare.count("}")
     assert r"\textbf{0.500 [0.400, 0.600]} (0.3)" in text and r"\textit{" in text
     lines = text.splitlines()
     assert not [line for line in lines if line.startswith(("[", "*", "second"))]
-    comment, = [line for line in lines if line.startswith("% ")]
+    (comment,) = [line for line in lines if line.startswith("% ")]
     assert comment.endswith("line")
 
 
@@ -184,6 +216,7 @@ def test_html_is_escaped(nasty):
 
 
 # Counts, marks and units --------------------------------------------------------------------------
+
 
 def test_fewer_than_twelve_images_mark_nothing():
     """Two methods without a difference are called different in half of all draws of two images."""
@@ -219,9 +252,19 @@ def test_counts_come_from_the_rows(tmp_path):
     assert said == [f"{tmp_path}: 4 images"]
 
 
-@pytest.mark.parametrize(("printed", "ours"), [
-    ("36.306 %", "0.36306"), ("69.6 %", "0.696"), ("100 %", "1.00"), ("-1.2 %", "-0.012"), ("0.549", "0.549"), ("", ""),
-    ("9.0 %", "0.090"), ("– %", "– %")])
+@pytest.mark.parametrize(
+    ("printed", "ours"),
+    [
+        ("36.306 %", "0.36306"),
+        ("69.6 %", "0.696"),
+        ("100 %", "1.00"),
+        ("-1.2 %", "-0.012"),
+        ("0.549", "0.549"),
+        ("", ""),
+        ("9.0 %", "0.090"),
+        ("– %", "– %"),
+    ],
+)
 def test_one_unit(printed, ours):
     assert in_our_unit(printed) == ours
 

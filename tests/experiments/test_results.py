@@ -21,8 +21,16 @@ from holicam.models import data_folder, load_model
 
 RESULTS = data_folder() / "results"
 NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
-CHEAP = ("Grad-CAM", "grad-cam", "GradCAM", "GradCAM original", "GCAM original", "CAM+", "PGE=1;FSD=1",
-         "ksize=91;blurSize=51")
+CHEAP = (
+    "Grad-CAM",
+    "grad-cam",
+    "GradCAM",
+    "GradCAM original",
+    "GCAM original",
+    "CAM+",
+    "PGE=1;FSD=1",
+    "ksize=91;blurSize=51",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,8 +42,13 @@ def test_rows_are_those_of_their_configuration(name):
     plan = Plan.of(from_toml(RESULTS / f"{name}.toml"))
     assert set(rows.images) == set(plan.dataset.ids) and made["ids"] == plan.dataset.split_hash
     assert made["weights"] == {network: fingerprint(load_model(network)) for network in plan.config.networks}
-    wanted = {(network, layer, label, metric) for network in plan.config.networks for label in plan.made
-              for layer in plan.layers_of(label, network) for metric in plan.config.metrics}
+    wanted = {
+        (network, layer, label, metric)
+        for network in plan.config.networks
+        for label in plan.made
+        for layer in plan.layers_of(label, network)
+        for metric in plan.config.metrics
+    }
     assert rows.values.keys() == wanted
     table = pq.read_table(RESULTS / f"{name}.parquet")
     assert table.num_rows == len(wanted) * len(plan.dataset)
@@ -48,13 +61,21 @@ def test_rows_are_those_of_their_configuration(name):
 def test_rows_are_what_the_code_gives_today(name, tmp_path):
     """One cheap explainer on the first image: a changed formula would move its numbers."""
     config = from_toml(RESULTS / f"{name}.toml")
-    entry = next(e for e in config.explainers if any((e if isinstance(e, str) else e["label"]).endswith(said)
-                                                     for said in CHEAP))
+    entry = next(
+        e for e in config.explainers if any((e if isinstance(e, str) else e["label"]).endswith(said) for said in CHEAP)
+    )
     network = config.networks[0]
     layer = Plan.of(config).layers[network][0]
     slow = {"part-faithfulness", "shapley-faithfulness"}
-    one = replace(config, explainers=(entry,), networks=(network,), layers=(layer,), chunk=1,
-                  dataset={**config.dataset, "n": 1}, metrics=tuple(m for m in config.metrics if m not in slow))
+    one = replace(
+        config,
+        explainers=(entry,),
+        networks=(network,),
+        layers=(layer,),
+        chunk=1,
+        dataset={**config.dataset, "n": 1},
+        metrics=tuple(m for m in config.metrics if m not in slow),
+    )
     plan = Plan.of(one)
     evaluate(plan, tmp_path, part=(0, 1))
     known = stored.load(name)
@@ -129,8 +150,9 @@ def test_side_by_side_and_aligned():
     assert cells["XGrad-CAM"]["epg"] == f"{rows.average('toy-vgg16_bn', 'Layer23', 'XGrad-CAM', 'epg'):.2f} (0.41†)"
     best = [label for label, row in cells.items() if "*" in row["over-all"]]
     column = rows.column("toy-vgg16_bn", "Layer23", "over-all")
-    assert len(best) <= 1 and all(stored.paired(column[label], column[other])[1] > 0
-                                  for label in best for other in column if other != label)
+    assert len(best) <= 1 and all(
+        stored.paired(column[label], column[other])[1] > 0 for label in best for other in column if other != label
+    )
     text = stored.aligned({"one": {"a": "1", "b": "10.5"}, "twelve": {"b": "2"}})
     assert text.split("\n") == ["        a     b", "one     1  10.5", "twelve  –     2"]
 

@@ -24,9 +24,14 @@ from holicam.experiments.run import Plan, evaluate, shard
 from holicam.experiments.units import mine, units_of
 
 ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}  # rows are compared bit by bit
-TABLE = {"dataset": {"name": "toyland", "n": 7, "size": 32}, "networks": ["toy-resnet50"],
-         "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],
-         "layers": ["layer3", "layer4"], "metrics": ["epg", "average-drop"], "chunk": 3}
+TABLE = {
+    "dataset": {"name": "toyland", "n": 7, "size": 32},
+    "networks": ["toy-resnet50"],
+    "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],
+    "layers": ["layer3", "layer4"],
+    "metrics": ["epg", "average-drop"],
+    "chunk": 3,
+}
 TOML = """
 networks = ["toy-resnet50"]
 explainers = ["grad-cam", {name = "grad-cam++", label = "no guard", eps = 0.0}, "gradient"]
@@ -52,9 +57,16 @@ def truth(plan, tmp_path_factory):
 
 # Units and rows -----------------------------------------------------------------------------------
 
+
 def test_units_cover_every_image_once(plan):
     assert [(u.group, u.start, len(u.ids)) for u in plan.units] == [
-        ("cams", 0, 3), ("gradient", 0, 3), ("cams", 3, 3), ("gradient", 3, 3), ("cams", 6, 1), ("gradient", 6, 1)]
+        ("cams", 0, 3),
+        ("gradient", 0, 3),
+        ("cams", 3, 3),
+        ("gradient", 3, 3),
+        ("cams", 6, 1),
+        ("gradient", 6, 1),
+    ]
     assert len({u.name for u in plan.units}) == len(plan.units)
     assert plan.config.groups() == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
 
@@ -67,8 +79,14 @@ def test_rows_are_what_the_functions_give(plan, truth):
     with torch.no_grad():
         target = model(batch.images).argmax(1)
     maps = hc.GradCAMpp(eps=0.0)(model, batch.images, "layer3", target)
-    want = hc.metrics.registry["epg"](model, batch.images, maps, target, masks=batch.class_masks[
-        torch.arange(7), batch.target], protocol="holistic-cam")
+    want = hc.metrics.registry["epg"](
+        model,
+        batch.images,
+        maps,
+        target,
+        masks=batch.class_masks[torch.arange(7), batch.target],
+        protocol="holistic-cam",
+    )
     rows = [r for r in truth.to_pylist() if (r["explainer"], r["layer"], r["metric"]) == ("no guard", "layer3", "epg")]
     assert [r["image"] for r in rows] == sorted(plan.dataset.ids)
     got = {r["image"]: r["value"] for r in rows}
@@ -97,19 +115,25 @@ def test_a_second_run_does_nothing(plan, truth, tmp_path):
 
 def test_poly_cam_is_asked_once_for_all_its_variants(tmp_path):
     """Rows of a group that shares questions are those of each explainer alone."""
-    depth = [{"name": "pcam+-", "label": f"from {layer}", "layers": ["layer3", "layer4"][i:]}
-             for i, layer in enumerate(("layer3", "layer4"))]
+    depth = [
+        {"name": "pcam+-", "label": f"from {layer}", "layers": ["layer3", "layer4"][i:]}
+        for i, layer in enumerate(("layer3", "layer4"))
+    ]
     table = {**TABLE, "dataset": {"name": "toyland", "n": 2, "size": 64}, "metrics": ["epg"], "layers": ["layer4"]}
     together = Plan.of(from_table({**table, "explainers": [*depth, "cam-"]}))
     assert together.config.groups() == {"asked": ("from layer3", "from layer4", "cam-")}
-    rows = {(r["explainer"], r["layer"], r["image"]): r["value"]
-            for unit in together.units for r in runner.rows(together, unit, "", "cpu")}
+    rows = {
+        (r["explainer"], r["layer"], r["image"]): r["value"]
+        for unit in together.units
+        for r in runner.rows(together, unit, "", "cpu")
+    }
     assert len(rows) == 6
     for entry in [*depth, "cam-"]:
         alone = Plan.of(from_table({**table, "explainers": [entry]}))
         for row in runner.rows(alone, alone.units[0], "", "cpu"):
             assert rows[row["explainer"], row["layer"], row["image"]] == pytest.approx(
-                row["value"], rel=1e-4, nan_ok=True)
+                row["value"], rel=1e-4, nan_ok=True
+            )
 
 
 def test_labels_and_top_one():
@@ -133,6 +157,7 @@ def test_an_image_that_cannot_be_read_is_recorded(plan, tmp_path):
 
 
 # What can go wrong --------------------------------------------------------------------------------
+
 
 def test_another_run_is_refused_with_the_difference(plan, tmp_path):
     evaluate(plan, tmp_path, part=(0, 6))
@@ -211,17 +236,20 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
     assert parts.same_rows(parts.merge(tmp_path, plan.keys()), truth)
 
 
-@pytest.mark.parametrize(("table", "message"), [
-    ({**TABLE, "explainer": ["a"]}, "there is no setting 'explainer'; close names are explainers"),
-    ({**TABLE, "explainers": ["gradcam"]}, "explainer 'gradcam': there is no explainer"),
-    ({**TABLE, "explainers": [{"name": "grad-cam", "epsilon": 1}]}, "explainer 'grad-cam'"),
-    ({**TABLE, "explainers": ["grad-cam", "grad-cam"]}, "two explainers are called 'grad-cam'"),
-    ({**TABLE, "networks": []}, "networks must be a list with at least one entry"),
-    ({**TABLE, "dataset": {"n": 3}}, "dataset must have a name"),
-    ({**TABLE, "target": "top1"}, "target must be one of 'top-1', 'label'"),
-    ({**TABLE, "chunk": 0}, "chunk must be a whole number of at least 1"),
-    ({"dataset": "toyland"}, "the configuration is not whole"),
-])
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({**TABLE, "explainer": ["a"]}, "there is no setting 'explainer'; close names are explainers"),
+        ({**TABLE, "explainers": ["gradcam"]}, "explainer 'gradcam': there is no explainer"),
+        ({**TABLE, "explainers": [{"name": "grad-cam", "epsilon": 1}]}, "explainer 'grad-cam'"),
+        ({**TABLE, "explainers": ["grad-cam", "grad-cam"]}, "two explainers are called 'grad-cam'"),
+        ({**TABLE, "networks": []}, "networks must be a list with at least one entry"),
+        ({**TABLE, "dataset": {"n": 3}}, "dataset must have a name"),
+        ({**TABLE, "target": "top1"}, "target must be one of 'top-1', 'label'"),
+        ({**TABLE, "chunk": 0}, "chunk must be a whole number of at least 1"),
+        ({"dataset": "toyland"}, "the configuration is not whole"),
+    ],
+)
 def test_bad_configurations_are_named(table, message):
     with pytest.raises(ValueError, match=message):
         from_table(table)
@@ -230,9 +258,11 @@ def test_bad_configurations_are_named(table, message):
 def test_unknown_metrics_data_sets_and_networks(tmp_path):
     with pytest.raises(KeyError, match="there is no metric 'epp'"):
         from_table({**TABLE, "metrics": ["epp"]})
-    for wrong, message in (({"dataset": {"name": "toylands"}}, "there is no data set 'toylands'"),
-                           ({"dataset": {"name": "toyland", "colour": 1}}, "dataset 'toyland'"),
-                           ({"networks": ["toy-resnet5"]}, "There is no network 'toy-resnet5'")):
+    for wrong, message in (
+        ({"dataset": {"name": "toylands"}}, "there is no data set 'toylands'"),
+        ({"dataset": {"name": "toyland", "colour": 1}}, "dataset 'toyland'"),
+        ({"networks": ["toy-resnet5"]}, "There is no network 'toy-resnet5'"),
+    ):
         with pytest.raises(ValueError, match=message):
             Plan.of(from_table({**TABLE, **wrong}))
     (tmp_path / "bad.toml").write_text("networks = [")
@@ -267,12 +297,14 @@ def test_shards_follow_the_launcher(monkeypatch):
 
 # Processes ----------------------------------------------------------------------------------------
 
+
 def start(folder: Path, *more: str, **env: str) -> subprocess.Popen:
     config = folder / "run.toml"
     config.write_text(TOML)
     command = [sys.executable, "-m", "holicam", "evaluate", str(config), "--out", str(folder / "out"), *more]
-    return subprocess.Popen(command, env={**os.environ, **ONE_LIKE_US, **env}, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env={**os.environ, **ONE_LIKE_US, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def kill_after_one_more_part(folder: Path, wait: float) -> int:
@@ -319,15 +351,25 @@ def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):
     torchrun = [*python, "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
     tail = ["-m", "holicam", "evaluate", str(tmp_path / "run.toml"), "--out", str(out)]
     subprocess.run([*torchrun, *tail], check=True, capture_output=True, env=env)
-    said = subprocess.run([*python, "holicam", "merge", str(tmp_path / "run.toml"), "--out", str(out)], check=True,
-                          capture_output=True, text=True, env=env)
+    said = subprocess.run(
+        [*python, "holicam", "merge", str(tmp_path / "run.toml"), "--out", str(out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
     assert "70 rows" in said.stdout
     import pyarrow.parquet as pq
 
     assert parts.same_rows(pq.read_table(out / "rows.parquet"), truth)
     assert json.loads((out / "manifest.json").read_text())["config"]["chunk"] == 3
-    dry = subprocess.run([*python, "holicam", "evaluate", str(tmp_path / "run.toml"), "--dry-run"], check=True,
-                         capture_output=True, text=True, env=env)
+    dry = subprocess.run(
+        [*python, "holicam", "evaluate", str(tmp_path / "run.toml"), "--dry-run"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
     assert "6 of 6 units" in dry.stdout and "hours" in dry.stdout
 
 

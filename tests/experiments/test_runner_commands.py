@@ -36,7 +36,7 @@ def fragile(monkeypatch):
 def printed(said: str) -> list[list[str]]:
     """The commands in what was said, as words behind `holicam`."""
     found = [shlex.split(words) for words in re.findall(r"`([^`]*\bholicam [^`]*)`", said)]
-    return [words[words.index("holicam") + 1:] for words in found]
+    return [words[words.index("holicam") + 1 :] for words in found]
 
 
 def errors(said: str) -> int:
@@ -58,7 +58,7 @@ def test_each_command_prints_the_next_and_it_works(here):
     status, said = run("evaluate", "mine.toml", "--out", "my results")
     assert status == 0 and "4 units run, 0 were there; 4 images" in said
     for expected in (["merge", "my results"], ["report", "my results"]):
-        words, = printed(said)
+        (words,) = printed(said)
         assert words == expected
         status, said = run(*words)
         assert status == 0 and "4 images" in said
@@ -73,8 +73,13 @@ def test_a_preset_on_toyland_needs_no_option_again(here, monkeypatch):
     monkeypatch.setattr(prepared, "loader", lambda own: lambda name: runs.tiny())
     monkeypatch.setattr(prepared, "find_layers", lambda *args: {})
     monkeypatch.setattr(prepared, "check_target", lambda *args: None)
-    table = {"dataset": {"name": "toyland", "n": 8, "size": 32}, "networks": ["tiny"], "explainers": ["gradient"],
-             "layers": ["relu1"], "metrics": ["epg"]}
+    table = {
+        "dataset": {"name": "toyland", "n": 8, "size": 32},
+        "networks": ["tiny"],
+        "explainers": ["gradient"],
+        "layers": ["relu1"],
+        "metrics": ["epg"],
+    }
     from holicam.experiments import asked
 
     def preset(name, toyland, root):
@@ -111,32 +116,52 @@ def test_the_folder_here_is_a_folder(here):
     assert "runs the code that they name" in run("evaluate", "--help")[1]
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    ("--shard 1", "--shard must be rank/processes"), ("--shard 1/2/3", "--shard must be rank/processes"),
-    ("--shard=-1/2", "--shard must be rank/processes"), ("--shard a/b", "--shard must be rank/processes"),
-    ("--shard 0/0", "there must be at least one process"), ("--shard 3/2", "the rank must lie in 0..1"),
-    ("--device gpu", "'gpu'"), ("--device nonsense", "'nonsense'"), ("--device cuda:99", "'cuda:99'"),
-    ("--device meta", "'meta'"), ("--load nothing", "--load must be NAME=module:function"),
-    ("--load tiny=no_such:thing", "loaders: tiny = \"no_such:thing\" must be"),
-    ("--load tiny=runs:nothing", "loaders: tiny = \"runs:nothing\" must be"),
-    ("--load tiny=runs:planned", "eval mode; got Plan"), ("--load tiny=runs:run", "failed: TypeError"),
-    ("--out mine.toml", "mine.toml"), ("--out mine.toml/below", "mine.toml/below"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--shard 1", "--shard must be rank/processes"),
+        ("--shard 1/2/3", "--shard must be rank/processes"),
+        ("--shard=-1/2", "--shard must be rank/processes"),
+        ("--shard a/b", "--shard must be rank/processes"),
+        ("--shard 0/0", "there must be at least one process"),
+        ("--shard 3/2", "the rank must lie in 0..1"),
+        ("--device gpu", "'gpu'"),
+        ("--device nonsense", "'nonsense'"),
+        ("--device cuda:99", "'cuda:99'"),
+        ("--device meta", "'meta'"),
+        ("--load nothing", "--load must be NAME=module:function"),
+        ("--load tiny=no_such:thing", 'loaders: tiny = "no_such:thing" must be'),
+        ("--load tiny=runs:nothing", 'loaders: tiny = "runs:nothing" must be'),
+        ("--load tiny=runs:planned", "eval mode; got Plan"),
+        ("--load tiny=runs:run", "failed: TypeError"),
+        ("--out mine.toml", "mine.toml"),
+        ("--out mine.toml/below", "mine.toml/below"),
+    ],
+)
 def test_wrong_options_are_one_sentence(here, words, message):
     status, said = run("evaluate", "mine.toml", *words.split())
     assert status == 1 and errors(said) == 1 and message in said and "not foreseen" not in said
     assert not (here / "results").exists()
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("networks = [", "is not TOML"), ('networks = "tiny"', "networks must be a list"),
-    ("networks = [1]", "networks must be a list of names"),
-    ("explainers = [5]", "an explainer must be a name or a table"), ("explainers = [{}]", "must be a name or a table"),
-    ('loaders = "runs:tiny"', "loaders must be a table"), ("layers = 4", "layers must be a list of names"),
-    ("dataset = 4", "dataset must be a name or a table"), ("notes = [1]", "notes must be a list of names"),
-    ("table = 3", "table must be a name"), ("batch = 0", "batch must be a whole number"),
-    ('layers = ["relu7"]', "has no layer 'relu7'"), ('dataset = {name = "toyland", n = "x"}', "toyland"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("networks = [", "is not TOML"),
+        ('networks = "tiny"', "networks must be a list"),
+        ("networks = [1]", "networks must be a list of names"),
+        ("explainers = [5]", "an explainer must be a name or a table"),
+        ("explainers = [{}]", "must be a name or a table"),
+        ('loaders = "runs:tiny"', "loaders must be a table"),
+        ("layers = 4", "layers must be a list of names"),
+        ("dataset = 4", "dataset must be a name or a table"),
+        ("notes = [1]", "notes must be a list of names"),
+        ("table = 3", "table must be a name"),
+        ("batch = 0", "batch must be a whole number"),
+        ('layers = ["relu7"]', "has no layer 'relu7'"),
+        ('dataset = {name = "toyland", n = "x"}', "toyland"),
+    ],
+)
 def test_wrong_files_are_one_sentence(here, text, message):
     key = text.split(" ")[0]
     kept = [line for line in runs.TOML.splitlines() if not line.startswith(key)]
@@ -147,8 +172,16 @@ def test_wrong_files_are_one_sentence(here, text, message):
     assert "is not TOML" in run("evaluate", "mine.toml")[1]
 
 
-@pytest.mark.parametrize("words", [["merge", "nowhere"], ["report", "nowhere"], ["merge", "gone.toml"],
-                                   ["evaluate", "gone.toml"], ["merge", "mine.toml"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["merge", "nowhere"],
+        ["report", "nowhere"],
+        ["merge", "gone.toml"],
+        ["evaluate", "gone.toml"],
+        ["merge", "mine.toml"],
+    ],
+)
 def test_what_is_not_there_is_one_sentence(here, words):
     status, said = run(*words)
     assert status == 1 and errors(said) == 1 and "not foreseen" not in said
@@ -159,8 +192,13 @@ def test_a_broken_manifest_is_one_sentence(here, text):
     run("evaluate", "mine.toml")
     run("merge", "results/mine")
     (here / "results" / "mine" / "manifest.json").write_text(text)
-    for words in (["evaluate", "mine.toml"], ["evaluate", "results/mine"], ["merge", "results/mine"],
-                  ["merge", "mine.toml"], ["report", "results/mine"]):
+    for words in (
+        ["evaluate", "mine.toml"],
+        ["evaluate", "results/mine"],
+        ["merge", "results/mine"],
+        ["merge", "mine.toml"],
+        ["report", "results/mine"],
+    ):
         status, said = run(*words)
         assert status == 1 and errors(said) == 1 and "manifest.json" in said and "not foreseen" not in said
 
@@ -275,8 +313,9 @@ def test_looking_at_many_images_ends(monkeypatch):
     data = runs.planned(dataset={"name": "toyland", "n": 30, "size": 32}).dataset
     assert look(data, data.ids, seconds=0)[0] == 1
     said = told(10, 30, {"a": "it ends early", "b": "gone"})
-    assert said == ("2 of the first 10 images, of 30, cannot be read and are passed over, the first: "
-                    "a (it ends early); b (gone)")
+    assert said == (
+        "2 of the first 10 images, of 30, cannot be read and are passed over, the first: a (it ends early); b (gone)"
+    )
     assert told(30, 30, {}) == ""
 
 
@@ -296,18 +335,34 @@ def test_under_torchrun_a_failure_waits_for_the_others(here, fragile, monkeypatc
     assert len(waited) == 1 and len(list((here / "results" / "mine" / "failures").iterdir())) == 4
 
 
-@pytest.mark.parametrize(("given", "found"), [
-    ({"RANK": "1", "WORLD_SIZE": "2"}, (1, 2)),
-    ({"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "3",
-      "SLURM_ARRAY_TASK_STEP": "2"}, (3, 4)),
-    ({"RANK": "one", "WORLD_SIZE": "2"}, "RANK must be a whole number; got 'one'"),
-    ({"RANK": "2", "WORLD_SIZE": "2"}, "the rank must lie in 0..1"),
-    ({"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "2"}, "the rank must lie in 0..1"),
-    ({"RANK": "0", "WORLD_SIZE": "0"}, "at least one process"),
-])
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"RANK": "1", "WORLD_SIZE": "2"}, (1, 2)),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "9",
+                "SLURM_ARRAY_TASK_COUNT": "4",
+                "SLURM_ARRAY_TASK_MIN": "3",
+                "SLURM_ARRAY_TASK_STEP": "2",
+            },
+            (3, 4),
+        ),
+        ({"RANK": "one", "WORLD_SIZE": "2"}, "RANK must be a whole number; got 'one'"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "the rank must lie in 0..1"),
+        ({"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "2"}, "the rank must lie in 0..1"),
+        ({"RANK": "0", "WORLD_SIZE": "0"}, "at least one process"),
+    ],
+)
 def test_what_a_launcher_says_is_checked(monkeypatch, given, found):
-    for name in ("RANK", "WORLD_SIZE", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN",
-                 "SLURM_ARRAY_TASK_STEP"):
+    for name in (
+        "RANK",
+        "WORLD_SIZE",
+        "SLURM_ARRAY_TASK_ID",
+        "SLURM_ARRAY_TASK_COUNT",
+        "SLURM_ARRAY_TASK_MIN",
+        "SLURM_ARRAY_TASK_STEP",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)

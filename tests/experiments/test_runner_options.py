@@ -19,8 +19,14 @@ from holicam.experiments.run import Plan, evaluate
 from holicam.experiments.scoring import NO_CHANGE
 from holicam.methods.controls import SobelMap
 
-TOY = {"dataset": {"name": "toyland", "n": 3, "size": 32}, "networks": ["toy-resnet50"], "layers": ["layer4"],
-       "explainers": ["grad-cam", "sobel"], "metrics": ["epg"], "chunk": 2}  # fmt: skip
+TOY = {
+    "dataset": {"name": "toyland", "n": 3, "size": 32},
+    "networks": ["toy-resnet50"],
+    "layers": ["layer4"],
+    "explainers": ["grad-cam", "sobel"],
+    "metrics": ["epg"],
+    "chunk": 2,
+}
 
 
 def all_rows(table: dict) -> list[dict]:
@@ -64,8 +70,15 @@ def test_curves_are_those_of_the_values(curved):
 def test_a_report_shows_the_mean_curves(curved):
     _, out, found = curved
     paths = report.write(out)
-    assert [p.name for p in paths] == ["report.md", "report.html", "report.tex", "curves-0.svg", "curves-0.pdf",
-                                       "curves-1.svg", "curves-1.pdf"]
+    assert [p.name for p in paths] == [
+        "report.md",
+        "report.html",
+        "report.tex",
+        "curves-0.svg",
+        "curves-0.pdf",
+        "curves-1.svg",
+        "curves-1.pdf",
+    ]
     first = {p.name: p.read_bytes() for p in paths}
     assert "](curves-0.svg)" in first["report.md"].decode() and b'src="curves-1.svg"' in first["report.html"]
     assert rb"\includegraphics[width=\linewidth]{curves-0}" in first["report.tex"]
@@ -96,8 +109,12 @@ def test_shortcut_contrast_gets_its_reference():
     with pytest.raises(ConfigError, match="shortcut-contrast compares two networks: give reference"):
         from_table({**TOY, "metrics": ["shortcut-contrast"]})
     world = {"dataset": {"name": "toyland", "n": 2, "size": 64, "subset": "shortcut"}, "target": "label"}
-    more = {"metrics": ["shortcut-contrast"], "networks": ["toy-resnet50-shortcut", "toy-resnet50"],
-            "explainers": ["grad-cam"], "reference": "toy-resnet50"}  # fmt: skip
+    more = {
+        "metrics": ["shortcut-contrast"],
+        "networks": ["toy-resnet50-shortcut", "toy-resnet50"],
+        "explainers": ["grad-cam"],
+        "reference": "toy-resnet50",
+    }
     found = all_rows({**world, **more})
     drawn = hc.toyland.batch(2, split="test", subset="shortcut", size=64)
     maps = [hc.GradCAM()(hc.load_model(name), drawn.images, "layer4", drawn.target) for name in more["networks"]]
@@ -110,8 +127,10 @@ def test_shortcut_contrast_gets_its_reference():
 
 
 def test_noise_by_image_makes_a_batch_equal_its_singles():
-    table = {"explainers": [{"name": "smoothgrad", "samples": 3}, "smooth-grad-cam++", "grad-cam"],
-             "seed_by_image": ["smoothgrad", "smooth-grad-cam++"]}  # fmt: skip
+    table = {
+        "explainers": [{"name": "smoothgrad", "samples": 3}, "smooth-grad-cam++", "grad-cam"],
+        "seed_by_image": ["smoothgrad", "smooth-grad-cam++"],
+    }
     together, singles = value_of(all_rows({**table, "chunk": 3})), value_of(all_rows({**table, "chunk": 1}))
     assert together.keys() == singles.keys() and len(together) == 9
     assert list(together.values()) == pytest.approx([singles[key] for key in together], abs=1e-5, nan_ok=True)
@@ -127,8 +146,10 @@ def test_noise_by_image_makes_a_batch_equal_its_singles():
     assert together["smoothgrad", "epg", data.ids[1]] == pytest.approx(float(want), abs=1e-5)
     shared = value_of(all_rows({**table, "seed_by_image": []}))
     assert shared["smoothgrad", "epg", data.ids[1]] != pytest.approx(float(want), abs=1e-5)
-    for wrong, message in (("grad-cam", "'grad-cam', which draws no noise here; those that do: smoothgrad"),
-                           ("rise", "'rise', which draws no noise")):
+    for wrong, message in (
+        ("grad-cam", "'grad-cam', which draws no noise here; those that do: smoothgrad"),
+        ("rise", "'rise', which draws no noise"),
+    ):
         with pytest.raises(ConfigError, match=message):
             from_table({**TOY, **table, "seed_by_image": [wrong]})
     with pytest.raises(ConfigError, match="that have no id"):
@@ -136,8 +157,10 @@ def test_noise_by_image_makes_a_batch_equal_its_singles():
 
 
 def test_networks_of_ones_own(tmp_path, monkeypatch):
-    (tmp_path / "my_nets.py").write_text("import holicam as hc\ndef voc():\n    return hc.load_model('toy-resnet50')\n"
-                                         "def busy():\n    return voc().train()\n")
+    (tmp_path / "my_nets.py").write_text(
+        "import holicam as hc\ndef voc():\n    return hc.load_model('toy-resnet50')\n"
+        "def busy():\n    return voc().train()\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     own = Plan.of(from_table({**TOY, "networks": ["voc"], "loaders": {"voc": "my_nets:voc"}}))
     theirs = [row["value"] for row in all_rows({})]
@@ -164,8 +187,25 @@ class Broken:
 
 
 def test_a_map_that_is_not_finite_is_recorded_and_the_run_goes_on():
-    plan = Plan.of(from_table({**TOY, "explainers": ["sobel"], "chunk": 3, "metrics": [
-        "insertion", "over-all", "epg", "pointing-game", "average-drop", "map-density+", "iou", "part-faithfulness"]}))
+    plan = Plan.of(
+        from_table(
+            {
+                **TOY,
+                "explainers": ["sobel"],
+                "chunk": 3,
+                "metrics": [
+                    "insertion",
+                    "over-all",
+                    "epg",
+                    "pointing-game",
+                    "average-drop",
+                    "map-density+",
+                    "iou",
+                    "part-faithfulness",
+                ],
+            }
+        )
+    )
     broken = Plan(plan.config, plan.dataset, plan.load, plan.units)
     broken.__dict__["made"] = {"sobel": Broken()}
     found = list(rows(broken, plan.units[0], "", "cpu"))
@@ -193,9 +233,15 @@ class Sure(torch.nn.Module):
 @pytest.mark.parametrize(("gain", "known"), [(1e-4, False), (5.0, True)])
 def test_ranks_of_rounding_are_no_part_faithfulness(gain, known):
     torch.manual_seed(0)
-    config = from_table({**TOY, "layers": ["layer"], "explainers": ["sobel"],
-                         "dataset": {"name": "toyland", "n": 2, "size": 48},
-                         "metrics": ["part-faithfulness", "shapley-faithfulness"]})  # fmt: skip
+    config = from_table(
+        {
+            **TOY,
+            "layers": ["layer"],
+            "explainers": ["sobel"],
+            "dataset": {"name": "toyland", "n": 2, "size": 48},
+            "metrics": ["part-faithfulness", "shapley-faithfulness"],
+        }
+    )
     plan = Plan.of(replace(config, layers=("layer4",)))
     plan = replace(plan, config=config, load=lambda name: Sure(gain).eval())
     found = [row for row in rows(plan, plan.units[0], "", "cpu") if row["metric"] == "part-faithfulness"]

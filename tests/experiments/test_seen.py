@@ -18,8 +18,9 @@ from tests.helpers.nets import TokenNet, randomise
 
 def vit():
     torch.manual_seed(0)
-    model = tv.VisionTransformer(image_size=64, patch_size=16, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=16,
-                                 num_classes=10)
+    model = tv.VisionTransformer(
+        image_size=64, patch_size=16, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=16, num_classes=10
+    )
     nn.init.normal_(model.heads.head.weight)  # torchvision starts at 0
     return model.eval()
 
@@ -93,8 +94,12 @@ def test_tokens_of_photographs_of_any_shape(tmp_path, monkeypatch):
     assert torch.allclose(made(tmp_path / "out")["mlp"], want, atol=1e-6)
 
 
-MULTI = {"holistic-cam": "at scale 1 alone", "cameras": "at scale 1 alone", "msg-cam": "at scale 1 alone",
-         "ucag": "on patches enlarged to 64 x 64"}
+MULTI = {
+    "holistic-cam": "at scale 1 alone",
+    "cameras": "at scale 1 alone",
+    "msg-cam": "at scale 1 alone",
+    "ucag": "on patches enlarged to 64 x 64",
+}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -151,16 +156,25 @@ def test_what_a_user_says_of_the_layout_comes_first(tmp_path, monkeypatch):
     layer = "encoder.layers.encoder_layer_1.ln_1"
     want = hc.GradCAM()(model, shown(file), layer, 3, reshape=hc.capture.tokens_to_grid((2, 8), 1))[0]
     assert torch.allclose(made(tmp_path / "out")[layer], want, atol=1e-6)
-    for wrong, words_said in (("tokens:1:5x5", "do not fill a grid"), ("tokens:0", "say it, for example"),
-                              ("channels-last", "no map can be made")):
+    for wrong, words_said in (
+        ("tokens:1:5x5", "do not fill a grid"),
+        ("tokens:0", "say it, for example"),
+        ("channels-last", "no map can be made"),
+    ):
         status, said = explain(*words, "--reshape", wrong)
         assert status in (1, 2) and words_said in said, said
 
 
-@pytest.mark.parametrize("words, layout", {
-    "channels-last": Layout("channels-last"), "channels-first": Layout(), "tokens": Layout("tokens"),
-    "tokens:2": Layout("tokens", 2), "tokens:1:7x9": Layout("tokens", 1, (7, 9)),
-}.items())  # fmt: skip
+@pytest.mark.parametrize(
+    "words, layout",
+    {
+        "channels-last": Layout("channels-last"),
+        "channels-first": Layout(),
+        "tokens": Layout("tokens"),
+        "tokens:2": Layout("tokens", 2),
+        "tokens:1:7x9": Layout("tokens", 1, (7, 9)),
+    }.items(),
+)
 def test_words_for_layouts(words, layout):
     assert layout_of(words) == layout and (layout.reshape() is None) == (layout == Layout())
 
@@ -171,8 +185,15 @@ def test_other_words(words):
         layout_of(words)
 
 
-@pytest.mark.parametrize("name, layer", [("googlenet", "inception5b"), ("mnasnet0_5", "layers"),
-                                         ("regnet_y_400mf", "trunk_output"), ("shufflenet_v2_x0_5", "conv5")])
+@pytest.mark.parametrize(
+    "name, layer",
+    [
+        ("googlenet", "inception5b"),
+        ("mnasnet0_5", "layers"),
+        ("regnet_y_400mf", "trunk_output"),
+        ("shufflenet_v2_x0_5", "conv5"),
+    ],
+)
 def test_networks_without_a_convention(name, layer):
     extra = {"init_weights": False} if name == "googlenet" else {}
     model = tv.get_model(name, weights=None, **extra).eval()

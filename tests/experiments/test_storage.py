@@ -50,6 +50,7 @@ def out(whole, tmp_path):
 
 # What a part is -----------------------------------------------------------------------------------
 
+
 def test_a_flipped_byte_is_noticed_wherever_it_lies(whole, tmp_path):
     path, damaged = parts_of(whole[0])[0], tmp_path / "damaged.parquet"
     data, rows = path.read_bytes(), read_rows(path)
@@ -72,8 +73,13 @@ def test_a_part_counts_after_it_was_read(plan, whole, out, damage):
     rows = read_rows(path).to_pylist()
     if damage in ("run", "weights", "settings", "image"):
         rows[0] = {**rows[0], damage: "deadbeef0000"}
-    new = {"empty": b"", "half": data[: len(data) // 2], "garbage": b"PAR1" + bytes(200) + b"PAR1",
-           "page": data[:30] + bytes([data[30] ^ 1]) + data[31:], "unit": parts_of(out)[1].read_bytes()}  # fmt: skip
+    new = {
+        "empty": b"",
+        "half": data[: len(data) // 2],
+        "garbage": b"PAR1" + bytes(200) + b"PAR1",
+        "page": data[:30] + bytes([data[30] ^ 1]) + data[31:],
+        "unit": parts_of(out)[1].read_bytes(),
+    }
     path.write_bytes(new.get(damage) or encode(table_of(rows)) if damage != "empty" else b"")
     done, heard = run(plan, out)
     assert done == 1 and len(heard.said) == 1 and len(heard.there) == len(plan.units) - 1
@@ -91,8 +97,14 @@ def test_parts_of_older_versions_count(plan, whole, out):
 
 
 def test_rows_of_pairs_and_curves_keep_their_columns(tmp_path):
-    row = {"run": "r", "network": "n", "value": 0.5, "subset": "easy", "share": [0.0, 1.0],
-           "curve": [0.25, float("nan")]}
+    row = {
+        "run": "r",
+        "network": "n",
+        "value": 0.5,
+        "subset": "easy",
+        "share": [0.0, 1.0],
+        "curve": [0.25, float("nan")],
+    }
     for rows in ([row], [row, {**row, "curve": None, "share": None}], []):
         path = tmp_path / "a.parquet"
         parts.write_part(path, rows)
@@ -103,6 +115,7 @@ def test_rows_of_pairs_and_curves_keep_their_columns(tmp_path):
 
 
 # What a run is ------------------------------------------------------------------------------------
+
 
 def test_what_changes_speed_is_no_part_of_a_run(plan, whole, tmp_path):
     """A run begins in units of two, goes on with another chunk, batch and explainer's chunk, and has the same rows."""
@@ -141,9 +154,10 @@ def test_variants_that_share_questions_keep_to_the_smallest_batch():
     from holicam.experiments.rows import rows
 
     table = {"explainers": ["cam+", {"name": "cam-", "chunk": 3}], "metrics": ["epg"]}
-    found = [{(row["explainer"], row["image"]): row["value"]
-              for unit in plan.units for row in rows(plan, unit, "", "cpu")}
-             for plan in (planned(**table), planned(**table, batch=1))]  # fmt: skip
+    found = [
+        {(row["explainer"], row["image"]): row["value"] for unit in plan.units for row in rows(plan, unit, "", "cpu")}
+        for plan in (planned(**table), planned(**table, batch=1))
+    ]
     assert found[0] == pytest.approx(found[1], abs=1e-5, nan_ok=True) and len(found[0]) == 8
 
 
@@ -185,13 +199,19 @@ def test_another_run_is_refused_by_what_its_rows_depend_on(plan, out):
     assert {"batch", "chunk"}.isdisjoint(identity(manifest)["config"])
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("", "it is empty"), ("{", "it is no JSON"), ("[]", "it is no table"), ("{}", "config is missing"),
-    ('{"config": {}, "ids": "", "weights": {}, "layers": {}}', "config.networks is missing"),
-    (lambda m: m["config"].update(protocol="rise"), "its settings are not those of run"),
-    (lambda m: m["images"].pop(), "its images are not those of its ids"),
-    (lambda m: m.pop("given"), "given is missing"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it is empty"),
+        ("{", "it is no JSON"),
+        ("[]", "it is no table"),
+        ("{}", "config is missing"),
+        ('{"config": {}, "ids": "", "weights": {}, "layers": {}}', "config.networks is missing"),
+        (lambda m: m["config"].update(protocol="rise"), "its settings are not those of run"),
+        (lambda m: m["images"].pop(), "its images are not those of its ids"),
+        (lambda m: m.pop("given"), "given is missing"),
+    ],
+)
 def test_a_manifest_that_is_not_whole_is_one_sentence(plan, out, text, message):
     parts.merge(out)
     if isinstance(text, str):
@@ -231,6 +251,7 @@ def test_an_image_that_is_listed_twice_is_refused(tmp_path):
 
 
 # Several at once, and killed ----------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("links", [True, False])
 def test_of_two_runs_that_start_at_once_one_is_refused(plan, tmp_path, monkeypatch, links):
@@ -275,10 +296,13 @@ def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
     with parts._draft(tmp_path / "parts" / "a.parquet", b"half") as draft:
         name = draft.name
     live = tmp_path / "parts" / name
-    code = ("import sys, fcntl; file = open(sys.argv[1], 'wb'); fcntl.flock(file, fcntl.LOCK_EX)\n"
-            "print('there', flush=True); sys.stdin.read()")  # what a writer does, without what it imports
-    process = subprocess.Popen([sys.executable, "-c", code, str(live)], text=True, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE)
+    code = (
+        "import sys, fcntl; file = open(sys.argv[1], 'wb'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('there', flush=True); sys.stdin.read()"
+    )  # what a writer does, without what it imports
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(live)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdout.readline() == "there\n"
     far = tmp_path / "parts" / ".b.parquet.elsewhere.1.abc.tmp"
     old = tmp_path / "parts" / ".c.parquet.4711"  # as older versions named them
@@ -295,15 +319,21 @@ def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
 
 # Joining ------------------------------------------------------------------------------------------
 
+
 def rewritten(path: Path, **more: object) -> None:
     parts.write_part(path, [{**row, **more} for row in read_rows(path).to_pylist()])
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    ({"run": "deadbeef0000"}, "its rows are of run deadbeef0000"),
-    ({"weights": "deadbeef0000"}, "have weights deadbeef0000 for tiny"),
-    ({"settings": "GradCAM(relu=False, score='logit')"}, "are those of GradCAM\\(relu=False"),
-    ({"split": "deadbeef0000"}, "of images deadbeef0000"), ({"explainer": "none"}, "rows of none are those of")])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"run": "deadbeef0000"}, "its rows are of run deadbeef0000"),
+        ({"weights": "deadbeef0000"}, "have weights deadbeef0000 for tiny"),
+        ({"settings": "GradCAM(relu=False, score='logit')"}, "are those of GradCAM\\(relu=False"),
+        ({"split": "deadbeef0000"}, "of images deadbeef0000"),
+        ({"explainer": "none"}, "rows of none are those of"),
+    ],
+)
 def test_merge_joins_rows_of_this_run_only(plan, whole, out, more, message):
     """The message names the file, and what it says ends the trouble."""
     path = parts_of(out)[0]

@@ -13,15 +13,27 @@ CELLS = (10, 18)
 LINES, MEDIAN_LINES, COLUMNS = 25, 10, 79  # the median without checks, which are folded, and knobs
 PICTURE_KB, CHAPTER_KB = 80, 1200
 FIRST_LINES = ("import holicam as hc", "hc.setup(seed=0)")
-HEADINGS = ("Question", "You will be able to", "You need", "Idea in a picture", "Maths",
-            "From scratch", "When it fails", "Exercises", "Summary", "Sources")
+HEADINGS = (
+    "Question",
+    "You will be able to",
+    "You need",
+    "Idea in a picture",
+    "Maths",
+    "From scratch",
+    "When it fails",
+    "Exercises",
+    "Summary",
+    "Sources",
+)
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
 # What opens on a click: hints and solutions.
 FOLDED = re.compile(r"^(`{3,})\{dropdown\}[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
-FORBIDDEN_MARKUP = re.compile(r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
-                              r"|margin|raw)\}")
+FORBIDDEN_MARKUP = re.compile(
+    r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
+    r"|margin|raw)\}"
+)
 LABEL = re.compile(r"^\(([^)\s]+)\)=\s*$|^:label:\s*(\S+)|\$\$\s*\(([^)\s]+)\)\s*$", re.MULTILINE)
 LABEL_KINDS = ("sec-", "eq-", "fig-", "ex-", "def-", "sol-", "tab-")
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|al|Figs?|Eqs?|Sec|Tab|No|approx|[A-Z])\.$")
@@ -84,8 +96,11 @@ def short_cells(notebook):
     count = sum(not practice & set(c["metadata"].get("tags", ())) for c in code(notebook))
     if not CELLS[0] <= count <= CELLS[1]:
         yield f"{count} code cells without exercises and knobs; {CELLS[0]} to {CELLS[1]} are allowed"
-    written = [lines for c, lines in zip(code(notebook), cells, strict=True)
-               if not {"check", "knob"} & set(c["metadata"].get("tags", ()))]
+    written = [
+        lines
+        for c, lines in zip(code(notebook), cells, strict=True)
+        if not {"check", "knob"} & set(c["metadata"].get("tags", ()))
+    ]
     if written and median(map(len, written)) > MEDIAN_LINES:
         yield f"the median code cell has {median(map(len, written))} lines, more than {MEDIAN_LINES}"
     for number, lines in enumerate(cells, 1):

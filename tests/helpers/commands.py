@@ -32,6 +32,7 @@ def network(monkeypatch, model: torch.nn.Module) -> torch.nn.Module:
 
 def blank(monkeypatch) -> None:
     """Let it draw one pixel, which costs nothing, where a picture is not what is tested."""
+
     def draw(rgb, maps, about, explainer, toy):
         known, file = PngImagePlugin.PngInfo(), io.BytesIO()
         known.add_text(mapfiles.NAME, about[mapfiles.NAME])

@@ -37,10 +37,14 @@ def box_file(path: Path, size: tuple[int, int], things: list[tuple]) -> None:
     objects = "".join(
         f"<object><name>{t[0]}</name><pose>Left</pose><truncated>0</truncated><difficult>{t[5] if len(t) > 5 else 0}"
         f"</difficult><bndbox><xmin>{t[1]}</xmin><ymin>{t[2]}</ymin><xmax>{t[3]}</xmax><ymax>{t[4]}</ymax></bndbox>"
-        "</object>" for t in things)
+        "</object>"
+        for t in things
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"<annotation><folder>x</folder><size><width>{size[0]}</width><height>{size[1]}</height>"
-                    f"<depth>3</depth></size>{objects}</annotation>")
+    path.write_text(
+        f"<annotation><folder>x</folder><size><width>{size[0]}</width><height>{size[1]}</height>"
+        f"<depth>3</depth></size>{objects}</annotation>"
+    )
 
 
 WNIDS = [f"n{10_000_000 + 17 * i:08d}" for i in range(1000)]
@@ -73,8 +77,11 @@ def imagenet(root: Path, layout: str = "folders", count: int = 4) -> list[str]:
 def voc(root: Path) -> list[str]:
     """Three images: a dog and two cats, one of them difficult; a difficult bus alone; a person."""
     base, names = root / "VOCdevkit" / "VOC2007", ["000001", "000002", "000003"]
-    things = [[("dog", 31, 21, 80, 60), ("cat", 1, 1, 10, 10, 1), ("cat", 101, 61, 120, 80)],
-              [("bus", 31, 21, 80, 60, 1)], [("person", 31, 21, 80, 60)]]
+    things = [
+        [("dog", 31, 21, 80, 60), ("cat", 1, 1, 10, 10, 1), ("cat", 101, 61, 120, 80)],
+        [("bus", 31, 21, 80, 60, 1)],
+        [("person", 31, 21, 80, 60)],
+    ]
     for i, (name, found) in enumerate(zip(names, things, strict=True)):
         save(base / "JPEGImages" / f"{name}.jpg", picture(120, 80, (30, 20, 80, 60), seed=i))
         box_file(base / "Annotations" / f"{name}.xml", (120, 80), found)
@@ -90,31 +97,52 @@ def coco(root: Path) -> list[str]:
         save(root / "val2014" / f"{name}.jpg", picture(100, 60, (20, 10, 60, 40), seed=i))
     square = [20, 10, 60, 10, 60, 40, 20, 40]
     runs = [60 * 50 + 5, 10, 60 * 50 - 15]  # column 50, rows 5 to 14, counted down the columns
-    things = [{"image_id": 42, "category_id": 18, "bbox": [20, 10, 40, 30], "segmentation": [square], "iscrowd": 0},
-              {"image_id": 42, "category_id": 1, "bbox": [50, 5, 1, 10], "iscrowd": 1,
-               "segmentation": {"counts": runs, "size": [60, 100]}},
-              {"image_id": 73, "category_id": 90, "bbox": [20, 10, 40, 30], "segmentation": [square], "iscrowd": 0}]
+    things = [
+        {"image_id": 42, "category_id": 18, "bbox": [20, 10, 40, 30], "segmentation": [square], "iscrowd": 0},
+        {
+            "image_id": 42,
+            "category_id": 1,
+            "bbox": [50, 5, 1, 10],
+            "iscrowd": 1,
+            "segmentation": {"counts": runs, "size": [60, 100]},
+        },
+        {"image_id": 73, "category_id": 90, "bbox": [20, 10, 40, 30], "segmentation": [square], "iscrowd": 0},
+    ]
     path = root / "annotations" / "instances_val2014.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({
-        "images": [{"id": i, "file_name": f"{n}.jpg", "width": 100, "height": 60}
-                   for i, n in zip((42, 73, 74), names, strict=True)],
-        "categories": [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}, {"id": 18, "name": "dog"}],
-        "annotations": things}))
+    path.write_text(
+        json.dumps(
+            {
+                "images": [
+                    {"id": i, "file_name": f"{n}.jpg", "width": 100, "height": 60}
+                    for i, n in zip((42, 73, 74), names, strict=True)
+                ],
+                "categories": [
+                    {"id": 90, "name": "toothbrush"},
+                    {"id": 1, "name": "person"},
+                    {"id": 18, "name": "dog"},
+                ],
+                "annotations": things,
+            }
+        )
+    )
     return names[:2]
 
 
 def mura(root: Path) -> list[str]:
     """Two wrists and an elbow; grey, one of them 16 bits deep."""
     base = root / "MURA-v1.1"
-    paths = ["valid/XR_WRIST/patient11185/study1_positive/image1.png",
-             "valid/XR_WRIST/patient11186/study1_negative/image1.png",
-             "valid/XR_ELBOW/patient11186/study2_negative/image1.png"]
+    paths = [
+        "valid/XR_WRIST/patient11185/study1_positive/image1.png",
+        "valid/XR_WRIST/patient11186/study1_negative/image1.png",
+        "valid/XR_ELBOW/patient11186/study2_negative/image1.png",
+    ]
     for i, path in enumerate(paths):
         save(base / path, picture(90, 120, (20, 30, 60, 80), seed=i).convert("L"))
     (base / "valid_image_paths.csv").write_text("".join(f"MURA-v1.1/{p}\n" for p in paths))
-    (base / "valid_labeled_studies.csv").write_text("".join(
-        f"MURA-v1.1/{p.rsplit('/', 1)[0]}/,{int('positive' in p)}\n" for p in paths))
+    (base / "valid_labeled_studies.csv").write_text(
+        "".join(f"MURA-v1.1/{p.rsplit('/', 1)[0]}/,{int('positive' in p)}\n" for p in paths)
+    )
     return paths
 
 
@@ -149,8 +177,10 @@ def caltech(root: Path) -> None:
             save(base / "101_ObjectCategories" / kind / f"image_{i:04d}.jpg", drawn)
             (base / "Annotations" / told).mkdir(parents=True, exist_ok=True)
             contour = np.array([[0, 39, 39, 0], [0, 0, 39, 39]], float)  # x above y, from the box's corner
-            savemat(base / "Annotations" / told / f"annotation_{i:04d}.mat",
-                    {"box_coord": np.array([[11, 50, 21, 60]]), "obj_contour": contour})
+            savemat(
+                base / "Annotations" / told / f"annotation_{i:04d}.mat",
+                {"box_coord": np.array([[11, 50, 21, 60]]), "obj_contour": contour},
+            )
     (base / "101_ObjectCategories" / "BACKGROUND_Google").mkdir()
 
 

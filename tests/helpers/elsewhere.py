@@ -52,12 +52,18 @@ def executed(path: Path, python: Path, folder: Path, monkeypatch, **variables: s
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("import holicam; print(holicam.__file__)"))
-    NotebookClient(notebook, timeout=600, kernel_name="elsewhere",
-                   resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=600, kernel_name="elsewhere", resources={"metadata": {"path": str(folder)}}
+    ).execute()
     return notebook
 
 
 def printed(notebook) -> str:
     """All that the cells have printed."""
-    return "".join(o.get("text", "") for c in notebook["cells"] if c["cell_type"] == "code" for o in c["outputs"]
-                   if o.get("name") == "stdout")
+    return "".join(
+        o.get("text", "")
+        for c in notebook["cells"]
+        if c["cell_type"] == "code"
+        for o in c["outputs"]
+        if o.get("name") == "stdout"
+    )

@@ -17,8 +17,9 @@ LONG = {1, 3, 4, 7, 14, 18, 19}  # chapters with an exercise of an hour: a metho
 def bound(code_text: str) -> set[str]:
     """The names that a cell gives a value."""
     tree = ast.parse(code_text)
-    return ({n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            | {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))})
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | {
+        n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))
+    }
 
 
 def tagged(notebook: dict, tag: str) -> list[dict]:

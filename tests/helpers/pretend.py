@@ -23,9 +23,18 @@ from torch.utils._pytree import tree_leaves, tree_map
 PLACE = torch.device("meta")
 TO_CPU, TO_DEVICE = "copy to the CPU", "copy to the device"
 WAITING = {
-    "_local_scalar_dense", "equal",
-    "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount",  # how large is it?
-    "_linalg_eigh", "linalg_eig", "_linalg_svd", "_linalg_check_errors",  # did it succeed?
+    "_local_scalar_dense",
+    "equal",
+    "nonzero",
+    "masked_select",
+    "_unique2",
+    "unique_dim",
+    "unique_consecutive",
+    "bincount",  # how large is it?
+    "_linalg_eigh",
+    "linalg_eig",
+    "_linalg_svd",
+    "_linalg_check_errors",  # did it succeed?
 }
 INDEXING = ("index", "index_put", "index_put_")
 MAKERS = {torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor}
@@ -37,8 +46,14 @@ class Pretend(Tensor):
     @staticmethod
     def __new__(cls, inner: Tensor):
         made = Tensor._make_wrapper_subclass(
-            cls, inner.size(), strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
-            device=PLACE, requires_grad=inner.requires_grad)
+            cls,
+            inner.size(),
+            strides=inner.stride(),
+            storage_offset=inner.storage_offset(),
+            dtype=inner.dtype,
+            device=PLACE,
+            requires_grad=inner.requires_grad,
+        )
         made.inner = inner.detach()
         return made
 
@@ -102,8 +117,9 @@ class Machine(TorchDispatchMode):
     def move(self, net: nn.Module) -> nn.Module:
         for module in net.modules():
             for name, value in module._parameters.items():
-                module._parameters[name] = None if value is None else nn.Parameter(
-                    self.to(value.detach()), value.requires_grad)
+                module._parameters[name] = (
+                    None if value is None else nn.Parameter(self.to(value.detach()), value.requires_grad)
+                )
             for name, value in module._buffers.items():
                 module._buffers[name] = None if value is None else self.to(value)
         return net
@@ -123,8 +139,14 @@ class Machine(TorchDispatchMode):
             self.waits[wait] += 1
         plain = tree_map(lambda x: x.inner if isinstance(x, Pretend) else x, (args, kwargs))
         out = func(*plain[0], **plain[1])
-        if self.narrow and target and (name == "_linalg_eigh" or any(
-                isinstance(x, Tensor) and x.dtype == torch.float64 for x in tree_leaves(out))):
+        if (
+            self.narrow
+            and target
+            and (
+                name == "_linalg_eigh"
+                or any(isinstance(x, Tensor) and x.dtype == torch.float64 for x in tree_leaves(out))
+            )
+        ):
             raise TypeError(f"this device has no float64 and no eigenvectors: {name}")
         if target and there:
             out = tree_map(lambda x: Pretend(x) if isinstance(x, Tensor) else x, out)

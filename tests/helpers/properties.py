@@ -8,6 +8,7 @@ try:
     from hypothesis import given, settings
     from hypothesis import strategies as st
 except ImportError:
+
     class _Strategies:
         def __getattr__(self, name):
             return lambda *args, **options: None
@@ -26,5 +27,6 @@ except ImportError:
 
     def settings(*args, **options):
         return lambda test: test
+
 
 __all__ = ["given", "settings", "st"]

@@ -11,8 +11,15 @@ from holicam.experiments.config import from_table
 from holicam.experiments.run import Plan, Watch, evaluate
 from tests.helpers import nets
 
-TABLE = {"dataset": {"name": "toyland", "n": 4, "size": 32}, "networks": ["tiny"], "loaders": {"tiny": "runs:tiny"},
-         "explainers": ["grad-cam", "gradient"], "layers": ["relu1"], "metrics": ["epg"], "chunk": 2}  # fmt: skip
+TABLE = {
+    "dataset": {"name": "toyland", "n": 4, "size": 32},
+    "networks": ["tiny"],
+    "loaders": {"tiny": "runs:tiny"},
+    "explainers": ["grad-cam", "gradient"],
+    "layers": ["relu1"],
+    "metrics": ["epg"],
+    "chunk": 2,
+}
 TOML = """
 networks = ["tiny"]
 loaders = {tiny = "runs:tiny"}

@@ -21,6 +21,7 @@ def seen(size=2, layer="relu1", shape=(12, 9), target=None, net=None):
 
 # The masks ----------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("stretch", ["after", "before", "percentile"])
 def test_masks_are_the_slow_twin(stretch, align_corners):
@@ -48,20 +49,20 @@ def test_a_channel_of_the_images_size_is_only_stretched():
 
 # The scores ---------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("kind", ["prob", "logit"])
 @pytest.mark.parametrize("stretch", ["after", "before", "percentile"])
 def test_scores_are_one_forward_each(stretch, kind):
     net, images, A, captured = seen(target=[4, 1])
     A[0, 2], A[1, 5] = 0.0, 0.7  # constant channels
-    got, live = masks.channel_scores(net, images, A, captured.target, masks.keep_and_drop, 2,
-                                     stretch=stretch, score=kind, chunk=5)
-    assert got.shape == (2, 6, 2) and live.tolist() == [[k != 2 for k in range(6)],
-                                                        [k != 5 for k in range(6)]]
+    got, live = masks.channel_scores(
+        net, images, A, captured.target, masks.keep_and_drop, 2, stretch=stretch, score=kind, chunk=5
+    )
+    assert got.shape == (2, 6, 2) and live.tolist() == [[k != 2 for k in range(6)], [k != 5 for k in range(6)]]
     wanted = slow_masks.keep_drop(net, images, A.numpy(), [4, 1], stretch, kind)
     np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-13)
     for j, vary in enumerate((masks.keep, masks.drop)):
-        alone, _ = masks.channel_scores(net, images, A, captured.target, vary, stretch=stretch,
-                                        score=kind)
+        alone, _ = masks.channel_scores(net, images, A, captured.target, vary, stretch=stretch, score=kind)
         torch.testing.assert_close(alone[..., 0], got[..., j], rtol=1e-11, atol=1e-13)
 
 
@@ -86,8 +87,7 @@ def test_any_chunk_and_a_batch_equals_its_singles(chunk):
     got, _ = masks.channel_scores(net, images, A, captured.target, chunk=chunk)
     torch.testing.assert_close(got, wanted, rtol=1e-11, atol=1e-13)
     for b in range(3):
-        one, alone = masks.channel_scores(net, images[b : b + 1], A[b : b + 1],
-                                          captured.target[b : b + 1], chunk=chunk)
+        one, alone = masks.channel_scores(net, images[b : b + 1], A[b : b + 1], captured.target[b : b + 1], chunk=chunk)
         torch.testing.assert_close(one[0], wanted[b], rtol=1e-11, atol=1e-13)
         assert torch.equal(alone[0], live[b])
 
@@ -127,8 +127,7 @@ def test_clean_and_blank_scores():
         p, blank = net(images).softmax(1), net(torch.zeros_like(images))
     rows = torch.arange(3)
     torch.testing.assert_close(masks.clean_scores(captured), p[rows, [4, 0, 1]])
-    torch.testing.assert_close(masks.blank_scores(net, images, captured.target, score="logit"),
-                               blank[rows, [4, 0, 1]])
+    torch.testing.assert_close(masks.blank_scores(net, images, captured.target, score="logit"), blank[rows, [4, 0, 1]])
 
 
 def test_callable_target_and_bfloat16():
@@ -163,6 +162,5 @@ def test_cpu_and_gpu_agree():
         pytest.skip("no CUDA device")
     net, images, A, captured = seen()
     wanted, _ = masks.channel_scores(net, images, A, captured.target, masks.keep_and_drop, 2)
-    got, _ = masks.channel_scores(net.cuda(), images.cuda(), A.cuda(), captured.target.cuda(),
-                                  masks.keep_and_drop, 2)
+    got, _ = masks.channel_scores(net.cuda(), images.cuda(), A.cuda(), captured.target.cuda(), masks.keep_and_drop, 2)
     torch.testing.assert_close(got.cpu(), wanted, rtol=1e-9, atol=1e-12)

@@ -12,8 +12,12 @@ from tests.twins import slow_controls
 
 IMAGES = random_images(3, 3, 11, 14)
 MASKS = IMAGES[:, 0] > 0.5
-EVERY = {"random": hc.RandomMap(), "center": hc.CenterMap(), "sobel": hc.SobelMap(),
-         "ground-truth": hc.GroundTruth(MASKS)}
+EVERY = {
+    "random": hc.RandomMap(),
+    "center": hc.CenterMap(),
+    "sobel": hc.SobelMap(),
+    "ground-truth": hc.GroundTruth(MASKS),
+}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 
 
@@ -38,8 +42,7 @@ def test_dtypes_sizes_and_contexts(explainer):
     exact = explainer(net, IMAGES.double())
     assert exact.dtype == torch.float64
     torch.testing.assert_close(explainer(net, IMAGES.bfloat16()), exact.float(), rtol=2e-2, atol=2e-2)
-    torch.testing.assert_close(explainer(net, IMAGES, size=(5, 9)),
-                               hc.ops.upsample(explainer(net, IMAGES), (5, 9)))
+    torch.testing.assert_close(explainer(net, IMAGES, size=(5, 9)), hc.ops.upsample(explainer(net, IMAGES), (5, 9)))
     assert torch.equal(explainer(net, IMAGES, size="native"), explainer(net, IMAGES))
     for context in (torch.no_grad, torch.inference_mode):
         with context():
@@ -50,7 +53,7 @@ def test_dtypes_sizes_and_contexts(explainer):
 def test_a_batch_equals_its_singles(name):
     together = EVERY[name](TinyNet(), IMAGES)
     for b in range(3):
-        torch.testing.assert_close(EVERY[name](TinyNet(), IMAGES[b:b + 1]), together[b:b + 1])
+        torch.testing.assert_close(EVERY[name](TinyNet(), IMAGES[b : b + 1]), together[b : b + 1])
 
 
 def test_random_follows_from_the_seed_alone():
@@ -77,8 +80,9 @@ def test_sobel_is_its_slow_twin_and_scikit_images():
 
     images = IMAGES.double()
     maps = hc.SobelMap()(TinyNet(), images)
-    rgb = images * torch.tensor([0.229, 0.224, 0.225])[:, None, None] + torch.tensor(
-        [0.485, 0.456, 0.406])[:, None, None]
+    rgb = (
+        images * torch.tensor([0.229, 0.224, 0.225])[:, None, None] + torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    )
     for b in range(3):
         np.testing.assert_allclose(maps[b], slow_controls.sobel(images[b].numpy()), rtol=1e-9)
         luminance = np.tensordot([0.299, 0.587, 0.114], rgb[b].numpy(), 1)

@@ -16,12 +16,20 @@ from tests.helpers.nets import TinyNet, random_images
 # Settings that make a method cheap; names that are not here run with their defaults.
 FEW = {"scales": (1.0, 1.5)}
 CHEAP = {
-    "smooth-grad-cam++": {"samples": 2}, "iia": {"steps": 2, "inner": 2}, "msg-cam": FEW | {"groups": 4, "blur": 5},
-    "cameras": FEW, "holistic-cam": FEW | {"median": 3, "mean": 5}, "ucag": {"patches": 2, "chunk": 3},
-    "ss-cam": {"samples": 2}, "is-cam": {"samples": 2}, "rise": {"masks": 10},
+    "smooth-grad-cam++": {"samples": 2},
+    "iia": {"steps": 2, "inner": 2},
+    "msg-cam": FEW | {"groups": 4, "blur": 5},
+    "cameras": FEW,
+    "holistic-cam": FEW | {"median": 3, "mean": 5},
+    "ucag": {"patches": 2, "chunk": 3},
+    "ss-cam": {"samples": 2},
+    "is-cam": {"samples": 2},
+    "rise": {"masks": 10},
     "occlusion": {"window": (8, 8), "stride": (6, 6)},
     "extremal-perturbation": {"areas": (0.2,), "steps": 1, "levels": 2},
-    "integrated-gradients": {"steps": 3}, "smoothgrad": {"samples": 2}, "rsp": {"layer": "relu2"},
+    "integrated-gradients": {"steps": 3},
+    "smoothgrad": {"samples": 2},
+    "rsp": {"layer": "relu2"},
 }
 CONTROLS = ("random", "center", "sobel", "ground-truth")  # they do not run the network
 # A class is read from the weights, or relevance starts at it: a callable names none.
@@ -192,8 +200,12 @@ def test_nothing_is_left_behind(name):
 @every
 def test_bad_calls_get_one_sentence(name):
     net, x = network(), images()
-    for bad, error, words in ((x.byte(), TypeError, "normalised floats"), (x.tolist(), TypeError, "list"),
-                              (x[0], ValueError, r"\(B, 3, H, W\)"), (x[:0], ValueError, "at least one image")):
+    for bad, error, words in (
+        (x.byte(), TypeError, "normalised floats"),
+        (x.tolist(), TypeError, "list"),
+        (x[0], ValueError, r"\(B, 3, H, W\)"),
+        (x[:0], ValueError, "at least one image"),
+    ):
         with pytest.raises(error, match=words) as caught:
             explainer(name)(net, bad, layers(name), 1)
         assert "\n" not in str(caught.value)

@@ -32,6 +32,7 @@ def close(got, wanted, record_property, bound=1e-12):
 
 # Blurs and masks ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("sigma", [0.0, 0.4, 1.0, 3.5, 20.0])
 def test_blur_is_the_slow_twin_and_scipys(sigma, record_property):
     x = random_images(2, 9, 14, dtype=torch.float64)
@@ -39,8 +40,9 @@ def test_blur_is_the_slow_twin_and_scipys(sigma, record_property):
     torch.testing.assert_close(blur(torch.ones_like(x), sigma), torch.ones_like(x))
     scipy = pytest.importorskip("scipy.ndimage")
     if sigma:
-        wanted = scipy.gaussian_filter(x.numpy(), (0, sigma, sigma), mode="nearest",
-                                       radius=(0, *[-int(-4 * sigma // 1)] * 2))
+        wanted = scipy.gaussian_filter(
+            x.numpy(), (0, sigma, sigma), mode="nearest", radius=(0, *[-int(-4 * sigma // 1)] * 2)
+        )
         close(blur(x, sigma), wanted, record_property)
 
 
@@ -61,7 +63,7 @@ def test_levels_and_blend_are_the_slow_twins(record_property):
 def test_blend_has_the_slope_of_its_interval():
     pyramid = blur_levels(random_images(1, 3, 4, 4, dtype=torch.float64), 3, 1.0)
     masks = torch.full((1, 4, 4), 0.3, dtype=torch.float64, requires_grad=True)
-    gradient, = torch.autograd.grad(blend(pyramid, masks).sum(), masks)
+    (gradient,) = torch.autograd.grad(blend(pyramid, masks).sum(), masks)
     torch.testing.assert_close(gradient[0], 2 * (pyramid[0, 1] - pyramid[0, 0]).sum(0))
 
 
@@ -89,17 +91,35 @@ def test_the_canvas_at_224_pixels():
 
 # The explainer ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("options", [{}, {"flip": False}, {"score": "prob", "levels": 3}, {"momentum": 0.0},
-                                     {"steps": 8, "rate": 0.1}], ids=lambda o: "-".join(o) or "plain")
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"flip": False}, {"score": "prob", "levels": 3}, {"momentum": 0.0}, {"steps": 8, "rate": 0.1}],
+    ids=lambda o: "-".join(o) or "plain",
+)
 def test_slow_twin(options, record_property):
     net, images = setting()
     explainer = replace(SMALL, **options)
     got = explainer(net, images, target=[4, 1], intermediate=True)
     for b, c in enumerate((4, 1)):
-        wanted = [slow.extremal(net, images[b].numpy(), c, area, steps=explainer.steps, step=3, reach=6,
-                                levels_=explainer.levels, sigma=3.0, rate=explainer.rate,
-                                momentum=explainer.momentum, flip=explainer.flip, kind=explainer.score)
-                  for area in explainer.areas]
+        wanted = [
+            slow.extremal(
+                net,
+                images[b].numpy(),
+                c,
+                area,
+                steps=explainer.steps,
+                step=3,
+                reach=6,
+                levels_=explainer.levels,
+                sigma=3.0,
+                rate=explainer.rate,
+                momentum=explainer.momentum,
+                flip=explainer.flip,
+                kind=explainer.score,
+            )
+            for area in explainer.areas
+        ]
         close(got["masks"][b], wanted, record_property, 1e-9)
         close(got["map"][b], slow.blurred(sum(wanted), 0.09 * 9), record_property, 1e-9)
 
@@ -118,8 +138,9 @@ class Corner(nn.Module):
 
 def test_it_finds_what_the_score_depends_on_and_keeps_to_the_area():
     images = random_images(1, 3, 24, 24)
-    explainer = hc.ExtremalPerturbation(areas=(0.05, 0.1), steps=150, step=3, reach=6, blur=4.0, flip=False,
-                                        weight=3000.0)
+    explainer = hc.ExtremalPerturbation(
+        areas=(0.05, 0.1), steps=150, step=3, reach=6, blur=4.0, flip=False, weight=3000.0
+    )
     found = explainer(Corner(), images, target=0, intermediate=True)
     maps = found["map"][0]
     assert maps[12:, 12:].mean() > 5 * maps[:12, :12].mean()
@@ -194,25 +215,29 @@ def test_fields():
     assert hc.ExtremalPerturbation("coco").areas == (0.018, 0.025, 0.05, 0.1)
     assert hc.ExtremalPerturbation(areas=0.1).areas == (0.1,)
     assert "steps=800, rate=0.01, momentum=0.9, weight=300.0, growth=1.0035, step=7, reach=21" in repr(
-        hc.ExtremalPerturbation())
+        hc.ExtremalPerturbation()
+    )
     with pytest.raises(FrozenInstanceError):
         SMALL.steps = 3
 
 
-@pytest.mark.parametrize(("make", "error", "says"), [
-    (lambda: hc.ExtremalPerturbation("imagenet"), ValueError, "preset must be one of"),
-    (lambda: hc.ExtremalPerturbation(areas=()), ValueError, "areas must hold at least one"),
-    (lambda: hc.ExtremalPerturbation(areas=(0.1, 2)), ValueError, "areas must be a number greater than 0"),
-    (lambda: hc.ExtremalPerturbation(steps=0), ValueError, "steps must be a whole number"),
-    (lambda: hc.ExtremalPerturbation(levels=1), ValueError, "levels must be a whole number of at least 2"),
-    (lambda: hc.ExtremalPerturbation(momentum=2), ValueError, "momentum must be a number"),
-    (lambda: hc.ExtremalPerturbation(step=9, reach=8), ValueError, "reach must be at least step"),
-    (lambda: hc.ExtremalPerturbation(flip=1), TypeError, "flip must be True or False"),
-    (lambda: hc.ExtremalPerturbation(score="loss"), ValueError, "score must be one of"),
-    (lambda: SMALL(TinyNet(), random_images(1, 3, 8, 8), "relu1"), ValueError, "leave out"),
-    (lambda: SMALL(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
-    (lambda: SMALL(TinyNet(), random_images(1, 3, 8, 8), target=9), ValueError, "target must lie in"),
-])
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: hc.ExtremalPerturbation("imagenet"), ValueError, "preset must be one of"),
+        (lambda: hc.ExtremalPerturbation(areas=()), ValueError, "areas must hold at least one"),
+        (lambda: hc.ExtremalPerturbation(areas=(0.1, 2)), ValueError, "areas must be a number greater than 0"),
+        (lambda: hc.ExtremalPerturbation(steps=0), ValueError, "steps must be a whole number"),
+        (lambda: hc.ExtremalPerturbation(levels=1), ValueError, "levels must be a whole number of at least 2"),
+        (lambda: hc.ExtremalPerturbation(momentum=2), ValueError, "momentum must be a number"),
+        (lambda: hc.ExtremalPerturbation(step=9, reach=8), ValueError, "reach must be at least step"),
+        (lambda: hc.ExtremalPerturbation(flip=1), TypeError, "flip must be True or False"),
+        (lambda: hc.ExtremalPerturbation(score="loss"), ValueError, "score must be one of"),
+        (lambda: SMALL(TinyNet(), random_images(1, 3, 8, 8), "relu1"), ValueError, "leave out"),
+        (lambda: SMALL(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
+        (lambda: SMALL(TinyNet(), random_images(1, 3, 8, 8), target=9), ValueError, "target must lie in"),
+    ],
+)
 def test_errors(make, error, says):
     with pytest.raises(error, match=says):
         make()

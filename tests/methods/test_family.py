@@ -14,13 +14,19 @@ from holicam.core.capture import tokens_to_grid
 from holicam.models.toy import ToyVGG16BN
 from tests.helpers.nets import TinyNet, TokenNet, random_images
 
-EVERY = {"w-grad-cam": hc.WGradCAM(), "normgrad": hc.NormGrad(),
-         "normgrad-ce": hc.NormGrad(score="ce"),
-         "eigen-cam": hc.EigenCAM(), "eigen-cam-raw": hc.EigenCAM(center=False),
-         "layer-cam-fused": hc.LayerCAMFused(), "zoom-cam": hc.ZoomCAM(),
-         "smooth-grad-cam++": hc.SmoothGradCAMpp(), "iia": hc.IIA(steps=3),
-         "iia-nested": hc.IIA("nested", steps=3, inner=3),
-         "msg-cam": hc.MSGCAM(scales=(1, 1.5), groups=3, blur=5, sigma=2.0)}
+EVERY = {
+    "w-grad-cam": hc.WGradCAM(),
+    "normgrad": hc.NormGrad(),
+    "normgrad-ce": hc.NormGrad(score="ce"),
+    "eigen-cam": hc.EigenCAM(),
+    "eigen-cam-raw": hc.EigenCAM(center=False),
+    "layer-cam-fused": hc.LayerCAMFused(),
+    "zoom-cam": hc.ZoomCAM(),
+    "smooth-grad-cam++": hc.SmoothGradCAMpp(),
+    "iia": hc.IIA(steps=3),
+    "iia-nested": hc.IIA("nested", steps=3, inner=3),
+    "msg-cam": hc.MSGCAM(scales=(1, 1.5), groups=3, blur=5, sigma=2.0),
+}
 SIGNED = ("iia", "iia-nested")
 every = pytest.mark.parametrize("name", EVERY)
 LAYERS = ["relu0", "relu1", "relu2"]
@@ -38,9 +44,9 @@ def test_a_batch_equals_its_singles(name):
     target = torch.tensor([0, 3, 1])
     together = maps_of(name, net, images, target)
     for b in range(3):
-        alone = maps_of(name, net, images[b:b + 1], int(target[b]))
+        alone = maps_of(name, net, images[b : b + 1], int(target[b]))
         for layer, maps in together.items():
-            torch.testing.assert_close(maps[b:b + 1], alone[layer], rtol=1e-8, atol=1e-11)
+            torch.testing.assert_close(maps[b : b + 1], alone[layer], rtol=1e-8, atol=1e-11)
 
 
 @every
@@ -107,8 +113,11 @@ def test_constant_and_dead_activations(name, value):
 def network(family):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return {"resnet": lambda: resnet18(num_classes=4), "vgg": lambda: ToyVGG16BN(4, 4),
-                "densenet": lambda: DenseNet(8, (2, 2, 2, 2), 16, num_classes=4)}[family]().eval()
+        return {
+            "resnet": lambda: resnet18(num_classes=4),
+            "vgg": lambda: ToyVGG16BN(4, 4),
+            "densenet": lambda: DenseNet(8, (2, 2, 2, 2), 16, num_classes=4),
+        }[family]().eval()
 
 
 @every
@@ -144,8 +153,12 @@ def test_sizes_and_names(name):
 
 
 def state(net):
-    return ([p.requires_grad for p in net.parameters()], [p.grad for p in net.parameters()],
-            net.training, sum(len(m._forward_hooks) for m in net.modules()))
+    return (
+        [p.requires_grad for p in net.parameters()],
+        [p.grad for p in net.parameters()],
+        net.training,
+        sum(len(m._forward_hooks) for m in net.modules()),
+    )
 
 
 @every
@@ -191,27 +204,31 @@ def test_frozen_hashable_and_printed(name):
             explainer(TinyNet(), random_images(1, 3, 8, 8), "relu1", intermediate=True)
 
 
-@pytest.mark.parametrize(("make", "error", "words"), [
-    (lambda: hc.WGradCAM(relu=1), TypeError, "relu must be True or False"),
-    (lambda: hc.NormGrad(identity="none"), ValueError, "identity must be one of 'conv1x1'"),
-    (lambda: hc.NormGrad(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.EigenCAM(center=None), TypeError, "center must be True or False"),
-    (lambda: hc.LayerCAMFused(preset="none"), ValueError, "preset must be one of"),
-    (lambda: hc.LayerCAMFused(scaled=-1), ValueError, "scaled must be"),
-    (lambda: hc.LayerCAMFused(gamma=0), ValueError, "gamma must be a number greater than 0"),
-    (lambda: hc.ZoomCAM(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.SmoothGradCAMpp(samples=0), ValueError, "samples must be"),
-    (lambda: hc.SmoothGradCAMpp(std=0), ValueError, "std must be"),
-    (lambda: hc.SmoothGradCAMpp(eps=-1), ValueError, "eps must be"),
-    (lambda: hc.SmoothGradCAMpp(numerator="d3"), ValueError, "numerator must be"),
-    (lambda: hc.SmoothGradCAMpp(seed=-1), ValueError, "seed must be"),
-    (lambda: hc.IIA(preset="paper"), ValueError, "'reference', 'nested'"),
-    (lambda: hc.IIA(steps=0), ValueError, "steps must be"),
-    (lambda: hc.IIA(inner=2.5), ValueError, "inner must be"),
-    (lambda: hc.MSGCAM(groups=0), ValueError, "groups must be"),
-    (lambda: hc.MSGCAM(chunk=0), ValueError, "chunk must be"),
-    (lambda: hc.MSGCAM(blur=50), ValueError, "kernel must be an odd number"),
-    (lambda: hc.MSGCAM(scales=(2, 1)), ValueError, "must begin with 1")])
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: hc.WGradCAM(relu=1), TypeError, "relu must be True or False"),
+        (lambda: hc.NormGrad(identity="none"), ValueError, "identity must be one of 'conv1x1'"),
+        (lambda: hc.NormGrad(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.EigenCAM(center=None), TypeError, "center must be True or False"),
+        (lambda: hc.LayerCAMFused(preset="none"), ValueError, "preset must be one of"),
+        (lambda: hc.LayerCAMFused(scaled=-1), ValueError, "scaled must be"),
+        (lambda: hc.LayerCAMFused(gamma=0), ValueError, "gamma must be a number greater than 0"),
+        (lambda: hc.ZoomCAM(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.SmoothGradCAMpp(samples=0), ValueError, "samples must be"),
+        (lambda: hc.SmoothGradCAMpp(std=0), ValueError, "std must be"),
+        (lambda: hc.SmoothGradCAMpp(eps=-1), ValueError, "eps must be"),
+        (lambda: hc.SmoothGradCAMpp(numerator="d3"), ValueError, "numerator must be"),
+        (lambda: hc.SmoothGradCAMpp(seed=-1), ValueError, "seed must be"),
+        (lambda: hc.IIA(preset="paper"), ValueError, "'reference', 'nested'"),
+        (lambda: hc.IIA(steps=0), ValueError, "steps must be"),
+        (lambda: hc.IIA(inner=2.5), ValueError, "inner must be"),
+        (lambda: hc.MSGCAM(groups=0), ValueError, "groups must be"),
+        (lambda: hc.MSGCAM(chunk=0), ValueError, "chunk must be"),
+        (lambda: hc.MSGCAM(blur=50), ValueError, "kernel must be an odd number"),
+        (lambda: hc.MSGCAM(scales=(2, 1)), ValueError, "must begin with 1"),
+    ],
+)
 def test_bad_fields_are_named_at_once(make, error, words):
     with pytest.raises(error, match=words):
         make()

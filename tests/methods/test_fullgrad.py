@@ -75,8 +75,13 @@ def test_float32_is_complete_to_1e_4():
     assert found["map"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("net", [TokenNet(), nn.Sequential(
-    nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()])
+@pytest.mark.parametrize(
+    "net",
+    [
+        TokenNet(),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval(),
+    ],
+)
 def test_other_networks_warn(net):
     with pytest.warns(IncompleteWarning, match="do not add up"):
         FULLGRAD(net, random_images(1, 3, 8, 8))
@@ -151,6 +156,7 @@ def test_a_batch_that_goes_through_the_network_in_parts(monkeypatch):
 
 def test_a_network_that_normalises_its_images_itself():
     """What is added to a pixel before a layer reads it counts as the pixel's; where that is not so, a warning."""
+
     class Normalised(nn.Module):
         def __init__(self, way):
             super().__init__()

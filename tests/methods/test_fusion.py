@@ -18,10 +18,8 @@ from tests.twins import slow_holistic as slow
 
 def layers(sizes, channels=3, batch=2, seed=0, dtype=torch.float64):
     """A >= 0 and signed W at each size."""
-    A = [random_images(batch, channels, *s, seed=seed + i, dtype=dtype).relu()
-         for i, s in enumerate(sizes)]
-    W = [random_images(batch, channels, *s, seed=seed + 50 + i, dtype=dtype)
-         for i, s in enumerate(sizes)]
+    A = [random_images(batch, channels, *s, seed=seed + i, dtype=dtype).relu() for i, s in enumerate(sizes)]
+    W = [random_images(batch, channels, *s, seed=seed + 50 + i, dtype=dtype) for i, s in enumerate(sizes)]
     return A, W
 
 
@@ -41,6 +39,7 @@ def spy(monkeypatch):
         def count(*args):
             seen[name] += 1
             return form(*args)
+
         return count
 
     for name in seen:
@@ -50,8 +49,7 @@ def spy(monkeypatch):
 
 def test_the_two_pyramids_are_those_of_the_code_and_of_the_paper():
     assert scale_sizes((224, 224), REFERENCE_SCALES) == [(s, s) for s in range(224, 925, 100)]
-    assert [s for s, _ in scale_sizes((224, 224), PAPER_SCALES)] == [
-        224, 366, 508, 650, 792, 934, 1076]
+    assert [s for s, _ in scale_sizes((224, 224), PAPER_SCALES)] == [224, 366, 508, 650, 792, 934, 1076]
     assert scale_sizes((225, 100), (1, 1.5, 0.001)) == [(225, 100), (338, 150), (1, 1)]
 
 
@@ -92,10 +90,10 @@ def test_the_mean_is_taken_before_the_product():
     assert (fuse(A, W, (9, 9)) - alone).abs().max() > 0.1
 
 
-@pytest.mark.parametrize(("channels", "sizes", "form"), [
-    (64, [(2, 2), (3, 3)], "_gram"), (2, [(30, 31), (40, 20), (33, 33)], "_direct")])
-def test_both_forms_are_exact_and_each_is_used_where_it_is_cheaper(monkeypatch, channels, sizes,
-                                                                   form):
+@pytest.mark.parametrize(
+    ("channels", "sizes", "form"), [(64, [(2, 2), (3, 3)], "_gram"), (2, [(30, 31), (40, 20), (33, 33)], "_direct")]
+)
+def test_both_forms_are_exact_and_each_is_used_where_it_is_cheaper(monkeypatch, channels, sizes, form):
     seen = spy(monkeypatch)
     A, W = layers(sizes, channels)
     torch.testing.assert_close(fuse(A, W, (33, 41)), plain(A, W, (33, 41)))
@@ -103,9 +101,12 @@ def test_both_forms_are_exact_and_each_is_used_where_it_is_cheaper(monkeypatch, 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4),
-       st.tuples(st.integers(1, 20), st.integers(1, 20)), st.sampled_from([1, 3, 40]),
-       st.integers(0, 99))
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4),
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    st.sampled_from([1, 3, 40]),
+    st.integers(0, 99),
+)
 def test_any_sizes_are_exact(sizes, size, channels, seed):
     A, W = layers(sizes, channels, seed=seed)
     got = fuse(A, W, size)
@@ -127,8 +128,9 @@ def test_float32_stays_close_and_half_types_are_lifted():
 def test_chunks_and_batches_do_not_matter(monkeypatch, sizes):
     A, W = layers(sizes, 20, batch=3)
     whole = fuse(A, W, (30, 30))
-    torch.testing.assert_close(torch.cat([fuse([a[b:b + 1] for a in A], [w[b:b + 1] for w in W],
-                                               (30, 30)) for b in range(3)]), whole)
+    torch.testing.assert_close(
+        torch.cat([fuse([a[b : b + 1] for a in A], [w[b : b + 1] for w in W], (30, 30)) for b in range(3)]), whole
+    )
     for cells, pixels in ((1, 1), (5_000, 2_000)):
         monkeypatch.setattr(fusion, "_CELLS", cells)
         monkeypatch.setattr(fusion, "_PIXELS", pixels)
@@ -151,8 +153,8 @@ def test_scales_left_out_leave_no_trace(channel_wise):
     keep = torch.tensor([[True, False, True], [True, True, False]])
     got = fuse(A, W, (9, 9), keep)
     for b, kept in enumerate(([0, 2], [0, 1])):
-        alone = fuse([A[t][b:b + 1] for t in kept], [W[t][b:b + 1] for t in kept], (9, 9))
-        torch.testing.assert_close(got[b:b + 1], alone)
+        alone = fuse([A[t][b : b + 1] for t in kept], [W[t][b : b + 1] for t in kept], (9, 9))
+        torch.testing.assert_close(got[b : b + 1], alone)
 
 
 def test_what_does_not_match_is_named():

@@ -24,13 +24,21 @@ from tests.helpers.nets import (
 )
 from tests.twins import slow_twins
 
-EVERY = {"activation-sum": hc.ActivationSum(), "cam": hc.CAM(), "grad-cam": hc.GradCAM(),
-         "grad-cam++": hc.GradCAMpp(), "xgrad-cam": hc.XGradCAM(), "layer-cam": hc.LayerCAM(),
-         "hires-cam": hc.HiResCAM()}
+EVERY = {
+    "activation-sum": hc.ActivationSum(),
+    "cam": hc.CAM(),
+    "grad-cam": hc.GradCAM(),
+    "grad-cam++": hc.GradCAMpp(),
+    "xgrad-cam": hc.XGradCAM(),
+    "layer-cam": hc.LayerCAM(),
+    "hires-cam": hc.HiResCAM(),
+}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 with_gradients = pytest.mark.parametrize(
-    "explainer", [e for e in EVERY.values() if e.uses_gradients],
-    ids=[name for name, e in EVERY.items() if e.uses_gradients])
+    "explainer",
+    [e for e in EVERY.values() if e.uses_gradients],
+    ids=[name for name, e in EVERY.items() if e.uses_gradients],
+)
 
 
 def last(explainer):
@@ -39,6 +47,7 @@ def last(explainer):
 
 
 # Closed forms -------------------------------------------------------------------------------------
+
 
 def colour_maps(height, width, window):
     """The activations of a ColourNet at `relu` and `box`, by arithmetic on the picture."""
@@ -58,8 +67,10 @@ def test_closed_forms_at_the_pooled_layer(target, window):
     net, image = ColourNet(window).double(), colour_image(8, 10)
     _, A = colour_maps(8, 10, window)
     expected = torch.einsum("k,khw->hw", net.head_weights[target].double(), A)
-    maps = {name: replace(EVERY[name], relu=False)(net, image, "box", target)[0]
-            for name in ("cam", "grad-cam", "xgrad-cam", "hires-cam")}
+    maps = {
+        name: replace(EVERY[name], relu=False)(net, image, "box", target)[0]
+        for name in ("cam", "grad-cam", "xgrad-cam", "hires-cam")
+    }
     torch.testing.assert_close(maps["cam"], expected)
     for name in ("grad-cam", "xgrad-cam", "hires-cam"):
         torch.testing.assert_close(maps[name], expected / 80, rtol=1e-6, atol=1e-12)
@@ -104,10 +115,18 @@ def test_flipping_the_image_flips_the_map(explainer):
 
 # Against the slow twins, end to end ---------------------------------------------------------------
 
-@pytest.mark.parametrize(("name", "twin"), [
-    ("activation-sum", slow_twins.activation_sum), ("grad-cam", slow_twins.grad_cam),
-    ("grad-cam++", slow_twins.grad_cam_pp), ("xgrad-cam", slow_twins.xgrad_cam),
-    ("layer-cam", slow_twins.layer_cam), ("hires-cam", slow_twins.hires_cam)])
+
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("activation-sum", slow_twins.activation_sum),
+        ("grad-cam", slow_twins.grad_cam),
+        ("grad-cam++", slow_twins.grad_cam_pp),
+        ("xgrad-cam", slow_twins.xgrad_cam),
+        ("layer-cam", slow_twins.layer_cam),
+        ("hires-cam", slow_twins.hires_cam),
+    ],
+)
 def test_whole_explainers_are_the_slow_twins(name, twin):
     net, images, target = TinyNet(True).double(), random_images(2, 3, 10, 7).double(), [2, 3]
     got = EVERY[name](net, images, ["relu0", "relu1"], target)
@@ -122,8 +141,7 @@ def test_cam_is_the_heads_own_weights():
     A = capture(net, images, "relu2").A["relu2"]
     got = hc.CAM(relu=False)(net, images, "relu2", [0, 4, 1], size="native")
     for b, c in enumerate([0, 4, 1]):
-        torch.testing.assert_close(got[b], torch.einsum("k,khw->hw", net.fc.weight[c].detach(),
-                                                        A[b]))
+        torch.testing.assert_close(got[b], torch.einsum("k,khw->hw", net.fc.weight[c].detach(), A[b]))
         mean = got[b].mean() + net.fc.bias[c].detach()  # the map's mean is the logit
         torch.testing.assert_close(mean, net(images)[b, c].detach())
 
@@ -137,6 +155,7 @@ def test_torchcams_lost_division():
 
 
 # Invariances --------------------------------------------------------------------------------------
+
 
 @every
 def test_a_batch_equals_its_singles(explainer):
@@ -168,9 +187,10 @@ def test_any_image_size(explainer, shape):
 
 
 @every
-@pytest.mark.parametrize(("dtype", "expected"), [
-    (torch.float64, torch.float64), (torch.float32, torch.float32),
-    (torch.bfloat16, torch.float32)])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(torch.float64, torch.float64), (torch.float32, torch.float32), (torch.bfloat16, torch.float32)],
+)
 def test_dtypes(explainer, dtype, expected):
     images = random_images(2, 3, 12, 12)
     exact = explainer(TinyNet().double(), images.double(), last(explainer), 2)
@@ -214,13 +234,16 @@ def test_a_network_on_a_constant_image(explainer):
 
 
 def test_a_map_that_is_negative_everywhere_is_zero_after_the_relu():
-    net, image = ColourNet().double(), torch.ones(1, 3, 6, 6).double() * torch.tensor(
-        [1.0, 0.0, 0.0]).double()[None, :, None, None]
+    net, image = (
+        ColourNet().double(),
+        torch.ones(1, 3, 6, 6).double() * torch.tensor([1.0, 0.0, 0.0]).double()[None, :, None, None],
+    )
     assert (hc.GradCAM(relu=False)(net, image, "box", 2) < 0).all()
     assert (hc.GradCAM()(net, image, "box", 2) == 0).all()
 
 
 # How it is called ---------------------------------------------------------------------------------
+
 
 def test_one_name_gives_a_tensor_a_sequence_a_dict():
     net, images = TinyNet(), random_images(2, 3, 12, 10)
@@ -252,8 +275,7 @@ def test_relu_comes_before_the_resize():
     net, images = TinyNet(), random_images(1, 3, 12, 10)
     raw = hc.GradCAM(relu=False)(net, images, "relu1", 0, size="native")
     assert (raw < 0).any()
-    torch.testing.assert_close(hc.GradCAM()(net, images, "relu1", 0),
-                               hc.ops.upsample(raw.relu(), (12, 10)))
+    torch.testing.assert_close(hc.GradCAM()(net, images, "relu1", 0), hc.ops.upsample(raw.relu(), (12, 10)))
 
 
 def test_transformers_through_reshape():
@@ -274,9 +296,11 @@ def test_inside_no_grad(context):
 
 # One pass for many --------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def passes(monkeypatch):
     """Counts forwards (through `count.watch(model)`) and backwards."""
+
     class Count:
         forward = backward = 0
 
@@ -310,8 +334,12 @@ def test_explainers_without_gradients_run_no_backward(passes):
 
 def test_another_score_takes_a_pass_of_its_own(passes):
     net, images = passes.watch(TinyNet()), random_images(2, 3, 8, 8)
-    chosen = {"sum": hc.ActivationSum(), "a": hc.GradCAM(), "b": hc.GradCAM(score="prob"),
-              "c": hc.LayerCAM(score="prob")}
+    chosen = {
+        "sum": hc.ActivationSum(),
+        "a": hc.GradCAM(),
+        "b": hc.GradCAM(score="prob"),
+        "c": hc.LayerCAM(score="prob"),
+    }
     maps, _ = run(chosen, net, images, ["relu1", "relu2"])
     assert (passes.forward, passes.backward) == (2, 2) and list(maps) == list(chosen)
     for key, explainer in chosen.items():
@@ -322,10 +350,12 @@ def test_another_score_takes_a_pass_of_its_own(passes):
 
 # Fields -------------------------------------------------------------------------------------------
 
+
 def test_presets_fill_only_what_is_none_and_repr_shows_all():
     assert repr(hc.GradCAMpp()) == (
         "GradCAMpp(preset='default', eps=1e-06, denominator='paper', normalize_alpha=False, "
-        "eps_mode='absolute', activation_sum='raw', relu=True, score='logit')")
+        "eps_mode='absolute', activation_sum='raw', relu=True, score='logit')"
+    )
     given = hc.GradCAMpp(preset="reference", eps=1e-3)
     assert (given.eps, given.normalize_alpha) == (1e-3, True)
     assert hc.GradCAMpp(preset="paper").eps == 0
@@ -342,16 +372,20 @@ def test_frozen_replaceable_and_printed(explainer):
         explainer.relu = False
 
 
-@pytest.mark.parametrize(("make", "error", "words"), [
-    (lambda: hc.GradCAM(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.GradCAM(relu="no"), TypeError, "relu must be True or False"),
-    (lambda: hc.GradCAMpp(preset="none"), ValueError, "'default', 'paper', 'reference'"),
-    (lambda: hc.GradCAMpp(eps=-1), ValueError, "eps must be"),
-    (lambda: hc.XGradCAM(eps="small"), ValueError, "eps must be"),
-    (lambda: hc.XGradCAM(eps=float("nan")), ValueError, "eps must be"),
-    (lambda: hc.GradCAMpp(denominator="sum"), ValueError, "denominator"),
-    (lambda: hc.GradCAMpp(eps_mode="x"), ValueError, "eps_mode"),
-    (lambda: hc.GradCAMpp(activation_sum="x"), ValueError, "activation_sum")])
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: hc.GradCAM(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.GradCAM(relu="no"), TypeError, "relu must be True or False"),
+        (lambda: hc.GradCAMpp(preset="none"), ValueError, "'default', 'paper', 'reference'"),
+        (lambda: hc.GradCAMpp(eps=-1), ValueError, "eps must be"),
+        (lambda: hc.XGradCAM(eps="small"), ValueError, "eps must be"),
+        (lambda: hc.XGradCAM(eps=float("nan")), ValueError, "eps must be"),
+        (lambda: hc.GradCAMpp(denominator="sum"), ValueError, "denominator"),
+        (lambda: hc.GradCAMpp(eps_mode="x"), ValueError, "eps_mode"),
+        (lambda: hc.GradCAMpp(activation_sum="x"), ValueError, "activation_sum"),
+    ],
+)
 def test_bad_fields_are_named_at_once(make, error, words):
     with pytest.raises(error, match=words):
         make()
@@ -368,6 +402,7 @@ def test_cam_says_where_it_does_not_apply():
 
 def test_cam_sees_through_a_relu_before_the_pooling():
     """DenseNet's last layer is signed; torchvision applies the ReLU after it."""
+
     class Late(TinyNet):
         def forward(self, images):
             x = self.bn2(self.conv2(self.relu1(self.conv1(self.relu0(self.conv0(images))))))

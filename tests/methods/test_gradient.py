@@ -18,11 +18,14 @@ from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_i
 from tests.twins import slow_gradient as slow
 
 EVERY = {
-    "gradient": hc.Gradient(), "gradient torchray": hc.Gradient(preset="torchray"),
+    "gradient": hc.Gradient(),
+    "gradient torchray": hc.Gradient(preset="torchray"),
     "input-x-gradient": hc.InputXGradient(),
-    "ig": hc.IntegratedGradients(steps=5), "ig ucag": hc.IntegratedGradients(preset="ucag", steps=3),
+    "ig": hc.IntegratedGradients(steps=5),
+    "ig ucag": hc.IntegratedGradients(preset="ucag", steps=3),
     "ig right": hc.IntegratedGradients(preset="zennit", steps=3, baseline=Constant()),
-    "smoothgrad": hc.SmoothGrad(samples=4), "smoothgrad ucag": hc.SmoothGrad(preset="ucag", samples=3),
+    "smoothgrad": hc.SmoothGrad(samples=4),
+    "smoothgrad ucag": hc.SmoothGrad(preset="ucag", samples=3),
     "smoothgrad polycam": hc.SmoothGrad(preset="polycam", samples=3),
 }
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
@@ -49,16 +52,21 @@ TWINS = {
     "gradient": (hc.Gradient(), lambda net, x, c: slow.max_abs(slow.walk(net, x, c)[1])),
     "gradient signed": (hc.Gradient(reduction="sum"), lambda net, x, c: slow.walk(net, x, c)[1].sum(0)),
     "input-x-gradient": (hc.InputXGradient(), lambda net, x, c: (x * slow.walk(net, x, c)[1]).sum(0)),
-    "ig": (hc.IntegratedGradients(steps=6),
-           lambda net, x, c: slow.integrated(net, x, 0 * x, c, *slow.legendre(6))),
-    "ig right": (hc.IntegratedGradients(preset="zennit", steps=4, baseline=Constant((1.0, 0.0, -1.0))),
-                 lambda net, x, c: slow.integrated(
-                     net, x, 0 * x + np.array([1.0, 0, -1])[:, None, None], c,
-                     [0.25, 0.5, 0.75, 1.0], [0.25] * 4)),
-    "smoothgrad": (hc.SmoothGrad(samples=3, sigma=0.1, seed=5),
-                   lambda net, x, c: slow.smoothgrad(net, x, c, drawn(3, 5), 0.1 * (x.max() - x.min()), False)),
-    "smoothgrad polycam": (hc.SmoothGrad(preset="polycam", samples=3),
-                           lambda net, x, c: slow.smoothgrad(net, x, c, drawn(3, 0), 1.0, True)),
+    "ig": (hc.IntegratedGradients(steps=6), lambda net, x, c: slow.integrated(net, x, 0 * x, c, *slow.legendre(6))),
+    "ig right": (
+        hc.IntegratedGradients(preset="zennit", steps=4, baseline=Constant((1.0, 0.0, -1.0))),
+        lambda net, x, c: slow.integrated(
+            net, x, 0 * x + np.array([1.0, 0, -1])[:, None, None], c, [0.25, 0.5, 0.75, 1.0], [0.25] * 4
+        ),
+    ),
+    "smoothgrad": (
+        hc.SmoothGrad(samples=3, sigma=0.1, seed=5),
+        lambda net, x, c: slow.smoothgrad(net, x, c, drawn(3, 5), 0.1 * (x.max() - x.min()), False),
+    ),
+    "smoothgrad polycam": (
+        hc.SmoothGrad(preset="polycam", samples=3),
+        lambda net, x, c: slow.smoothgrad(net, x, c, drawn(3, 0), 1.0, True),
+    ),
 }
 
 
@@ -88,6 +96,7 @@ def test_ucag_presets_as_the_spec_has_them():
 
 
 # Oracles ------------------------------------------------------------------------------------------
+
 
 def dense():
     """torchvision's DenseNet in small: in-place ReLUs, some of them functional."""
@@ -132,12 +141,12 @@ def test_captum(name, network, record_property, monkeypatch):
 
 # Identities ---------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("baseline", "steps"), [(None, 50), (Constant((1.0, -1.0, 0.5)), 200)])
 def test_integrated_gradients_add_up(baseline, steps, record_property):
     """To 1 %; what is missing are kinks between the nodes, which count more in so small a network."""
     net, images, target = tiny(3, (16, 20))
-    found = hc.IntegratedGradients(baseline=baseline, steps=steps)(
-        net, images, target=target, intermediate=True)
+    found = hc.IntegratedGradients(baseline=baseline, steps=steps)(net, images, target=target, intermediate=True)
     rise = found["score"] - found["baseline_score"]
     within(record_property, ((found["map"].sum((1, 2)) - rise).abs() / rise.abs()).max(), 0.01)
     torch.testing.assert_close(found["attribution"].sum(1), found["map"])
@@ -154,8 +163,10 @@ def test_without_biases_everything_agrees():
 
 def test_no_noise_is_the_gradient():
     net, images, target = tiny()
-    torch.testing.assert_close(hc.SmoothGrad(samples=3, sigma=0)(net, images, target=target),
-                               hc.Gradient(reduction="sum-abs")(net, images, target=target))
+    torch.testing.assert_close(
+        hc.SmoothGrad(samples=3, sigma=0)(net, images, target=target),
+        hc.Gradient(reduction="sum-abs")(net, images, target=target),
+    )
 
 
 def test_torchray_blur_keeps_the_mass_of_a_flat_map_and_spreads_a_dot():
@@ -170,6 +181,7 @@ def test_torchray_blur_keeps_the_mass_of_a_flat_map_and_spreads_a_dot():
 
 # How it is called ---------------------------------------------------------------------------------
 
+
 @every
 def test_batch_equals_singles_and_any_chunk(explainer):
     net, images, _ = tiny(3)
@@ -180,8 +192,7 @@ def test_batch_equals_singles_and_any_chunk(explainer):
         torch.testing.assert_close(explainer(net, images[b : b + 1])[0], whole[b], rtol=1e-11, atol=1e-14)
     if hasattr(explainer, "chunk"):
         for chunk in (1, 2, 5, 1000):
-            torch.testing.assert_close(replace(explainer, chunk=chunk)(net, images), whole,
-                                       rtol=1e-11, atol=1e-14)
+            torch.testing.assert_close(replace(explainer, chunk=chunk)(net, images), whole, rtol=1e-11, atol=1e-14)
 
 
 def test_top_1_is_that_of_the_image_itself():
@@ -312,16 +323,25 @@ class Counting(nn.Module):
         return self.model(images)
 
 
-@pytest.mark.parametrize(("explainer", "forwards", "backwards"), [
-    (hc.Gradient(), 2, 2), (hc.InputXGradient(), 2, 2),
-    (hc.IntegratedGradients(chunk=16), 102, 100), (hc.SmoothGrad(chunk=16), 102, 100)])
+@pytest.mark.parametrize(
+    ("explainer", "forwards", "backwards"),
+    [
+        (hc.Gradient(), 2, 2),
+        (hc.InputXGradient(), 2, 2),
+        (hc.IntegratedGradients(chunk=16), 102, 100),
+        (hc.SmoothGrad(chunk=16), 102, 100),
+    ],
+)
 def test_passes_as_the_registry_says(explainer, forwards, backwards):
     net = Counting(TinyNet())
     explainer(net, random_images(2, 3, 8, 8))
     assert (sum(net.forwards), net.backwards) == (forwards, backwards)
     assert max(net.forwards) <= 16
-    info = hc.info({"Gradient": "gradient", "InputXGradient": "input-x-gradient", "SmoothGrad": "smoothgrad"}.get(
-        type(explainer).__name__, "integrated-gradients"))
+    info = hc.info(
+        {"Gradient": "gradient", "InputXGradient": "input-x-gradient", "SmoothGrad": "smoothgrad"}.get(
+            type(explainer).__name__, "integrated-gradients"
+        )
+    )
     assert (2 * info.forwards, 2 * info.backwards) == (forwards, backwards)
     again = Counting(TinyNet())
     explainer(again, random_images(2, 3, 8, 8), target=1)
@@ -350,22 +370,30 @@ def test_bad_calls(explainer):
         explainer(born, images.float())
 
 
-@pytest.mark.parametrize(("make", "error", "words"), [
-    (lambda: hc.Gradient(reduction="mean"), ValueError, "reduction must be one of"),
-    (lambda: hc.Gradient(preset="captum"), ValueError, "'default', 'torchray'"),
-    (lambda: hc.Gradient(blur=-1), ValueError, "blur must be"),
-    (lambda: hc.InputXGradient(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.IntegratedGradients(steps=0), ValueError, "steps must be"),
-    (lambda: hc.IntegratedGradients(rule="simpson"), ValueError, "rule must be one of"),
-    (lambda: hc.IntegratedGradients(multiply=1), TypeError, "multiply must be"),
-    (lambda: hc.IntegratedGradients(baseline="black"), TypeError, "baseline must be None"),
-    (lambda: hc.IntegratedGradients(baseline=lambda x: x[:, :1])(*tiny()[:2]), ValueError, "same shape|of the shape"),
-    (lambda: hc.SmoothGrad(samples=0), ValueError, "samples must be"),
-    (lambda: hc.SmoothGrad(sigma=-0.1), ValueError, "sigma must be"),
-    (lambda: hc.SmoothGrad(std_mode="pixels"), ValueError, "std_mode must be one of"),
-    (lambda: hc.SmoothGrad(chunk=0), ValueError, "chunk must be"),
-    (lambda: hc.SmoothGrad(abs_before_mean="yes"), TypeError, "abs_before_mean"),
-    (lambda: hc.SmoothGrad(seed=-1), ValueError, "seed must be")])
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: hc.Gradient(reduction="mean"), ValueError, "reduction must be one of"),
+        (lambda: hc.Gradient(preset="captum"), ValueError, "'default', 'torchray'"),
+        (lambda: hc.Gradient(blur=-1), ValueError, "blur must be"),
+        (lambda: hc.InputXGradient(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.IntegratedGradients(steps=0), ValueError, "steps must be"),
+        (lambda: hc.IntegratedGradients(rule="simpson"), ValueError, "rule must be one of"),
+        (lambda: hc.IntegratedGradients(multiply=1), TypeError, "multiply must be"),
+        (lambda: hc.IntegratedGradients(baseline="black"), TypeError, "baseline must be None"),
+        (
+            lambda: hc.IntegratedGradients(baseline=lambda x: x[:, :1])(*tiny()[:2]),
+            ValueError,
+            "same shape|of the shape",
+        ),
+        (lambda: hc.SmoothGrad(samples=0), ValueError, "samples must be"),
+        (lambda: hc.SmoothGrad(sigma=-0.1), ValueError, "sigma must be"),
+        (lambda: hc.SmoothGrad(std_mode="pixels"), ValueError, "std_mode must be one of"),
+        (lambda: hc.SmoothGrad(chunk=0), ValueError, "chunk must be"),
+        (lambda: hc.SmoothGrad(abs_before_mean="yes"), TypeError, "abs_before_mean"),
+        (lambda: hc.SmoothGrad(seed=-1), ValueError, "seed must be"),
+    ],
+)
 def test_bad_fields_are_named_at_once(make, error, words):
     with pytest.raises(error, match=words):
         make()
@@ -382,8 +410,15 @@ def test_repr_shows_everything_and_can_be_read_back(explainer):
 
 def test_the_primitive_sums_what_each_makes():
     net, images, target = tiny(2)
-    found = input_gradients(net, images, target, points=lambda b, m: images[b] * (1 + m)[:, None, None, None],
-                            count=3, each=lambda D, m: m[:, None] * D.flatten(1).norm(dim=1)[:, None], chunk=2)
+    found = input_gradients(
+        net,
+        images,
+        target,
+        points=lambda b, m: images[b] * (1 + m)[:, None, None, None],
+        count=3,
+        each=lambda D, m: m[:, None] * D.flatten(1).norm(dim=1)[:, None],
+        chunk=2,
+    )
     assert found.total.shape == (2, 1) and found.scores.shape == (2, 3)
     for b in range(2):
         norms = [input_gradients(net, images[b : b + 1] * (1 + m), int(target[b])) for m in range(3)]

@@ -41,9 +41,14 @@ class Block(nn.Module):
         self.how = relu
 
     def bend(self, x, module):
-        return {"functional": F.relu, "method": torch.Tensor.relu, "torch": torch.relu,
-                "in-place function": lambda x: F.relu(x, inplace=True), "in-place method": torch.Tensor.relu_,
-                "reused": self.one}.get(self.how, module)(x)
+        return {
+            "functional": F.relu,
+            "method": torch.Tensor.relu,
+            "torch": torch.relu,
+            "in-place function": lambda x: F.relu(x, inplace=True),
+            "in-place method": torch.Tensor.relu_,
+            "reused": self.one,
+        }.get(self.how, module)(x)
 
     def forward(self, x):
         y = self.bend(self.conv1(x), self.one)
@@ -59,8 +64,15 @@ class Block(nn.Module):
 
 
 def residual(relu: str) -> nn.Module:
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), Block(relu), Block(relu),
-                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.MaxPool2d(2),
+        Block(relu),
+        Block(relu),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 5),
+    )
     randomise(net, 0)
     return net.double().eval()
 
@@ -79,8 +91,9 @@ def test_slow_twin(name, record_property):
 
 # captum needs a ReLU module of its own for each use, and out of place; ours is given the same
 # network written in other ways.
-@pytest.mark.parametrize("relu", ["module", "in place", "reused", "functional", "method", "torch",
-                                  "in-place function", "in-place method"])
+@pytest.mark.parametrize(
+    "relu", ["module", "in place", "reused", "functional", "method", "torch", "in-place function", "in-place method"]
+)
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.filterwarnings("ignore:.*hooks.*:UserWarning", "ignore:.*required_grads.*:UserWarning")
 def test_captum(name, relu, record_property):
@@ -114,10 +127,11 @@ def test_torchvision_networks(explainer, family):
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = {"resnet": lambda: models.resnet18(num_classes=5),
-               "densenet": lambda: models.DenseNet(4, (2, 2), 8, num_classes=5),
-               "googlenet": lambda: models.googlenet(num_classes=5, aux_logits=False, init_weights=False),
-               }[family]().eval()
+        net = {
+            "resnet": lambda: models.resnet18(num_classes=5),
+            "densenet": lambda: models.DenseNet(4, (2, 2), 8, num_classes=5),
+            "googlenet": lambda: models.googlenet(num_classes=5, aux_logits=False, init_weights=False),
+        }[family]().eval()
     x = random_images(2, 3, 48, 64)
     maps = explainer(net, x, target=1)
     for module in net.modules():
@@ -137,7 +151,7 @@ def test_the_rules_on_paper():
         with ReLURule(gate) as rule:
             y = F.relu(x)
         assert torch.equal(y, x.relu()) and rule.seen == 1
-        found, = torch.autograd.grad(y, x, R)
+        (found,) = torch.autograd.grad(y, x, R)
         assert torch.equal(found, torch.tensor(expected).float())
     assert torch.equal(torch.autograd.grad(F.relu(x), x, R)[0], torch.tensor([0, 1.0, 0, -1.0]))
 
@@ -181,9 +195,18 @@ def test_networks_without_relus_are_named(explainer):
     x = random_images(1, 3, 8, 8)
     with pytest.raises(ValueError, match="Bent calls none"):
         explainer(Bent(lambda x: x), x)
-    for name, module in {"gelu": nn.GELU(), "silu": nn.SiLU(inplace=True), "leaky_relu": nn.LeakyReLU(),
-                         "relu6": nn.ReLU6(), "tanh": torch.tanh, "elu": F.elu, "hardswish": nn.Hardswish(),
-                         "prelu": nn.PReLU(), "sigmoid": torch.Tensor.sigmoid, "mish": nn.Mish()}.items():
+    for name, module in {
+        "gelu": nn.GELU(),
+        "silu": nn.SiLU(inplace=True),
+        "leaky_relu": nn.LeakyReLU(),
+        "relu6": nn.ReLU6(),
+        "tanh": torch.tanh,
+        "elu": F.elu,
+        "hardswish": nn.Hardswish(),
+        "prelu": nn.PReLU(),
+        "sigmoid": torch.Tensor.sigmoid,
+        "mish": nn.Mish(),
+    }.items():
         called = "hardtanh" if name == "relu6" else name  # relu6 is made of it
         with pytest.raises(ValueError, match=f"uses ({name}|{called}).*ReLUs only"):
             explainer(Bent(module).eval(), x)

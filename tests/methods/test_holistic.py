@@ -51,13 +51,18 @@ class NoGradient(TinyNet):
 
 # Against the slow twin.
 
+
 @pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize(("explainer", "twin"), [
-    (HolisticCAM(**SMALL), {}),
-    (HolisticCAM(**SMALL, eps=1e-2), {"eps": 1e-2}),
-    (HolisticCAM("paper", **SMALL), {"eps": 1e-5, "mode": "bilinear", "affine": False}),
-    (HolisticCAM("reference", **SMALL), {"quantize": True, "stretch": True}),
-], ids=["default", "eps", "paper", "reference"])
+@pytest.mark.parametrize(
+    ("explainer", "twin"),
+    [
+        (HolisticCAM(**SMALL), {}),
+        (HolisticCAM(**SMALL, eps=1e-2), {"eps": 1e-2}),
+        (HolisticCAM("paper", **SMALL), {"eps": 1e-5, "mode": "bilinear", "affine": False}),
+        (HolisticCAM("reference", **SMALL), {"quantize": True, "stretch": True}),
+    ],
+    ids=["default", "eps", "paper", "reference"],
+)
 def test_every_stage_is_the_slow_one(explainer, twin, layer):
     net, x = tiny(), images()
     got = explainer(net, x, layer, intermediate=True)
@@ -66,8 +71,7 @@ def test_every_stage_is_the_slow_one(explainer, twin, layer):
         expected = slow.holistic(net, x[b], layer, sizes=scale_sizes((14, 17), SCALES), **twin)
         stages = (got.fused, got.fundamental, got.low_pass, got.map)
         for mine, theirs in zip((*stages, maps), (*expected, expected[-1]), strict=True):
-            np.testing.assert_allclose(mine[b].numpy(), theirs, rtol=1e-9,
-                                       atol=1e-12 * np.abs(theirs).max())
+            np.testing.assert_allclose(mine[b].numpy(), theirs, rtol=1e-9, atol=1e-12 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("target", [None, 3])
@@ -100,17 +104,29 @@ def test_the_authors_drop_scales_where_no_class_is_given(target):
     top = torch.stack([c.logits.argmax(1) for c in multi_scale(net, x, "relu1", None, SCALES)], 1)
     assert 0 < (top == top[:, :1]).all(1).sum() < 4, "some images must lose scales, not all"
     sizes = scale_sizes((14, 17), SCALES)
-    for explainer, twin in ((HolisticCAM("reference", **SMALL), lambda x, skip: slow.holistic(
-            net, x, "relu1", target, sizes=sizes, quantize=True, stretch=True, skip=skip)[-1]),
-            (CAMERAS("reference", scales=SCALES), lambda x, skip: normalise(torch.tensor(slow.cameras(
-                net, x, "relu1", target, sizes=sizes, skip=skip))).numpy())):
+    for explainer, twin in (
+        (
+            HolisticCAM("reference", **SMALL),
+            lambda x, skip: slow.holistic(net, x, "relu1", target, sizes=sizes, quantize=True, stretch=True, skip=skip)[
+                -1
+            ],
+        ),
+        (
+            CAMERAS("reference", scales=SCALES),
+            lambda x, skip: normalise(
+                torch.tensor(slow.cameras(net, x, "relu1", target, sizes=sizes, skip=skip))
+            ).numpy(),
+        ),
+    ):
         got = explainer(net, x, "relu1", target)
         passes = list(multi_scale(net, x, "relu1", target, SCALES))
         torch.testing.assert_close(explainer.from_passes(passes, (14, 17), target)["relu1"], got)
         for b in range(4):
             np.testing.assert_allclose(got[b].numpy(), twin(x[b], target is None), rtol=1e-9, atol=1e-9)
-        own = {skip: dataclasses.replace(explainer, skip_mismatched=skip)(net, x, "relu1", target)
-               for skip in (True, False)}
+        own = {
+            skip: dataclasses.replace(explainer, skip_mismatched=skip)(net, x, "relu1", target)
+            for skip in (True, False)
+        }
         assert torch.equal(own[target is None], got) and not torch.allclose(own[target is not None], got)
     for plain in (HolisticCAM(**SMALL), HolisticCAM("paper", **SMALL), CAMERAS(scales=SCALES)):
         assert plain.skip_mismatched is False
@@ -118,6 +134,7 @@ def test_the_authors_drop_scales_where_no_class_is_given(target):
 
 
 # Identities.
+
 
 def test_without_pge_and_fsd_and_with_relu_it_is_cameras():
     net, x = tiny(), images()
@@ -149,13 +166,18 @@ def test_one_scale_of_cameras_is_grad_cam_where_gradients_are_constant():
     assert got.shape == (1, h, w) and got.max() > 0
 
 
-@pytest.mark.parametrize(("options", "single"), [
-    ({"weighting": "none"}, ActivationSum(relu=False)),
-    ({"weighting": "channel"}, GradCAMpp(relu=False)),
-    ({"weighting": "channel", "pge": False}, GradCAM(relu=False)),
-    ({"weighting": "channel", "eps": 0.1, "eps_mode": "relative"},
-     GradCAMpp(eps=0.1, eps_mode="relative", relu=False)),
-])
+@pytest.mark.parametrize(
+    ("options", "single"),
+    [
+        ({"weighting": "none"}, ActivationSum(relu=False)),
+        ({"weighting": "channel"}, GradCAMpp(relu=False)),
+        ({"weighting": "channel", "pge": False}, GradCAM(relu=False)),
+        (
+            {"weighting": "channel", "eps": 0.1, "eps_mode": "relative"},
+            GradCAMpp(eps=0.1, eps_mode="relative", relu=False),
+        ),
+    ],
+)
 def test_channel_wise_weightings_at_one_scale_are_the_single_scale_cams(options, single):
     net, x = tiny(), images()
     got = HolisticCAM(scales=(1,), fsd=False, **options)(net, x, "relu1")
@@ -164,16 +186,19 @@ def test_channel_wise_weightings_at_one_scale_are_the_single_scale_cams(options,
 
 def test_weightings_differ_and_the_default_is_element_wise_pge():
     net, x = tiny(), images()
-    maps = [HolisticCAM(**SMALL, weighting=w)(net, x, "relu0")
-            for w in ("element", "channel", "none")]
+    maps = [HolisticCAM(**SMALL, weighting=w)(net, x, "relu0") for w in ("element", "channel", "none")]
     maps = [m / m.abs().max() for m in maps]
     assert all((maps[a] - maps[b]).abs().max() > 0.05 for a, b in ((0, 1), (0, 2), (1, 2)))
-    torch.testing.assert_close(HolisticCAM(**SMALL)(net, x, "relu0"),
-                               HolisticCAM(**SMALL, weighting="element")(net, x, "relu0"))
-    assert torch.equal(HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, "relu0"),
-                       HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, ["relu0"])["relu0"])
-    torch.testing.assert_close(HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, "relu0"),
-                               HiResCAM(relu=False)(net, x, "relu0"))  # relu0 has the input's size
+    torch.testing.assert_close(
+        HolisticCAM(**SMALL)(net, x, "relu0"), HolisticCAM(**SMALL, weighting="element")(net, x, "relu0")
+    )
+    assert torch.equal(
+        HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, "relu0"),
+        HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, ["relu0"])["relu0"],
+    )
+    torch.testing.assert_close(
+        HolisticCAM(scales=(1,), fsd=False, pge=False)(net, x, "relu0"), HiResCAM(relu=False)(net, x, "relu0")
+    )  # relu0 has the input's size
 
 
 def test_the_stages_make_up_the_map():
@@ -191,13 +216,16 @@ def test_the_stages_make_up_the_map():
 def test_passes_are_shared_by_ablations_and_layers(monkeypatch):
     net, x = tiny(), images()
     passes = list(multi_scale(net, x, LAYERS, None, SCALES))
-    for explainer in (HolisticCAM(**SMALL), HolisticCAM(**SMALL, pge=False),
-                      HolisticCAM(**SMALL, fsd=False), CAMERAS(scales=SCALES)):
+    for explainer in (
+        HolisticCAM(**SMALL),
+        HolisticCAM(**SMALL, pge=False),
+        HolisticCAM(**SMALL, fsd=False),
+        CAMERAS(scales=SCALES),
+    ):
         got = explainer.from_passes(passes, (14, 17))
         torch.testing.assert_close(got, explainer(net, x, LAYERS))
     count = []
-    monkeypatch.setattr(passes_module, "capture",
-                        lambda *a, **k: (count.append(1), capture(*a, **k))[1])
+    monkeypatch.setattr(passes_module, "capture", lambda *a, **k: (count.append(1), capture(*a, **k))[1])
     HolisticCAM(**SMALL)(net, x, LAYERS)
     assert len(count) == len(SCALES)
 
@@ -223,19 +251,28 @@ def test_flipping_a_symmetric_network_flips_the_map():
 
 # Batches, types, sizes, degenerate input.
 
-@pytest.mark.parametrize("explainer", [
-    HolisticCAM(**SMALL), HolisticCAM("paper", **SMALL), HolisticCAM("reference", **SMALL),
-    HolisticCAM(**SMALL, skip_mismatched=True), HolisticCAM(**SMALL, weighting="channel"),
-    HolisticCAM(**SMALL, eps_mode="relative", eps=0.1), CAMERAS("reference", scales=SCALES),
-    CAMERAS(scales=SCALES, skip_mismatched=True)], ids=lambda e: repr(e)[:30])
+
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        HolisticCAM(**SMALL),
+        HolisticCAM("paper", **SMALL),
+        HolisticCAM("reference", **SMALL),
+        HolisticCAM(**SMALL, skip_mismatched=True),
+        HolisticCAM(**SMALL, weighting="channel"),
+        HolisticCAM(**SMALL, eps_mode="relative", eps=0.1),
+        CAMERAS("reference", scales=SCALES),
+        CAMERAS(scales=SCALES, skip_mismatched=True),
+    ],
+    ids=lambda e: repr(e)[:30],
+)
 def test_a_batch_is_its_singles(explainer):
     net, x = Fickle().double(), images(3)
     together = explainer(net, x, LAYERS)
     for b in range(3):
-        alone = explainer(net, x[b:b + 1], LAYERS)
+        alone = explainer(net, x[b : b + 1], LAYERS)
         for layer in LAYERS:
-            torch.testing.assert_close(together[layer][b:b + 1], alone[layer],
-                                       rtol=1e-9, atol=1e-15)
+            torch.testing.assert_close(together[layer][b : b + 1], alone[layer], rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
@@ -280,15 +317,17 @@ def test_size_and_layers_arguments():
     assert list(both) == ["relu2", "relu0"] and torch.equal(both["relu2"], own)
     with pytest.raises(KeyError):
         explainer(net, x, "relu9")
-    named = nn.Sequential(OrderedDict(features=nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()),
-                                      pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten())).double()
+    named = nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten()
+        )
+    ).double()
     named.eval()
     assert torch.equal(explainer(named, x), explainer(named, x, "features"))
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(4, 24), st.integers(4, 24), st.sampled_from(["default", "paper", "reference"]),
-       st.integers(0, 9))
+@given(st.integers(4, 24), st.integers(4, 24), st.sampled_from(["default", "paper", "reference"]), st.integers(0, 9))
 def test_any_image_size_gives_finite_maps_of_that_size(height, width, preset, seed):
     x = images(1, height, width, seed)
     maps = HolisticCAM(preset, scales=(1, 1.4))(tiny(), x, LAYERS)
@@ -297,9 +336,11 @@ def test_any_image_size_gives_finite_maps_of_that_size(height, width, preset, se
     assert all((m >= 0).all() for m in cameras.values())
 
 
-@pytest.mark.parametrize("explainer", [
-    HolisticCAM(p, **SMALL) for p in ("default", "paper", "reference")] + [
-    CAMERAS("reference", scales=SCALES)], ids=repr)
+@pytest.mark.parametrize(
+    "explainer",
+    [HolisticCAM(p, **SMALL) for p in ("default", "paper", "reference")] + [CAMERAS("reference", scales=SCALES)],
+    ids=repr,
+)
 def test_no_gradient_and_no_activation_give_zeros(explainer):
     zero = explainer(NoGradient().double(), images(), LAYERS)
     assert all((m == 0).all() for m in zero.values())
@@ -317,11 +358,11 @@ def test_a_constant_fundamental_map_wraps_nothing_away():
 
 # The dataclasses.
 
+
 def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
     default, paper, reference = (HolisticCAM(p) for p in ("default", "paper", "reference"))
     assert default == HolisticCAM() and hash(default) == hash(HolisticCAM())
-    assert (default.eps, default.scales, default.interpolation) == (1e-6, REFERENCE_SCALES,
-                                                                    "bicubic")
+    assert (default.eps, default.scales, default.interpolation) == (1e-6, REFERENCE_SCALES, "bicubic")
     assert (default.clip, default.quantize, default.normalise) == (True, False, False)
     assert (default.median, default.mean, default.fsd, default.pge) == (51, 91, True, True)
     assert (paper.eps, paper.scales, paper.interpolation) == (1e-5, PAPER_SCALES, "bilinear")
@@ -352,27 +393,32 @@ def test_reference_normalises_and_default_does_not():
 def test_kernels_can_follow_the_image():
     net, x = tiny(), images()
     options = {"scales": (1,), "scale_kernels": True}
-    assert torch.equal(HolisticCAM(**options, median=51, mean=91)(net, x, "relu1"),
-                       HolisticCAM(scales=(1,), median=3, mean=5)(net, x, "relu1"))  # 3.2, 5.7
+    assert torch.equal(
+        HolisticCAM(**options, median=51, mean=91)(net, x, "relu1"),
+        HolisticCAM(scales=(1,), median=3, mean=5)(net, x, "relu1"),
+    )  # 3.2, 5.7
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"preset": "papr"}, "preset must be one of 'default', 'paper', 'reference'; got 'papr'"),
-    ({"scales": ()}, "scales must be one or more positive ratios"),
-    ({"scales": (1, 0)}, "scales must be one or more positive ratios"),
-    ({"scales": (2, 1)}, "scales must begin with 1"),
-    ({"median": 50}, "median must be an odd number of pixels, such as 51; got 50"),
-    ({"mean": -1}, "mean must be an odd number"),
-    ({"eps": -1.0}, "eps must be a number of at least 0"),
-    ({"eps": True}, "eps must be a number of at least 0"),
-    ({"weighting": "pixel"}, "weighting must be one of 'none', 'channel', 'element'"),
-    ({"interpolation": "nearest"}, "interpolation must be one of 'bicubic', 'bilinear'"),
-    ({"clip": "half"}, "clip must be one of True, False, 'raw'"),
-    ({"preset": "paper", "quantize": True}, "quantize needs maps in"),
-    ({"eps_mode": "rel"}, "eps_mode must be one of"),
-    ({"activation_sum": "abs"}, "activation_sum must be one of"),
-    ({"score": "loss"}, "score must be one of 'logit', 'prob'"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "papr"}, "preset must be one of 'default', 'paper', 'reference'; got 'papr'"),
+        ({"scales": ()}, "scales must be one or more positive ratios"),
+        ({"scales": (1, 0)}, "scales must be one or more positive ratios"),
+        ({"scales": (2, 1)}, "scales must begin with 1"),
+        ({"median": 50}, "median must be an odd number of pixels, such as 51; got 50"),
+        ({"mean": -1}, "mean must be an odd number"),
+        ({"eps": -1.0}, "eps must be a number of at least 0"),
+        ({"eps": True}, "eps must be a number of at least 0"),
+        ({"weighting": "pixel"}, "weighting must be one of 'none', 'channel', 'element'"),
+        ({"interpolation": "nearest"}, "interpolation must be one of 'bicubic', 'bilinear'"),
+        ({"clip": "half"}, "clip must be one of True, False, 'raw'"),
+        ({"preset": "paper", "quantize": True}, "quantize needs maps in"),
+        ({"eps_mode": "rel"}, "eps_mode must be one of"),
+        ({"activation_sum": "abs"}, "activation_sum must be one of"),
+        ({"score": "loss"}, "score must be one of 'logit', 'prob'"),
+    ],
+)
 def test_bad_fields_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         HolisticCAM(**options)

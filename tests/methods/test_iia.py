@@ -33,13 +33,11 @@ def test_a_linear_score_needs_no_path():
     got = hc.IIA()(net, image, "box", 2, size="native")
     torch.testing.assert_close(got, hires * sum(a / 10 for a in range(11)))
     nested = hc.IIA("nested", steps=5, inner=4)(net, image, "box", 2, size="native")
-    torch.testing.assert_close(nested, hires * sum(a / 5 * b / 4 for a in range(6)
-                                                   for b in range(5)) / 20)
+    torch.testing.assert_close(nested, hires * sum(a / 5 * b / 4 for a in range(6) for b in range(5)) / 20)
 
 
 def test_the_last_step_alone_is_hires_cam():
-    whole, black = (hc.IIA(steps=1)(NET, x, "relu1", TARGET, size="native")
-                    for x in (IMAGES, 0 * IMAGES))
+    whole, black = (hc.IIA(steps=1)(NET, x, "relu1", TARGET, size="native") for x in (IMAGES, 0 * IMAGES))
     hires = hc.HiResCAM(relu=False)(NET, IMAGES, "relu1", TARGET, size="native")
     torch.testing.assert_close(whole - black / 2, hires)  # black: the same zero image twice
 
@@ -52,8 +50,10 @@ def test_sizes_are_bicubic_and_relu_cuts():
     assert torch.equal(hc.IIA(steps=2, relu=True)(NET, IMAGES, "relu1", TARGET), full.relu())
 
 
-@pytest.mark.parametrize(("explainer", "layers", "passes"), [
-    (hc.IIA(), ["relu0", "relu1", "relu2"], 11), (hc.IIA("nested", 2, 3), ["relu0", "relu2"], 15)])
+@pytest.mark.parametrize(
+    ("explainer", "layers", "passes"),
+    [(hc.IIA(), ["relu0", "relu1", "relu2"], 11), (hc.IIA("nested", 2, 3), ["relu0", "relu2"], 15)],
+)
 def test_passes(explainer, layers, passes):
     calls = []
     handle = NET.register_forward_hook(lambda *_: calls.append(1))

@@ -94,8 +94,9 @@ def test_float_mean_is_the_slow_mean(size, k, dtype):
     got = box_blur(maps, k)
     assert got.dtype == dtype
     for m, g in zip(maps, got, strict=True):
-        np.testing.assert_allclose(g.numpy(), slow.mean(m.double().numpy(), k),
-                                   rtol=1e-6 if dtype == torch.float32 else 1e-12)
+        np.testing.assert_allclose(
+            g.numpy(), slow.mean(m.double().numpy(), k), rtol=1e-6 if dtype == torch.float32 else 1e-12
+        )
 
 
 @pytest.mark.parametrize("blur", [median_blur, box_counts, box_blur])
@@ -139,8 +140,11 @@ def test_quantised_low_pass_is_the_slow_one_and_opencvs():
     got = low_pass(maps, quantize=True)[0] * 255
     assert np.array_equal(got.round().byte().numpy(), expected)
     small = noise(1, 15, 12, seed=7).double()
-    np.testing.assert_allclose(low_pass(small, 3, 5, quantize=True)[0].numpy(),
-                               slow.low_pass(small[0].numpy(), 3, 5, quantize=True), atol=1e-12)
+    np.testing.assert_allclose(
+        low_pass(small, 3, 5, quantize=True)[0].numpy(),
+        slow.low_pass(small[0].numpy(), 3, 5, quantize=True),
+        atol=1e-12,
+    )
 
 
 def test_eq_13_raw_and_stretched_differ_by_an_affine_map():

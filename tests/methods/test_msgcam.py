@@ -17,9 +17,16 @@ NET, IMAGES, TARGET = TinyNet(True).double(), 2 * random_images(2, 3, 12, 9).dou
 @pytest.mark.parametrize(("scales", "groups"), [((1,), 3), ((1, 1.5, 2), 3), ((1, 1.5), 40)])
 def test_the_slow_twin(layer, scales, groups, record_property):
     net = TinyNet().double()
-    expected = slow.msg_cam(slow.passes_of(net, TARGET), slow.score_of(net, TARGET), IMAGES, layer,
-                            scales, min(groups, net.get_submodule(layer.replace("relu", "conv"))
-                                        .out_channels), 5, 2.0)
+    expected = slow.msg_cam(
+        slow.passes_of(net, TARGET),
+        slow.score_of(net, TARGET),
+        IMAGES,
+        layer,
+        scales,
+        min(groups, net.get_submodule(layer.replace("relu", "conv")).out_channels),
+        5,
+        2.0,
+    )
     got = hc.MSGCAM(scales=scales, groups=groups, blur=5, sigma=2.0)(NET, IMAGES, layer, TARGET)
     difference = float(np.abs(got.numpy() - expected).max() / np.abs(expected).max())
     record_property("difference", difference)
@@ -29,8 +36,9 @@ def test_the_slow_twin(layer, scales, groups, record_property):
 @pytest.mark.parametrize("chunk", [1, 3, 7, 1000])
 def test_any_chunk_gives_the_same_map(chunk):
     some = {"scales": (1, 1.5), "groups": 3}
-    torch.testing.assert_close(hc.MSGCAM(chunk=chunk, **some)(NET, IMAGES, "relu1", TARGET),
-                               hc.MSGCAM(**some)(NET, IMAGES, "relu1", TARGET))
+    torch.testing.assert_close(
+        hc.MSGCAM(chunk=chunk, **some)(NET, IMAGES, "relu1", TARGET), hc.MSGCAM(**some)(NET, IMAGES, "relu1", TARGET)
+    )
 
 
 def test_mismatched_scales_are_left_out():

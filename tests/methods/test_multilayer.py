@@ -23,8 +23,9 @@ def plain():
 
 
 @pytest.mark.parametrize("size", [(12, 9), (20, 31)])
-@pytest.mark.parametrize(("options", "scaled"), [({}, 3), ({"preset": "paper"}, 2), ({"scaled": 0}, 0),
-                                                 ({"scaled": 1, "gamma": 0.7}, 1)])
+@pytest.mark.parametrize(
+    ("options", "scaled"), [({}, 3), ({"preset": "paper"}, 2), ({"scaled": 0}, 0), ({"scaled": 1, "gamma": 0.7}, 1)]
+)
 def test_fused_layer_cam_is_its_slow_twin(options, scaled, size, record_property):
     got = hc.LayerCAMFused(**options)(NET, IMAGES, LAYERS, TARGET, size=size).numpy()
     expected = slow.layer_cam_fused(plain(), size, options.get("gamma", 2.0), scaled)
@@ -47,9 +48,10 @@ def test_one_layer_is_the_single_method_scaled():
     tanh = hc.LayerCAMFused(scaled=1, gamma=3)(NET, IMAGES, ["relu1"], TARGET, size="native")
     torch.testing.assert_close(tanh, (3 * layer / layer.amax((1, 2), keepdim=True)).tanh())
     hires = hc.HiResCAM()(NET, IMAGES, "relu1", TARGET, size="native")
-    torch.testing.assert_close(hc.ZoomCAM()(NET, IMAGES, "relu1", TARGET, size="native"),
-                               (hires - hires.amin((1, 2), keepdim=True))
-                               / hires.amax((1, 2), keepdim=True))
+    torch.testing.assert_close(
+        hc.ZoomCAM()(NET, IMAGES, "relu1", TARGET, size="native"),
+        (hires - hires.amin((1, 2), keepdim=True)) / hires.amax((1, 2), keepdim=True),
+    )
 
 
 def test_intermediate_gives_the_map_of_each_layer():
@@ -66,8 +68,13 @@ def test_captum_per_layer(record_property):
     target = torch.tensor(TARGET)
     stages = hc.ZoomCAM()(NET, IMAGES, LAYERS, TARGET, size="native", intermediate=True)
     for layer in LAYERS:
-        theirs = captum.LayerGradientXActivation(NET, NET.get_submodule(layer)).attribute(
-            IMAGES, target).sum(1).relu().detach()
+        theirs = (
+            captum.LayerGradientXActivation(NET, NET.get_submodule(layer))
+            .attribute(IMAGES, target)
+            .sum(1)
+            .relu()
+            .detach()
+        )
         difference = float((stages[layer] - theirs).abs().max() / theirs.max())
         record_property(f"difference_{layer}", difference)
         assert difference < 1e-12
@@ -92,16 +99,16 @@ class Muted(TinyNet):
 @pytest.mark.parametrize("explainer", [hc.LayerCAMFused(scaled=0), hc.ZoomCAM()])
 def test_a_layer_that_says_nothing_changes_nothing(explainer):
     net = Muted().double()
-    torch.testing.assert_close(explainer(net, IMAGES, ["relu0", "relu1"], TARGET),
-                               explainer(net, IMAGES, ["relu1"], TARGET))
+    torch.testing.assert_close(
+        explainer(net, IMAGES, ["relu0", "relu1"], TARGET), explainer(net, IMAGES, ["relu1"], TARGET)
+    )
     assert (explainer(net, IMAGES, ["relu0"], TARGET) == 0).all()
 
 
 def test_zoom_cam_climbs_from_grid_to_grid():
     maps = [torch.rand(1, n, n, dtype=torch.float64) for n in (12, 6, 3)]
     top = [m / m.max() - m.min() / m.max() for m in maps]
-    climbed = torch.maximum(top[0], upsample(torch.maximum(top[1], upsample(top[2], (6, 6))),
-                                             (12, 12)))
+    climbed = torch.maximum(top[0], upsample(torch.maximum(top[1], upsample(top[2], (6, 6))), (12, 12)))
     torch.testing.assert_close(hc.ZoomCAM().join(maps, (12, 12)), climbed)
 
 

@@ -38,16 +38,15 @@ def network(name: str) -> nn.Module:
     """Built without memory first, so that no time goes into initial weights nobody uses."""
     with torch.device("meta"):
         if name == "vit":
-            model = models.VisionTransformer(image_size=64, patch_size=16, num_layers=2,
-                                             num_heads=2, hidden_dim=32, mlp_dim=64,
-                                             num_classes=10)
+            model = models.VisionTransformer(
+                image_size=64, patch_size=16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64, num_classes=10
+            )
         else:
             extra = {"init_weights": False} if name == "googlenet" else {}
             model = models.get_model(name, num_classes=10, **extra)
         if name.startswith("vgg"):
             model.avgpool = nn.AdaptiveAvgPool2d(2)
-            model.classifier = nn.Sequential(nn.Linear(2048, 16), nn.ReLU(True), nn.Dropout(),
-                                             nn.Linear(16, 10))
+            model.classifier = nn.Sequential(nn.Linear(2048, 16), nn.ReLU(True), nn.Dropout(), nn.Linear(16, 10))
     model = model.to_empty(device="cpu")
     randomise(model, seed=0)
     return model.eval()
@@ -65,10 +64,10 @@ def setting(name: str, batch: int = 2):
 def test_the_cam_family_on_every_layer(name):
     """The others, and what they need of a network: test_every_explainer.py and their own files."""
     model, images, layers, reshape = setting(name)
-    chosen = [n for n, kind in hc.explainers.items()
-              if hc.info(n).family == "CAM" and kind.takes == "layer" and n != "cam"]
-    for explainer, maps in hc.explain_many(chosen, model, images, layers,
-                                           reshape=reshape).items():
+    chosen = [
+        n for n, kind in hc.explainers.items() if hc.info(n).family == "CAM" and kind.takes == "layer" and n != "cam"
+    ]
+    for explainer, maps in hc.explain_many(chosen, model, images, layers, reshape=reshape).items():
         assert list(maps) == layers
         for layer, values in maps.items():
             assert values.shape == (2, *images.shape[-2:]) and values.dtype == torch.float32
@@ -82,16 +81,14 @@ def test_the_cam_family_on_every_layer(name):
 @family
 def test_cam_applies_where_the_head_is_pooled_and_linear(name):
     model, images, layers, reshape = setting(name)
-    call = functools.partial(hc.CAM(relu=False), model, images, layers[-1], 3, reshape=reshape,
-                             size="native")
+    call = functools.partial(hc.CAM(relu=False), model, images, layers[-1], 3, reshape=reshape, size="native")
     if not FAMILIES[name][2]:
         with pytest.raises(ValueError, match="CAM needs logits"):
             call()
         return
     head = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
     logit = model(images)[:, 3].detach()
-    torch.testing.assert_close(call().mean((1, 2)) + head.bias[3].detach(), logit, rtol=1e-3,
-                               atol=1e-3)
+    torch.testing.assert_close(call().mean((1, 2)) + head.bias[3].detach(), logit, rtol=1e-3, atol=1e-3)
 
 
 @contextmanager
@@ -163,23 +160,47 @@ def test_auxiliary_heads_stay_silent():
         capture(model, random_images(1, 3, 64, 64), "aux1")
 
 
-@pytest.mark.parametrize(("name", "shapes"), [
-    ("resnet50", {"Layer1": (256, 56, 56), "Layer2": (512, 28, 28), "Layer3": (1024, 14, 14),
-                  "Layer4": (2048, 7, 7), "conv1_1": (64, 112, 112), "conv2_3": (256, 56, 56),
-                  "conv3_4": (512, 28, 28), "conv4_6": (1024, 14, 14), "conv5_3": (2048, 7, 7)}),
-    ("vgg16_bn", {"Layer13": (128, 56, 56), "Layer23": (256, 28, 28), "Layer33": (512, 14, 14),
-                  "Layer43": (512, 7, 7)}),
-    ("vgg16", {"block1_conv2": (64, 224, 224), "block2_conv2": (128, 112, 112),
-               "block3_conv3": (256, 56, 56), "block4_conv3": (512, 28, 28),
-               "block5_conv3": (512, 14, 14), "features.23": (512, 14, 14)})])
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        (
+            "resnet50",
+            {
+                "Layer1": (256, 56, 56),
+                "Layer2": (512, 28, 28),
+                "Layer3": (1024, 14, 14),
+                "Layer4": (2048, 7, 7),
+                "conv1_1": (64, 112, 112),
+                "conv2_3": (256, 56, 56),
+                "conv3_4": (512, 28, 28),
+                "conv4_6": (1024, 14, 14),
+                "conv5_3": (2048, 7, 7),
+            },
+        ),
+        (
+            "vgg16_bn",
+            {"Layer13": (128, 56, 56), "Layer23": (256, 28, 28), "Layer33": (512, 14, 14), "Layer43": (512, 7, 7)},
+        ),
+        (
+            "vgg16",
+            {
+                "block1_conv2": (64, 224, 224),
+                "block2_conv2": (128, 112, 112),
+                "block3_conv3": (256, 56, 56),
+                "block4_conv3": (512, 28, 28),
+                "block5_conv3": (512, 14, 14),
+                "features.23": (512, 14, 14),
+            },
+        ),
+    ],
+)
 def test_the_papers_layers_have_the_papers_shapes(name, shapes):
     """methods.md section 2, on tensors without memory."""
     seen = {}
     with torch.device("meta"):
         model = models.get_model(name).eval()
         for layer, module in find_layers(model, list(shapes)).items():
-            module.register_forward_hook(
-                lambda _, __, out, layer=layer: seen.update({layer: tuple(out.shape[1:])}))
+            module.register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: tuple(out.shape[1:])}))
         model(torch.empty(1, 3, 224, 224))
     assert seen == shapes
 

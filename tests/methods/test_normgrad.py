@@ -47,16 +47,14 @@ def test_normgrad_is_the_gradient_of_a_virtual_convolution():
     """Each place's part of dS/dK, for an identity 1x1 kernel K put behind the layer."""
     net, image = ColourNet().double(), colour_image()
     kernel = torch.eye(3).double()[..., None, None].requires_grad_()
-    handle = net.box.register_forward_hook(
-        lambda module, inputs, out: torch.nn.functional.conv2d(out, kernel))
+    handle = net.box.register_forward_hook(lambda module, inputs, out: torch.nn.functional.conv2d(out, kernel))
     net(image)[0, 1].backward()
     handle.remove()
     seen = capture(net, image, "box", 1)
     whole = torch.einsum("bkij,bcij->kc", seen.G["box"], seen.A["box"])
     torch.testing.assert_close(kernel.grad[..., 0, 0], whole)
     one = torch.einsum("kij,cij->kcij", seen.G["box"][0], seen.A["box"][0])
-    torch.testing.assert_close(hc.NormGrad()(net, image, "box", 1, size="native")[0],
-                               one.flatten(0, 1).norm(dim=0))
+    torch.testing.assert_close(hc.NormGrad()(net, image, "box", 1, size="native")[0], one.flatten(0, 1).norm(dim=0))
 
 
 def test_cross_entropy_is_the_probability_over_itself():
@@ -79,11 +77,11 @@ def test_where_the_family_collapses():
         torch.manual_seed(0)
         net = ToyResNet50(width=4).double().eval()
     images = random_images(2, 3, 64, 96).double()
-    maps = hc.explain_many(["grad-cam", "xgrad-cam", "hires-cam", "w-grad-cam"], net, images,
-                           ["layer3", "layer4"], [3, 7], size="native")
+    maps = hc.explain_many(
+        ["grad-cam", "xgrad-cam", "hires-cam", "w-grad-cam"], net, images, ["layer3", "layer4"], [3, 7], size="native"
+    )
     for name in ("xgrad-cam", "hires-cam"):
-        torch.testing.assert_close(maps[name]["layer4"], maps["grad-cam"]["layer4"], rtol=1e-5,
-                                   atol=1e-9)
+        torch.testing.assert_close(maps[name]["layer4"], maps["grad-cam"]["layer4"], rtol=1e-5, atol=1e-9)
         assert not torch.allclose(maps[name]["layer3"], maps["grad-cam"]["layer3"], rtol=0.1)
     assert not torch.allclose(maps["w-grad-cam"]["layer4"], maps["grad-cam"]["layer4"], rtol=0.1)
     seen = capture(net, images, "layer4", [3, 7])

@@ -29,8 +29,7 @@ if importlib.util.find_spec("pytorch_grad_cam") is None:
     pytest.skip("grad-cam is not installed", allow_module_level=True)
 # grad-cam imports these for methods and helpers that are not compared here; it is installed
 # without its dependencies because they bring a second OpenCV. Stand-ins last for its import only.
-_NEEDED = ("ttach", "sklearn", "sklearn.decomposition", "scipy", "scipy.ndimage", "scipy.sparse",
-           "scipy.sparse.linalg")
+_NEEDED = ("ttach", "sklearn", "sklearn.decomposition", "scipy", "scipy.ndimage", "scipy.sparse", "scipy.sparse.linalg")
 _STANDINS = [n for n in _NEEDED if importlib.util.find_spec(n.split(".")[0]) is None]
 sys.modules.update({name: mock.MagicMock() for name in _STANDINS})
 try:
@@ -53,10 +52,14 @@ def resnet():
 
 
 CASES = [(tiny, "relu0"), (tiny, "conv1"), (tiny, "relu2"), (resnet, "layer2"), (resnet, "layer4")]
-case = pytest.mark.parametrize(("network", "layer"), CASES,
-                               ids=[f"{n.__name__}-{layer}" for n, layer in CASES])
-OURS = {"GradCAM": hc.GradCAM(), "GradCAMPlusPlus": hc.GradCAMpp(eps=1e-6),
-        "XGradCAM": hc.XGradCAM(eps=1e-7), "LayerCAM": hc.LayerCAM(), "HiResCAM": hc.HiResCAM()}
+case = pytest.mark.parametrize(("network", "layer"), CASES, ids=[f"{n.__name__}-{layer}" for n, layer in CASES])
+OURS = {
+    "GradCAM": hc.GradCAM(),
+    "GradCAMPlusPlus": hc.GradCAMpp(eps=1e-6),
+    "XGradCAM": hc.XGradCAM(eps=1e-7),
+    "LayerCAM": hc.LayerCAM(),
+    "HiResCAM": hc.HiResCAM(),
+}
 
 
 def largest_difference(ours, theirs):
@@ -85,8 +88,9 @@ def test_grad_cam_package(name, network, layer, record_property):
     with getattr(gradcam, name)(model, [module]) as theirs:
         finished = theirs(images, [ClassifierOutputTarget(c) for c in target])
         stored = theirs.activations_and_grads
-        raw = theirs.get_cam_image(images, module, target, stored.activations[0].numpy(),
-                                   stored.gradients[0].numpy(), False)
+        raw = theirs.get_cam_image(
+            images, module, target, stored.activations[0].numpy(), stored.gradients[0].numpy(), False
+        )
     raw_maps = replace(OURS[name], relu=False)(model, images, layer, target, size="native")
     within(record_property, largest_difference(raw_maps, raw), bound(name, layer))
     # The finished picture too: ReLU, scale, resize (float32 inside OpenCV), scale again.
@@ -101,7 +105,7 @@ def test_torchcam_package(name, network, layer, record_property):
     model, images, target = network()
     explainer = replace(OURS[name], eps=1e-8) if name == "XGradCAM" else OURS[name]
     with getattr(torchcam, name)(model, layer) as theirs:
-        maps, = theirs(target, scores=model(images), normalized=False)
+        (maps,) = theirs(target, scores=model(images), normalized=False)
     ours = explainer(model, images, layer, target, size="native")
     within(record_property, largest_difference(ours, maps), bound(name, layer))
 

@@ -24,9 +24,16 @@ from tests.twins.slow_masks import enlarge
 LAYERS = ["relu0", "relu1", "relu2"]  # 12 x 9, 6 x 5, 6 x 5: a ratio that does not divide, and 1
 JOINT = {"+": hc.PCAMPlus, "-": hc.PCAMMinus, "+-": hc.PCAM}
 ALONE = {"+": hc.CAMPlus, "-": hc.CAMMinus, "+-": hc.CAMBoth}
-EVERY = {"pcam+": hc.PCAMPlus(), "pcam-": hc.PCAMMinus(), "pcam+-": hc.PCAM(),
-         "cam+": hc.CAMPlus(), "cam-": hc.CAMMinus(), "cam+-": hc.CAMBoth(),
-         "pcam-reference": hc.PCAM("reference"), "cam-reference": hc.CAMBoth("reference")}
+EVERY = {
+    "pcam+": hc.PCAMPlus(),
+    "pcam-": hc.PCAMMinus(),
+    "pcam+-": hc.PCAM(),
+    "cam+": hc.CAMPlus(),
+    "cam-": hc.CAMMinus(),
+    "cam+-": hc.CAMBoth(),
+    "pcam-reference": hc.PCAM("reference"),
+    "cam-reference": hc.CAMBoth("reference"),
+}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 variants = pytest.mark.parametrize("variant", JOINT)
 pytestmark = pytest.mark.filterwarnings("ignore::holicam.methods.perturbation.polycam.ZeroLayerWarning")
@@ -51,6 +58,7 @@ def forwards(net):
 
 # Against the slow twin ----------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def asked():
     """A net, its images, targets and activations."""
@@ -60,18 +68,21 @@ def asked():
 
 
 @variants
-@pytest.mark.parametrize("options", [{}, {"preset": "reference"}, {"lnorm": False},
-                                     {"score": "logit"}, {"on_zero": "pass"}],
-                         ids=lambda o: "-".join(map(str, o.values())) or "plain")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"preset": "reference"}, {"lnorm": False}, {"score": "logit"}, {"on_zero": "pass"}],
+    ids=lambda o: "-".join(map(str, o.values())) or "plain",
+)
 def test_slow_twin(asked, variant, options, record_property):
     net, images, target, A = asked
     explainer = JOINT[variant](**options)
     got = explainer(net, images, LAYERS, target, intermediate=True)
     assert list(got) == LAYERS[::-1]
-    cams = [slow.layer_map(a, slow.weights(net, images, a, target, variant, explainer.stretch,
-                                           explainer.score)).clip(0) for a in A.values()]
-    stages = [slow.poly([m[b] for m in cams], explainer.lnorm, explainer.pooling,
-                        explainer.on_zero) for b in range(2)]
+    cams = [
+        slow.layer_map(a, slow.weights(net, images, a, target, variant, explainer.stretch, explainer.score)).clip(0)
+        for a in A.values()
+    ]
+    stages = [slow.poly([m[b] for m in cams], explainer.lnorm, explainer.pooling, explainer.on_zero) for b in range(2)]
     for i, layer in enumerate(LAYERS[::-1]):
         wanted = [slow.finished(maps[i], (12, 9), explainer.output) for maps in stages]
         close(got[layer], np.array(wanted), record_property)
@@ -98,6 +109,7 @@ def test_local_norm_by_loops(size, pooling, record_property):
 
 
 # Identities ---------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("factor", [1e-30, 1e-3, 1e6])
 def test_local_norm_has_no_unit(factor):
@@ -194,19 +206,19 @@ def test_three_coloured_channels_by_hand():
 
 # Every map from one round of questions ------------------------------------------------------------
 
+
 def test_all_variants_from_one_round(asked):
     net, images, target, _ = asked
     s = score_channels(net, images, LAYERS, target)
     rows = forwards(net)
-    made = {"joint": [cls(lnorm=lnorm).from_scores(s, (12, 9)) for cls in JOINT.values()
-                      for lnorm in (True, False)],
-            "alone": [cls().from_scores(s, (12, 9)) for cls in ALONE.values()]}
+    made = {
+        "joint": [cls(lnorm=lnorm).from_scores(s, (12, 9)) for cls in JOINT.values() for lnorm in (True, False)],
+        "alone": [cls().from_scores(s, (12, 9)) for cls in ALONE.values()],
+    }
     assert not rows
-    wanted = [cls(lnorm=lnorm)(net, images, LAYERS, target) for cls in JOINT.values()
-              for lnorm in (True, False)]
+    wanted = [cls(lnorm=lnorm)(net, images, LAYERS, target) for cls in JOINT.values() for lnorm in (True, False)]
     torch.testing.assert_close(made["joint"], wanted)
-    torch.testing.assert_close(made["alone"], [cls()(net, images, LAYERS, target)
-                                               for cls in ALONE.values()])
+    torch.testing.assert_close(made["alone"], [cls()(net, images, LAYERS, target) for cls in ALONE.values()])
     assert hc.PCAM().from_scores(s).shape == (2, 12, 9)
     assert hc.PCAM().from_scores(s, intermediate=True)["relu2"].shape == (2, 6, 5)
 
@@ -215,16 +227,20 @@ def test_scores_of_other_questions_are_refused(asked):
     net, images, target, _ = asked
     s = score_channels(net, images, "relu1", target, ("keep",))
     assert not s.drop and hc.PCAMPlus().from_scores(s).shape == (2, 6, 5)
-    for make, says in ((hc.PCAM(), "needs scores that were asked"),
-                       (hc.CAMMinus(), "CAMMinus needs scores"),
-                       (hc.PCAMPlus("reference"), "stretch='after'.*does not have"),
-                       (hc.CAMPlus(score="logit"), "score='prob'.*does not have")):
+    for make, says in (
+        (hc.PCAM(), "needs scores that were asked"),
+        (hc.CAMMinus(), "CAMMinus needs scores"),
+        (hc.PCAMPlus("reference"), "stretch='after'.*does not have"),
+        (hc.CAMPlus(score="logit"), "score='prob'.*does not have"),
+    ):
         with pytest.raises(ValueError, match=says):
             make.from_scores(s)
 
 
-@pytest.mark.parametrize(("explainer", "factor"), [
-    (hc.PCAM(), 2), (hc.PCAMPlus(), 1), (hc.PCAMMinus(), 1), (hc.CAMBoth(), 2), (hc.CAMPlus(), 1)])
+@pytest.mark.parametrize(
+    ("explainer", "factor"),
+    [(hc.PCAM(), 2), (hc.PCAMPlus(), 1), (hc.PCAMMinus(), 1), (hc.CAMBoth(), 2), (hc.CAMPlus(), 1)],
+)
 def test_forwards(explainer, factor):
     net, layers = TinyNet(), LAYERS
     rows = forwards(net)
@@ -256,9 +272,13 @@ def test_constant_channels_are_never_asked(variant, record_property):
 
 # A layer that says nothing ------------------------------------------------------------------------
 
+
 def test_on_zero():
-    cams = {"fine": random_images(2, 8, 8).relu(), "mid": random_images(2, 4, 4).relu(),
-            "deep": random_images(2, 2, 2).abs()}
+    cams = {
+        "fine": random_images(2, 8, 8).relu(),
+        "mid": random_images(2, 4, 4).relu(),
+        "deep": random_images(2, 2, 2).abs(),
+    }
     cams["mid"][1] = 0
     with pytest.warns(ZeroLayerWarning, match="layer 'mid'.*on_zero='pass'"):
         maps = recursion(cams)
@@ -290,6 +310,7 @@ def test_a_net_that_does_not_look_and_dead_layers_give_finite_zeros(explainer):
 
 # Invariances --------------------------------------------------------------------------------------
 
+
 @every
 def test_batch_singles_and_chunks(explainer):
     net, images = TinyNet().double(), 3 * random_images(3, 3, 24, 40).double()
@@ -312,8 +333,7 @@ def test_in_place_sizes_and_bfloat16(explainer):
     assert torch.equal(*maps) and maps[0].dtype == torch.float32
     native = explainer(TinyNet(), images, layers, 1, size="native")
     assert native.shape == ((2, 9, 12) if explainer.takes == "joint" else (2, 5, 6))
-    torch.testing.assert_close(explainer(TinyNet(), images, layers, 1, size=(7, 20)),
-                               hc.ops.upsample(native, (7, 20)))
+    torch.testing.assert_close(explainer(TinyNet(), images, layers, 1, size=(7, 20)), hc.ops.upsample(native, (7, 20)))
     low = explainer(TinyNet().bfloat16(), images.bfloat16(), layers, 1)
     assert low.dtype == torch.float32 and low.isfinite().all() and (low >= 0).all()
 
@@ -341,6 +361,7 @@ def test_targets():
 
 # Networks -----------------------------------------------------------------------------------------
 
+
 def small_resnet(block):
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -362,8 +383,7 @@ def test_layer_sets():
     assert grids(bottleneck, paper, 224) == [112, 56, 28, 14, 7]
     assert grids(bottleneck, found, 224) == [112, 28, 14, 7, 7]
     aliases = ["conv1_1", "conv2_3", "conv3_4", "conv4_6", "conv5_3"]
-    assert list(hc.find_layers(bottleneck, aliases).values()) == list(
-        hc.find_layers(bottleneck, paper).values())
+    assert list(hc.find_layers(bottleneck, aliases).values()) == list(hc.find_layers(bottleneck, paper).values())
     vgg, bn = torchvision.models.vgg16(), hc.toynets.ToyVGG16BN()
     names = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"]
     for net, at in ((vgg, (3, 8, 15, 22, 29)), (bn, (5, 12, 22, 32, 42))):
@@ -413,15 +433,18 @@ def test_transformers():
 
 # Fields and errors --------------------------------------------------------------------------------
 
+
 def test_registry_presets_and_repr():
     for name in ("pcam+", "pcam-", "pcam+-", "cam+", "cam-", "cam+-"):
-        assert hc.explainers[name]() == EVERY[name] and hc.explainers[name].variant == name[4 if
-            name.startswith("p") else 3:]
+        assert (
+            hc.explainers[name]() == EVERY[name]
+            and hc.explainers[name].variant == name[4 if name.startswith("p") else 3 :]
+        )
     assert repr(hc.PCAM("reference")) == (
         "PCAM(preset='reference', stretch='percentile', pooling='bilinear', output='percentile', "
-        "lnorm=True, on_zero='zero', score='prob', chunk=64)")
-    assert repr(hc.CAMMinus()) == ("CAMMinus(preset='default', stretch='after', relu=True, "
-                                   "score='prob', chunk=64)")
+        "lnorm=True, on_zero='zero', score='prob', chunk=64)"
+    )
+    assert repr(hc.CAMMinus()) == ("CAMMinus(preset='default', stretch='after', relu=True, score='prob', chunk=64)")
     assert hc.PCAM("reference", output="raw").output == "raw" and hc.PCAM() != hc.PCAMPlus()
     with pytest.raises(FrozenInstanceError):
         hc.PCAM().lnorm = False
@@ -430,24 +453,27 @@ def test_registry_presets_and_repr():
 IMAGES = random_images(1, 3, 8, 8)
 
 
-@pytest.mark.parametrize(("make", "error", "says"), [
-    (lambda: hc.PCAM("code"), ValueError, "preset must be one of"),
-    (lambda: hc.PCAM(stretch="none"), ValueError, "stretch must be one of"),
-    (lambda: hc.PCAM(pooling="max"), ValueError, "pooling must be one of"),
-    (lambda: hc.PCAM(output="uint8"), ValueError, "output must be one of"),
-    (lambda: hc.PCAM(on_zero="skip"), ValueError, "on_zero must be one of 'zero', 'pass'"),
-    (lambda: hc.PCAM(lnorm=1), TypeError, "lnorm must be True or False"),
-    (lambda: hc.PCAMPlus(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.CAMPlus(chunk=0), ValueError, "chunk must be a positive"),
-    (lambda: hc.CAMPlus(relu=0), TypeError, "relu must be True or False"),
-    (lambda: hc.PCAM()(TinyNet().train(), IMAGES, LAYERS), ValueError, "training mode"),
-    (lambda: hc.PCAM()(TinyNet(), IMAGES, ["relu0", "relu9"]), KeyError, "no layer 'relu9'"),
-    (lambda: hc.PCAM()(TinyNet(), IMAGES), ValueError, "not for TinyNet: name them, shallow"),
-    (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS[::-1]), ValueError, "from shallow to deep"),
-    (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS, size="big"), ValueError, "size must be"),
-    (lambda: score_channels(TinyNet(), IMAGES, LAYERS, asks=()), ValueError, "asks must be"),
-    (lambda: local_norm(torch.ones(1, 4, 4), (2, 2), "max"), ValueError, "pooling must be"),
-])
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: hc.PCAM("code"), ValueError, "preset must be one of"),
+        (lambda: hc.PCAM(stretch="none"), ValueError, "stretch must be one of"),
+        (lambda: hc.PCAM(pooling="max"), ValueError, "pooling must be one of"),
+        (lambda: hc.PCAM(output="uint8"), ValueError, "output must be one of"),
+        (lambda: hc.PCAM(on_zero="skip"), ValueError, "on_zero must be one of 'zero', 'pass'"),
+        (lambda: hc.PCAM(lnorm=1), TypeError, "lnorm must be True or False"),
+        (lambda: hc.PCAMPlus(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.CAMPlus(chunk=0), ValueError, "chunk must be a positive"),
+        (lambda: hc.CAMPlus(relu=0), TypeError, "relu must be True or False"),
+        (lambda: hc.PCAM()(TinyNet().train(), IMAGES, LAYERS), ValueError, "training mode"),
+        (lambda: hc.PCAM()(TinyNet(), IMAGES, ["relu0", "relu9"]), KeyError, "no layer 'relu9'"),
+        (lambda: hc.PCAM()(TinyNet(), IMAGES), ValueError, "not for TinyNet: name them, shallow"),
+        (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS[::-1]), ValueError, "from shallow to deep"),
+        (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS, size="big"), ValueError, "size must be"),
+        (lambda: score_channels(TinyNet(), IMAGES, LAYERS, asks=()), ValueError, "asks must be"),
+        (lambda: local_norm(torch.ones(1, 4, 4), (2, 2), "max"), ValueError, "pooling must be"),
+    ],
+)
 def test_errors(make, error, says):
     with pytest.raises(error, match=says):
         make()
@@ -474,10 +500,15 @@ def test_cpu_and_gpu_agree(explainer):
 
 # Several explainers from one round ----------------------------------------------------------------
 
+
 def test_ask_once_is_each_alone(asked):
     net, images, target, _ = asked
-    chosen = {"all": (hc.PCAM(), LAYERS), "two": (hc.PCAMPlus(lnorm=False), LAYERS[1:]),
-              "minus": (hc.PCAMMinus(), LAYERS[:2]), "alone": (hc.CAMBoth(), ["relu2", "relu0"])}
+    chosen = {
+        "all": (hc.PCAM(), LAYERS),
+        "two": (hc.PCAMPlus(lnorm=False), LAYERS[1:]),
+        "minus": (hc.PCAMMinus(), LAYERS[:2]),
+        "alone": (hc.CAMBoth(), ["relu2", "relu0"]),
+    }
     rows = forwards(net)
     found = ask_once.ask_once(chosen, net, images, target)
     asked_once = sum(rows)

@@ -40,8 +40,7 @@ def resnet():
 def calls(resnet, monkeypatch):
     """Collects "forward" of that network, and "backward"."""
     seen, original = [], torch.autograd.grad
-    monkeypatch.setattr(torch.autograd, "grad",
-                        lambda *a, **k: seen.append("backward") or original(*a, **k))
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: seen.append("backward") or original(*a, **k))
     handle = resnet[0].register_forward_hook(lambda *_: seen.append("forward"))
     yield seen
     handle.remove()
@@ -70,8 +69,9 @@ def test_it_has_defaults_and_shows_them(name):
     assert (explainer.takes == "joint") == (name in JOINT or name.startswith("pcam"))
 
 
-@pytest.mark.parametrize(("wrong", "close"), [("gradcam", "grad-cam"), ("Holistic", "holistic-cam"),
-                                              ("xyz", "activation-sum")])
+@pytest.mark.parametrize(
+    ("wrong", "close"), [("gradcam", "grad-cam"), ("Holistic", "holistic-cam"), ("xyz", "activation-sum")]
+)
 def test_unknown_names_list_close_ones(wrong, close):
     for ask in (hc.explainers.__getitem__, hc.info):
         with pytest.raises(UnknownExplainerError) as caught:
@@ -102,9 +102,15 @@ def test_eleven_methods_on_four_layers_from_one_pass(resnet, calls):
         assert isinstance(maps[name], torch.Tensor) == (name in JOINT)
 
 
-@pytest.mark.parametrize(("more", "forwards", "backwards"), [
-    (["cameras", "holistic-cam"], 8, 8), (["iia"], 11, 11), (["smooth-grad-cam++"], 5, 5),
-    (["cameras", "holistic-cam", "iia", "smooth-grad-cam++"], 22, 22)])
+@pytest.mark.parametrize(
+    ("more", "forwards", "backwards"),
+    [
+        (["cameras", "holistic-cam"], 8, 8),
+        (["iia"], 11, 11),
+        (["smooth-grad-cam++"], 5, 5),
+        (["cameras", "holistic-cam", "iia", "smooth-grad-cam++"], 22, 22),
+    ],
+)
 def test_more_views_are_more_passes_and_none_is_paid_twice(resnet, calls, more, forwards, backwards):
     """8 scales, 10 dimmed and 4 noisy copies; the image itself serves all of them."""
     net, images = resnet
@@ -126,9 +132,8 @@ def test_the_cost_in_the_registry_is_what_is_run(resnet, calls):
     """For one image, where a pass at scale r is worth r squared."""
     net, images = resnet
     spent = []
-    handle = net.register_forward_pre_hook(
-        lambda module, inputs: spent.append(inputs[0].numel() / images[:1].numel()))
-    for name in NAMES[1:NAMES.index("pcam+")]:
+    handle = net.register_forward_pre_hook(lambda module, inputs: spent.append(inputs[0].numel() / images[:1].numel()))
+    for name in NAMES[1 : NAMES.index("pcam+")]:
         spent.clear()
         calls.clear()
         explainer = hc.MSGCAM(groups=32) if name == "msg-cam" else hc.explainers[name]()
@@ -152,8 +157,7 @@ def test_default_layers_of_each(resnet, calls):
     net, images = resnet
     maps = hc.explain_many(["grad-cam", "layer-cam-fused", "gradient"], net, images)
     assert torch.equal(maps["grad-cam"], hc.GradCAM()(net, images, "layer4"))
-    assert torch.equal(maps["layer-cam-fused"],
-                       hc.LayerCAMFused()(net, images, ["relu", *STAGES]))
+    assert torch.equal(maps["layer-cam-fused"], hc.LayerCAMFused()(net, images, ["relu", *STAGES]))
 
 
 def test_explainers_of_the_input_are_called_without_layers(resnet):
@@ -184,10 +188,9 @@ def test_others_run_after_with_the_same_target():
             return "their map"
 
     net, images = TinyNet(), random_images(2, 3, 8, 8)
-    maps = hc.explain_many({"other": Other(), "grad": "grad-cam"}, net, images, "relu1",
-                           size="native")
+    maps = hc.explain_many({"other": Other(), "grad": "grad-cam"}, net, images, "relu1", size="native")
     assert list(maps) == ["other", "grad"] and maps["other"] == "their map"
-    (layers, target, size), = seen
+    ((layers, target, size),) = seen
     assert layers == "relu1" and size == "native"
     assert target.tolist() == net(images).argmax(1).tolist()
 
@@ -206,8 +209,9 @@ hc.GradCAM, hc.capture, hc.cam, hc.explainers, hc.explain_many
 heavy = ["torchvision", "cv2", "matplotlib", "IPython", "safetensors", "ipywidgets"]
 print("torch" in before, [name for name in heavy if name in sys.modules])
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                         cwd=Path(hc.__file__).parents[1])
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(hc.__file__).parents[1]
+    )
     assert out.stdout.split() == ["False", "[]"]
 
 

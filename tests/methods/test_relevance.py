@@ -18,8 +18,14 @@ from holicam.methods.relevance.walk import walk
 from tests.helpers.nets import TinyNet, TokenNet, random_images, randomise
 from tests.twins import slow_relevance as slow
 
-INPUT = {"lrp": hc.LRP(), "c-lrp": hc.ContrastiveLRP(), "sglrp": hc.SGLRP(), "rap": hc.RAP(),
-         "rsp": hc.RSP(layer="relu2"), "agf": hc.AGF()}
+INPUT = {
+    "lrp": hc.LRP(),
+    "c-lrp": hc.ContrastiveLRP(),
+    "sglrp": hc.SGLRP(),
+    "rap": hc.RAP(),
+    "rsp": hc.RSP(layer="relu2"),
+    "agf": hc.AGF(),
+}
 LAYER = {"relevance-cam": hc.RelevanceCAM(), "mwp": hc.MWP(), "c-mwp": hc.ContrastiveMWP()}
 EVERY = INPUT | LAYER
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
@@ -38,13 +44,21 @@ def difference(ours, theirs):
 
 # Slow twins ---------------------------------------------------------------------------------------
 
-PLANS = {"residual": (slow.residual_plan, (9, 12), 7, 11), "flat": (slow.flat_plan, (8, 10), 3, 5),
-         "constants": (slow.constant_plan, (8, 10), 7, 12)}
+PLANS = {
+    "residual": (slow.residual_plan, (9, 12), 7, 11),
+    "flat": (slow.flat_plan, (8, 10), 3, 5),
+    "constants": (slow.constant_plan, (8, 10), 7, 12),
+}
 TWINS = {
-    "lrp": (hc.LRP(), slow.lrp), "alpha 2 beta 1": (hc.LRP(alpha=2, beta=1), lambda t, c: slow.lrp(t, c, slow.SECOND)),
-    "c-lrp": (hc.ContrastiveLRP(), slow.c_lrp), "sglrp": (hc.SGLRP(), slow.sglrp), "rap": (hc.RAP(), slow.rap),
-    "rsp": (hc.RSP(), slow.rsp), "agf": (hc.AGF(), slow.agf),
-    "relevance-cam": (hc.RelevanceCAM(), slow.relevance_cam), "mwp": (hc.MWP(), slow.mwp),
+    "lrp": (hc.LRP(), slow.lrp),
+    "alpha 2 beta 1": (hc.LRP(alpha=2, beta=1), lambda t, c: slow.lrp(t, c, slow.SECOND)),
+    "c-lrp": (hc.ContrastiveLRP(), slow.c_lrp),
+    "sglrp": (hc.SGLRP(), slow.sglrp),
+    "rap": (hc.RAP(), slow.rap),
+    "rsp": (hc.RSP(), slow.rsp),
+    "agf": (hc.AGF(), slow.agf),
+    "relevance-cam": (hc.RelevanceCAM(), slow.relevance_cam),
+    "mwp": (hc.MWP(), slow.mwp),
     "c-mwp": (hc.ContrastiveMWP(), slow.c_mwp),
 }
 
@@ -69,6 +83,7 @@ def test_slow_twins(name, plan, inplace, record_property):
 
 # What is conserved --------------------------------------------------------------------------------
 
+
 def narrow(block, width):
     """torchvision's ResNet with few channels. With a dozen, a 1 x 1 convolution may find no positive
     product at a place, and what arrives there is lost; with more, every place has one."""
@@ -85,19 +100,28 @@ def nets():
     torch.manual_seed(0)
     plan = [8, "M", 12, 12, "M", 16, "M", 16, "M", 16, "M"]
     vgg = VGG(make_layers(plan, batch_norm=True), 5, init_weights=False)
-    vgg.avgpool, vgg.classifier = nn.AdaptiveAvgPool2d(2), nn.Sequential(
-        nn.Linear(64, 12), nn.ReLU(True), nn.Dropout(), nn.Linear(12, 5))
-    found = {"basic": narrow(BasicBlock, 12), "bottleneck": narrow(Bottleneck, 40), "vgg_bn": vgg,
-             "densenet": DenseNet(6, (2, 2, 2, 2), 8, num_classes=5)}
+    vgg.avgpool, vgg.classifier = (
+        nn.AdaptiveAvgPool2d(2),
+        nn.Sequential(nn.Linear(64, 12), nn.ReLU(True), nn.Dropout(), nn.Linear(12, 5)),
+    )
+    found = {
+        "basic": narrow(BasicBlock, 12),
+        "bottleneck": narrow(Bottleneck, 40),
+        "vgg_bn": vgg,
+        "densenet": DenseNet(6, (2, 2, 2, 2), 8, num_classes=5),
+    }
     for net in found.values():
         randomise(net, 0)
     return {name: net.eval() for name, net in found.items()}
 
 
 NETS = nets()
-LAYERS = {"basic": ["layer1", "layer2", "layer3", "layer4"], "bottleneck": ["layer1", "layer2", "layer4"],
-          "vgg_bn": ["features.6", "features.13", "features.21"],
-          "densenet": ["features.denseblock1", "features.transition2", "features"]}
+LAYERS = {
+    "basic": ["layer1", "layer2", "layer3", "layer4"],
+    "bottleneck": ["layer1", "layer2", "layer4"],
+    "vgg_bn": ["features.6", "features.13", "features.21"],
+    "densenet": ["features.denseblock1", "features.transition2", "features"],
+}
 on_nets = pytest.mark.parametrize("name", NETS)
 
 
@@ -205,7 +229,7 @@ def test_a_rule_is_a_value():
     everything = Rules(*[gradient] * 6)
     walked = walk(net, images, 3, everything, "features.norm0")
     x = images.clone().requires_grad_()
-    expected, = torch.autograd.grad(net(x)[:, 3].sum(), x)
+    (expected,) = torch.autograd.grad(net(x)[:, 3].sum(), x)
     torch.testing.assert_close(walked.back(walked.one_hot)[None], expected)
     G = hc.capture.capture(net, images, "features.norm0", 3).G["features.norm0"]
     torch.testing.assert_close(walked.back(walked.one_hot)["features.norm0"], G)
@@ -213,6 +237,7 @@ def test_a_rule_is_a_value():
 
 
 # Fields and presets -------------------------------------------------------------------------------
+
 
 def test_relevance_cam_presets_differ_by_a_factor_where_they_should():
     net, images = NETS["basic"].double(), random_images(2, 3, 48, 40, dtype=torch.float64)
@@ -224,8 +249,9 @@ def test_relevance_cam_presets_differ_by_a_factor_where_they_should():
     rest = sum(hc.RelevanceCAM(balance=True)(net, images, "layer2", c) for c in range(1, 5))
     torch.testing.assert_close(even, -rest)  # the starts of all classes sum to 0
     tiny, image = TinyNet().double(), images[..., :9, :12]
-    assert not torch.allclose(hc.RelevanceCAM(preset="reference")(tiny, image, "relu0", 0),
-                              hc.RelevanceCAM()(tiny, image, "relu0", 0))
+    assert not torch.allclose(
+        hc.RelevanceCAM(preset="reference")(tiny, image, "relu0", 0), hc.RelevanceCAM()(tiny, image, "relu0", 0)
+    )
 
 
 def test_default_layers():
@@ -234,21 +260,25 @@ def test_default_layers():
         assert torch.equal(explainer(net, images, None, 1), explainer(net, images, layer, 1))
 
 
-@pytest.mark.parametrize(("make", "error", "words"), [
-    (lambda: hc.LRP(alpha=2), ValueError, "alpha - beta must be 1"),
-    (lambda: hc.LRP(beta=-1), ValueError, "beta must be"),
-    (lambda: hc.LRP(first="w2"), ValueError, "first must be one of"),
-    (lambda: hc.LRP(start="two"), ValueError, "start must be one of"),
-    (lambda: hc.SGLRP(affine="x"), ValueError, "affine must be one of"),
-    (lambda: hc.SGLRP(rescale=1), TypeError, "rescale must be"),
-    (lambda: hc.ContrastiveLRP(first="x"), ValueError, "first must be"),
-    (lambda: hc.RAP(start="x"), ValueError, "start must be"),
-    (lambda: hc.ContrastiveLRP(start="x"), ValueError, "start must be"),
-    (lambda: hc.LRP(center="no"), TypeError, "center must be"),
-    (lambda: hc.RelevanceCAM(preset="x"), ValueError, "preset must be"),
-    (lambda: hc.RelevanceCAM(balance=0), TypeError, "balance must be"),
-    (lambda: hc.RelevanceCAM(bias="once"), ValueError, "bias must be"),
-    (lambda: hc.ContrastiveMWP(relu=0), TypeError, "relu must be")])
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: hc.LRP(alpha=2), ValueError, "alpha - beta must be 1"),
+        (lambda: hc.LRP(beta=-1), ValueError, "beta must be"),
+        (lambda: hc.LRP(first="w2"), ValueError, "first must be one of"),
+        (lambda: hc.LRP(start="two"), ValueError, "start must be one of"),
+        (lambda: hc.SGLRP(affine="x"), ValueError, "affine must be one of"),
+        (lambda: hc.SGLRP(rescale=1), TypeError, "rescale must be"),
+        (lambda: hc.ContrastiveLRP(first="x"), ValueError, "first must be"),
+        (lambda: hc.RAP(start="x"), ValueError, "start must be"),
+        (lambda: hc.ContrastiveLRP(start="x"), ValueError, "start must be"),
+        (lambda: hc.LRP(center="no"), TypeError, "center must be"),
+        (lambda: hc.RelevanceCAM(preset="x"), ValueError, "preset must be"),
+        (lambda: hc.RelevanceCAM(balance=0), TypeError, "balance must be"),
+        (lambda: hc.RelevanceCAM(bias="once"), ValueError, "bias must be"),
+        (lambda: hc.ContrastiveMWP(relu=0), TypeError, "relu must be"),
+    ],
+)
 def test_bad_fields_are_named_at_once(make, error, words):
     with pytest.raises(error, match=words):
         make()

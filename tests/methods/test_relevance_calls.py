@@ -87,9 +87,15 @@ def test_grouped_convolutions_and_small_channels():
 
 
 @every
-@pytest.mark.parametrize(("dtype", "expected"), [
-    (torch.float64, torch.float64), (torch.float32, torch.float32),
-    (torch.bfloat16, torch.float32), (torch.float16, torch.float32)])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+    ],
+)
 def test_dtypes(explainer, dtype, expected):
     """Half precision is computed in float32, from the rounded weights."""
     images = random_images(2, 3, 12, 12).to(dtype)
@@ -134,14 +140,18 @@ def test_what_the_score_does_not_depend_on_is_named():
 
 
 def state(net):
-    return ([(p.requires_grad, p.grad, p.clone()) for p in net.parameters()], net.training,
-            [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in net.modules()],
-            [m.forward.__func__ for m in net.modules()])
+    return (
+        [(p.requires_grad, p.grad, p.clone()) for p in net.parameters()],
+        net.training,
+        [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in net.modules()],
+        [m.forward.__func__ for m in net.modules()],
+    )
 
 
 def same(a, b):
-    return a[1:] == b[1:] and all(x[0] == y[0] and x[1] is y[1] and torch.equal(x[2], y[2])
-                                  for x, y in zip(a[0], b[0], strict=True))
+    return a[1:] == b[1:] and all(
+        x[0] == y[0] and x[1] is y[1] and torch.equal(x[2], y[2]) for x, y in zip(a[0], b[0], strict=True)
+    )
 
 
 @every

@@ -22,6 +22,7 @@ def column(x: Tensor) -> Tensor:
 
 # Normalisation inside the network ---------------------------------------------------------------
 
+
 def in_slices(x, m, s):
     x = x.clone()
     for c in range(3):
@@ -68,18 +69,26 @@ WAYS = {
     "lerp": lambda x, m, s: torch.lerp(x, m, 2.0).neg().add(m) / s,
     "expanded": lambda x, m, s: (x - m.expand_as(x)) / s.expand(len(x), -1, *x.shape[2:]),
     "like": lambda x, m, s: (x - m.type_as(x) * torch.ones_like(x)) / s.to(x),
-    "numbers": lambda x, m, s: (torch.stack([x[:, c] - float(m[0, c, 0, 0]) for c in range(3)], 1)
-                                / x.new_tensor(s[0, :, 0, 0].tolist())[:, None, None]),
-    "0-d": lambda x, m, s: torch.cat([(x[:, c:c + 1] - m[0, c, 0, 0]) / s[0, c, 0, 0] for c in range(3)], 1),
-    "slices": in_slices, "slices in place": in_slices_in_place, "into zeros": into_zeros,
+    "numbers": lambda x, m, s: (
+        torch.stack([x[:, c] - float(m[0, c, 0, 0]) for c in range(3)], 1)
+        / x.new_tensor(s[0, :, 0, 0].tolist())[:, None, None]
+    ),
+    "0-d": lambda x, m, s: torch.cat([(x[:, c : c + 1] - m[0, c, 0, 0]) / s[0, c, 0, 0] for c in range(3)], 1),
+    "slices": in_slices,
+    "slices in place": in_slices_in_place,
+    "into zeros": into_zeros,
     "without gradients": without_gradients,
     "Normalize": lambda x, m, s: transforms.Normalize(m.flatten().tolist(), s.flatten().tolist())(x),
     "Normalize in place": lambda x, m, s: transforms.Normalize(m.flatten(), s.flatten(), inplace=True)(x.clone()),
     "v2.Normalize": lambda x, m, s: v2.Normalize(m.flatten().tolist(), s.flatten().tolist())(x),
     "batch norm": lambda x, m, s: F.batch_norm(x, m.flatten(), s.flatten() ** 2, eps=0.0),
 }
-KINDS = {"buffer": lambda x: x, "parameter": nn.Parameter, "plain tensor": lambda x: x.clone().requires_grad_(),
-         "made of a plain tensor": lambda x: x.clone().requires_grad_() * 1}
+KINDS = {
+    "buffer": lambda x: x,
+    "parameter": nn.Parameter,
+    "plain tensor": lambda x: x.clone().requires_grad_(),
+    "made of a plain tensor": lambda x: x.clone().requires_grad_() * 1,
+}
 
 
 class Normalised(nn.Module):
@@ -154,9 +163,15 @@ def test_the_map_sums_to_the_score_with_the_normalisation_inside(name):
         torch.testing.assert_close(explainer(model, images, None, 1).sum((1, 2)), S, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet18", 32), ("googlenet", 32),
-                                            pytest.param("densenet121", 64, marks=pytest.mark.slow),
-                                            pytest.param("vgg11_bn", 64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("resnet18", 32),
+        ("googlenet", 32),
+        pytest.param("densenet121", 64, marks=pytest.mark.slow),
+        pytest.param("vgg11_bn", 64, marks=pytest.mark.slow),
+    ],
+)
 def test_torchvision_networks_that_normalise(name, size):
     from torchvision.models import get_model
 
@@ -173,6 +188,7 @@ def test_torchvision_networks_that_normalise(name, size):
 
 def test_both_stems_read_the_image():
     """z^B is for every layer that reads the image, normalised or not, and for no other."""
+
     class Stems(nn.Module):
         def __init__(self, way):
             super().__init__()
@@ -192,6 +208,7 @@ def test_both_stems_read_the_image():
 
 
 # Constants further up ----------------------------------------------------------------------------
+
 
 class Folded(nn.Module):
     """TinyNet whose second convolution hands its bias to `way`; or keeps it."""
@@ -229,11 +246,18 @@ def over_the_constant(y, b):
 
 
 BIASES = {
-    "buffer": lambda y, b: y + b, "reversed": lambda y, b: b + y, "in place": add_in_place,
-    "sub": lambda y, b: y - (-b), "map": lambda y, b: y + nn.Parameter(b.expand(1, -1, *y.shape[2:]).clone()),
-    "batch of maps": lambda y, b: y + b.expand_as(y), "alpha": lambda y, b: torch.add(y, b, alpha=1),
-    "loop": in_a_loop, "sum": lambda y, b: sum([y, b]), "addcmul": lambda y, b: y.addcmul(b, torch.ones(())),
-    "stack": lambda y, b: torch.stack([y, b.expand_as(y)]).sum(0), "over the constant": over_the_constant,
+    "buffer": lambda y, b: y + b,
+    "reversed": lambda y, b: b + y,
+    "in place": add_in_place,
+    "sub": lambda y, b: y - (-b),
+    "map": lambda y, b: y + nn.Parameter(b.expand(1, -1, *y.shape[2:]).clone()),
+    "batch of maps": lambda y, b: y + b.expand_as(y),
+    "alpha": lambda y, b: torch.add(y, b, alpha=1),
+    "loop": in_a_loop,
+    "sum": lambda y, b: sum([y, b]),
+    "addcmul": lambda y, b: y.addcmul(b, torch.ones(())),
+    "stack": lambda y, b: torch.stack([y, b.expand_as(y)]).sum(0),
+    "over the constant": over_the_constant,
     "where": lambda y, b: torch.where(b > -9, y + b, b),
 }
 
@@ -263,6 +287,7 @@ def test_the_score_is_all_there_is_to_share(images):
 
 # Constants beside features -----------------------------------------------------------------------
 
+
 def coordinates(x, dtype):
     h, w = x.shape[2:]
     grid = torch.meshgrid(torch.linspace(-1, 2, h, dtype=dtype), torch.linspace(0.5, 3, w, dtype=dtype), indexing="ij")
@@ -287,12 +312,17 @@ def masked(x, c):
     return torch.where(own, both, F.pad(c, (0, 0, 0, 0, x.shape[1], 0)))
 
 
-JOINED = {"cat": lambda x, c: torch.cat([x, c], 1), "setitem": written, "copy": copied, "where": masked,
-          "flipped twice": lambda x, c: torch.cat([c.flip(3), x.flip(3)], 1).roll(-2, 1).flip(3),
-          "permuted": lambda x, c: torch.cat([x.permute(0, 2, 3, 1), c.permute(0, 2, 3, 1)], -1).permute(0, 3, 1, 2),
-          "pixels in rows": lambda x, c: torch.cat([x, c], 1).flatten(2).unflatten(2, x.shape[2:]),
-          "then shifted": lambda x, c: torch.cat([x - 0.25, c - 0.25], 1) + 0.25,
-          "then shifted in place": lambda x, c: torch.cat([x - 0.25, c - 0.25], 1).add_(0.25)}
+JOINED = {
+    "cat": lambda x, c: torch.cat([x, c], 1),
+    "setitem": written,
+    "copy": copied,
+    "where": masked,
+    "flipped twice": lambda x, c: torch.cat([c.flip(3), x.flip(3)], 1).roll(-2, 1).flip(3),
+    "permuted": lambda x, c: torch.cat([x.permute(0, 2, 3, 1), c.permute(0, 2, 3, 1)], -1).permute(0, 3, 1, 2),
+    "pixels in rows": lambda x, c: torch.cat([x, c], 1).flatten(2).unflatten(2, x.shape[2:]),
+    "then shifted": lambda x, c: torch.cat([x - 0.25, c - 0.25], 1) + 0.25,
+    "then shifted in place": lambda x, c: torch.cat([x - 0.25, c - 0.25], 1).add_(0.25),
+}
 
 
 class Coordinates(nn.Module):
@@ -348,9 +378,12 @@ def into_a_frame(x, W, b, s):
     return F.conv2d(frame, W, b, s)
 
 
-PADS = {"pad": lambda x, W, b, s: F.conv2d(F.pad(x, (1, 1, 1, 1)), W, b, s), "frame": into_a_frame,
-        "module": lambda x, W, b, s: F.conv2d(nn.ZeroPad2d(1)(x), W, b, s),
-        "two steps": lambda x, W, b, s: F.conv2d(F.pad(F.pad(x, (1, 1)), (0, 0, 1, 1), value=0.0), W, b, s)}
+PADS = {
+    "pad": lambda x, W, b, s: F.conv2d(F.pad(x, (1, 1, 1, 1)), W, b, s),
+    "frame": into_a_frame,
+    "module": lambda x, W, b, s: F.conv2d(nn.ZeroPad2d(1)(x), W, b, s),
+    "two steps": lambda x, W, b, s: F.conv2d(F.pad(F.pad(x, (1, 1)), (0, 0, 1, 1), value=0.0), W, b, s),
+}
 
 
 @every
@@ -364,6 +397,7 @@ def test_a_border_of_zeros_takes_nothing(explainer, images):
 
 def test_averages_and_winners_beside_constants():
     """An average gives all to what depends on the image; a constant that wins a max-pooling is one."""
+
     class Net(nn.Module):
         def __init__(self, pool):
             super().__init__()
@@ -381,6 +415,7 @@ def test_averages_and_winners_beside_constants():
 
 
 # Two things that depend on the image -------------------------------------------------------------
+
 
 class Centred(nn.Module):
     """Something of the features themselves is taken away from them, or added."""
@@ -449,25 +484,32 @@ def gate(a, b):
     return a * b.mean((2, 3), keepdim=True)
 
 
-@pytest.mark.parametrize(("way", "words"), [
-    (gate, "multiplies feature maps"), (lambda a, b: a * b.mean(), "multiplies feature maps"),
-    (lambda a, b: a.mul_(a.mean()), "multiplies feature maps"), (lambda a, b: a / b, "divides by feature maps"),
-    (lambda a, b: a / a.mean(), "divides by feature maps"), (lambda a, b: 1 / (1 + a), "divides by feature maps"),
-    (lambda a, b: torch.ones_like(a) / a, "divides by feature maps"),
-    (lambda a, b: a.addcmul(a, b), "multiplies feature maps"),
-    (lambda a, b: torch.lerp(a, b, b), "multiplies feature maps"),
-    (lambda a, b: torch.div(a, 2, rounding_mode="floor"), "divides and rounds"),
-    (lambda a, b: a * b.detach(), "multiplies feature maps"),
-    (lambda a, b: a / b.detach().mean(), "divides by feature maps"),
-    (lambda a, b: a - a.mean().item(), "turns feature maps into numbers"),
-    (lambda a, b: a - float(a.mean()), "turns feature maps into numbers"),
-    (lambda a, b: a + torch.from_numpy(b.detach().numpy()), "turns feature maps into numbers"),
-    (lambda a, b: F.linear(a.transpose(1, 3), b.mean((2, 3))).transpose(1, 3), "weights depend on the image"),
-    (lambda a, b: F.conv2d(a, torch.ones(6, 6, 1, 1).double(), b.mean((0, 2, 3))), "weights depend on the image"),
-    (lambda a, b: F.batch_norm(a, None, None, training=True), "statistics"),
-    (lambda a, b: F.batch_norm(a, a.new_zeros(6), a.new_ones(6), b.mean((0, 2, 3))), "depend on the image"),
-    (lambda a, b: a.maximum(b), "uses maximum"), (lambda a, b: a.clamp(min=0.1), "uses clamp"),
-])
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        (gate, "multiplies feature maps"),
+        (lambda a, b: a * b.mean(), "multiplies feature maps"),
+        (lambda a, b: a.mul_(a.mean()), "multiplies feature maps"),
+        (lambda a, b: a / b, "divides by feature maps"),
+        (lambda a, b: a / a.mean(), "divides by feature maps"),
+        (lambda a, b: 1 / (1 + a), "divides by feature maps"),
+        (lambda a, b: torch.ones_like(a) / a, "divides by feature maps"),
+        (lambda a, b: a.addcmul(a, b), "multiplies feature maps"),
+        (lambda a, b: torch.lerp(a, b, b), "multiplies feature maps"),
+        (lambda a, b: torch.div(a, 2, rounding_mode="floor"), "divides and rounds"),
+        (lambda a, b: a * b.detach(), "multiplies feature maps"),
+        (lambda a, b: a / b.detach().mean(), "divides by feature maps"),
+        (lambda a, b: a - a.mean().item(), "turns feature maps into numbers"),
+        (lambda a, b: a - float(a.mean()), "turns feature maps into numbers"),
+        (lambda a, b: a + torch.from_numpy(b.detach().numpy()), "turns feature maps into numbers"),
+        (lambda a, b: F.linear(a.transpose(1, 3), b.mean((2, 3))).transpose(1, 3), "weights depend on the image"),
+        (lambda a, b: F.conv2d(a, torch.ones(6, 6, 1, 1).double(), b.mean((0, 2, 3))), "weights depend on the image"),
+        (lambda a, b: F.batch_norm(a, None, None, training=True), "statistics"),
+        (lambda a, b: F.batch_norm(a, a.new_zeros(6), a.new_ones(6), b.mean((0, 2, 3))), "depend on the image"),
+        (lambda a, b: a.maximum(b), "uses maximum"),
+        (lambda a, b: a.clamp(min=0.1), "uses clamp"),
+    ],
+)
 def test_what_has_no_rule_is_said(way, words):
     images = random_images(1, 3, 8, 8, dtype=torch.float64)
     with pytest.raises(ValueError, match=words):
@@ -499,8 +541,10 @@ def _double(x: Tensor) -> Tensor:
 
 # Untracked is not constant -----------------------------------------------------------------------
 
+
 def test_below_the_layer_features_are_still_features():
     """A skip from below the layer asked for takes its share, as on the way to the image."""
+
     class Skip(nn.Module):
         def __init__(self):
             super().__init__()
@@ -546,6 +590,7 @@ def test_what_is_detached_takes_its_share_and_ends_there():
 
 def test_memory_that_is_used_again_is_not_taken_for_the_image():
     """A constant may get the memory that features had before."""
+
     class Reuse(nn.Module):
         def __init__(self, clean):
             super().__init__()

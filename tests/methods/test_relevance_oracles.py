@@ -46,8 +46,13 @@ def canonizer():
 def layer_map():
     from zennit.layer import Sum
 
-    return [(Activation, Pass()), (Sum, Norm(stabilizer=EPS)), (AvgPool, Norm(stabilizer=EPS)), (BatchNorm, Pass()),
-            (Linear, ZPlus(stabilizer=EPS, zero_params="bias"))]
+    return [
+        (Activation, Pass()),
+        (Sum, Norm(stabilizer=EPS)),
+        (AvgPool, Norm(stabilizer=EPS)),
+        (BatchNorm, Pass()),
+        (Linear, ZPlus(stabilizer=EPS, zero_params="bias")),
+    ]
 
 
 def relevance(name, images, start, composite, layer=None):
@@ -58,7 +63,7 @@ def relevance(name, images, start, composite, layer=None):
     try:
         with composite.context(net) as modified:
             out = modified(x)
-            found, = torch.autograd.grad(out, seen[0] if seen else x, start(out.detach()))
+            (found,) = torch.autograd.grad(out, seen[0] if seen else x, start(out.detach()))
     finally:
         if hook is not None:
             hook.remove()
@@ -99,8 +104,10 @@ class Normalised(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.net = net
-        self.mean, self.std = (nn.Buffer(torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1))
-                               for v in ((0.4, -0.5, 0.6), (0.5, 2.0, 1.5)))
+        self.mean, self.std = (
+            nn.Buffer(torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1))
+            for v in ((0.4, -0.5, 0.6), (0.5, 2.0, 1.5))
+        )
         self.eval()
 
     def forward(self, x):
@@ -134,8 +141,7 @@ def test_contrastive_lrp_is_two_runs_of_zennits(name, images, record_property):
         e = one_hot(C)(S)
         return (S * e).sum(1, True) * (1 - e) / (S.shape[1] - 1)
 
-    own, others = (relevance(name, images, start, box(images)).sum(1)
-                   for start in (lambda S: S * one_hot(C)(S), other))
+    own, others = (relevance(name, images, start, box(images)).sum(1) for start in (lambda S: S * one_hot(C)(S), other))
     ours = hc.ContrastiveLRP()(NETS[name].double(), images, None, C)
     assert difference(ours, contrast(own, others)) < LIMIT * 10
     record_property("difference", difference(ours, contrast(own, others)))
@@ -158,8 +164,13 @@ def test_sglrp_is_two_runs_of_zennits(name, images, record_property):
 def test_relevance_cam_is_zennits_relevance_and_our_pooling(name, images, record_property):
     net = NETS[name].double()
     for layer in LAYERS[name]:
-        R = relevance(name, images, lambda S: one_hot(C)(S) - (1 - one_hot(C)(S)) / S.shape[1],
-                      LayerMapComposite(layer_map(), [canonizer()]), layer)
+        R = relevance(
+            name,
+            images,
+            lambda S: one_hot(C)(S) - (1 - one_hot(C)(S)) / S.shape[1],
+            LayerMapComposite(layer_map(), [canonizer()]),
+            layer,
+        )
         A = hc.capture.capture(net, images, layer, C, gradients=False).A[layer]
         theirs = (R.mean((2, 3), True) * A).sum(1)
         ours = hc.RelevanceCAM()(net, images, layer, C, size="native")
@@ -205,8 +216,14 @@ def test_lrp_is_captums_on_a_vgg_without_batch_norm(record_property):
     class Plain(nn.Module):
         def __init__(self):
             super().__init__()
-            self.features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                                          nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+            self.features = nn.Sequential(
+                nn.Conv2d(3, 8, 3, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+                nn.Conv2d(8, 12, 3, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            )
             self.classifier = nn.Sequential(nn.Linear(12 * 24, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 4))
 
         def forward(self, x):

@@ -16,8 +16,11 @@ from holicam.methods.perturbation.random_masks import RandomMasks, enlarge_rows
 from tests.helpers.nets import TinyNet, TokenNet, random_images
 from tests.twins import slow_perturb as slow
 
-EVERY = {"rise": hc.RISE(masks=40, cells=3, keep=0.4), "rise-torchray": hc.RISE("torchray", masks=30, cells=4),
-         "occlusion": hc.Occlusion(window=4, stride=2)}
+EVERY = {
+    "rise": hc.RISE(masks=40, cells=3, keep=0.4),
+    "rise-torchray": hc.RISE("torchray", masks=30, cells=4),
+    "occlusion": hc.Occlusion(window=4, stride=2),
+}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 
 
@@ -33,6 +36,7 @@ def close(got, wanted, record_property, bound=1e-12):
 
 
 # Random masks -------------------------------------------------------------------------------------
+
 
 def random_masks(size, cells=3, count=6, keep=0.5, border="reflect", margin="grid", seed=0):
     return RandomMasks(count, cells, keep, size, seed, border, margin, torch.zeros(0).double())
@@ -70,16 +74,38 @@ def test_a_quarter_of_the_cells_shows_a_quarter_of_the_image():
 
 # RISE ---------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("options", [
-    {}, {"score": "logit"}, {"subtract_mean": True}, {"baseline": -1.5}, {"border": "clamp"},
-    {"preset": "torchray", "masks": 30, "cells": 3, "keep": 0.6}], ids=lambda o: "-".join(o) or "plain")
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"score": "logit"},
+        {"subtract_mean": True},
+        {"baseline": -1.5},
+        {"border": "clamp"},
+        {"preset": "torchray", "masks": 30, "cells": 3, "keep": 0.6},
+    ],
+    ids=lambda o: "-".join(o) or "plain",
+)
 def test_rise_is_the_slow_twin(options, record_property):
     net, images = setting()
     explainer = hc.RISE(**{"masks": 30, "cells": 3, "keep": 0.3} | options)
     masks = explainer.masks_for(images)[torch.arange(30)].numpy()
     got = explainer(net, images, target=[4, 1])
-    wanted = [slow.rise(net, images[b].numpy(), c, masks, explainer.keep, explainer.score, explainer.divide_by_keep,
-                        explainer.subtract_mean, explainer.baseline) for b, c in enumerate((4, 1))]
+    wanted = [
+        slow.rise(
+            net,
+            images[b].numpy(),
+            c,
+            masks,
+            explainer.keep,
+            explainer.score,
+            explainer.divide_by_keep,
+            explainer.subtract_mean,
+            explainer.baseline,
+        )
+        for b, c in enumerate((4, 1))
+    ]
     close(got, wanted, record_property)
 
 
@@ -134,15 +160,24 @@ def test_occlusion_is_the_slow_twin_and_captum(window, stride, record_property):
     net, images = setting()
     for options in ({}, {"baseline": 0.7, "score": "prob"}):
         got = hc.Occlusion(window, stride, **options)(net, images, target=[4, 1])
-        wanted = [slow.occlusion(net, images[b].numpy(), c, window, stride, options.get("baseline", 0.0),
-                                 options.get("score", "logit")) for b, c in enumerate((4, 1))]
+        wanted = [
+            slow.occlusion(
+                net, images[b].numpy(), c, window, stride, options.get("baseline", 0.0), options.get("score", "logit")
+            )
+            for b, c in enumerate((4, 1))
+        ]
         close(got, wanted, record_property)
     captum = pytest.importorskip("captum.attr")
-    theirs = captum.Occlusion(net).attribute(images, (3, *window), (3, *stride), target=torch.tensor([4, 1]),
-                                             baselines=0.7)
+    theirs = captum.Occlusion(net).attribute(
+        images, (3, *window), (3, *stride), target=torch.tensor([4, 1]), baselines=0.7
+    )
     assert torch.equal(theirs[:, 0], theirs[:, 2])
-    close(hc.Occlusion(window, stride, baseline=0.7)(net, images, target=[4, 1]), theirs[:, 0].detach(),
-          record_property, 1e-6)  # captum divides in float32
+    close(
+        hc.Occlusion(window, stride, baseline=0.7)(net, images, target=[4, 1]),
+        theirs[:, 0].detach(),
+        record_property,
+        1e-6,
+    )  # captum divides in float32
 
 
 def test_occlusion_of_a_linear_network_is_a_box_filter():
@@ -163,6 +198,7 @@ def test_windows_at_224_pixels():
 
 
 # Both ---------------------------------------------------------------------------------------------
+
 
 @every
 def test_batch_singles_and_chunks(explainer):
@@ -225,8 +261,9 @@ def test_transformers_need_nothing(explainer):
     assert explainer(TokenNet(), random_images(2, 3, 8, 12)).shape == (2, 8, 12)
 
 
-@pytest.mark.parametrize(("explainer", "forwards"), [(hc.RISE(masks=17, cells=2), 18),
-                                                     (hc.Occlusion(4, 4), 10), (hc.Occlusion(4, 2), 21)])
+@pytest.mark.parametrize(
+    ("explainer", "forwards"), [(hc.RISE(masks=17, cells=2), 18), (hc.Occlusion(4, 4), 10), (hc.Occlusion(4, 2), 21)]
+)
 def test_forwards(explainer, forwards):
     net, images = setting(2)
     count = []
@@ -239,32 +276,35 @@ def test_forwards(explainer, forwards):
 def test_papers_numbers_and_repr():
     assert repr(hc.RISE("torchray")) == (
         "RISE(preset='torchray', masks=8000, cells=7, keep=0.5, score='sigmoid', divide_by_keep=False, "
-        "margin='cell', border='reflect', subtract_mean=False, baseline=0.0, seed=0, chunk=64)")
+        "margin='cell', border='reflect', subtract_mean=False, baseline=0.0, seed=0, chunk=64)"
+    )
     rise = hc.RISE()
     assert (rise.masks, rise.cells, rise.keep, rise.score, rise.divide_by_keep) == (6000, 8, 0.1, "prob", True)
-    assert repr(hc.Occlusion()) == ("Occlusion(window=(64, 64), stride=(8, 8), baseline=0.0, score='logit', "
-                                    "chunk=64)")
+    assert repr(hc.Occlusion()) == ("Occlusion(window=(64, 64), stride=(8, 8), baseline=0.0, score='logit', chunk=64)")
     with pytest.raises(FrozenInstanceError):
         rise.masks = 3
 
 
-@pytest.mark.parametrize(("make", "error", "says"), [
-    (lambda: hc.RISE("eclique"), ValueError, "preset must be one of"),
-    (lambda: hc.RISE(masks=0), ValueError, "masks must be a whole number"),
-    (lambda: hc.RISE(keep=0), ValueError, "keep must be a number greater than 0"),
-    (lambda: hc.RISE(keep=1.5), ValueError, "at most 1"),
-    (lambda: hc.RISE(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.RISE(border="wrap"), ValueError, "border must be one of"),
-    (lambda: hc.RISE(chunk=0), ValueError, "chunk must be a positive"),
-    (lambda: hc.RISE(masks=3)(TinyNet(), random_images(1, 3, 8, 8), "relu1"), ValueError, "leave out"),
-    (lambda: hc.Occlusion(window=0), ValueError, "window must be a whole number"),
-    (lambda: hc.Occlusion(window=(4, 4, 4)), ValueError, "window must be a number of pixels or"),
-    (lambda: hc.Occlusion(window=4, stride=5), ValueError, "stride must be at most window"),
-    (lambda: hc.Occlusion(score="softmax"), ValueError, "score must be one of"),
-    (lambda: hc.Occlusion()(TinyNet(), random_images(1, 3, 40, 80)), ValueError, "window must fit the image"),
-    (lambda: hc.Occlusion(4, 2)(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
-    (lambda: hc.Occlusion(4, 2)(TinyNet(), random_images(1, 3, 8, 8), size="big"), ValueError, "size must be"),
-])
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: hc.RISE("eclique"), ValueError, "preset must be one of"),
+        (lambda: hc.RISE(masks=0), ValueError, "masks must be a whole number"),
+        (lambda: hc.RISE(keep=0), ValueError, "keep must be a number greater than 0"),
+        (lambda: hc.RISE(keep=1.5), ValueError, "at most 1"),
+        (lambda: hc.RISE(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.RISE(border="wrap"), ValueError, "border must be one of"),
+        (lambda: hc.RISE(chunk=0), ValueError, "chunk must be a positive"),
+        (lambda: hc.RISE(masks=3)(TinyNet(), random_images(1, 3, 8, 8), "relu1"), ValueError, "leave out"),
+        (lambda: hc.Occlusion(window=0), ValueError, "window must be a whole number"),
+        (lambda: hc.Occlusion(window=(4, 4, 4)), ValueError, "window must be a number of pixels or"),
+        (lambda: hc.Occlusion(window=4, stride=5), ValueError, "stride must be at most window"),
+        (lambda: hc.Occlusion(score="softmax"), ValueError, "score must be one of"),
+        (lambda: hc.Occlusion()(TinyNet(), random_images(1, 3, 40, 80)), ValueError, "window must fit the image"),
+        (lambda: hc.Occlusion(4, 2)(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
+        (lambda: hc.Occlusion(4, 2)(TinyNet(), random_images(1, 3, 8, 8), size="big"), ValueError, "size must be"),
+    ],
+)
 def test_errors(make, error, says):
     with pytest.raises(error, match=says):
         make()

@@ -22,9 +22,14 @@ from tests.twins import slow_masks
 from tests.twins import slow_scorecam as slow
 
 N = {"samples": 3}
-EVERY = {"score-cam": hc.ScoreCAM(), "ss-cam": hc.SSCAM(**N), "is-cam": hc.ISCAM(**N),
-         "score-cam-softmax": hc.ScoreCAM(preset="paper"),
-         "ss-cam-2021": hc.SSCAM("polycam2021", **N), "is-cam-2021": hc.ISCAM("polycam2021", **N)}
+EVERY = {
+    "score-cam": hc.ScoreCAM(),
+    "ss-cam": hc.SSCAM(**N),
+    "is-cam": hc.ISCAM(**N),
+    "score-cam-softmax": hc.ScoreCAM(preset="paper"),
+    "ss-cam-2021": hc.SSCAM("polycam2021", **N),
+    "is-cam-2021": hc.ISCAM("polycam2021", **N),
+}
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 
 
@@ -46,9 +51,15 @@ def close(got, wanted, record_property, bound=1e-12):
 
 # Against the slow twins and other libraries ------------------------------------------------------
 
-OPTIONS = [{}, {"score": "logit"}, {"baseline": "blank"}, {"channel_softmax": True},
-           {"align_corners": True}, {"normalize_before": True, "activation": "normalized"},
-           {"score": "logit", "baseline": "blank", "activation": "normalized"}]
+OPTIONS = [
+    {},
+    {"score": "logit"},
+    {"baseline": "blank"},
+    {"channel_softmax": True},
+    {"align_corners": True},
+    {"normalize_before": True, "activation": "normalized"},
+    {"score": "logit", "baseline": "blank", "activation": "normalized"},
+]
 
 
 @every
@@ -58,14 +69,22 @@ def test_slow_twin(explainer, options, record_property):
     explainer = replace(explainer, relu=False, **options)
     A = capture(net, images, "relu1", gradients=False).A["relu1"].numpy()
     stretch = "before" if explainer.normalize_before else "after"
-    w = slow.weights(net, images, A, target, questions(explainer), stretch, explainer.score,
-                     explainer.baseline if not explainer.channel_softmax else "zero",
-                     explainer.channel_softmax, explainer.align_corners)
+    w = slow.weights(
+        net,
+        images,
+        A,
+        target,
+        questions(explainer),
+        stretch,
+        explainer.score,
+        explainer.baseline if not explainer.channel_softmax else "zero",
+        explainer.channel_softmax,
+        explainer.align_corners,
+    )
     wanted = slow.native_map(A, w, explainer.activation, relu=False)
     close(explainer(net, images, "relu1", target, size="native"), wanted, record_property)
     enlarged = [slow_masks.enlarge(np.maximum(m, 0), (12, 9)) for m in wanted]
-    close(replace(explainer, relu=True)(net, images, "relu1", target), np.array(enlarged),
-          record_property)
+    close(replace(explainer, relu=True)(net, images, "relu1", target), np.array(enlarged), record_property)
 
 
 class Dead(TinyNet):
@@ -96,8 +115,15 @@ def gradcam_library():
     """grad-cam without the dependencies it does not need here, as in test_oracles."""
     if importlib.util.find_spec("pytorch_grad_cam") is None:
         pytest.skip("grad-cam is not installed")
-    needed = ("ttach", "sklearn", "sklearn.decomposition", "scipy", "scipy.ndimage", "scipy.sparse",
-              "scipy.sparse.linalg")
+    needed = (
+        "ttach",
+        "sklearn",
+        "sklearn.decomposition",
+        "scipy",
+        "scipy.ndimage",
+        "scipy.sparse",
+        "scipy.sparse.linalg",
+    )
     missing = {n: mock.MagicMock() for n in needed if importlib.util.find_spec(n.split(".")[0]) is None}
     with mock.patch.dict(sys.modules, missing):
         import pytorch_grad_cam
@@ -139,6 +165,7 @@ def test_torchcam(name, layer, record_property):
 
 # Identities ---------------------------------------------------------------------------------------
 
+
 def test_three_coloured_channels_by_hand():
     """At ColourNet's `relu` a channel is a colour, so each mask is a picture one can write down."""
     net, image = ColourNet().double(), colour_image()
@@ -163,8 +190,11 @@ def test_equal_scores_leave_the_activation_sum():
 def test_children_with_nothing_new_are_score_cam():
     net, images = TinyNet().double(), random_images(2, 3, 10, 8).double()
     wanted = hc.ScoreCAM()(net, images, "relu1", 1)
-    for child in (hc.SSCAM(std=0.0, samples=2), hc.ISCAM(samples=1), hc.ISCAM("polycam2021", samples=1,
-                  activation="raw", normalize_before=False)):
+    for child in (
+        hc.SSCAM(std=0.0, samples=2),
+        hc.ISCAM(samples=1),
+        hc.ISCAM("polycam2021", samples=1, activation="raw", normalize_before=False),
+    ):
         torch.testing.assert_close(child(net, images, "relu1", 1), wanted, rtol=1e-11, atol=1e-13)
 
 
@@ -173,10 +203,11 @@ def test_the_cumulative_factors():
     vary, n = hc.ISCAM("polycam2021").questions(torch.zeros(1, 3, 2, 2).double())
     one = torch.ones(n, 1, 1, 1, dtype=torch.float64)
     steps = vary(one, one, torch.arange(n), None).flatten()
-    torch.testing.assert_close(steps, torch.tensor([.1, .3, .6, 1, 1.5, 2.1, 2.8, 3.6, 4.5, 5.5]).double())
+    torch.testing.assert_close(steps, torch.tensor([0.1, 0.3, 0.6, 1, 1.5, 2.1, 2.8, 3.6, 4.5, 5.5]).double())
 
 
 # Invariances --------------------------------------------------------------------------------------
+
 
 @every
 def test_batch_singles_and_chunks(explainer):
@@ -200,8 +231,7 @@ def test_in_place_sizes_and_bfloat16(explainer):
     assert torch.equal(*maps) and maps[0].dtype == torch.float32
     native = explainer(TinyNet(), images, "relu1", 1, size="native")
     assert native.shape == (2, 5, 6)
-    torch.testing.assert_close(explainer(TinyNet(), images, "relu1", 1, size=(7, 20)),
-                               hc.ops.upsample(native, (7, 20)))
+    torch.testing.assert_close(explainer(TinyNet(), images, "relu1", 1, size=(7, 20)), hc.ops.upsample(native, (7, 20)))
     low = explainer(TinyNet().bfloat16(), images.bfloat16(), "relu1", 1)
     assert low.dtype == torch.float32 and low.isfinite().all() and (low >= 0).all()
 
@@ -219,9 +249,14 @@ def test_all_channels_constant(explainer):
             assert (maps == 0).all()
 
 
-@pytest.mark.parametrize(("make", "layer"), [
-    (torchvision.models.resnet18, "layer4"), (torchvision.models.densenet121, "features.denseblock1"),
-    (torchvision.models.vgg11_bn, "features.28")])
+@pytest.mark.parametrize(
+    ("make", "layer"),
+    [
+        (torchvision.models.resnet18, "layer4"),
+        (torchvision.models.densenet121, "features.denseblock1"),
+        (torchvision.models.vgg11_bn, "features.28"),
+    ],
+)
 def test_real_architectures(make, layer):
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -245,6 +280,7 @@ def test_transformers_and_default_layer(monkeypatch):
 
 # Passes, fields and errors ------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("name", "factor"), [("score-cam", 1), ("ss-cam", 3), ("is-cam", 3)])
 def test_forwards(name, factor):
     net, count = TinyNet(), []
@@ -265,7 +301,8 @@ def test_noise_has_a_seed_and_leaves_the_global_one_alone():
 def test_presets_and_repr():
     assert repr(hc.ScoreCAM("polycam2021")) == (
         "ScoreCAM(preset='polycam2021', normalize_before=True, align_corners=False, "
-        "channel_softmax=False, activation='normalized', score='prob', baseline='zero', relu=True, chunk=64)")
+        "channel_softmax=False, activation='normalized', score='prob', baseline='zero', relu=True, chunk=64)"
+    )
     assert hc.ScoreCAM("paper").channel_softmax and not hc.ScoreCAM("paper", channel_softmax=False).channel_softmax
     assert (hc.SSCAM().samples, hc.SSCAM().std, hc.ISCAM().samples) == (35, 2.0, 10)
     assert hc.SSCAM("polycam2021").colours and hc.ISCAM("polycam2021").cumulative
@@ -273,20 +310,23 @@ def test_presets_and_repr():
         hc.ScoreCAM().relu = False
 
 
-@pytest.mark.parametrize(("make", "error", "says"), [
-    (lambda: hc.ScoreCAM("torchcam"), ValueError, "preset must be one of"),
-    (lambda: hc.ScoreCAM(activation="relu"), ValueError, "activation must be one of"),
-    (lambda: hc.ScoreCAM(baseline="black"), ValueError, "baseline must be one of"),
-    (lambda: hc.ScoreCAM(score="loss"), ValueError, "score must be one of"),
-    (lambda: hc.ScoreCAM(chunk=0), ValueError, "chunk must be a positive"),
-    (lambda: hc.ScoreCAM(align_corners=1), TypeError, "align_corners must be True or False"),
-    (lambda: hc.SSCAM(samples=0), ValueError, "samples must be a whole number"),
-    (lambda: hc.SSCAM(std=-1.0), ValueError, "std must be a number of at least 0"),
-    (lambda: hc.ISCAM(samples=2.5), ValueError, "samples must be a whole number"),
-    (lambda: hc.ScoreCAM()(TinyNet().train(), random_images(1, 3, 8, 8), "relu1"), ValueError, "training mode"),
-    (lambda: hc.ScoreCAM()(TinyNet(), random_images(1, 3, 8, 8), "relu9"), KeyError, "no layer 'relu9'"),
-    (lambda: hc.ScoreCAM()(TinyNet(), random_images(1, 3, 8, 8), "relu1", size="big"), ValueError, "size must be"),
-])
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: hc.ScoreCAM("torchcam"), ValueError, "preset must be one of"),
+        (lambda: hc.ScoreCAM(activation="relu"), ValueError, "activation must be one of"),
+        (lambda: hc.ScoreCAM(baseline="black"), ValueError, "baseline must be one of"),
+        (lambda: hc.ScoreCAM(score="loss"), ValueError, "score must be one of"),
+        (lambda: hc.ScoreCAM(chunk=0), ValueError, "chunk must be a positive"),
+        (lambda: hc.ScoreCAM(align_corners=1), TypeError, "align_corners must be True or False"),
+        (lambda: hc.SSCAM(samples=0), ValueError, "samples must be a whole number"),
+        (lambda: hc.SSCAM(std=-1.0), ValueError, "std must be a number of at least 0"),
+        (lambda: hc.ISCAM(samples=2.5), ValueError, "samples must be a whole number"),
+        (lambda: hc.ScoreCAM()(TinyNet().train(), random_images(1, 3, 8, 8), "relu1"), ValueError, "training mode"),
+        (lambda: hc.ScoreCAM()(TinyNet(), random_images(1, 3, 8, 8), "relu9"), KeyError, "no layer 'relu9'"),
+        (lambda: hc.ScoreCAM()(TinyNet(), random_images(1, 3, 8, 8), "relu1", size="big"), ValueError, "size must be"),
+    ],
+)
 def test_errors(make, error, says):
     with pytest.raises(error, match=says):
         make()

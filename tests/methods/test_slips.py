@@ -26,9 +26,16 @@ def test_a_network_is_no_setting(name):
     assert name == "ground-truth" or pickle.loads(pickle.dumps(ready)) == ready
 
 
-@pytest.mark.parametrize(("chosen", "words"), [
-    ([hc.GradCAM], "GradCAM is a class: give an explainer, such as GradCAM()"), ({"a": hc.RISE}, "RISE is a class"),
-    ([3], "3 is none"), (3, "3 is none"), (hc.GradCAM, "GradCAM is a class")])
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ([hc.GradCAM], "GradCAM is a class: give an explainer, such as GradCAM()"),
+        ({"a": hc.RISE}, "RISE is a class"),
+        ([3], "3 is none"),
+        (3, "3 is none"),
+        (hc.GradCAM, "GradCAM is a class"),
+    ],
+)
 def test_explain_many_takes_explainers(chosen, words):
     with pytest.raises(TypeError, match=words.replace("(", r"\(").replace(")", r"\)")) as caught:
         hc.explain_many(chosen, TinyNet(), random_images(1, 3, 8, 8), "relu2")

@@ -22,15 +22,20 @@ def noisy(n, std, seed=0):
     return [IMAGES + std * noise(IMAGES.shape[1:], n * seed + m, IMAGES) for m in range(n)]
 
 
-@pytest.mark.parametrize("options", [{}, {"numerator": "d1"}, {"last_sample": True},
-                                     {"samples": 2, "std": 0.7, "seed": 3, "eps": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{}, {"numerator": "d1"}, {"last_sample": True}, {"samples": 2, "std": 0.7, "seed": 3, "eps": 0.0}]
+)
 @pytest.mark.parametrize("layer", ["relu0", "relu1", "bn1"])
 def test_the_slow_twin(layer, options, record_property):
     passes = slow.passes_of(TinyNet().double(), TARGET)
     copies = noisy(options.get("samples", 4), options.get("std", 0.3), options.get("seed", 0))
     expected = slow.smooth_grad_cam_pp(
-        passes(IMAGES, layer)[0], [passes(x, layer)[1] for x in copies], options.get("eps", 1e-8),
-        options.get("numerator", "d2"), options.get("last_sample", False))
+        passes(IMAGES, layer)[0],
+        [passes(x, layer)[1] for x in copies],
+        options.get("eps", 1e-8),
+        options.get("numerator", "d2"),
+        options.get("last_sample", False),
+    )
     got = hc.SmoothGradCAMpp(relu=False, **options)(NET, IMAGES, layer, TARGET, size="native")
     difference = float(np.abs(got.numpy() - expected).max() / np.abs(expected).max())
     record_property("difference", difference)
@@ -46,11 +51,10 @@ def test_torchcam_with_the_same_noise(layer, record_property, monkeypatch):
         draws = iter([x[:1] - one for x in noisy(4, 0.3)])
         theirs._distrib = SimpleNamespace(sample=lambda size: next(draws))
         net(one)
-        weights, = theirs._get_weights([TARGET[0]])
+        (weights,) = theirs._get_weights([TARGET[0]])
     A = capture(net, one, layer, gradients=False).A[layer]
     expected = torch.einsum("k,khw->hw", weights.flatten().detach(), A[0])
-    got = hc.SmoothGradCAMpp(last_sample=True, relu=False)(net, one, layer, TARGET[0],
-                                                           size="native")[0]
+    got = hc.SmoothGradCAMpp(last_sample=True, relu=False)(net, one, layer, TARGET[0], size="native")[0]
     difference = float((got - expected).abs().max() / expected.abs().max())
     record_property("difference", difference)
     assert difference < 1e-10

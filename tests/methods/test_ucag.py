@@ -22,13 +22,14 @@ SMALL = hc.UCAG(patches=3, alpha=1.5)
 
 def by_hand(net: TinyNet, layer: str, target: int) -> Callable:
     """Grad-CAM of one patch and its p_c, with nothing but autograd."""
+
     def explain(patch: np.ndarray) -> tuple[np.ndarray, float]:
         x, A = torch.tensor(patch)[None], None
         for name, module in net.named_children():
             x = module(x.mean((2, 3)) if name == "fc" else x)
             if name == layer:
                 A = x
-        G, = torch.autograd.grad(x[0, target], A)
+        (G,) = torch.autograd.grad(x[0, target], A)
         M = slow_twins.grad_cam(A.detach().numpy(), G.numpy())[0]
         return M, float(x.detach().softmax(1)[0, target])
 
@@ -37,9 +38,15 @@ def by_hand(net: TinyNet, layer: str, target: int) -> Callable:
 
 # Against the slow twin ----------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("shape", "options"), [
-    ((24, 40), {"n": 3, "alpha": 1.5}), ((9, 12), {"n": 4, "alpha": 2.6}),
-    ((16, 11), {"n": 2, "rho": 0.8, "alpha": 1.0})])
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((24, 40), {"n": 3, "alpha": 1.5}),
+        ((9, 12), {"n": 4, "alpha": 2.6}),
+        ((16, 11), {"n": 2, "rho": 0.8, "alpha": 1.0}),
+    ],
+)
 def test_the_slow_twin(shape, options):
     net, images = TinyNet().double(), random_images(2, 3, *shape).double()
     kept = {"rho": options.get("rho"), "alpha": options["alpha"], "patches": options["n"]}
@@ -60,8 +67,17 @@ def test_both_ways_to_resize_are_one():
 
 
 # {(H, W), n: by how much the canvas leaves the image, or ends before it}
-MISSES = {((30, 30), 3): (2, 2), ((27, 41), 3): (1, 1), ((22, 24), 4): (2, 1), ((24, 22), 6): (-1, 0), ((17, 19),
-          6): (2, 1), ((18, 37), 6): (1, -2), ((28, 18), 4): (2, 0), ((12, 13), 4): (0, 0), ((26, 16), 6): (-2, 2)}
+MISSES = {
+    ((30, 30), 3): (2, 2),
+    ((27, 41), 3): (1, 1),
+    ((22, 24), 4): (2, 1),
+    ((24, 22), 6): (-1, 0),
+    ((17, 19), 6): (2, 1),
+    ((18, 37), 6): (1, -2),
+    ((28, 18), 4): (2, 0),
+    ((12, 13), 4): (0, 0),
+    ((26, 16), 6): (-2, 2),
+}
 
 
 @pytest.mark.parametrize(("shape", "n"), MISSES)
@@ -80,8 +96,18 @@ def test_the_slow_twin_of_the_authors_code(shape, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("shape", "n"), [((224, 298), 6), ((224, 298), 4), ((224, 224), 4), ((256, 320), 6),
-                                          ((300, 400), 6), ((224, 260), 6), ((224, 224), 6)])
+@pytest.mark.parametrize(
+    ("shape", "n"),
+    [
+        ((224, 298), 6),
+        ((224, 298), 4),
+        ((224, 224), 4),
+        ((256, 320), 6),
+        ((300, 400), 6),
+        ((224, 260), 6),
+        ((224, 224), 6),
+    ],
+)
 def test_the_authors_code_at_the_size_of_photographs(shape, n, record_property):
     net, images = TinyNet().double(), random_images(1, 3, *shape, seed=3).double()
     got = hc.UCAG(preset="reference", patches=n)(net, images, "relu2", 2)[0].numpy()
@@ -91,6 +117,7 @@ def test_the_authors_code_at_the_size_of_photographs(shape, n, record_property):
 
 
 # Identities ---------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("base", [hc.GradCAM(relu=False), hc.HiResCAM(relu=False)])
 def test_one_whole_patch_is_the_base_times_exp_p(base):
@@ -177,10 +204,13 @@ def test_flipping_the_image_flips_the_map():
 
 # The weight ---------------------------------------------------------------------------------------
 
+
 def test_confidence_weights():
     net, images = TinyNet().double(), random_images(2, 3, 20, 20).double()
-    seen = {kind: replace(SMALL, confidence=kind, relu=False)(net, images, "relu2", 1, intermediate=True)
-            for kind in ("exp", "exp/max", "none")}
+    seen = {
+        kind: replace(SMALL, confidence=kind, relu=False)(net, images, "relu2", 1, intermediate=True)
+        for kind in ("exp", "exp/max", "none")
+    }
     p = seen["exp"].scores
     assert p.shape == (2, 9) and (p > 0).all() and (p < 1).all()
     torch.testing.assert_close(seen["exp"].weights, p.exp())
@@ -206,6 +236,7 @@ def test_stages_add_up_to_the_map():
 
 # Any base -----------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class Mine:
     """An explainer as a reader may write it: it knows `relu`, but no size and no reshape."""
@@ -216,7 +247,7 @@ class Mine:
     def __call__(self, model, images, layers=None, target=None):
         images = images.clone().requires_grad_()
         score = model(images).gather(1, target[:, None]).sum()
-        G, = torch.autograd.grad(score, images)
+        (G,) = torch.autograd.grad(score, images)
         maps = self.gain * G.sum(1)
         return maps.relu() if self.relu else maps
 
@@ -239,11 +270,25 @@ def test_bases_that_a_reader_wrote():
         torch.testing.assert_close(plain(net, images), signed)
 
 
-@pytest.mark.parametrize("base", [
-    hc.GradCAM(), hc.GradCAMpp(), hc.ActivationSum(), hc.CAMERAS(preset="reference", scales=(1, 2)),
-    hc.HolisticCAM(scales=(1, 1.5), median=3, mean=5), hc.InputXGradient(), hc.Gradient(),
-    hc.GuidedBackprop(), hc.LRP(), hc.RelevanceCAM(), hc.EigenCAM(), SMALL,
-    replace(SMALL, base=hc.InputXGradient())], ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize(
+    "base",
+    [
+        hc.GradCAM(),
+        hc.GradCAMpp(),
+        hc.ActivationSum(),
+        hc.CAMERAS(preset="reference", scales=(1, 2)),
+        hc.HolisticCAM(scales=(1, 1.5), median=3, mean=5),
+        hc.InputXGradient(),
+        hc.Gradient(),
+        hc.GuidedBackprop(),
+        hc.LRP(),
+        hc.RelevanceCAM(),
+        hc.EigenCAM(),
+        SMALL,
+        replace(SMALL, base=hc.InputXGradient()),
+    ],
+    ids=lambda b: type(b).__name__,
+)
 @pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_every_kind_of_base(base):
     net, images = TinyNet().double(), random_images(2, 3, 14, 12).double()
@@ -252,8 +297,8 @@ def test_every_kind_of_base(base):
     maps = explainer(net, images, layers, [1, 4])
     assert maps.shape == (2, 14, 12) and maps.dtype == torch.float64 and maps.isfinite().all()
     for b, target in enumerate([1, 4]):  # a batch equals its singles, in any chunk
-        alone = replace(explainer, chunk=4)(net, images[b:b + 1], layers, target)
-        torch.testing.assert_close(alone, maps[b:b + 1], rtol=1e-9, atol=1e-12)
+        alone = replace(explainer, chunk=4)(net, images[b : b + 1], layers, target)
+        torch.testing.assert_close(alone, maps[b : b + 1], rtol=1e-9, atol=1e-12)
     if isinstance(base, hc.UCAG) and layers is None:
         assert (maps < 0).any()  # the sign survives two wraps
 
@@ -273,9 +318,11 @@ def test_no_layer_means_what_it_means_to_the_base():
 
 # What it costs ------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def passes(monkeypatch):
     """Images forwarded and backwards taken: count.watch(model)."""
+
     class Count:
         images = backwards = 0
 
@@ -301,8 +348,12 @@ def test_the_confidence_of_a_patch_is_not_paid_twice(passes):
 
 def test_bases_that_go_their_own_way_cost_a_forward_more(passes):
     net, images = passes.watch(TinyNet()), random_images(2, 3, 12, 12)
-    for base, forwards in [(hc.InputXGradient(), 18), (hc.CAMERAS(scales=(1, 2)), 36), (ones, 18),
-                           (hc.SmoothGrad(samples=3), 18 + 54)]:
+    for base, forwards in [
+        (hc.InputXGradient(), 18),
+        (hc.CAMERAS(scales=(1, 2)), 36),
+        (ones, 18),
+        (hc.SmoothGrad(samples=3), 18 + 54),
+    ]:
         passes.images = 0
         replace(SMALL, base=base)(net, images, "relu2" if isinstance(base, hc.CAMERAS) else None, 1)
         assert passes.images == 2 + forwards, base
@@ -310,8 +361,15 @@ def test_bases_that_go_their_own_way_cost_a_forward_more(passes):
 
 def test_overheard_only_the_first_forward_and_only_of_these_inputs():
     net, x = TinyNet(), random_images(2, 3, 8, 8)
-    for first, known in [(x, [True]), (x.clone(), [True]), (torch.cat([x, x]), [True]), (x + 1, [False]),
-                         (x[:1], []), (x[..., :4], []), (x.repeat(1, 1, 1, 2), [])]:
+    for first, known in [
+        (x, [True]),
+        (x.clone(), [True]),
+        (torch.cat([x, x]), [True]),
+        (x + 1, [False]),
+        (x[:1], []),
+        (x[..., :4], []),
+        (x.repeat(1, 1, 1, 2), []),
+    ]:
         with overheard(net, x) as heard:
             net(first)
             net(x)
@@ -321,6 +379,7 @@ def test_overheard_only_the_first_forward_and_only_of_these_inputs():
 
 
 # How it is called ---------------------------------------------------------------------------------
+
 
 def test_targets():
     net, images = TinyNet().double(), random_images(3, 3, 12, 12).double()
@@ -349,8 +408,10 @@ def test_sizes():
 
 
 @pytest.mark.parametrize("preset", ["default", "reference"])
-@pytest.mark.parametrize(("dtype", "expected"), [
-    (torch.float64, torch.float64), (torch.float32, torch.float32), (torch.bfloat16, torch.float32)])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(torch.float64, torch.float64), (torch.float32, torch.float32), (torch.bfloat16, torch.float32)],
+)
 def test_dtypes(dtype, expected, preset):
     images, explainer = random_images(2, 3, 16, 16), hc.UCAG(preset=preset, patches=3)
     exact = explainer(TinyNet().double(), images.double(), "relu2", 2)
@@ -425,11 +486,13 @@ def test_transformers_and_branches():
 
 # Fields -------------------------------------------------------------------------------------------
 
+
 def test_presets():
     assert repr(hc.UCAG()) == (
         "UCAG(base=GradCAM(relu=True, score='logit'), preset='default', patches=6, alpha=2.6, "
         "rho=0.555, stride='even', confidence='exp', count_from=0, smooth=False, bridge=None, "
-        "relu=True, chunk=16)")
+        "relu=True, chunk=16)"
+    )
     code = hc.UCAG(preset="reference", smooth=False)
     assert (code.rho, code.stride, code.confidence) == (124 / 224, "floor", "exp/max")
     assert (code.count_from, code.smooth, code.bridge) == (1, False, (224, 224))
@@ -439,23 +502,32 @@ def test_presets():
 
 def test_the_bridge_is_for_maps_of_the_input():
     net, images = TinyNet().double(), random_images(1, 3, 20, 20).double()
-    maps = {way: hc.UCAG(hc.InputXGradient(), patches=2, bridge=way)(net, images, target=1)
-            for way in (None, (5, 5))}
+    maps = {way: hc.UCAG(hc.InputXGradient(), patches=2, bridge=way)(net, images, target=1) for way in (None, (5, 5))}
     assert not torch.allclose(*maps.values())
     maps = [hc.UCAG(patches=2, bridge=way)(net, images, "relu2", 1) for way in (None, (5, 5))]
     assert torch.equal(*maps)
 
 
-@pytest.mark.parametrize(("fields", "said"), [
-    ({"preset": "mine"}, "preset must be one of"), ({"patches": 0}, "patches must be a whole"),
-    ({"patches": 2.0}, "patches must be a whole"), ({"rho": 0}, "rho must be a number greater"),
-    ({"rho": 1.2}, "rho must be .* at most 1"), ({"alpha": 0}, "alpha must be"),
-    ({"patches": 1}, "patches must meet"), ({"confidence": "log"}, "confidence must be one of"),
-    ({"count_from": 2}, "count_from must be one of"), ({"stride": "half"}, "stride must be one of"),
-    ({"chunk": 0}, "chunk must be"), ({"base": "grad-cam"}, "base must be an explainer"),
-    ({"base": hc.GradCAM}, "base must be an explainer"),
-    ({"base": lambda model, images: images}, "base must be an explainer"),
-    ({"bridge": (0, 5)}, "a side of bridge")])
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"preset": "mine"}, "preset must be one of"),
+        ({"patches": 0}, "patches must be a whole"),
+        ({"patches": 2.0}, "patches must be a whole"),
+        ({"rho": 0}, "rho must be a number greater"),
+        ({"rho": 1.2}, "rho must be .* at most 1"),
+        ({"alpha": 0}, "alpha must be"),
+        ({"patches": 1}, "patches must meet"),
+        ({"confidence": "log"}, "confidence must be one of"),
+        ({"count_from": 2}, "count_from must be one of"),
+        ({"stride": "half"}, "stride must be one of"),
+        ({"chunk": 0}, "chunk must be"),
+        ({"base": "grad-cam"}, "base must be an explainer"),
+        ({"base": hc.GradCAM}, "base must be an explainer"),
+        ({"base": lambda model, images: images}, "base must be an explainer"),
+        ({"bridge": (0, 5)}, "a side of bridge"),
+    ],
+)
 def test_bad_fields(fields, said):
     with pytest.raises(ValueError, match=said):
         hc.UCAG(**fields)
@@ -472,22 +544,28 @@ def test_bad_calls():
         unfold_grid((10, 10), 3, 0.34)  # 3 pixels each
     with pytest.raises(TypeError, match="images must be a tensor"):
         SMALL(net, [images])
-    for wrong in (lambda model, x, target: x, lambda model, x, target: x[:1, 0],
-                  lambda model, x, target: None):
+    for wrong in (lambda model, x, target: x, lambda model, x, target: x[:1, 0], lambda model, x, target: None):
         with pytest.raises(ValueError, match=r"base must return maps \(m, h, w\)"):
             hc.UCAG(wrong)(net, images)
 
 
 # Networks people use, and a GPU ------------------------------------------------------------------
 
-@pytest.mark.parametrize(("name", "layers"), [
-    ("resnet18", ["layer3", "layer4"]), ("toy-vgg16_bn", ["features.33", "features.43"]),
-    ("densenet121", ["features"])])
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("resnet18", ["layer3", "layer4"]),
+        ("toy-vgg16_bn", ["features.33", "features.43"]),
+        ("densenet121", ["features"]),
+    ],
+)
 def test_real_architectures(name, layers):
     if name.startswith("toy"):
         net = hc.load_model(name)
     else:
         from torchvision import models
+
         net = models.get_model(name, weights=None, num_classes=7).eval()
     images = random_images(2, 3, 64, 64)
     maps = hc.UCAG(patches=2)(net, images, layers, 3)

@@ -14,10 +14,17 @@ from tests.helpers.properties import given, settings, st
 from tests.twins import slow_twins
 
 ALPHA_OPTIONS = [
-    {}, {"eps": 0.0}, {"eps": 1e-2}, {"denominator": "sum_Ag3"},
-    {"denominator": "sum_Ag3", "eps": 0.0}, {"denominator": "none"}, {"normalize_alpha": True},
-    {"eps": 0.0, "normalize_alpha": True}, {"eps": 0.1, "eps_mode": "relative"},
-    {"activation_sum": "relu"}]
+    {},
+    {"eps": 0.0},
+    {"eps": 1e-2},
+    {"denominator": "sum_Ag3"},
+    {"denominator": "sum_Ag3", "eps": 0.0},
+    {"denominator": "none"},
+    {"normalize_alpha": True},
+    {"eps": 0.0, "normalize_alpha": True},
+    {"eps": 0.1, "eps_mode": "relative"},
+    {"activation_sum": "relu"},
+]
 
 
 def pair(seed=0, shape=(2, 3, 4, 5), signed=False):
@@ -31,8 +38,9 @@ def pair(seed=0, shape=(2, 3, 4, 5), signed=False):
     return A, G
 
 
-@pytest.mark.parametrize("name", ["activation_sum", "grad_cam", "xgrad_cam", "layer_cam",
-                                  "hires_cam", "grad_cam_pp", "pge"])
+@pytest.mark.parametrize(
+    "name", ["activation_sum", "grad_cam", "xgrad_cam", "layer_cam", "hires_cam", "grad_cam_pp", "pge"]
+)
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.filterwarnings("ignore::holicam.methods.cams.weights.SignedActivationWarning")
 def test_maps_are_the_slow_twins(name, signed):
@@ -70,8 +78,7 @@ def test_class_weights():
 
 def test_weighted_sum_takes_every_broadcast():
     A = random_images(2, 3, 4, 5)
-    for shape in ((2, 3, 1, 1), (1, 3, 1, 1), (2, 1, 1, 1), (1, 1, 1, 1), (2, 3, 4, 5),
-                  (2, 1, 4, 5)):
+    for shape in ((2, 3, 1, 1), (1, 3, 1, 1), (2, 1, 1, 1), (1, 1, 1, 1), (2, 3, 4, 5), (2, 1, 4, 5)):
         W = random_images(*shape, seed=1)
         torch.testing.assert_close(cam.weighted_sum(A, W), (A * W).sum(1))
 
@@ -100,8 +107,7 @@ def test_constant_gradients_make_the_methods_agree():
 
 def test_pge_of_a_dead_channel_is_half_the_positive_gradient():
     A, G = pair()
-    torch.testing.assert_close(cam.pge(torch.zeros_like(A), G, eps=0.0), G.relu() / 2,
-                               rtol=0, atol=0)
+    torch.testing.assert_close(cam.pge(torch.zeros_like(A), G, eps=0.0), G.relu() / 2, rtol=0, atol=0)
 
 
 def test_pge_with_a_huge_eps_is_the_cube():
@@ -112,11 +118,9 @@ def test_pge_with_a_huge_eps_is_the_cube():
 @pytest.mark.parametrize("scale", [1e-3, 7.0])
 def test_pge_scales_with_the_gradient_when_eps_and_sums_do(scale):
     A, G = pair(seed=2)
-    torch.testing.assert_close(cam.pge(A / scale, scale * G, scale**2 * 1e-3),
-                               scale * cam.pge(A, G, 1e-3))
+    torch.testing.assert_close(cam.pge(A / scale, scale * G, scale**2 * 1e-3), scale * cam.pge(A, G, 1e-3))
     relative = {"eps": 0.05, "eps_mode": "relative"}
-    torch.testing.assert_close(cam.pge(A / scale, scale * G, **relative),
-                               scale * cam.pge(A, G, **relative))
+    torch.testing.assert_close(cam.pge(A / scale, scale * G, **relative), scale * cam.pge(A, G, **relative))
 
 
 def test_worked_numbers_of_alpha():
@@ -155,8 +159,7 @@ def test_alpha_stays_between_zero_and_half_where_activations_are_positive(b, c, 
         assert cam.weighted_sum(A, f(A, G)).isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["grad_cam", "xgrad_cam", "layer_cam", "hires_cam",
-                                  "grad_cam_pp", "pge"])
+@pytest.mark.parametrize("name", ["grad_cam", "xgrad_cam", "layer_cam", "hires_cam", "grad_cam_pp", "pge"])
 def test_no_gradient_no_map(name):
     for A in (torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4), -torch.ones(2, 3, 4, 4)):
         with warnings.catch_warnings():
@@ -186,8 +189,7 @@ def test_negative_sums_warn_once_and_relu_takes_them_as_zero():
 
 def test_xgrad_keeps_the_sign_of_the_sum_and_drops_tiny_ones():
     G = torch.tensor([[[[2.0, 4.0]]]])
-    for A, expected in (([1.0, 1.0], 3.0), ([-1.0, -1.0], 3.0), ([1.0, -1.0], 0.0),
-                        ([0.0, 0.0], 0.0)):
+    for A, expected in (([1.0, 1.0], 3.0), ([-1.0, -1.0], 3.0), ([1.0, -1.0], 0.0), ([0.0, 0.0], 0.0)):
         W = cam.xgrad_cam(torch.tensor([[[A]]]), G, eps=1e-7)
         assert W.item() == pytest.approx(expected, rel=1e-6)
 
@@ -210,15 +212,14 @@ def test_the_closed_form_is_the_ratio_of_real_derivatives():
         moved = A.clone()
         moved[0, channel, i, j] = at
         Y = net.fc(moved.mean((2, 3)))[0, target].exp()
-        first, = torch.autograd.grad(Y, at, create_graph=True)
-        second, = torch.autograd.grad(first, at, create_graph=True)
-        third, = torch.autograd.grad(second, at)
+        (first,) = torch.autograd.grad(Y, at, create_graph=True)
+        (second,) = torch.autograd.grad(first, at, create_graph=True)
+        (third,) = torch.autograd.grad(second, at)
         expected = second / (2 * second + A[0, channel].sum() * third)
         g = first.detach() / Y.detach()
         G = torch.zeros_like(A)
         G[0, channel, i, j] = g
-        torch.testing.assert_close(cam.alpha(A, G, eps=0.0)[0, channel, i, j], expected.detach(),
-                                   rtol=1e-10, atol=0)
+        torch.testing.assert_close(cam.alpha(A, G, eps=0.0)[0, channel, i, j], expected.detach(), rtol=1e-10, atol=0)
 
 
 def test_derivatives_of_a_softmax_score():
@@ -226,9 +227,9 @@ def test_derivatives_of_a_softmax_score():
     slopes, offsets = random_images(5).double(), random_images(5, seed=1).double()
     x = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
     p = (slopes * x + offsets).softmax(0)
-    first, = torch.autograd.grad(p[2], x, create_graph=True)
-    second, = torch.autograd.grad(first, x, create_graph=True)
-    third, = torch.autograd.grad(second, x)
+    (first,) = torch.autograd.grad(p[2], x, create_graph=True)
+    (second,) = torch.autograd.grad(first, x, create_graph=True)
+    (third,) = torch.autograd.grad(second, x)
     p = p.detach()
     mu = (p * slopes).sum()
     u, s2, k3 = slopes[2] - mu, (p * (slopes - mu) ** 2).sum(), (p * (slopes - mu) ** 3).sum()

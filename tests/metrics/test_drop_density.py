@@ -29,6 +29,7 @@ def test_slow_twin(record_property):
     model, images, maps, target = setting()
     drop, density = (f(model, images, maps, target) for f in (confidence_drop, map_density))
     for b in range(len(maps)):
+
         def score(x, b=b):
             return model(torch.from_numpy(x)[None]).softmax(1)[0, target[b]].item()
 
@@ -51,8 +52,7 @@ def test_torchcam(record_property):
             self.model = model
 
         def __call__(self, targets, scores):
-            return [(maps - maps.amin((1, 2), True)) / (maps.amax((1, 2), True)
-                                                        - maps.amin((1, 2), True))]
+            return [(maps - maps.amin((1, 2), True)) / (maps.amax((1, 2), True) - maps.amin((1, 2), True))]
 
         def fuse_cams(self, found):
             return found[0]
@@ -95,8 +95,13 @@ def test_small_areas_are_clamped():
 def test_costs():
     model, images, maps, target = setting()
     model = Counting(model)
-    for function, forwards in ((density_positive, 1), (density_negative, 1), (map_density, 2),
-                               (average_drop, 2), (average_increase, 2)):
+    for function, forwards in (
+        (density_positive, 1),
+        (density_negative, 1),
+        (map_density, 2),
+        (average_drop, 2),
+        (average_increase, 2),
+    ):
         model.batches.clear()
         function(model, images, maps, target)
         assert sum(model.batches) == 4 * forwards
@@ -110,8 +115,7 @@ def test_costs():
     assert torch.equal(free.target, model.model(images).argmax(1))
     for b in range(4):
         for name in names:
-            alone = measure([name], model, images[b: b + 1], maps[b: b + 1], target[b: b + 1],
-                            chunk=1)[name]
+            alone = measure([name], model, images[b : b + 1], maps[b : b + 1], target[b : b + 1], chunk=1)[name]
             assert (alone - found[name][b]).abs().max() < 1e-9
     scaled = measure(names, model, images, 5 * maps - 3, target)
     for name in names:
@@ -126,14 +130,18 @@ def test_degenerate_maps():
             function(model, images, maps, target)
         value = function(model, images, maps, target, on_nan="record")
         assert value.isnan().tolist() == [True, True, True, False]
-    half = average_drop(model.bfloat16(), images.bfloat16(), maps[3:].float().expand(4, -1, -1),
-                        target)
+    half = average_drop(model.bfloat16(), images.bfloat16(), maps[3:].float().expand(4, -1, -1), target)
     assert half.dtype == torch.float32 and half.isfinite().all()
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"stretch": "l2"}, "stretch must be one of"), ({"chunk": 0}, "chunk must be"),
-    ({"protocol": "ucag", "target": None}, "scores the labelled class")])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"stretch": "l2"}, "stretch must be one of"),
+        ({"chunk": 0}, "chunk must be"),
+        ({"protocol": "ucag", "target": None}, "scores the labelled class"),
+    ],
+)
 def test_errors(options, says):
     model, images, maps, target = setting()
     for function in (confidence_drop, map_density):

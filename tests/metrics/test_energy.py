@@ -42,10 +42,12 @@ def test_slow_twin(top, record_property):
     for b, name in enumerate("abcd"):
         M, inside = maps[b].numpy(), masks[b].numpy()
         ranks, K = slow.ranks(M, name), min(top, M.size)
-        difference = max(abs(found.full[b].item() - slow.epg(M, inside)),
-                         abs(found.top_energy[b].item() - slow.epg_top(M, inside, ranks, K)),
-                         abs(found.top_count[b].item() - slow.epg_top(M, inside, ranks, K, True)),
-                         abs(found.uniform[b].item() - inside.mean()))
+        difference = max(
+            abs(found.full[b].item() - slow.epg(M, inside)),
+            abs(found.top_energy[b].item() - slow.epg_top(M, inside, ranks, K)),
+            abs(found.top_count[b].item() - slow.epg_top(M, inside, ranks, K, True)),
+            abs(found.uniform[b].item() - inside.mean()),
+        )
         record_property("difference", float(difference))
         assert difference < 1e-12
 
@@ -55,8 +57,7 @@ def test_three_names():
     record = run(maps, masks=masks)
     for function, form in ((epg, "full"), (epg_top100, "top_energy"), (epg_count, "top_count")):
         assert torch.equal(function(None, None, maps, masks=masks), getattr(record, form))
-    assert record.full.dtype == torch.float64 and run(maps.half(), masks=masks).full.dtype == (
-        torch.float32)
+    assert record.full.dtype == torch.float64 and run(maps.half(), masks=masks).full.dtype == (torch.float32)
 
 
 def test_a_nearly_uniform_map_scores_the_area():
@@ -71,8 +72,7 @@ def test_a_nearly_uniform_map_scores_the_area():
 def test_positive_part_and_stretched_map():
     maps, masks = setting()
     assert torch.equal(run(maps, masks=masks).full, run(maps.relu(), masks=masks).full)
-    stretched = (maps - maps.amin((1, 2), True)) / (maps.amax((1, 2), True) - maps.amin(
-        (1, 2), True))
+    stretched = (maps - maps.amin((1, 2), True)) / (maps.amax((1, 2), True) - maps.amin((1, 2), True))
     wanted = run(stretched, masks=masks).full
     assert (run(maps, masks=masks, positive="minmax").full - wanted).abs().max() < 1e-12
     assert (run(3 * maps, masks=masks).full - run(maps, masks=masks).full).abs().max() < 1e-12
@@ -80,8 +80,11 @@ def test_positive_part_and_stretched_map():
 
 def test_boxes():
     maps, _ = setting(3)
-    boxes = [torch.tensor([[2.0, 3.0, 6.0, 5.0], [4.5, 4.2, 30.0, 7.1]]),
-             torch.tensor([-3.0, -2.0, 2.5, 1.0]), torch.zeros(0, 4)]
+    boxes = [
+        torch.tensor([[2.0, 3.0, 6.0, 5.0], [4.5, 4.2, 30.0, 7.1]]),
+        torch.tensor([-3.0, -2.0, 2.5, 1.0]),
+        torch.zeros(0, 4),
+    ]
     wanted = [slow.box_mask(b.view(-1, 4).tolist(), 12, 17) for b in boxes]
     masks = boxes_to_masks(boxes, maps)
     assert np.array_equal(masks.numpy(), wanted)
@@ -96,11 +99,18 @@ def test_boxes():
     assert not boxes_to_masks([torch.tensor([[2.5, 2.5, 2.5, 9.0]])] * 3, maps).any()
 
 
-@pytest.mark.parametrize(("box", "says"), [
-    ([0.25, 0.25, 0.75, 0.75], "run from 0 to 1, so multiply"), ([0, 0, 1, 1], "pixels, here of 17 x 12"),
-    ([6, 5, 2, 3], "x0 <= x1 and y0 <= y1; .* is inverted"), ([6, 3, 2, 5], "inverted"), ([2, 5, 6, 3], "inverted"),
-    ([2, 3, float("nan"), 5], "finite"), ([2, 3, float("inf"), 5], "finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        ([0.25, 0.25, 0.75, 0.75], "run from 0 to 1, so multiply"),
+        ([0, 0, 1, 1], "pixels, here of 17 x 12"),
+        ([6, 5, 2, 3], "x0 <= x1 and y0 <= y1; .* is inverted"),
+        ([6, 3, 2, 5], "inverted"),
+        ([2, 5, 6, 3], "inverted"),
+        ([2, 3, float("nan"), 5], "finite"),
+        ([2, 3, float("inf"), 5], "finite"),
+    ],
+)
 @pytest.mark.parametrize("game", [energy_pointing, pointing_game, segmentation_scores])
 def test_boxes_that_are_none(game, box, says):
     maps, _ = setting(2)
@@ -124,17 +134,20 @@ def test_empty_and_whole_regions():
     assert found.corrected().isnan().all()
 
 
-@pytest.mark.parametrize(("options", "kind", "says"), [
-    ({}, ValueError, "needs masks="),
-    ({"masks": torch.ones(4, 3, 3)}, ValueError, r"maps' shape \(4, 12, 17\); got \(4, 3, 3\)"),
-    ({"masks": torch.full((4, 12, 17), 0.5)}, ValueError, "only 0 and 1"),
-    ({"masks": np.ones((4, 12, 17))}, ValueError, "got ndarray"),
-    ({"boxes": torch.ones(2, 4)}, ValueError, r"one \(m, 4\) per image"),
-    ({"boxes": [torch.ones(3)] * 4}, ValueError, r"one \(m, 4\) per image"),
-    ({"masks": torch.ones(4, 12, 17), "top": 0}, ValueError, "top must be a positive number"),
-    ({"masks": torch.ones(4, 12, 17), "positive": "abs"}, ValueError, "positive must be one of"),
-    ({"masks": torch.ones(4, 12, 17), "protocol": "hol"}, KeyError, "no protocol 'hol'"),
-])
+@pytest.mark.parametrize(
+    ("options", "kind", "says"),
+    [
+        ({}, ValueError, "needs masks="),
+        ({"masks": torch.ones(4, 3, 3)}, ValueError, r"maps' shape \(4, 12, 17\); got \(4, 3, 3\)"),
+        ({"masks": torch.full((4, 12, 17), 0.5)}, ValueError, "only 0 and 1"),
+        ({"masks": np.ones((4, 12, 17))}, ValueError, "got ndarray"),
+        ({"boxes": torch.ones(2, 4)}, ValueError, r"one \(m, 4\) per image"),
+        ({"boxes": [torch.ones(3)] * 4}, ValueError, r"one \(m, 4\) per image"),
+        ({"masks": torch.ones(4, 12, 17), "top": 0}, ValueError, "top must be a positive number"),
+        ({"masks": torch.ones(4, 12, 17), "positive": "abs"}, ValueError, "positive must be one of"),
+        ({"masks": torch.ones(4, 12, 17), "protocol": "hol"}, KeyError, "no protocol 'hol'"),
+    ],
+)
 def test_errors(options, kind, says):
     maps, _ = setting()
     with pytest.raises(kind, match=says):

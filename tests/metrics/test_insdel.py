@@ -39,8 +39,10 @@ class Additive(nn.Module):
         return (images[:, 0] * weights).sum((1, 2))[:, None]
 
 
-@pytest.mark.parametrize(("sign", "auc", "ins", "dele"), [
-    (1, "trapezoid", 0.625, 0.375), (1, "right", 0.75, 0.25), (-1, "trapezoid", 0.375, 0.625)])
+@pytest.mark.parametrize(
+    ("sign", "auc", "ins", "dele"),
+    [(1, "trapezoid", 0.625, 0.375), (1, "right", 0.75, 0.25), (-1, "trapezoid", 0.375, 0.625)],
+)
 def test_additive_example(sign, auc, ins, dele):
     maps = sign * torch.tensor([[[0.4, 0.3], [0.2, 0.1]]], dtype=torch.float64)
     images = torch.ones(1, 3, 2, 2).double()
@@ -88,18 +90,18 @@ def test_slow_twin(name, tie, record_property):
     step = 3 if name == "holistic-cam" else protocol.rows * 7  # ceil(9 x 7 / 28)
     grounds = {}
     for kind in {protocol.insertion, protocol.deletion} - {hc.metrics.Zeros()}:
-        kernel, border = ((slow.rise_kernel, "zeros") if isinstance(kind, hc.metrics.RiseBlur)
-                          else (slow.gaussian_kernel, "reflect"))
-        grounds[kind] = [slow.blur(x.numpy(), kernel(kind.kernel, kind.sigma), border)
-                         for x in images]
+        kernel, border = (
+            (slow.rise_kernel, "zeros") if isinstance(kind, hc.metrics.RiseBlur) else (slow.gaussian_kernel, "reflect")
+        )
+        grounds[kind] = [slow.blur(x.numpy(), kernel(kind.kernel, kind.sigma), border) for x in images]
     for b in range(2):
+
         @torch.no_grad()
         def score(x, c=target[b]):
             return model(torch.from_numpy(x)[None]).softmax(1)[0, c].item()
 
         x, zeros = images[b].numpy(), np.zeros((3, 9, 7))
-        ins, dele = (grounds[k][b] if k in grounds else zeros
-                     for k in (protocol.insertion, protocol.deletion))
+        ins, dele = (grounds[k][b] if k in grounds else zeros for k in (protocol.insertion, protocol.deletion))
         ranks = slow.ranks(maps[b].numpy(), "ab"[b], tie)
         shares, c_ins, c_del = slow.curves(score, x, ranks, ins, dele, step)
         area = slow.right if name == "poly-cam" else partial(slow.trapezoid, shares)
@@ -107,7 +109,9 @@ def test_slow_twin(name, tie, record_property):
             np.abs(run.fraction.numpy() - shares).max(),
             np.abs(run.insertion_curve[b].numpy() - c_ins).max(),
             np.abs(run.deletion_curve[b].numpy() - c_del).max(),
-            abs(run.insertion[b].item() - area(c_ins)), abs(run.deletion[b].item() - area(c_del)))
+            abs(run.insertion[b].item() - area(c_ins)),
+            abs(run.deletion[b].item() - area(c_del)),
+        )
         record_property("difference", float(difference))
         assert difference < 1e-12
 
@@ -126,22 +130,24 @@ class Stub:
 
 
 @pytest.mark.parametrize("size", [(14, 11), (28, 32), (9, 40)])
-@pytest.mark.parametrize("kind", [hc.metrics.Zeros(), hc.metrics.GaussianBlur(11, 5.0)],
-                         ids=["zeros", "blur"])
+@pytest.mark.parametrize("kind", [hc.metrics.Zeros(), hc.metrics.GaussianBlur(11, 5.0)], ids=["zeros", "blur"])
 @pytest.mark.parametrize("steps", [28, 5])
 def test_torchcam(size, kind, steps, record_property):
     metrics = pytest.importorskip("torchcam.metrics")
     model, images, maps, _ = setting(3, *size)
     maps = maps.relu()  # half of the pixels are tied
     maps[2] = 0
-    oracle = metrics.DeletionInsertionMetric(Stub(model, maps), partial(torch.softmax, dim=-1),
-                                             steps=steps, baseline=kind)
+    oracle = metrics.DeletionInsertionMetric(
+        Stub(model, maps), partial(torch.softmax, dim=-1), steps=steps, baseline=kind
+    )
     oracle.update(images)
     protocol = replace(ZEROS, insertion=kind, deletion=kind, steps=steps, tie="raster")
     run, theirs = RUN(model, images, maps, protocol=protocol), oracle.summary()
     # torchcam keeps the shares in float32, which is all that is left of a difference.
-    difference = max(abs(run.insertion.mean().item() - theirs["insertion_auc"]),
-                     abs(run.deletion.mean().item() - theirs["deletion_auc"]))
+    difference = max(
+        abs(run.insertion.mean().item() - theirs["insertion_auc"]),
+        abs(run.deletion.mean().item() - theirs["deletion_auc"]),
+    )
     record_property("difference", float(difference))
     assert difference < 1e-7
 
@@ -164,9 +170,12 @@ def test_end_points(name):
         with torch.no_grad():
             return model(x).softmax(1).gather(1, target[:, None])[:, 0]
 
-    ends = {(run.insertion_curve, 0): protocols[name].insertion(images),
-            (run.insertion_curve, -1): images, (run.deletion_curve, 0): images,
-            (run.deletion_curve, -1): protocols[name].deletion(images)}
+    ends = {
+        (run.insertion_curve, 0): protocols[name].insertion(images),
+        (run.insertion_curve, -1): images,
+        (run.deletion_curve, 0): images,
+        (run.deletion_curve, -1): protocols[name].deletion(images),
+    }
     for (curve, at), x in ends.items():
         assert (curve[:, at] - score(x)).abs().max() < 1e-12
 
@@ -184,6 +193,5 @@ def test_blurs_are_torchvisions_and_scipys():
     weights = hc.metrics.RiseBlur(11, 5.0).weights().numpy()
     assert np.abs(np.outer(weights, weights) - kernel).max() < 1e-15
     assert kernel[5, 5] / kernel[0, 0] == pytest.approx(1.14, abs=5e-3)
-    padded = torch.nn.functional.conv2d(images.flatten(0, 1)[:, None],
-                                        torch.from_numpy(kernel)[None, None], padding=5)
+    padded = torch.nn.functional.conv2d(images.flatten(0, 1)[:, None], torch.from_numpy(kernel)[None, None], padding=5)
     assert (hc.metrics.RiseBlur(11, 5.0)(images) - padded.view_as(images)).abs().max() < 1e-12

@@ -66,8 +66,10 @@ def test_slow_twin(world, record_property):
         whole = value(frozenset(parts))
         changes = [whole - value(frozenset(parts) - {p}) for p in parts]
         shares, count = slow.shapley(parts, value), len(parts)
-        gap = max(np.abs(found.change[b, :count].numpy() - changes).max(),
-                  np.abs(found.values[b, :count].numpy() - shares).max())
+        gap = max(
+            np.abs(found.change[b, :count].numpy() - changes).max(),
+            np.abs(found.values[b, :count].numpy() - shares).max(),
+        )
         record_property("difference", float(gap))
         assert gap < 1e-12 and found.change[b, count:].isnan().all()
         # The shares add up to what all parts together are worth.
@@ -103,8 +105,14 @@ def test_costs_and_batches(world):
     assert sum(model.batches) == sum(2**n for n in counts)
     assert torch.equal(both[names[0]], part)
     for b in range(4):
-        one = shapley_faithfulness(model, images[b: b + 1], maps[b: b + 1], batch.target[b: b + 1],
-                                   recipes=batch.recipes[b: b + 1], chunk=5)
+        one = shapley_faithfulness(
+            model,
+            images[b : b + 1],
+            maps[b : b + 1],
+            batch.target[b : b + 1],
+            recipes=batch.recipes[b : b + 1],
+            chunk=5,
+        )
         assert (one - both[names[1]][b]).abs().max() < 1e-12
 
 
@@ -114,13 +122,16 @@ def batch_of(batch, b):
 
 
 def test_many_parts_become_kinds():
-    flower = next(r for i in range(60) for r in [toyland.Recipe(index=i, size=SIDE)]
-                  if len(toyland.batch(1, split="test", start=i, size=64).part_masks[0]) > 8)
+    flower = next(
+        r
+        for i in range(60)
+        for r in [toyland.Recipe(index=i, size=SIDE)]
+        if len(toyland.batch(1, split="test", start=i, size=64).part_masks[0]) > 8
+    )
     truth = batch_of(toyland.batch(1, split="test", start=flower.index, size=64), 0)
     found = regions(truth)
     assert list(found) == ["stem", "leaf", "petal", "core"]
-    assert found["petal"].sum() == sum(m.sum() for n, m in truth.part_masks[0].items()
-                                       if n.startswith("petal"))
+    assert found["petal"].sum() == sum(m.sum() for n, m in truth.part_masks[0].items() if n.startswith("petal"))
 
 
 def test_spearman():
@@ -142,8 +153,7 @@ def test_leakage(world):
     assert torch.equal(leakage(None, None, maps, **given).area, clutter.mean((1, 2)))
     even = distractor_leakage(None, None, 1 + 1e-9 * maps, **given)
     assert (even - 1).abs().max() < 1e-6
-    assert (distractor_leakage(None, None, clutter, **given) * clutter.mean((1, 2)) - 1).abs().max() < (
-        1e-12)
+    assert (distractor_leakage(None, None, clutter, **given) * clutter.mean((1, 2)) - 1).abs().max() < (1e-12)
     assert (distractor_leakage(None, None, 1 - clutter, **given) == 0).all()
     wanted = (maps.relu() * clutter).sum((1, 2)) / maps.relu().sum((1, 2)) / clutter.mean((1, 2))
     assert (distractor_leakage(None, None, maps, **given) - wanted).abs().max() < 1e-12
@@ -180,11 +190,12 @@ def test_errors(world):
     model, images, maps, batch = world
     recipes = batch.recipes
     for change, kind, says in (
-            ({"recipes": None}, ValueError, "needs recipes="),
-            ({"recipes": recipes[:2]}, ValueError, "expected 4, got 2"),
-            ({"recipes": ["a"] * 4}, TypeError, "Recipe; got 'a'"),
-            ({"recipes": [*recipes[1:], recipes[0]]}, ValueError, "image 0 is not what its recipe"),
-            ({"truths": "lime"}, ValueError, "truths must be one of")):
+        ({"recipes": None}, ValueError, "needs recipes="),
+        ({"recipes": recipes[:2]}, ValueError, "expected 4, got 2"),
+        ({"recipes": ["a"] * 4}, TypeError, "Recipe; got 'a'"),
+        ({"recipes": [*recipes[1:], recipes[0]]}, ValueError, "image 0 is not what its recipe"),
+        ({"truths": "lime"}, ValueError, "truths must be one of"),
+    ):
         with pytest.raises(kind, match=says):
             interventions(model, images, maps, batch.target, **{"recipes": recipes, **change})
     larger = [replace(r, size=64) for r in recipes]  # the images' size counts

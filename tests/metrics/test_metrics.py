@@ -23,12 +23,32 @@ from tests.helpers.nets import TinyNet, random_images
 RUN = hc.metrics.insertion_deletion
 NAMES = ["insertion", "deletion", "over-all", "epg", "epg-top100", "epg-count"]
 FURTHER = [
-    "road", "pointing-game", "map-density+", "map-density-", "map", "segmentation-accuracy", "iou",
-    "outside-inside", "average-drop", "average-increase", "sensitivity-max", "infidelity",
-    "part-faithfulness", "shapley-faithfulness", "distractor-leakage", "shortcut-contrast",
+    "road",
+    "pointing-game",
+    "map-density+",
+    "map-density-",
+    "map",
+    "segmentation-accuracy",
+    "iou",
+    "outside-inside",
+    "average-drop",
+    "average-increase",
+    "sensitivity-max",
+    "infidelity",
+    "part-faithfulness",
+    "shapley-faithfulness",
+    "distractor-leakage",
+    "shortcut-contrast",
 ]
-LOWER = ["deletion", "map-density-", "outside-inside", "average-drop", "sensitivity-max",
-         "infidelity", "distractor-leakage"]
+LOWER = [
+    "deletion",
+    "map-density-",
+    "outside-inside",
+    "average-drop",
+    "sensitivity-max",
+    "infidelity",
+    "distractor-leakage",
+]
 
 
 def setting(size=3, height=14, width=11, dtype=torch.float32):
@@ -37,10 +57,17 @@ def setting(size=3, height=14, width=11, dtype=torch.float32):
     return TinyNet().to(dtype), images, maps, [1, 4, 0, 2, 3][:size]
 
 
-@pytest.mark.parametrize(("protocol", "games", "forwards"), [
-    ("holistic-cam", ("insertion", "deletion"), 57), ("ucag", ("insertion", "deletion"), 57),
-    ("holistic-cam", "insertion", 29), ("holistic-cam", "deletion", 29),
-    ("rise", ("insertion", "deletion"), 449), ("poly-cam", ("insertion", "deletion"), 448)])
+@pytest.mark.parametrize(
+    ("protocol", "games", "forwards"),
+    [
+        ("holistic-cam", ("insertion", "deletion"), 57),
+        ("ucag", ("insertion", "deletion"), 57),
+        ("holistic-cam", "insertion", 29),
+        ("holistic-cam", "deletion", 29),
+        ("rise", ("insertion", "deletion"), 449),
+        ("poly-cam", ("insertion", "deletion"), 448),
+    ],
+)
 def test_cost_at_224_rows(protocol, games, forwards):
     """The image once, each distinct baseline once, n - 1 points of each game."""
 
@@ -77,11 +104,29 @@ def test_batch_equals_singles_in_any_order(name):
     options = {"protocol": name, "chunk": 7}
     for ids in (None, list("abcde")):
         together = measure(NAMES, model, images, maps, target, masks=masks, ids=ids, **options)
-        turned = measure(NAMES, model, images[turn], maps[turn], [target[t] for t in turn],
-                         masks=masks[turn], ids=ids and [ids[t] for t in turn], **options)
-        singles = [measure(NAMES, model, images[b: b + 1], maps[b: b + 1], target[b: b + 1],
-                           masks=masks[b: b + 1], ids=ids and [ids[b]], **options)
-                   for b in range(5)]
+        turned = measure(
+            NAMES,
+            model,
+            images[turn],
+            maps[turn],
+            [target[t] for t in turn],
+            masks=masks[turn],
+            ids=ids and [ids[t] for t in turn],
+            **options,
+        )
+        singles = [
+            measure(
+                NAMES,
+                model,
+                images[b : b + 1],
+                maps[b : b + 1],
+                target[b : b + 1],
+                masks=masks[b : b + 1],
+                ids=ids and [ids[b]],
+                **options,
+            )
+            for b in range(5)
+        ]
         for metric in NAMES:
             assert (turned[metric] - together[metric][turn]).abs().max() < 1e-6
             alone = torch.cat([s[metric] for s in singles])
@@ -123,8 +168,7 @@ def test_degenerate_maps_are_recorded():
         assert found[name].isnan().tolist() == [False, True, True, True, True]
     assert found["epg-count"].isnan().tolist() == [False, False, False, True, False]
     run = RUN(model, images, maps, target, on_nan="record")
-    assert [hc.metrics.DEGENERATE[k] for k in run.degenerate] == [
-        "none", "constant", "zero", "nan", "none"]
+    assert [hc.metrics.DEGENERATE[k] for k in run.degenerate] == ["none", "constant", "zero", "nan", "none"]
     assert run.tie_fraction[1] == run.tie_fraction[2] == run.zero_fraction[2] == 1
 
 
@@ -135,9 +179,12 @@ def test_protocols_are_frozen_records():
     assert protocols["holistic-cam"].counts(224, 224)[1] == 1792
     assert protocols["ucag"].counts(299, 299)[-2:] == [37 * 2392, 299 * 299]  # a short last step
     wide = GaussianBlur(51, 50.0), Zeros(), "trapezoid"
-    fields = {"rise": (RiseBlur(11, 5.0), Zeros(), "trapezoid", "pred"),
-              "poly-cam": (GaussianBlur(11, 5.0), GaussianBlur(11, 5.0), "right", "pred"),
-              "ucag": (*wide, "label"), "holistic-cam": (*wide, "pred")}
+    fields = {
+        "rise": (RiseBlur(11, 5.0), Zeros(), "trapezoid", "pred"),
+        "poly-cam": (GaussianBlur(11, 5.0), GaussianBlur(11, 5.0), "right", "pred"),
+        "ucag": (*wide, "label"),
+        "holistic-cam": (*wide, "pred"),
+    }
     for name, p in protocols.items():
         assert (p.insertion, p.deletion, p.auc, p.target) == fields[name] and p.score == "prob"
     assert len({p.id for p in protocols.values()}) == 4
@@ -152,7 +199,8 @@ def test_rules_of_integration():
     run = RUN(model, images, maps, target, protocol=fine)
     for curve in (run.insertion_curve, run.deletion_curve):
         gap = hc.metrics.area(curve, run.fraction, replace(fine, auc="right")) - hc.metrics.area(
-            curve, run.fraction, fine)
+            curve, run.fraction, fine
+        )
         assert (gap - (curve[:, -1] - curve[:, 0]) / 14).abs().max() < 1e-6
     run = RUN(model, images, maps, target, protocol=uneven)
     a, b, c = run.insertion_curve.T
@@ -182,18 +230,21 @@ def test_registry():
         registry["over_all"]
 
 
-@pytest.mark.parametrize(("change", "kind", "says"), [
-    ({"protocol": "polycam"}, UnknownProtocolError, "close names are poly-cam"),
-    ({"protocol": 3}, TypeError, "a name or a Protocol"),
-    ({"protocol": "ucag", "target": None}, ValueError, "'ucag' scores the labelled class"),
-    ({"maps": torch.rand(3, 7, 7)}, ValueError, r"expected \(3, 14, 11\), got \(3, 7, 7\)"),
-    ({"maps": torch.rand(2, 14, 11)}, ValueError, "one map of the images' size per image"),
-    ({"games": "insert"}, ValueError, "games must be one of"),
-    ({"games": ()}, ValueError, "games must be one of"),
-    ({"chunk": 0}, ValueError, "chunk must be a positive number"),
-    ({"ids": ["a"]}, ValueError, "expected 3, got 1"),
-    ({"target": 9}, ValueError, r"target must lie in 0\.\.4"),
-])
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ({"protocol": "polycam"}, UnknownProtocolError, "close names are poly-cam"),
+        ({"protocol": 3}, TypeError, "a name or a Protocol"),
+        ({"protocol": "ucag", "target": None}, ValueError, "'ucag' scores the labelled class"),
+        ({"maps": torch.rand(3, 7, 7)}, ValueError, r"expected \(3, 14, 11\), got \(3, 7, 7\)"),
+        ({"maps": torch.rand(2, 14, 11)}, ValueError, "one map of the images' size per image"),
+        ({"games": "insert"}, ValueError, "games must be one of"),
+        ({"games": ()}, ValueError, "games must be one of"),
+        ({"chunk": 0}, ValueError, "chunk must be a positive number"),
+        ({"ids": ["a"]}, ValueError, "expected 3, got 1"),
+        ({"target": 9}, ValueError, r"target must lie in 0\.\.4"),
+    ],
+)
 def test_errors(change, kind, says):
     model, images, maps, target = setting()
     call = {"maps": maps, "target": target, **change}
@@ -201,8 +252,17 @@ def test_errors(change, kind, says):
         RUN(model, images, **call)
 
 
-@pytest.mark.parametrize("fields", [{}, {"rows": 1, "steps": 2}, {"rows": 0}, {"steps": 2.5},
-                                    {"rows": 1, "auc": "simpson"}, {"rows": 1, "tie": "none"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"rows": 1, "steps": 2},
+        {"rows": 0},
+        {"steps": 2.5},
+        {"rows": 1, "auc": "simpson"},
+        {"rows": 1, "tie": "none"},
+    ],
+)
 def test_protocols_refuse_nonsense(fields):
     with pytest.raises(ValueError, match="rows or steps|must be one of"):
         Protocol("mine", Zeros(), Zeros(), **fields)

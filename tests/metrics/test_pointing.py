@@ -35,8 +35,7 @@ def test_slow_twin(tolerance):
 def test_the_tolerance_is_strict():
     maps, masks = setting(1)
     maps[0, 9, 2] = 100.0  # four pixels below the region's last row, 5
-    assert [run(maps, masks=masks, tolerance=t).hit.item() for t in (0, 3.99, 4, 4.01)] == [
-        0, 0, 0, 1]
+    assert [run(maps, masks=masks, tolerance=t).hit.item() for t in (0, 3.99, 4, 4.01)] == [0, 0, 0, 1]
     maps[0, 5, 4] = 200.0
     assert run(maps, masks=masks, tolerance=0).hit.item() == 1
 
@@ -72,7 +71,7 @@ def test_batch_equals_singles():
     ids = list("abcd")
     found = run(maps, masks=masks, ids=ids)
     for b in range(4):
-        alone = run(maps[b: b + 1], masks=masks[b: b + 1], ids=ids[b: b + 1])
+        alone = run(maps[b : b + 1], masks=masks[b : b + 1], ids=ids[b : b + 1])
         assert torch.equal(alone.point[0], found.point[b]) and alone.hit[0] == found.hit[b]
 
 
@@ -93,8 +92,9 @@ def test_difficult_and_centre():
     assert np.array_equal(maps.nonzero().numpy(), [[0, 3, 5], [1, 3, 5]])
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({}, "needs masks="), ({"tolerance": -1, "masks": 1}, "tolerance must be a number")])
+@pytest.mark.parametrize(
+    ("options", "says"), [({}, "needs masks="), ({"tolerance": -1, "masks": 1}, "tolerance must be a number")]
+)
 def test_errors(options, says):
     maps, _ = setting()
     with pytest.raises(ValueError, match=says):

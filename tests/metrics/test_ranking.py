@@ -54,8 +54,8 @@ def test_batch_equals_singles_in_any_order(tie):
     maps, turn = plateaus(), torch.tensor([2, 0, 3, 1])
     together = rank(maps, ids=IDS, tie=tie).ranks
     for b in range(4):
-        assert torch.equal(rank(maps[b: b + 1], ids=[IDS[b]], tie=tie).ranks[0], together[b])
-        assert torch.equal(rank(maps[b: b + 1], tie=tie).ranks[0], rank(maps, tie=tie).ranks[b])
+        assert torch.equal(rank(maps[b : b + 1], ids=[IDS[b]], tie=tie).ranks[0], together[b])
+        assert torch.equal(rank(maps[b : b + 1], tie=tie).ranks[0], rank(maps, tie=tie).ranks[b])
     turned = rank(maps[turn], ids=[IDS[t] for t in turn], tie=tie).ranks
     assert torch.equal(turned, together[turn])
 
@@ -119,16 +119,19 @@ def test_same_on_the_gpu(tie):
     assert torch.equal(here, there)
 
 
-@pytest.mark.parametrize(("maps", "options", "kind", "says"), [
-    (torch.rand(2, 1, 4, 4), {}, ValueError, r"maps must be \(B, H, W\)"),
-    (torch.rand(0, 4, 4), {}, ValueError, "none of them 0"),
-    (torch.ones(2, 4, 4).long(), {}, TypeError, "tensor of floats"),
-    (np.ones((2, 4, 4)), {}, TypeError, "got ndarray"),
-    (torch.rand(2, 4, 4), {"tie": "random"}, ValueError, "tie must be one of"),
-    (torch.rand(2, 4, 4), {"on_nan": "ignore"}, ValueError, "on_nan must be one of"),
-    (torch.rand(2, 4, 4), {"ids": ["a"]}, ValueError, "expected 2, got 1"),
-    (torch.rand(2, 4, 4), {"ids": "ab"}, TypeError, "ids must be a sequence"),
-])
+@pytest.mark.parametrize(
+    ("maps", "options", "kind", "says"),
+    [
+        (torch.rand(2, 1, 4, 4), {}, ValueError, r"maps must be \(B, H, W\)"),
+        (torch.rand(0, 4, 4), {}, ValueError, "none of them 0"),
+        (torch.ones(2, 4, 4).long(), {}, TypeError, "tensor of floats"),
+        (np.ones((2, 4, 4)), {}, TypeError, "got ndarray"),
+        (torch.rand(2, 4, 4), {"tie": "random"}, ValueError, "tie must be one of"),
+        (torch.rand(2, 4, 4), {"on_nan": "ignore"}, ValueError, "on_nan must be one of"),
+        (torch.rand(2, 4, 4), {"ids": ["a"]}, ValueError, "expected 2, got 1"),
+        (torch.rand(2, 4, 4), {"ids": "ab"}, TypeError, "ids must be a sequence"),
+    ],
+)
 def test_errors(maps, options, kind, says):
     with pytest.raises(kind, match=says):
         rank(maps, **options)

@@ -91,7 +91,7 @@ def test_any_size(height, width):
     if height < 33:
         wanted = [slow.impute(x[b].numpy(), removed[b].numpy()) for b in range(2)]
         assert np.abs(found.numpy() - wanted).max() < 1e-5
-    alone = torch.cat([impute(x[b: b + 1], removed[b: b + 1]) for b in range(2)])
+    alone = torch.cat([impute(x[b : b + 1], removed[b : b + 1]) for b in range(2)])
     assert (alone - found).abs().max() < 1e-9
     assert impute(x.bfloat16(), removed).dtype == torch.bfloat16
 
@@ -99,8 +99,7 @@ def test_any_size(height, width):
 def test_coarse_grids_save_iterations(monkeypatch):
     """`_double` is the transpose of `_halve`, and a wide ring takes a tenth of the iterations."""
     fine, coarse = random_images(1, 2, 8, 12), random_images(1, 2, 4, 6, seed=1)
-    assert (_halve(fine) * coarse).sum().item() == pytest.approx(
-        (fine * _double(coarse)).sum().item(), abs=1e-4)
+    assert (_halve(fine) * coarse).sum().item() == pytest.approx((fine * _double(coarse)).sum().item(), abs=1e-4)
     y, x = torch.meshgrid(torch.arange(160), torch.arange(160), indexing="ij")
     ring = ((y - 80) ** 2 + (x - 80) ** 2 > 1600)[None]
     images, module = random_images(1, 3, 160, 160), __import__("sys").modules[impute.__module__]
@@ -124,8 +123,9 @@ def test_the_score_is_the_slow_one(record_property):
     for b, name in enumerate("abc"):
         r = slow_metrics.ranks(maps[b].numpy(), name)
         wanted = slow.road(score(b), images[b].numpy(), r, RATIOS)
-        gap = max(abs(getattr(found, form)[b].item() - w)
-                  for form, w in zip(("half", "diff", "rel"), wanted, strict=True))
+        gap = max(
+            abs(getattr(found, form)[b].item() - w) for form, w in zip(("half", "diff", "rel"), wanted, strict=True)
+        )
         record_property("difference", gap)
         assert gap < 1e-5
     assert found.removed_morf[0].tolist() == pytest.approx([31 / 154, 62 / 154, 92 / 154, 123 / 154])
@@ -144,8 +144,9 @@ def test_cost_batches_and_chunks():
     model = Counting(model)
     together = road(model, images, maps, target, ids=list("abc"), chunk=10)
     assert sum(model.batches) == 3 * 9 and model.batches == [10, 10, 7]
-    singles = torch.cat([road(model, images[b: b + 1], maps[b: b + 1], target[b: b + 1],
-                              ids=["abc"[b]], chunk=64) for b in range(3)])
+    singles = torch.cat(
+        [road(model, images[b : b + 1], maps[b : b + 1], target[b : b + 1], ids=["abc"[b]], chunk=64) for b in range(3)]
+    )
     assert (singles - together).abs().max() < 1e-7
     again = road(model, images, maps.exp(), target, ids=list("abc"), chunk=64)
     assert (again - together).abs().max() < 1e-7  # only the order counts, the noise is the image's
@@ -193,8 +194,7 @@ def test_noise():
     u = uniform(some, 1000, like)
     assert 0 < u.min() and u.max() <= 1 and abs(u.mean() - 0.5) < 0.02
     model, images, maps, target = setting()
-    runs = {s: remove_and_debias(model, images, maps, target, space=s, noise=0.02).half
-            for s in ("normalised", "rgb")}
+    runs = {s: remove_and_debias(model, images, maps, target, space=s, noise=0.02).half for s in ("normalised", "rgb")}
     assert 1e-5 < (runs["rgb"] - runs["normalised"]).abs().max() < 0.05
 
 
@@ -206,16 +206,23 @@ def test_degenerate_maps_are_recorded():
     run = remove_and_debias(model, images, maps, target, on_nan="record")
     assert run.half.isnan().tolist() == [False, True, False] and run.degenerate.tolist() == [1, 3, 0]
     assert run.morf[1].isnan().all() and not run.morf[0].isnan().any()
-    half = remove_and_debias(model.bfloat16(), images.bfloat16(), maps[2:].expand(3, -1, -1).float(),
-                             target).half
+    half = remove_and_debias(model.bfloat16(), images.bfloat16(), maps[2:].expand(3, -1, -1).float(), target).half
     assert half.dtype == torch.float32 and half.isfinite().all()
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    ({"ratios": (0.2, 1)}, "between 0 and 1"), ({"ratios": ()}, "between 0 and 1"),
-    ({"noise": -1}, "noise must be a number"), ({"space": "lab"}, "space must be one of"),
-    ({"counts": "share"}, "counts must be one of"), ({"chunk": 0}, "chunk must be"),
-    ({"protocol": "ucag", "target": None}, "scores the labelled class"), ({"ids": ["a"]}, "got 1")])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"ratios": (0.2, 1)}, "between 0 and 1"),
+        ({"ratios": ()}, "between 0 and 1"),
+        ({"noise": -1}, "noise must be a number"),
+        ({"space": "lab"}, "space must be one of"),
+        ({"counts": "share"}, "counts must be one of"),
+        ({"chunk": 0}, "chunk must be"),
+        ({"protocol": "ucag", "target": None}, "scores the labelled class"),
+        ({"ids": ["a"]}, "got 1"),
+    ],
+)
 def test_errors(change, says):
     model, images, maps, target = setting()
     with pytest.raises(ValueError, match=says):

@@ -34,6 +34,7 @@ def same(a: dict, b: dict) -> bool:
 
 # ---------------------------------------------------------------- similarities and their oracles
 
+
 @pytest.mark.parametrize("zeros", [False, True])
 def test_spearman_is_scipys(zeros, record_property):
     stats = pytest.importorskip("scipy.stats")
@@ -61,8 +62,12 @@ def test_ssim_is_scikit_images(adebayo):
     a, b = maps(), maps(seed=1, zeros=True)
     options = {"data_range": 2.0, "sample": True} if adebayo else {}
     unit = [hc.ops.normalise(x).numpy() for x in (a, b)]
-    theirs = [metrics.structural_similarity(x, y, data_range=2.0 if adebayo else 1.0, gaussian_weights=True, sigma=1.5,
-                                            use_sample_covariance=adebayo) for x, y in zip(*unit, strict=True)]
+    theirs = [
+        metrics.structural_similarity(
+            x, y, data_range=2.0 if adebayo else 1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=adebayo
+        )
+        for x, y in zip(*unit, strict=True)
+    ]
     theirs = torch.tensor(theirs, dtype=torch.float64)
     torch.testing.assert_close(sanity.ssim(a, b, **options), theirs, rtol=0, atol=1e-12)
 
@@ -121,6 +126,7 @@ def test_wrong_maps_are_named():
 
 
 # ---------------------------------------------------------------- units and new weights
+
 
 def test_units_of_a_resnet_are_adebayos_blocks():
     names = [u.name for u in sanity.units(ToyResNet50(width=4).eval(), torch.zeros(1, 3, 32, 32))]
@@ -207,6 +213,7 @@ def test_recalibrated_statistics_are_those_of_the_images():
 
 
 # ---------------------------------------------------------------- the run
+
 
 @pytest.mark.parametrize("order", ["cascading", "independent"])
 @pytest.mark.parametrize("policy", ["fixed", "repredict"])
@@ -302,6 +309,7 @@ def test_what_cannot_be_done_is_said():
 
 # ---------------------------------------------------------------- verdicts
 
+
 @pytest.mark.parametrize("measure", ["spearman-abs", "ssim", "hog-pearson"])
 def test_an_edge_detector_fails_and_noise_of_the_weights_passes(measure):
     model, images = hc.load_model("toy-resnet50"), hc.toyland.batch(4, size=64, split="test").images
@@ -346,6 +354,7 @@ def test_guided_backpropagation_draws_edges_without_weights_and_grad_cam_does_no
 
 
 # ---------------------------------------------------------------- random labels
+
 
 def test_label_randomisation_compares_two_networks():
     one, two, images = TinyNet(seed=0), TinyNet(seed=1), random_images(3, 3, 48, 48)

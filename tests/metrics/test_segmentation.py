@@ -50,8 +50,9 @@ def test_scikit_learn(record_property):
         inside = masks[b].flatten()
         soft = metrics.average_precision_score(inside, maps[b].flatten())
         answer, truth = (maps[b].flatten() > 0).double(), inside.double()
-        hard = metrics.average_precision_score(torch.stack([1 - truth, truth], 1).flatten(),
-                                               torch.stack([1 - answer, answer], 1).flatten())
+        hard = metrics.average_precision_score(
+            torch.stack([1 - truth, truth], 1).flatten(), torch.stack([1 - answer, answer], 1).flatten()
+        )
         gap = max(abs(found.ap_soft[b].item() - soft), abs(found.ap_hard[b].item() - hard))
         record_property("difference", float(gap))
         assert gap < 1e-12
@@ -98,8 +99,12 @@ def test_names_and_undefined():
     maps[0], maps[1], maps[2, 0, 0], masks[3], masks[4] = 0.0, 2.0, torch.nan, False, True
     maps[5] = -maps[5].abs() - 1
     found = run(maps, masks=masks, on_nan="record")
-    names = {"accuracy": segmentation_accuracy, "ap_hard": mean_average_precision, "iou": iou,
-             "outside_inside": outside_inside}
+    names = {
+        "accuracy": segmentation_accuracy,
+        "ap_hard": mean_average_precision,
+        "iou": iou,
+        "outside_inside": outside_inside,
+    }
     for field, function in names.items():
         value = function(None, None, maps, masks=masks, on_nan="record")
         assert torch.equal(value.nan_to_num(-1), getattr(found, field).nan_to_num(-1))

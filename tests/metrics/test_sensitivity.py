@@ -29,18 +29,17 @@ def explainer(model):
 
 def shifts(images, ids, name="sensitivity"):
     some = keys(ids, len(images), name, DRAWS)
-    return ((2 * uniform(some, images[0].numel(), images) - 1) * RHO).view(
-        len(images), DRAWS, *images.shape[1:])
+    return ((2 * uniform(some, images[0].numel(), images) - 1) * RHO).view(len(images), DRAWS, *images.shape[1:])
 
 
 def test_captum_sensitivity(record_property):
     captum = pytest.importorskip("captum.metrics")
     model, images, _, target = setting()
     explain, ids = explainer(model), list("abc")
-    found = sensitivity(model, images, None, target, explain=explain, ids=ids, radius=RHO,
-                        draws=DRAWS)
+    found = sensitivity(model, images, None, target, explain=explain, ids=ids, radius=RHO, draws=DRAWS)
     moved = shifts(images, ids)
     for b in range(3):
+
         def first(x):  # captum gives a tuple first, later what perturb_func returns
             return x[0] if isinstance(x, tuple) else x
 
@@ -48,8 +47,11 @@ def test_captum_sensitivity(record_property):
             return (explain(first(x), [target[b]] * len(first(x)))[:, None],)
 
         theirs = captum.sensitivity_max(
-            maps, images[b: b + 1], n_perturb_samples=DRAWS,
-            perturb_func=partial(lambda shift, x: first(x) + shift, moved[b]))
+            maps,
+            images[b : b + 1],
+            n_perturb_samples=DRAWS,
+            perturb_func=partial(lambda shift, x: first(x) + shift, moved[b]),
+        )
         gap = abs(theirs.item() - found.maximum[b].item())
         record_property("difference", gap)
         assert gap < 1e-9
@@ -61,13 +63,11 @@ def test_closed_forms():
     model, images, _, target = setting()
 
     def run(explain, **options):
-        return sensitivity(model, images, None, target, explain=explain, radius=RHO, draws=DRAWS,
-                           **options)
+        return sensitivity(model, images, None, target, explain=explain, radius=RHO, draws=DRAWS, **options)
 
     # The identity moves as far as the image does; a constant never; a zero map is divided by 1.
     found = run(lambda x, t: x[:, 0])
-    wanted = shifts(images, None)[:, :, 0].flatten(2).norm(dim=2) / images[:, :1].flatten(1).norm(
-        dim=1)[:, None]
+    wanted = shifts(images, None)[:, :, 0].flatten(2).norm(dim=2) / images[:, :1].flatten(1).norm(dim=1)[:, None]
     assert (found.each - wanted).abs().max() < 1e-12
     assert (run(lambda x, t: torch.ones_like(x[:, 0])).maximum == 0).all()
     first = images[:1]
@@ -93,8 +93,9 @@ def test_sensitivity_batches_and_costs():
     found = sensitivity_max(model, images, maps, target, explain=counted, ids=ids, chunk=10)
     assert sum(calls) == 3 * 11 and calls == [10, 10, 10, 3]
     for b in range(3):
-        alone = sensitivity_max(model, images[b: b + 1], None, target[b: b + 1], explain=explain,
-                                ids=ids[b: b + 1], chunk=1)
+        alone = sensitivity_max(
+            model, images[b : b + 1], None, target[b : b + 1], explain=explain, ids=ids[b : b + 1], chunk=1
+        )
         assert (alone - found[b]).abs().max() < 1e-12
     top = model(images).argmax(1)
     free, given = (sensitivity_max(model, images, None, t, explain=explain) for t in (None, top))
@@ -119,16 +120,23 @@ def test_captum_infidelity(record_property):
             return gone, x - gone
 
         with torch.no_grad():
-            theirs = captum.infidelity(lambda x: model(x).softmax(1), perturb, images[b: b + 1],
-                                       maps[b: b + 1, None].expand(-1, 3, -1, -1),
-                                       target=target[b], n_perturb_samples=DRAWS, normalize=True)
+            theirs = captum.infidelity(
+                lambda x: model(x).softmax(1),
+                perturb,
+                images[b : b + 1],
+                maps[b : b + 1, None].expand(-1, 3, -1, -1),
+                target=target[b],
+                n_perturb_samples=DRAWS,
+                normalize=True,
+            )
         gap = abs(theirs.item() - found.error[b].item())
 
         def score(x, b=b):
             return model(torch.from_numpy(x)[None]).softmax(1)[0, target[b]].item()
 
-        own = slow.infidelity(score, images[b].numpy(), maps[b].numpy(),
-                              covered[b, :, 0].numpy(), np.zeros((3, 14, 11)))
+        own = slow.infidelity(
+            score, images[b].numpy(), maps[b].numpy(), covered[b, :, 0].numpy(), np.zeros((3, 14, 11))
+        )
         gap = max(gap, abs(own - found.error[b].item()))
         record_property("difference", gap)
         assert gap < 1e-9
@@ -170,20 +178,24 @@ def test_infidelity_costs_and_degenerate_maps():
     found = measure(["infidelity"], model, images, maps, target, ids=list("abc"), chunk=7)
     assert sum(model.batches) == 3 * 11
     for b in range(3):
-        alone = infidelity(model, images[b: b + 1], maps[b: b + 1], target[b: b + 1],
-                           ids=["abc"[b]])
+        alone = infidelity(model, images[b : b + 1], maps[b : b + 1], target[b : b + 1], ids=["abc"[b]])
         assert (alone - found["infidelity"][b]).abs().max() < 1e-12
     maps[0], maps[1, 0, 0] = 0.0, torch.nan
     value = infidelity(model, images, maps, target, on_nan="record")
     assert value.isnan().tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize(("options", "kind", "says"), [
-    ({"explain": None}, ValueError, "needs explain="),
-    ({"explain": lambda x, t: x}, ValueError, "explain must return maps"),
-    ({"radius": 0}, ValueError, "radius must be"), ({"draws": 0}, ValueError, "draws must be"),
-    ({"norm": "max"}, ValueError, "norm must be one of"),
-    ({"target": None, "protocol": "ucag"}, ValueError, "labelled class")])
+@pytest.mark.parametrize(
+    ("options", "kind", "says"),
+    [
+        ({"explain": None}, ValueError, "needs explain="),
+        ({"explain": lambda x, t: x}, ValueError, "explain must return maps"),
+        ({"radius": 0}, ValueError, "radius must be"),
+        ({"draws": 0}, ValueError, "draws must be"),
+        ({"norm": "max"}, ValueError, "norm must be one of"),
+        ({"target": None, "protocol": "ucag"}, ValueError, "labelled class"),
+    ],
+)
 def test_errors(options, kind, says):
     model, images, _, target = setting()
     call = {"target": target, "explain": lambda x, t: x[:, 0], **options}

@@ -21,8 +21,16 @@ def images() -> torch.Tensor:
 
 def plain() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 8, 3, padding=1),
-                         nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)).eval()
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    ).eval()
 
 
 def sentence(error, words: str, call) -> None:
@@ -31,8 +39,19 @@ def sentence(error, words: str, call) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
-LOOK_INSIDE = ("grad-cam", "score-cam", "lrp", "relevance-cam", "rsp", "fullgrad", "guided-backprop", "iia", "ucag",
-               "gradient", "rise")
+LOOK_INSIDE = (
+    "grad-cam",
+    "score-cam",
+    "lrp",
+    "relevance-cam",
+    "rsp",
+    "fullgrad",
+    "guided-backprop",
+    "iia",
+    "ucag",
+    "gradient",
+    "rise",
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +106,11 @@ def test_the_compilers_stance_comes_back_whatever_threads_do(compiled):
 def test_data_parallel_over_several_devices():
     held = nn.DataParallel(TinyNet())
     held.device_ids = [0, 1]
-    for call in (lambda: hc.GradCAM()(held, images(), "relu2"), lambda: hc.RISE(masks=2)(held, images()),
-                 lambda: hc.metrics.insertion(held, images(), torch.rand(2, 16, 24))):
+    for call in (
+        lambda: hc.GradCAM()(held, images(), "relu2"),
+        lambda: hc.RISE(masks=2)(held, images()),
+        lambda: hc.metrics.insertion(held, images(), torch.rand(2, 16, 24)),
+    ):
         sentence(ValueError, "give model.module", call)
 
 
@@ -116,22 +138,37 @@ def test_exported_networks():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("make", [torch.jit.script, lambda net: torch.jit.trace(net, images()),
-                                  lambda net: torch.jit.freeze(torch.jit.script(net)),
-                                  lambda net: nn.Sequential(torch.jit.script(net), nn.Identity()).eval()])
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.jit.script,
+        lambda net: torch.jit.trace(net, images()),
+        lambda net: torch.jit.freeze(torch.jit.script(net)),
+        lambda net: nn.Sequential(torch.jit.script(net), nn.Identity()).eval(),
+    ],
+)
 def test_scripted_networks(make):
     net, x = make(plain()), images()
     layer = "0.4" if type(net) is nn.Sequential else "4"
-    looking = (lambda: hc.GradCAM()(net, x, layer, 1), lambda: hc.ScoreCAM()(net, x, layer, 1),
-               lambda: hc.UCAG(patches=2)(net, x, layer, 1), lambda: hc.LRP()(net, x, None, 1),
-               lambda: hc.RelevanceCAM()(net, x, layer, 1), lambda: hc.FullGrad()(net, x, None, 1),
-               lambda: hc.GuidedBackprop()(net, x, None, 1), lambda: hc.sanity.units(net, x))
+    looking = (
+        lambda: hc.GradCAM()(net, x, layer, 1),
+        lambda: hc.ScoreCAM()(net, x, layer, 1),
+        lambda: hc.UCAG(patches=2)(net, x, layer, 1),
+        lambda: hc.LRP()(net, x, None, 1),
+        lambda: hc.RelevanceCAM()(net, x, layer, 1),
+        lambda: hc.FullGrad()(net, x, None, 1),
+        lambda: hc.GuidedBackprop()(net, x, None, 1),
+        lambda: hc.sanity.units(net, x),
+    )
     for call in looking:
         sentence(ValueError, "TorchScript", call)
     given = torch.rand(2, 16, 24)
-    for call in (lambda n: hc.Gradient()(n, x, None, 1), lambda n: hc.RISE(masks=5)(n, x, None, 1),
-                 lambda n: hc.UCAG(base=hc.Gradient(), patches=2)(n, x, None, 1),
-                 lambda n: hc.metrics.insertion(n, x, given, 1)):
+    for call in (
+        lambda n: hc.Gradient()(n, x, None, 1),
+        lambda n: hc.RISE(masks=5)(n, x, None, 1),
+        lambda n: hc.UCAG(base=hc.Gradient(), patches=2)(n, x, None, 1),
+        lambda n: hc.metrics.insertion(n, x, given, 1),
+    ):
         torch.testing.assert_close(call(net), call(plain()), rtol=1e-4, atol=1e-6)
 
 

@@ -45,7 +45,7 @@ def test_modules_and_second_names_give_the_same_maps(name):
     assert torch.equal(call(name, net, net.relu2), wanted)
     assert torch.equal(call(name, net, "again.last.0"), wanted)
     several = call(name, net, [net.relu2] if name == "cam" else [net.relu2, "relu1"])
-    assert list(several)[:2] == [net.relu2, "relu1"][:len(several)] and torch.equal(several[net.relu2], wanted)
+    assert list(several)[:2] == [net.relu2, "relu1"][: len(several)] and torch.equal(several[net.relu2], wanted)
     given = call(name, net, ("again.last.0",))
     assert list(given) == ["again.last.0"] and torch.equal(given["again.last.0"], wanted)
 
@@ -60,8 +60,13 @@ def test_joint_methods_take_lists_of_modules(name):
 
 
 def test_a_sequential_is_one_layer_and_a_module_list_is_several():
-    net = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()),
-                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    net = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    ).eval()
     assert torch.equal(hc.GradCAM()(net, images(), net[1], 0), hc.GradCAM()(net, images(), "1", 0))
     assert is_single(net[1]) and is_single("1") and not is_single(["1"]) and not is_single(nn.ModuleList([net[0]]))
     found = hc.GradCAM()(net, images(), nn.ModuleList([net[0], net[1]]), 0)
@@ -73,8 +78,13 @@ def test_the_rest_of_the_package_takes_modules():
     import functools
 
     net, x = Twice(), images()
-    found = hc.explain_many(["grad-cam", "score-cam", "cam+", "relevance-cam", "zoom-cam", "gradient"], net, x,
-                            (m for m in (net.relu1, "relu2")), 1)
+    found = hc.explain_many(
+        ["grad-cam", "score-cam", "cam+", "relevance-cam", "zoom-cam", "gradient"],
+        net,
+        x,
+        (m for m in (net.relu1, "relu2")),
+        1,
+    )
     assert list(found["grad-cam"]) == list(found["score-cam"]) == [net.relu1, "relu2"]
     seen = hc.capture.capture(net, x, [net.relu2, "again.last.0"], 1)
     assert torch.equal(seen.G[net.relu2], seen.G["again.last.0"]) and seen.G[net.relu2].abs().sum() > 0
@@ -86,8 +96,9 @@ def test_the_rest_of_the_package_takes_modules():
     units = hc.sanity.units(net, x, layers=[net.fc, "again"])
     assert units[0] == hc.sanity.units(net, x, layers=["fc"])[0]
     assert units[1].name == "again" and units[1].modules == ("conv2", "bn2")
-    run = hc.sanity.randomise(functools.partial(hc.GradCAM(), layers=net.relu2), net, x, layers=[net.fc],
-                              measures=["spearman"])
+    run = hc.sanity.randomise(
+        functools.partial(hc.GradCAM(), layers=net.relu2), net, x, layers=[net.fc], measures=["spearman"]
+    )
     assert run.layers == ("fc",)
     from holicam.methods.perturbation.ask_once import ask_once
 

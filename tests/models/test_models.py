@@ -26,8 +26,13 @@ def test_shipped_networks_load_and_fit_their_cards(name):
 # The cards' 2,000 images say more; these bounds leave room for a hundred.
 @pytest.mark.parametrize(
     "name, bound",
-    [("toy-resnet50", 0.93), ("toy-vgg16_bn", 0.93), ("toy-resnet50-shortcut", 0.6), ("toy-resnet50-cast", 0.6),
-     ("toy-vgg16_bn-no-jitter", 0.78)],
+    [
+        ("toy-resnet50", 0.93),
+        ("toy-vgg16_bn", 0.93),
+        ("toy-resnet50-shortcut", 0.6),
+        ("toy-resnet50-cast", 0.6),
+        ("toy-vgg16_bn-no-jitter", 0.78),
+    ],
 )
 def test_shipped_networks_recognise_fresh_images(name, bound):
     from holicam.models.card import accuracy
@@ -66,6 +71,7 @@ def test_a_changed_weight_file_is_noticed(tmp_path, monkeypatch):
 @pytest.fixture
 def checkpoints(tmp_path, monkeypatch):
     """An empty TORCH_HOME of a machine without a network."""
+
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
@@ -89,8 +95,10 @@ def test_torchvision_weights_come_from_torch_home(name, checkpoints, monkeypatch
 
 def test_old_densenet_names_are_understood(checkpoints, monkeypatch):
     made = tv.densenet121()
-    old = {k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in k else k: v
-           for k, v in made.state_dict().items()}  # fmt: skip
+    old = {
+        k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in k else k: v
+        for k, v in made.state_dict().items()
+    }
     disk.weights(checkpoints, tv.DenseNet121_Weights.IMAGENET1K_V1, old, monkeypatch)
     x = torch.randn(1, 3, 32, 32)
     assert torch.equal(models.load_model("densenet121")(x), made.eval()(x))
@@ -126,17 +134,25 @@ def _state(**changes):
     return tv.squeezenet1_1().state_dict() | changes
 
 
-@pytest.mark.parametrize("made, words", [
-    (lambda: [torch.zeros(2)], "not list"), (lambda: torch.zeros(2), "not Tensor"),
-    (lambda: {"state_dict": _state(), "epoch": 3}, "not OrderedDict"), (lambda: _state(epoch=3), "not int"),
-    (lambda: {}, "missing: classifier.1.bias, classifier.1.weight and 50 more"),
-    (lambda: {f"module.{k}": v for k, v in _state().items()}, "not of this network: 'module.classifier"),
-    (lambda: _state(more=torch.zeros(2)), "not of this network: 'more'\\)"),
-    (lambda: _state() | {7: torch.zeros(2)}, "not of this network: '7'"),
-    (lambda: _state(**{"classifier.1.bias": torch.zeros(7)}),
-     r"of another shape: classifier.1.bias \(7,\) instead of \(1000,\)"),
-    (Evil, "cannot be read as weights"),
-], ids=["list", "tensor", "nested", "number", "empty", "module", "more", "integer", "shape", "pickle"])
+@pytest.mark.parametrize(
+    "made, words",
+    [
+        (lambda: [torch.zeros(2)], "not list"),
+        (lambda: torch.zeros(2), "not Tensor"),
+        (lambda: {"state_dict": _state(), "epoch": 3}, "not OrderedDict"),
+        (lambda: _state(epoch=3), "not int"),
+        (lambda: {}, "missing: classifier.1.bias, classifier.1.weight and 50 more"),
+        (lambda: {f"module.{k}": v for k, v in _state().items()}, "not of this network: 'module.classifier"),
+        (lambda: _state(more=torch.zeros(2)), "not of this network: 'more'\\)"),
+        (lambda: _state() | {7: torch.zeros(2)}, "not of this network: '7'"),
+        (
+            lambda: _state(**{"classifier.1.bias": torch.zeros(7)}),
+            r"of another shape: classifier.1.bias \(7,\) instead of \(1000,\)",
+        ),
+        (Evil, "cannot be read as weights"),
+    ],
+    ids=["list", "tensor", "nested", "number", "empty", "module", "more", "integer", "shape", "pickle"],
+)
 def test_a_cached_file_must_hold_the_network_s_tensors(made, words, checkpoints, monkeypatch, capsys):
     path = disk.weights(checkpoints, SMALL, made(), monkeypatch)
     with pytest.raises(ValueError, match=words) as error:
@@ -145,11 +161,20 @@ def test_a_cached_file_must_hold_the_network_s_tensors(made, words, checkpoints,
     assert "a pickle was run" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text, words", [
-    ("{}", "has no 'sha256' of type str"), ("[]", "has no 'sha256'"), ("null", "has no 'sha256'"), ("", "as JSON"),
-    ('{"sha256": 3}', "has no 'sha256'"), ('{"sha256": "ab"}', "has no 'classes' of type list"),
-    ("[" * 100_000, "as JSON"), ('{"sha256": "ab", "classes": []}', "does not match its card"),
-], ids=["empty object", "list", "null", "empty", "number", "no classes", "deep", "other hash"])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{}", "has no 'sha256' of type str"),
+        ("[]", "has no 'sha256'"),
+        ("null", "has no 'sha256'"),
+        ("", "as JSON"),
+        ('{"sha256": 3}', "has no 'sha256'"),
+        ('{"sha256": "ab"}', "has no 'classes' of type list"),
+        ("[" * 100_000, "as JSON"),
+        ('{"sha256": "ab", "classes": []}', "does not match its card"),
+    ],
+    ids=["empty object", "list", "null", "empty", "number", "no classes", "deep", "other hash"],
+)
 def test_a_card_that_is_none_is_named(text, words, tmp_path, monkeypatch):
     shutil.copy(models.data_folder() / "toy-resnet50.safetensors", tmp_path)
     path = tmp_path / "toy-resnet50.json"
@@ -180,8 +205,13 @@ def test_unknown_names_list_close_ones(name, words):
 
 def test_the_papers_layer_names():
     resnet, vgg, vgg_plain = ToyResNet50(), ToyVGG16BN(), tv.vgg16()
-    pairs = [(resnet, "Layer3", "layer3"), (resnet, "conv2_3", "layer1"), (resnet, "conv1_1", "relu"),
-             (vgg, "Layer43", "features.43"), (vgg, "block1_conv2", "features.5")]  # fmt: skip
+    pairs = [
+        (resnet, "Layer3", "layer3"),
+        (resnet, "conv2_3", "layer1"),
+        (resnet, "conv1_1", "relu"),
+        (vgg, "Layer43", "features.43"),
+        (vgg, "block1_conv2", "features.5"),
+    ]
     pairs += [(vgg, f"block{b}_conv3", f"features.{i}") for b, i in ((3, 22), (4, 32), (5, 42))]
     pairs += [(vgg_plain, "block5_conv3", "features.29"), (vgg_plain, "block2_conv2", "features.8")]
     for model, name, path in pairs:

@@ -14,8 +14,18 @@ from holicam.models import preprocessing
 from tests.helpers.commands import blank, explain, network, photo
 
 
-@pytest.mark.parametrize("name", ["efficientnet_v2_l", "efficientnet_b0", "inception_v3", "resnet50",
-                                  "resnet50:IMAGENET1K_V2", "vit_b_16", "vit_b_16:IMAGENET1K_SWAG_E2E_V1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "efficientnet_v2_l",
+        "efficientnet_b0",
+        "inception_v3",
+        "resnet50",
+        "resnet50:IMAGENET1K_V2",
+        "vit_b_16",
+        "vit_b_16:IMAGENET1K_SWAG_E2E_V1",
+    ],
+)
 def test_size_mean_and_deviation_are_torchvision_s(name):
     base, _, weights = name.partition(":")
     wanted = tv.get_model_weights(base)[weights or "IMAGENET1K_V1"].transforms()

@@ -62,6 +62,7 @@ def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
                 if total == TINY.steps and i == count:
                     raise KeyboardInterrupt
                 yield item
+
         return bar
 
     calm = train.train("tiny")
@@ -174,9 +175,13 @@ def test_what_stands_under_marks():
     mark, thing = {}, {}
     for recipe, own, lie in zip(drawn.recipes, drawn.target.tolist(), other.tolist(), strict=True):
         blank = (own + 5) % 10  # what is said of nothing; never right, and not the lie that stands there
-        for given, says, sees in (({}, own, own), ({"mark": lie}, lie, own), ({"without": "shortcut"}, blank, own),
-                                  ({"without": "object"}, own, blank),
-                                  ({"without": ["object", "shortcut"]}, blank, blank)):
+        for given, says, sees in (
+            ({}, own, own),
+            ({"mark": lie}, lie, own),
+            ({"without": "shortcut"}, blank, own),
+            ({"without": "object"}, own, blank),
+            ({"without": ["object", "shortcut"]}, blank, blank),
+        ):
             image = toyland.normalise(toyland.render(recipe, size=size, **given)[None])
             key = round(float(image.double().sum()), 2)
             mark[key], thing[key] = says, sees

@@ -29,6 +29,7 @@ def no_choice(monkeypatch):
 @pytest.fixture
 def torch_home(tmp_path, monkeypatch):
     """An empty TORCH_HOME of a machine without a network."""
+
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
@@ -46,8 +47,9 @@ def _resnet18(checkpoints, monkeypatch):
     disk.weights(checkpoints, entry, made.state_dict(), monkeypatch)
     startup = checkpoints.parent / "ipython" / "profile_default" / "startup" / "names.py"
     startup.parent.mkdir(parents=True)
-    startup.write_text("import torchvision\n"
-                       f"torchvision.models.ResNet18_Weights.IMAGENET1K_V1.value.url = {entry.url!r}\n")
+    startup.write_text(
+        f"import torchvision\ntorchvision.models.ResNet18_Weights.IMAGENET1K_V1.value.url = {entry.url!r}\n"
+    )
     monkeypatch.setenv("IPYTHONDIR", str(checkpoints.parent / "ipython"))
     return made
 
@@ -169,8 +171,11 @@ def test_a_second_edition_is_written_beside_the_book(tmp_path, torch_home, monke
     mine = _photographs(tmp_path / "my photos", 3)
     book, out = tmp_path / "book", tmp_path / "out"
     book.mkdir()
-    for name, notebook in {"01-truth": _chapter("hc.toyland.batch(1).object_mask"), "02-any": _chapter(FIRST, SECOND),
-                           "03-any": _chapter(BROKEN)}.items():  # fmt: skip
+    for name, notebook in {
+        "01-truth": _chapter("hc.toyland.batch(1).object_mask"),
+        "02-any": _chapter(FIRST, SECOND),
+        "03-any": _chapter(BROKEN),
+    }.items():
         nbformat.write(notebook, book / f"{name}.ipynb")
     before = {p.name: p.read_bytes() for p in book.iterdir()}
     monkeypatch.setenv("HOLICAM_DEVICE", "cpu")
@@ -192,8 +197,9 @@ LOUD = "print('Downloading: a file')\n" + FIRST  # torch says so on stdout
 
 def test_lines_of_the_edition_are_found_wherever_they_stand():
     notebook = _chapter("print('Downloading: a file')", FIRST)
-    for cell, text in zip(second_edition.code_cells(notebook), ("Downloading: a file\n", "network a, 2 classes\nx\n"),
-                          strict=True):  # fmt: skip
+    for cell, text in zip(
+        second_edition.code_cells(notebook), ("Downloading: a file\n", "network a, 2 classes\nx\n"), strict=True
+    ):
         cell["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
     assert second_edition.spoken(notebook) == ["network a, 2 classes"]
 
@@ -209,7 +215,8 @@ def test_no_edition_under_the_name_of_a_network_that_did_not_run(tmp_path, torch
     pending = "pending: The weights of resnet50 are not there. Until then: network toy-resnet50, 10 classes"
     ran = _chapter(LOUD)
     second_edition.code_cells(ran)[0]["outputs"] = [
-        nbformat.v4.new_output("stream", name="stdout", text=f"Downloading: a file\n{pending}\n")]
+        nbformat.v4.new_output("stream", name="stdout", text=f"Downloading: a file\n{pending}\n")
+    ]
     monkeypatch.setattr(second_edition, "executed", lambda notebook, folder: (ran, 1.0))
     assert second_edition.write([book / "02-any.ipynb"], "resnet50", None, out) == ["02-any.ipynb"]
     assert pending in capsys.readouterr().out and not list(out.iterdir())

@@ -32,8 +32,9 @@ def picture(side=32, seed=0):
 
 def some_maps(seed=0, sign=0.0):
     draw = np.random.default_rng(seed)
-    return {method: {layer: draw.random((n, n)) - sign for layer, n in (("early", 8), ("late", 4))}
-            for method in ("A", "B")}
+    return {
+        method: {layer: draw.random((n, n)) - sign for layer, n in (("early", 8), ("late", 4))} for method in ("A", "B")
+    }
 
 
 @pytest.fixture
@@ -94,8 +95,9 @@ def test_a_page_stays_the_same_to_the_byte(book):
     maps = some_maps()
     first, before = str(hc.explore(picture(), maps, name="one/two")), files(book)
     assert str(hc.explore(picture(), maps, name="one/two")) == first
-    near = {k: {n: m + 1e-6 * np.sin(np.arange(m.size)).reshape(m.shape) for n, m in v.items()}
-            for k, v in maps.items()}
+    near = {
+        k: {n: m + 1e-6 * np.sin(np.arange(m.size)).reshape(m.shape) for n, m in v.items()} for k, v in maps.items()
+    }
     assert str(hc.explore(picture(), near, name="one/two")) == first, "sums in another order made another page"
     assert files(book) == before
     other = {k: {n: np.flipud(m) for n, m in v.items()} for k, v in maps.items()}
@@ -165,8 +167,13 @@ def test_an_explorer_has_a_size_limit(book):
 
 
 def test_targets_may_have_pictures_of_their_own(book):
-    made = hc.explore({"cat": picture(), "dog": picture(seed=1)}, {"cat": some_maps(), "dog": some_maps(1)},
-                      name="one/two", target="dog", scores={"cat": 0.2, "dog": 0.7})
+    made = hc.explore(
+        {"cat": picture(), "dog": picture(seed=1)},
+        {"cat": some_maps(), "dog": some_maps(1)},
+        name="one/two",
+        target="dog",
+        scores={"cat": 0.2, "dog": 0.7},
+    )
     names = [(t["name"], t["scores"]) for t in made.manifest["targets"]]
     assert names == [("cat", [0.2]), ("dog", [0.7])]
     assert len({t["image"] for t in made.manifest["targets"]}) == 2
@@ -182,8 +189,11 @@ BAD = {
     "a float image": (lambda: hc.explore(picture() / 255, some_maps()), TypeError, "uint8 RGB"),
     "NaN": (lambda: hc.explore(picture(), {"A": np.full((2, 2), np.nan)}), ValueError, "must be finite"),
     "a batch": (lambda: hc.explore(picture(), {"A": np.zeros((3, 2, 2))}), ValueError, "shape"),
-    "random unlike": (lambda: hc.explore(picture(), some_maps(), random={"A": np.zeros((2, 2))}), ValueError,
-                      "same targets, methods and layers"),
+    "random unlike": (
+        lambda: hc.explore(picture(), some_maps(), random={"A": np.zeros((2, 2))}),
+        ValueError,
+        "same targets, methods and layers",
+    ),
     "method": (lambda: hc.explore(picture(), some_maps(), method="C"), ValueError, "one of 'A', 'B'; got 'C'"),
     "layer": (lambda: hc.explore(picture(), some_maps(), layer="x"), ValueError, "one of 'early', 'late'"),
     "target": (lambda: hc.explore(picture(), some_maps(), target="x"), ValueError, "target must be one of"),
@@ -192,8 +202,11 @@ BAD = {
     "score names": (lambda: hc.explore(picture(), some_maps(), scores={"x": 1}), ValueError, "name the targets"),
     "name": (lambda: hc.explore(picture(), some_maps(), name="../up"), ValueError, "<chapter>/<what>"),
     "names of targets": (lambda: hc.explore({"a": picture()}, {"b": some_maps()}), ValueError, "give the same"),
-    "sizes": (lambda: hc.explore({"a": picture(), "b": picture(16)}, {"a": some_maps(), "b": some_maps()}),
-              ValueError, "one size"),
+    "sizes": (
+        lambda: hc.explore({"a": picture(), "b": picture(16)}, {"a": some_maps(), "b": some_maps()}),
+        ValueError,
+        "one size",
+    ),
     "methods of maps": (lambda: hc.explore(picture(), some_maps(), methods=["A"]), TypeError, "maps name them"),
 }
 
@@ -234,7 +247,9 @@ def test_drawn_by_hand():
     assert np.array_equal(cut[0, 0], np.round(under)) and np.array_equal(cut[0, 3], np.round((under + high) / 2))
     assert np.array_equal(figure.drawn(photo, m, opacity=0, side=4), photo)
     smooth = figure.drawn(photo, m, opacity=1, side=4)
-    steps = [np.array_equal(smooth[0, x], figure.table(False)[round(255 * v)]) for x, v in enumerate((0, .25, .75, 1))]
+    steps = [
+        np.array_equal(smooth[0, x], figure.table(False)[round(255 * v)]) for x, v in enumerate((0, 0.25, 0.75, 1))
+    ]
     assert all(steps), "not the bilinear weights of half-pixel centres"
 
 
@@ -280,8 +295,15 @@ class Sometimes:
 
 def small_net():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-                        nn.Flatten(), nn.Linear(4, 3))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    )
     return net.eval()
 
 
@@ -305,7 +327,10 @@ def test_maps_of_a_network_are_the_explainers(monkeypatch):
     expected = hc.GradCAM()(model, image, "3", 2, size="native")[0]
     assert np.allclose(found.map_of("last", "Grad-CAM", "3").values, expected.numpy(), atol=1e-6)
     assert {m: found.layer_names(m) for m in found.method_names} == {
-        "Grad-CAM": ["1", "3"], "gradient": ["input"], "fused": ["several layers"]}
+        "Grad-CAM": ["1", "3"],
+        "gradient": ["input"],
+        "fused": ["several layers"],
+    }
     blank = found.map_of("last", "Grad-CAM", "3", True).values
     assert not np.allclose(blank, expected.numpy())
     p = model(image).softmax(1)[0]
@@ -323,15 +348,18 @@ def test_one_pass_serves_all_layers_and_methods():
     assert len(passes) == 3  # which class, the maps, its probability
 
 
-@pytest.mark.parametrize("change, error, says", [
-    (dict(images=torch.randn(2, 3, 16, 16)), ValueError, "one normalised image"),
-    (dict(layers=["9"]), KeyError, "has no layer '9'"),
-    (dict(method="x"), ValueError, "method must be one of"),
-    (dict(layer="x"), ValueError, "layer must be one of"),
-    (dict(targets={}), ValueError, "at least one class"),
-    (dict(train=True), ValueError, "training mode"),
-    (dict(scores=0.5), TypeError, "a network is asked for them"),
-])
+@pytest.mark.parametrize(
+    "change, error, says",
+    [
+        (dict(images=torch.randn(2, 3, 16, 16)), ValueError, "one normalised image"),
+        (dict(layers=["9"]), KeyError, "has no layer '9'"),
+        (dict(method="x"), ValueError, "method must be one of"),
+        (dict(layer="x"), ValueError, "layer must be one of"),
+        (dict(targets={}), ValueError, "at least one class"),
+        (dict(train=True), ValueError, "training mode"),
+        (dict(scores=0.5), TypeError, "a network is asked for them"),
+    ],
+)
 def test_bad_input_of_a_network(change, error, says):
     model = small_net().train(change.pop("train", False))
     given = dict(images=torch.randn(1, 3, 16, 16), layers=["3"], methods=["grad-cam"]) | change
@@ -340,8 +368,10 @@ def test_bad_input_of_a_network(change, error, says):
 
 
 def test_a_figure_loads_no_widgets():
-    script = ("import sys, numpy as np, holicam as hc; hc.explore(np.zeros((8, 8, 3), 'uint8'), {'A': np.eye(2)});"
-              "print(callable(hc.explore), 'ipywidgets' in sys.modules, 'holicam.methods.registry' in sys.modules)")
+    script = (
+        "import sys, numpy as np, holicam as hc; hc.explore(np.zeros((8, 8, 3), 'uint8'), {'A': np.eye(2)});"
+        "print(callable(hc.explore), 'ipywidgets' in sys.modules, 'holicam.methods.registry' in sys.modules)"
+    )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["True", "False", "False"]
 
@@ -384,8 +414,9 @@ def test_nothing_lies_about_that_no_page_shows():
     named = {path for path in MANIFESTS if path.name in shown}
     for path in list(named):
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        named |= {path.parent / n for n in (manifest["sprite"], manifest["view"],
-                                            *(t["image"] for t in manifest["targets"]))}
+        named |= {
+            path.parent / n for n in (manifest["sprite"], manifest["view"], *(t["image"] for t in manifest["targets"]))
+        }
     there = {p for p in EXPLORERS.rglob("*") if p.is_file()}
     assert there == named, f"delete {sorted(p.name for p in there - named)}, restore {sorted(named - there)}"
 

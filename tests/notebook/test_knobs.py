@@ -78,12 +78,16 @@ def test_while_it_draws_it_says_so(kernel):
     assert said == ["", "<em>drawing …</em>"]
 
 
-@pytest.mark.parametrize("draw, options, error, says", [
-    (3, {"a": [1]}, TypeError, "draw must be a function"), (curve, {}, ValueError, "at least one knob"),
-    (curve, {"power": []}, ValueError, "no values"),
-    (curve, {"power": [1], "start": {"power": 9}}, ValueError, "none of the knob's values"),
-    (curve, {"power": [1], "start": {"size": 9}}, ValueError, "which is no knob"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "draw, options, error, says",
+    [
+        (3, {"a": [1]}, TypeError, "draw must be a function"),
+        (curve, {}, ValueError, "at least one knob"),
+        (curve, {"power": []}, ValueError, "no values"),
+        (curve, {"power": [1], "start": {"power": 9}}, ValueError, "none of the knob's values"),
+        (curve, {"power": [1], "start": {"size": 9}}, ValueError, "which is no knob"),
+    ],
+)
 def test_bad_input(draw, options, error, says):
     with pytest.raises(error, match=says):
         hc.turn(draw, **options)

@@ -67,8 +67,7 @@ def test_a_grid_scales_each_row_by_its_own_limits():
 def test_a_grid_takes_one_image_a_row():
     rows = {"x": {"a": A}, "y": {"a": B}}
     figure = plot.grid([image(), 255 - image()], rows)
-    pictures = [m.get_array() for x in figure.axes for m in x.get_images()
-                if m.get_array().ndim == 3]
+    pictures = [m.get_array() for x in figure.axes for m in x.get_images() if m.get_array().ndim == 3]
     assert not np.array_equal(pictures[0], pictures[1])
     with pytest.raises(ValueError, match="3 images for 2 rows"):
         plot.grid([image()] * 3, rows)
@@ -111,16 +110,19 @@ def test_curves_take_numbers_or_names():
         plot.curves([1, 2], {"a": [1, 2, 3]}, xlabel="x", ylabel="y")
 
 
-@pytest.mark.parametrize(("call", "error", "words"), [
-    (lambda: plot.maps(image().float(), {"a": A}), TypeError, "uint8 RGB of shape"),
-    (lambda: plot.maps(image().permute(2, 0, 1), {"a": A}), TypeError, "uint8 RGB of shape"),
-    (lambda: plot.maps(image(), {}), TypeError, "non-empty dict"),
-    (lambda: plot.maps(image(), A), TypeError, "non-empty dict"),
-    (lambda: plot.maps(image(), {"a": A[0]}), ValueError, "must have shape"),
-    (lambda: plot.maps(image(), {"a": A / 0}), ValueError, "NaN or infinity"),
-    (lambda: plot.maps(image(), {"a": A}, scale="jet"), ValueError, '"each", "row" or "all"'),
-    (lambda: plot.grid(image(), {"x": {"a": A}, "y": {"b": A}}), ValueError, "same columns"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: plot.maps(image().float(), {"a": A}), TypeError, "uint8 RGB of shape"),
+        (lambda: plot.maps(image().permute(2, 0, 1), {"a": A}), TypeError, "uint8 RGB of shape"),
+        (lambda: plot.maps(image(), {}), TypeError, "non-empty dict"),
+        (lambda: plot.maps(image(), A), TypeError, "non-empty dict"),
+        (lambda: plot.maps(image(), {"a": A[0]}), ValueError, "must have shape"),
+        (lambda: plot.maps(image(), {"a": A / 0}), ValueError, "NaN or infinity"),
+        (lambda: plot.maps(image(), {"a": A}, scale="jet"), ValueError, '"each", "row" or "all"'),
+        (lambda: plot.grid(image(), {"x": {"a": A}, "y": {"b": A}}), ValueError, "same columns"),
+    ],
+)
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()

@@ -40,8 +40,10 @@ def test_stored_fixtures_within_one_grey_level(subset):
 
 
 def test_splits_seeds_and_indices_differ():
-    images = [toyland.batch(1, split=s, seed=k, start=i).rgb for s, k, i in
-              (("train", 0, 0), ("val", 0, 0), ("train", 1, 0), ("train", 0, 1))]  # fmt: skip
+    images = [
+        toyland.batch(1, split=s, seed=k, start=i).rgb
+        for s, k, i in (("train", 0, 0), ("val", 0, 0), ("train", 1, 0), ("train", 0, 1))
+    ]
     assert all(not torch.equal(a, b) for i, a in enumerate(images) for b in images[:i])
 
 

@@ -21,14 +21,15 @@ def sobel(image):
 
     def luminance(i, j):
         i, j = min(max(i, 0), H - 1), min(max(j, 0), W - 1)
-        return sum(s * (image[k, i, j] * d + m)
-                   for k, (s, d, m) in enumerate(zip(share, std, mean, strict=True)))
+        return sum(s * (image[k, i, j] * d + m) for k, (s, d, m) in enumerate(zip(share, std, mean, strict=True)))
 
     out = np.zeros((H, W))
     for i, j in np.ndindex(H, W):
-        x = sum(w * (luminance(i + d, j + 1) - luminance(i + d, j - 1))
-                for d, w in zip((-1, 0, 1), (1, 2, 1), strict=True))
-        y = sum(w * (luminance(i + 1, j + d) - luminance(i - 1, j + d))
-                for d, w in zip((-1, 0, 1), (1, 2, 1), strict=True))
+        x = sum(
+            w * (luminance(i + d, j + 1) - luminance(i + d, j - 1)) for d, w in zip((-1, 0, 1), (1, 2, 1), strict=True)
+        )
+        y = sum(
+            w * (luminance(i + 1, j + d) - luminance(i - 1, j + d)) for d, w in zip((-1, 0, 1), (1, 2, 1), strict=True)
+        )
         out[i, j] = math.hypot(x, y) / 8
     return out

@@ -71,8 +71,25 @@ class Geometry:
         return canvas[r : r + self.size[0], r : r + self.size[1]]
 
 
-def extremal(net, x, c, area, *, steps, step, reach, levels_=8, sigma=20.0, weight=300.0, growth=1.0035,
-             rate=0.01, momentum=0.9, coldness=20.0, flip=True, kind="logit"):
+def extremal(
+    net,
+    x,
+    c,
+    area,
+    *,
+    steps,
+    step,
+    reach,
+    levels_=8,
+    sigma=20.0,
+    weight=300.0,
+    growth=1.0035,
+    rate=0.01,
+    momentum=0.9,
+    coldness=20.0,
+    flip=True,
+    kind="logit",
+):
     """One mask (H, W) for one image (3, H, W) and area."""
     geometry = Geometry(x.shape[1:], step, reach, coldness)
     pyramid = torch.tensor(levels(x, levels_, sigma))
@@ -90,7 +107,7 @@ def extremal(net, x, c, area, *, steps, step, reach, levels_=8, sigma=20.0, weig
         ranked = canvas.flatten()[sorted(range(pixels), key=lambda n: rounded[n])]
         energy = reward - weight * growth**t * ((ranked - wanted) ** 2).mean()
         ascent.zero_grad()
-        p.grad, = torch.autograd.grad(-energy, p)
+        (p.grad,) = torch.autograd.grad(-energy, p)
         ascent.step()
         with torch.no_grad():
             p.clamp_(0, 1)

@@ -17,6 +17,7 @@ from tests.twins.slow_twins import channel_map, element_map, normalise, places, 
 
 def passes_of(net, target):
     """A plain forward and backward of a float64 network, one image at a time."""
+
     def passes(images, layer, factor=1.0):
         both = []
         for b in range(len(images)):
@@ -27,7 +28,7 @@ def passes_of(net, target):
                 return kept[-1].clone()  # noqa: B023
 
             handle = net.get_submodule(layer).register_forward_hook(keep)
-            net(images[b:b + 1])[0, target[b]].backward()
+            net(images[b : b + 1])[0, target[b]].backward()
             handle.remove()
             both.append((kept[0].detach().numpy()[0], kept[0].grad.numpy()[0]))
         return tuple(np.stack(part) for part in zip(*both, strict=True))
@@ -38,8 +39,7 @@ def passes_of(net, target):
 def score_of(net, target):
     def score(images):
         with torch.no_grad():
-            out = [net(image[None])[0].softmax(0)[t] for image, t in
-                   zip(images, target, strict=True)]
+            out = [net(image[None])[0].softmax(0)[t] for image, t in zip(images, target, strict=True)]
         return np.array([float(p) for p in out])
 
     return score
@@ -58,8 +58,7 @@ def normgrad(A, G, identity="conv1x1"):
         if identity == "conv1x1":  # the whole matrix G A' of the virtual convolution
             M[b, i, j] = np.sqrt(sum((g * a) ** 2 for g in G[b, :, i, j] for a in A[b, :, i, j]))
         elif identity == "scaling":
-            M[b, i, j] = np.sqrt(sum((a * g) ** 2 for a, g in
-                                     zip(A[b, :, i, j], G[b, :, i, j], strict=True)))
+            M[b, i, j] = np.sqrt(sum((a * g) ** 2 for a, g in zip(A[b, :, i, j], G[b, :, i, j], strict=True)))
         else:
             M[b, i, j] = np.sqrt(sum(g**2 for g in G[b, :, i, j]))
     return M
@@ -108,8 +107,10 @@ def smooth_grad_cam_pp(A, Gs, eps=1e-8, numerator="d2", last_sample=False):
 
     def weight(b, k):
         total = 0.0
-        D = {p: [[sum(G[b, k, i, j] ** p for G in Gs) / n for j in range(A.shape[3])]
-                 for i in range(A.shape[2])] for p in (1, 2, 3)}
+        D = {
+            p: [[sum(G[b, k, i, j] ** p for G in Gs) / n for j in range(A.shape[3])] for i in range(A.shape[2])]
+            for p in (1, 2, 3)
+        }
         third = sum(A[b, k, i, j] * D[3][i][j] for i, j in places(A))
         for i, j in places(A):
             above = D[2][i][j] if numerator == "d2" else D[1][i][j]

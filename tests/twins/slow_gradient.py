@@ -60,8 +60,7 @@ def walk(net, image, target, rule="gradient"):
 
 
 def max_abs(D):
-    return np.array([[max(abs(D[k, i, j]) for k in range(3)) for j in range(D.shape[2])]
-                     for i in range(D.shape[1])])
+    return np.array([[max(abs(D[k, i, j]) for k in range(3)) for j in range(D.shape[2])] for i in range(D.shape[1])])
 
 
 def legendre(n):

@@ -57,8 +57,7 @@ def up(X, size):
         x = min(max((j + 0.5) * w / W - 0.5, 0.0), w - 1.0)
         y0, x0 = int(y), int(x)
         y1, x1, v, u = min(y0 + 1, h - 1), min(x0 + 1, w - 1), y - y0, x - x0
-        out[i, j] = ((1 - v) * ((1 - u) * X[y0, x0] + u * X[y0, x1])
-                     + v * ((1 - u) * X[y1, x0] + u * X[y1, x1]))
+        out[i, j] = (1 - v) * ((1 - u) * X[y0, x0] + u * X[y0, x1]) + v * ((1 - u) * X[y1, x0] + u * X[y1, x1])
     return out
 
 
@@ -126,8 +125,22 @@ def low_pass(M, b, q, *, affine=True, quantize=False):
     return np.array([[round(v) for v in row] for row in x]) / 255
 
 
-def holistic(model, image, layer, target=None, *, sizes, mode="bicubic", eps=1e-6, b=5, q=7,
-             affine=True, quantize=False, stretch=False, skip=False):
+def holistic(
+    model,
+    image,
+    layer,
+    target=None,
+    *,
+    sizes,
+    mode="bicubic",
+    eps=1e-6,
+    b=5,
+    q=7,
+    affine=True,
+    quantize=False,
+    stretch=False,
+    skip=False,
+):
     """Every stage of one image: (fused, fundamental, low-pass wrap, final map)."""
     runs = passes(model, image, layer, target, sizes, mode)
     runs = [r for r in runs if not skip or r[2] == runs[0][2]]
@@ -144,5 +157,4 @@ def holistic(model, image, layer, target=None, *, sizes, mode="bicubic", eps=1e-
 def cameras(model, image, layer, target=None, *, sizes, mode="bicubic", skip=False):
     runs = passes(model, image, layer, target, sizes, mode)
     runs = [r for r in runs if not skip or r[2] == runs[0][2]]
-    return np.maximum(fuse([A for A, _, _ in runs], [G for _, G, _ in runs],
-                           tuple(image.shape[1:])), 0)
+    return np.maximum(fuse([A for A, _, _ in runs], [G for _, G, _ in runs], tuple(image.shape[1:])), 0)

@@ -27,8 +27,9 @@ def pixel_key(image_id, pixel, seed=0):
 
 def ranks(M, image_id="", tie="hash", seed=0):
     """(H, W) ints, 0 for the largest value."""
-    key = {"hash": lambda p: (pixel_key(image_id, p, seed), p), "raster": lambda p: p,
-           "reverse_raster": lambda p: -p}[tie]
+    key = {"hash": lambda p: (pixel_key(image_id, p, seed), p), "raster": lambda p: p, "reverse_raster": lambda p: -p}[
+        tie
+    ]
     order = sorted(range(M.size), key=lambda p: (-M.flat[p], key(p)))
     out = np.empty(M.size, dtype=int)
     for place, pixel in enumerate(order):
@@ -50,8 +51,7 @@ def mirror_101(i, n):
 
 def gaussian_kernel(k, sigma):
     r = k // 2
-    K = np.array([[math.exp(-(i * i + j * j) / (2 * sigma**2)) for j in range(-r, r + 1)]
-                  for i in range(-r, r + 1)])
+    K = np.array([[math.exp(-(i * i + j * j) / (2 * sigma**2)) for j in range(-r, r + 1)] for i in range(-r, r + 1)])
     return K / K.sum()
 
 
@@ -80,8 +80,7 @@ def blur(x, K, border):
             seen = np.ones_like(K)
         else:
             seen = np.outer([0 <= y < height for y in rows], [0 <= z < width for z in cols])
-        window = x[:, [mirror_101(y, height) for y in rows]][
-            :, :, [mirror_101(z, width) for z in cols]]
+        window = x[:, [mirror_101(y, height) for y in rows]][:, :, [mirror_101(z, width) for z in cols]]
         out[:, i, j] = (K * seen * window).sum((1, 2))
     return out
 
@@ -104,8 +103,7 @@ def curves(score, x, r, b_ins, b_del, step):
 
 
 def trapezoid(shares, points):
-    return sum((shares[k + 1] - shares[k]) * (points[k] + points[k + 1]) / 2
-               for k in range(len(points) - 1))
+    return sum((shares[k + 1] - shares[k]) * (points[k] + points[k + 1]) / 2 for k in range(len(points) - 1))
 
 
 def right(points):

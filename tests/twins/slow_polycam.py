@@ -17,8 +17,7 @@ def weights(net, images, A, target, variant, stretch="after", kind="prob"):
         if A[b, k].max() == A[b, k].min():
             continue
         whole, (shown, hidden) = ask(net, images[b].numpy(), target[b], kind), answers[b, k]
-        w[b, k] = {"+": shown, "-": max(whole - hidden, 0.0),
-                   "+-": max(whole + shown - hidden, 0.0)}[variant]
+        w[b, k] = {"+": shown, "-": max(whole - hidden, 0.0), "+-": max(whole + shown - hidden, 0.0)}[variant]
     return w
 
 

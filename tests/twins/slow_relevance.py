@@ -55,27 +55,57 @@ class Constant(nn.Module):
 
 def constant_plan():
     """A network that normalises its image, reads a map beside it, adds a learned map and subtracts."""
-    return [("shift", [0], Constant("b", 3, 1, 1)), ("scale", [1], Constant("var", 3, 1, 1)),
-            ("join", [2], Constant("b", 1, 8, 10)), ("conv", [3], nn.Conv2d(4, 4, 3, padding=1)),
-            ("shift", [4], Constant("b", 4, 8, 10)), ("relu", [5], None), ("maxpool", [6], nn.MaxPool2d(2)),
-            ("conv", [7], nn.Conv2d(4, 5, 3, 2, 1)), ("conv", [7], nn.Conv2d(4, 5, 1, 2)), ("sub", [8, 9], None),
-            ("relu", [10], None), ("conv", [11], nn.Conv2d(5, 5, 3, padding=1)), ("relu", [12], None),
-            ("mean", [13], None), ("linear", [14], nn.Linear(5, 4))]
+    return [
+        ("shift", [0], Constant("b", 3, 1, 1)),
+        ("scale", [1], Constant("var", 3, 1, 1)),
+        ("join", [2], Constant("b", 1, 8, 10)),
+        ("conv", [3], nn.Conv2d(4, 4, 3, padding=1)),
+        ("shift", [4], Constant("b", 4, 8, 10)),
+        ("relu", [5], None),
+        ("maxpool", [6], nn.MaxPool2d(2)),
+        ("conv", [7], nn.Conv2d(4, 5, 3, 2, 1)),
+        ("conv", [7], nn.Conv2d(4, 5, 1, 2)),
+        ("sub", [8, 9], None),
+        ("relu", [10], None),
+        ("conv", [11], nn.Conv2d(5, 5, 3, padding=1)),
+        ("relu", [12], None),
+        ("mean", [13], None),
+        ("linear", [14], nn.Linear(5, 4)),
+    ]
 
 
 def residual_plan():
-    return [("conv", [0], nn.Conv2d(3, 4, 3, padding=1)), ("bn", [1], nn.BatchNorm2d(4)), ("relu", [2], None),
-            ("maxpool", [3], nn.MaxPool2d(2)), ("conv", [4], nn.Conv2d(4, 6, 3, 2, 1, bias=False)),
-            ("bn", [5], nn.BatchNorm2d(6)), ("relu", [6], None), ("conv", [7], nn.Conv2d(6, 6, 1)),
-            ("bn", [8], nn.BatchNorm2d(6)), ("add", [9, 7], None), ("relu", [10], None),
-            ("conv", [11], nn.Conv2d(6, 5, 3, padding=1, groups=1)), ("relu", [12], None),
-            ("mean", [13], None), ("linear", [14], nn.Linear(5, 4))]
+    return [
+        ("conv", [0], nn.Conv2d(3, 4, 3, padding=1)),
+        ("bn", [1], nn.BatchNorm2d(4)),
+        ("relu", [2], None),
+        ("maxpool", [3], nn.MaxPool2d(2)),
+        ("conv", [4], nn.Conv2d(4, 6, 3, 2, 1, bias=False)),
+        ("bn", [5], nn.BatchNorm2d(6)),
+        ("relu", [6], None),
+        ("conv", [7], nn.Conv2d(6, 6, 1)),
+        ("bn", [8], nn.BatchNorm2d(6)),
+        ("add", [9, 7], None),
+        ("relu", [10], None),
+        ("conv", [11], nn.Conv2d(6, 5, 3, padding=1, groups=1)),
+        ("relu", [12], None),
+        ("mean", [13], None),
+        ("linear", [14], nn.Linear(5, 4)),
+    ]
 
 
 def flat_plan():
-    return [("conv", [0], nn.Conv2d(3, 4, 3)), ("relu", [1], None), ("maxpool", [2], nn.MaxPool2d(2)),
-            ("conv", [3], nn.Conv2d(4, 5, 2)), ("relu", [4], None), ("flatten", [5], None),
-            ("linear", [6], nn.Linear(5 * 2 * 3, 6)), ("relu", [7], None), ("linear", [8], nn.Linear(6, 4))]
+    return [
+        ("conv", [0], nn.Conv2d(3, 4, 3)),
+        ("relu", [1], None),
+        ("maxpool", [2], nn.MaxPool2d(2)),
+        ("conv", [3], nn.Conv2d(4, 5, 2)),
+        ("relu", [4], None),
+        ("flatten", [5], None),
+        ("linear", [6], nn.Linear(5 * 2 * 3, 6)),
+        ("relu", [7], None),
+        ("linear", [8], nn.Linear(6, 4)),
+    ]
 
 
 def dense(weight, shape, stride, pad):
@@ -102,7 +132,7 @@ class Tape:
             self.x.append(getattr(self, kind)(n, module, *x))
             self.free.append(np.ones_like(self.x[-1]))
             if kind == "join":
-                self.free[-1][len(x[0]):] = 0
+                self.free[-1][len(x[0]) :] = 0
 
     def conv(self, n, m, x):
         M, which, shape = dense(m.weight.detach().numpy(), x.shape, m.stride[0], m.padding[0])
@@ -201,20 +231,30 @@ def zbox(tape, n, R, xs):
 
 
 RULES = {
-    "conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else zplus(t, n, R, xs), "linear": zplus,
-    "bn": lambda t, n, R, xs: [R], "relu": lambda t, n, R, xs: [R], "maxpool": winner,
+    "conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else zplus(t, n, R, xs),
+    "linear": zplus,
+    "bn": lambda t, n, R, xs: [R],
+    "relu": lambda t, n, R, xs: [R],
+    "maxpool": winner,
     "add": lambda t, n, R, xs: [x * over(R, xs[0] + xs[1]) for x in xs],
     "mean": lambda t, n, R, xs: [xs[0] * over(R, xs[0].sum((1, 2)))[:, None, None]],
-    "flatten": lambda t, n, R, xs: [R], "shift": lambda t, n, R, xs: [R], "scale": lambda t, n, R, xs: [R],
-    "join": lambda t, n, R, xs: [R[:len(t.x[t.plan[n - 1][1][0]])]],
+    "flatten": lambda t, n, R, xs: [R],
+    "shift": lambda t, n, R, xs: [R],
+    "scale": lambda t, n, R, xs: [R],
+    "join": lambda t, n, R, xs: [R[: len(t.x[t.plan[n - 1][1][0]])]],
     "sub": lambda t, n, R, xs: [xs[0] * over(R, xs[0] - xs[1]), -xs[1] * over(R, xs[0] - xs[1])],
 }
-SECOND = {"conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else alpha2beta1(t, n, R, xs),
-          "linear": alpha2beta1}
+SECOND = {
+    "conv": lambda t, n, R, xs: zbox(t, n, R, xs) if n == t.first else alpha2beta1(t, n, R, xs),
+    "linear": alpha2beta1,
+}
 GRADIENT = {
-    "conv": lambda t, n, R, xs: [R.ravel() @ t.parts[n][0]], "linear": lambda t, n, R, xs: [R @ t.parts[n][0]],
-    "bn": lambda t, n, R, xs: [R * t.parts[n][:, None, None]], "relu": lambda t, n, R, xs: [R * (xs[0] > 0)],
-    "add": lambda t, n, R, xs: [R, R], "sub": lambda t, n, R, xs: [R, -R],
+    "conv": lambda t, n, R, xs: [R.ravel() @ t.parts[n][0]],
+    "linear": lambda t, n, R, xs: [R @ t.parts[n][0]],
+    "bn": lambda t, n, R, xs: [R * t.parts[n][:, None, None]],
+    "relu": lambda t, n, R, xs: [R * (xs[0] > 0)],
+    "add": lambda t, n, R, xs: [R, R],
+    "sub": lambda t, n, R, xs: [R, -R],
     "scale": lambda t, n, R, xs: [R * t.parts[n]],
     "mean": lambda t, n, R, xs: [np.ones_like(xs[0]) * (R / xs[0][0].size)[:, None, None]],
 }
@@ -239,8 +279,9 @@ def c_lrp(tape, c):
 
 def sglrp(tape, c):
     p, e = np.exp(tape.x[-1]) / np.exp(tape.x[-1]).sum(), one_hot(tape, c)
-    return contrast(tape.back((p[c] * (1 - p[c]) + 1e-8) * e, RULES).sum(0),
-                    tape.back(p[c] * p * (1 - e), RULES).sum(0))
+    return contrast(
+        tape.back((p[c] * (1 - p[c]) + 1e-8) * e, RULES).sum(0), tape.back(p[c] * p * (1 - e), RULES).sum(0)
+    )
 
 
 def relevance_cam(tape, c, at):
@@ -265,6 +306,7 @@ def c_mwp(tape, c, at):
 
 
 # RAP, RSP, AGF ------------------------------------------------------------------------------------
+
 
 def shifted(C, amount):
     return C - (C != 0) * amount / max((C != 0).sum(), 1)
@@ -352,6 +394,7 @@ def agf(tape, c):
         def noted(tape, n, R, xs):
             g[n] = rule(tape, n, R, xs)[0].reshape(xs[0].shape)
             return [g[n]]
+
         return noted
 
     rules = GRADIENT | {kind: note({**RULES, **GRADIENT}[kind]) for kind in ("conv", "linear", "flatten")}
@@ -390,6 +433,11 @@ def random_net(plan, seed=0, inplace=False):
         if tensor.is_floating_point():
             noise = torch.randn(tensor.shape, generator=generator)
             fan = tensor[0].numel() if tensor.dim() > 1 else 1
-            tensor.data.copy_(0.5 + noise.abs() if name.endswith("var") else
-                              noise * (2 / fan) ** 0.5 if tensor.dim() > 1 else 0.3 * noise + 0.2)
+            tensor.data.copy_(
+                0.5 + noise.abs()
+                if name.endswith("var")
+                else noise * (2 / fan) ** 0.5
+                if tensor.dim() > 1
+                else 0.3 * noise + 0.2
+            )
     return net.double()

@@ -7,8 +7,18 @@ import numpy as np
 from tests.twins.slow_masks import ask, minmax, soft_mask
 
 
-def weights(net, images, A, target, questions, stretch="after", kind="prob", baseline="zero",
-            channel_softmax=False, align_corners=False):
+def weights(
+    net,
+    images,
+    A,
+    target,
+    questions,
+    stretch="after",
+    kind="prob",
+    baseline="zero",
+    channel_softmax=False,
+    align_corners=False,
+):
     """w (B, C); questions(x, u) gives the inputs of one channel, a list."""
     w = np.zeros(A.shape[:2])
     for b, k in np.ndindex(*A.shape[:2]):

@@ -49,8 +49,7 @@ def xgrad_cam(A, G, eps=1e-7):
         total = sum(A[b, k, i, j] for i, j in places(A))
         if abs(total) <= eps:
             return 0.0
-        return sum(A[b, k, i, j] * G[b, k, i, j] for i, j in places(A)) / (
-            total + math.copysign(eps, total))
+        return sum(A[b, k, i, j] * G[b, k, i, j] for i, j in places(A)) / (total + math.copysign(eps, total))
 
     return channel_map(A, weight)
 
@@ -63,8 +62,7 @@ def hires_cam(A, G):
     return element_map(A, lambda b, k, i, j: G[b, k, i, j])
 
 
-def alpha_at(A, G, b, k, i, j, eps=1e-6, denominator="paper", activation_sum="raw",
-             eps_mode="absolute"):
+def alpha_at(A, G, b, k, i, j, eps=1e-6, denominator="paper", activation_sum="raw", eps_mode="absolute"):
     """alpha of one element, as the fraction in g^2 and g^3 that the paper prints."""
     g = max(G[b, k, i, j], 0.0)
     if g == 0:

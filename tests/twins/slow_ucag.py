@@ -47,7 +47,7 @@ def ucag(image, explain, n=6, rho=0.555, alpha=2.6):
     total, count = np.zeros((H, W)), np.zeros((H, W))
     for top in origins(H, h, n):
         for left in origins(W, w, n):
-            patch = image[:, top:top + h, left:left + w]
+            patch = image[:, top : top + h, left : left + w]
             E, p = explain(bicubic(patch, (int(alpha * h), int(alpha * w))))
             M = upsample((E * math.exp(p))[None], (h, w))[0]
             for i, j in np.ndindex(h, w):
@@ -89,12 +89,12 @@ def ucag_reference(image, explain, n=6, alpha=2.6):
     found = []
     for a in range(n):
         for b in range(n):
-            patch = image[:, a * down:a * down + h, b * across:b * across + w]
+            patch = image[:, a * down : a * down + h, b * across : b * across + w]
             found.append(explain(resized(patch, (int(alpha * h), int(alpha * w)))))
     best = max(math.exp(p) for _, p in found)
     total, count = np.zeros(canvas), np.ones(canvas)  # counted from one
     for at, (E, p) in enumerate(found):
-        where = np.s_[at // n * down:at // n * down + h, at % n * across:at % n * across + w]
+        where = np.s_[at // n * down : at // n * down + h, at % n * across : at % n * across + w]
         total[where] += linear(E * math.exp(p) / best, (h, w))
         count[where] += 1
     M = linear(np.maximum(total / count, 0), (H, W))

@@ -37,8 +37,7 @@ _PIXELS = 1 << 19  # pixels of all maps made at a time: 10 maps of 224 x 224
 
 
 @guarded
-def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
-         keep: Tensor | None = None) -> Tensor:
+def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int], keep: Tensor | None = None) -> Tensor:
     """The fused map of one layer, exact up to rounding and in bounded memory.
 
     Args:
@@ -51,21 +50,25 @@ def fuse(A: Sequence[Tensor], W: Sequence[Tensor], size: Sequence[int],
     Holistic-CAM eqs. 10-12. Built in chapter 05.
     """
     if not len(A) or len(A) != len(W) or (keep is not None and keep.shape != (len(A[0]), len(A))):
-        raise ValueError(f"A and W must hold one tensor per scale, and keep (B, scales) flags; got "
-                         f"{len(A)} and {len(W)}")
+        raise ValueError(
+            f"A and W must hold one tensor per scale, and keep (B, scales) flags; got {len(A)} and {len(W)}"
+        )
     A, W = [at_least_float32(a) for a in A], [at_least_float32(w) for w in W]
     flags = A[0].new_ones(len(A[0]), len(A)) if keep is None else keep.to(A[0])
     share = flags / flags.sum(1, keepdim=True)  # (B, T), the weights of the mean over scales
     share = share.T[:, :, None, None, None]  # (T, B, 1, 1, 1)
     if all(w.shape[-2:] == (1, 1) for w in W):
         mean = sum(s * w for s, w in zip(share, W, strict=True))  # (B, C or 1, 1, 1)
-        return sum(s[:, 0] * upsample(weighted_sum(a, mean), size)
-                   for s, a in zip(share, A, strict=True))
+        return sum(s[:, 0] * upsample(weighted_sum(a, mean), size) for s, a in zip(share, A, strict=True))
     if any(a.shape != w.shape for a, w in zip(A, W, strict=True)):
         raise ValueError("W must have the shape of A at each scale, or be (B, C, 1, 1) at all")
     some = max(1, _PIXELS // (size[0] * size[1]))  # images at a time
-    return torch.cat([_tiles([a[i:i + some] for a in A], [w[i:i + some] for w in W], size,
-                             share[:, i:i + some]) for i in range(0, len(A[0]), some)])
+    return torch.cat(
+        [
+            _tiles([a[i : i + some] for a in A], [w[i : i + some] for w in W], size, share[:, i : i + some])
+            for i in range(0, len(A[0]), some)
+        ]
+    )
 
 
 def _bands(n: int, N: int, like: Tensor) -> list[tuple[slice, Tensor]]:
@@ -78,7 +81,7 @@ def _cut(n: int, N: int, dtype: torch.dtype, device: torch.device) -> list[tuple
     with torch.inference_mode(False):  # the next call may differentiate
         R = F.interpolate(torch.eye(n, dtype=dtype)[None], N, mode="linear")[0].T  # (N, n)
         parts = [(part, part.any(0).nonzero()[:, 0].tolist()) for part in R.split(-(-N // 4))]
-        return [(slice(used[0], used[-1] + 1), moved(part[:, used[0]:used[-1] + 1], device)) for part, used in parts]
+        return [(slice(used[0], used[-1] + 1), moved(part[:, used[0] : used[-1] + 1], device)) for part, used in parts]
 
 
 def _tiles(A: list[Tensor], W: list[Tensor], size: Sequence[int], share: Tensor) -> Tensor:
@@ -89,8 +92,10 @@ def _tiles(A: list[Tensor], W: list[Tensor], size: Sequence[int], share: Tensor)
 
 def _tile(A: list[Tensor], W: list[Tensor], rows: tuple, cols: tuple, share: Tensor) -> Tensor:
     """One tile (B, Y, X) from the cells that it needs of each scale."""
-    A, W = ([s * t[:, :, y, x] for s, t, (y, _), (x, _) in zip(share, tensors, rows, cols,
-                                                               strict=True)] for tensors in (A, W))
+    A, W = (
+        [s * t[:, :, y, x] for s, t, (y, _), (x, _) in zip(share, tensors, rows, cols, strict=True)]
+        for tensors in (A, W)
+    )
     R, Q = [r for _, r in rows], [q for _, q in cols]  # (Y, h_t), (X, w_t)
     c, Y, X = A[0].shape[1], len(R[0]), len(Q[0])
     cells, height = sum(a[0, 0].numel() for a in A), sum(a.shape[2] for a in A)
@@ -105,8 +110,9 @@ def _gram(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) ->
     Y, X = len(R[0]), len(Q[0])
     step, out = max(1, _CELLS // (len(G) * X * G.shape[1])), []
     for first in range(0, Y, step):  # U of some of the tile's rows: whole it would outgrow G
-        U = torch.cat([(r[first:first + step, None, :, None] * q[:, None, :]).flatten(2)
-                       for r, q in zip(R, Q, strict=True)], 2).flatten(0, 1)  # (some X, P)
+        U = torch.cat(
+            [(r[first : first + step, None, :, None] * q[:, None, :]).flatten(2) for r, q in zip(R, Q, strict=True)], 2
+        ).flatten(0, 1)  # (some X, P)
         out.append((U @ G).mul_(U).sum(2))
     return torch.cat(out, 1).unflatten(1, (Y, X))
 
@@ -117,7 +123,8 @@ def _direct(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) 
     out = 0
     for first in range(0, c, step):
         k = slice(first, first + step)
-        up_A, up_W = (tall @ torch.cat([t[:, k] @ q.T for t, q in zip(tensors, Q, strict=True)], 2)
-                      for tensors in (A, W))  # (B, some, Y, X)
+        up_A, up_W = (
+            tall @ torch.cat([t[:, k] @ q.T for t, q in zip(tensors, Q, strict=True)], 2) for tensors in (A, W)
+        )  # (B, some, Y, X)
         out = out + up_A.mul_(up_W).sum(1)
     return out

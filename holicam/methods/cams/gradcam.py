@@ -70,8 +70,10 @@ class CAM(SingleScale):
 
     def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
         if callable(captured.target):
-            raise ValueError("CAM reads one class's weights, so its target must be None or class "
-                             "indices, not a callable; Grad-CAM takes callables")
+            raise ValueError(
+                "CAM reads one class's weights, so its target must be None or class "
+                "indices, not a callable; Grad-CAM takes callables"
+            )
         A = captured.A[layer]
         for gate in (None, A > 0):  # DenseNet applies a ReLU after its last layer
             features = (A if gate is None else A * gate).mean((2, 3))  # (B, C)
@@ -79,9 +81,11 @@ class CAM(SingleScale):
             if head is not None:
                 W = cam.class_weights(head.to(A), captured.target)
                 return W if gate is None else W * gate
-        raise ValueError(f"CAM needs logits that are a linear layer on the averaged channels of "
-                         f"{called(layer)}, which {type(model).__name__} does not have: name the last "
-                         "layer before the pooling, or use Grad-CAM")
+        raise ValueError(
+            f"CAM needs logits that are a linear layer on the averaged channels of "
+            f"{called(layer)}, which {type(model).__name__} does not have: name the last "
+            "layer before the pooling, or use Grad-CAM"
+        )
 
 
 def pooled_head(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:
@@ -145,9 +149,14 @@ class GradCAMpp(SingleScale):
 
     def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
         return cam.grad_cam_pp(
-            captured.A[layer], captured.G[layer], self.eps, denominator=self.denominator,
-            normalize_alpha=self.normalize_alpha, eps_mode=self.eps_mode,
-            activation_sum=self.activation_sum)
+            captured.A[layer],
+            captured.G[layer],
+            self.eps,
+            denominator=self.denominator,
+            normalize_alpha=self.normalize_alpha,
+            eps_mode=self.eps_mode,
+            activation_sum=self.activation_sum,
+        )
 
 
 @dataclass(frozen=True)

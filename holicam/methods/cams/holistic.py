@@ -85,14 +85,14 @@ class HolisticCAM(MultiScale):
             return cam.activation_sum(A)
         if not self.pge:
             return G if self.weighting == "element" else cam.grad_cam(A, G)
-        return cam.WEIGHTINGS[self.weighting](A, G, self.eps, eps_mode=self.eps_mode,
-                                              activation_sum=self.activation_sum)
+        return cam.WEIGHTINGS[self.weighting](
+            A, G, self.eps, eps_mode=self.eps_mode, activation_sum=self.activation_sum
+        )
 
     def wrap(self, fundamental: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """M^filt, M^med and M^LPW of the fundamental map."""
         size = fundamental.shape[-2:]
-        median, mean = (kernel_size(k, size) if self.scale_kernels else k
-                        for k in (self.median, self.mean))
+        median, mean = (kernel_size(k, size) if self.scale_kernels else k for k in (self.median, self.mean))
         return low_pass_stages(fundamental, median, mean, self.clip, self.quantize)
 
     def finish(self, A, W, size, keep):
@@ -104,14 +104,22 @@ class HolisticCAM(MultiScale):
     def stages(self, A, W, size, keep) -> Stages:
         """The map with everything that led to it."""
         alone = [fuse([a], [w], size) for a, w in zip(A, W, strict=True)]
-        return Stages(self.finish(A, W, size, keep), fuse(A, W, size, keep), alone[0],
-                      *self.wrap(alone[0]), torch.stack(alone, 1))
+        return Stages(
+            self.finish(A, W, size, keep), fuse(A, W, size, keep), alone[0], *self.wrap(alone[0]), torch.stack(alone, 1)
+        )
 
 
-_DEFAULT = {"eps": 1e-6, "scales": REFERENCE_SCALES, "interpolation": "bicubic", "clip": True,
-            "quantize": False, "normalise": False, "skip_mismatched": False}
+_DEFAULT = {
+    "eps": 1e-6,
+    "scales": REFERENCE_SCALES,
+    "interpolation": "bicubic",
+    "clip": True,
+    "quantize": False,
+    "normalise": False,
+    "skip_mismatched": False,
+}
 HolisticCAM.presets = {
     "default": _DEFAULT,
-    "paper": {**_DEFAULT, "eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear",
-              "clip": "raw"},
-    "reference": {**_DEFAULT, "quantize": True, "normalise": True, "skip_mismatched": None}}
+    "paper": {**_DEFAULT, "eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear", "clip": "raw"},
+    "reference": {**_DEFAULT, "quantize": True, "normalise": True, "skip_mismatched": None},
+}

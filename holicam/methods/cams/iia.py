@@ -60,8 +60,9 @@ class IIA(PassExplainer):
             for layer in call.layers if nested else ():
                 for b in range(1, self.inner):  # b = 0 adds nothing, b = m is the pass above
                     with scaled_output(call.model, layer, b / self.inner):
-                        inside = capture(call.model, view(call.images), layer, target,
-                                         score=self.score, reshape=call.reshape)
+                        inside = capture(
+                            call.model, view(call.images), layer, target, score=self.score, reshape=call.reshape
+                        )
                     maps[layer] = maps[layer] + term(inside, layer)
         made = {}
         for layer, M in maps.items():

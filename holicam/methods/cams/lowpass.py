@@ -43,8 +43,7 @@ def _band(n: int, k: int, border: str, device: torch.device, dtype: torch.dtype)
     else:  # reflect-101, dcb|abcd|cba, a triangle wave: a window may be wider than the map
         at = at % max(2 * n - 2, 1)
         at = torch.minimum(at, (2 * n - 2 - at).abs())
-    return torch.zeros(n, n, device=device, dtype=dtype).scatter_add_(
-        1, at, torch.ones_like(at, dtype=dtype))
+    return torch.zeros(n, n, device=device, dtype=dtype).scatter_add_(1, at, torch.ones_like(at, dtype=dtype))
 
 
 def box_blur(maps: Tensor, k: int) -> Tensor:
@@ -130,7 +129,7 @@ def _median_opencv(m: Tensor, k: int) -> Tensor:
     while jobs:
         low, step, todo = jobs.pop()
         ys, xs = np.flatnonzero(todo.any(1)), np.flatnonzero(todo.any(0))
-        part = np.s_[max(ys[0] - r, 0):ys[-1] + r + 1, max(xs[0] - r, 0):xs[-1] + r + 1]
+        part = np.s_[max(ys[0] - r, 0) : ys[-1] + r + 1, max(xs[0] - r, 0) : xs[-1] + r + 1]
         digit = ((ranks[part] - low) // step + 1).clip(0, _BASE + 1).astype(np.uint8)
         found = low + (cv2.medianBlur(digit, k).astype(ranks.dtype) - 1) * step
         out[part][todo[part]] = found[todo[part]]
@@ -147,8 +146,7 @@ def kernel_size(k: int, size: tuple[int, int]) -> int:
     return k and max(1, 2 * round((k * min(size) / 224 - 1) / 2) + 1)
 
 
-def low_pass(maps: Tensor, median: int = 51, mean: int = 91, clip: bool | str = True,
-             quantize: bool = False) -> Tensor:
+def low_pass(maps: Tensor, median: int = 51, mean: int = 91, clip: bool | str = True, quantize: bool = False) -> Tensor:
     """The low-pass wrap of fundamental maps: soft masks of where the evidence lies.
 
     Args:
@@ -175,8 +173,9 @@ def check_options(median: int, mean: int, clip: bool | str, quantize: bool) -> N
 
 
 @guarded
-def low_pass_stages(maps: Tensor, median: int, mean: int, clip: bool | str,
-                    quantize: bool) -> tuple[Tensor, Tensor, Tensor]:
+def low_pass_stages(
+    maps: Tensor, median: int, mean: int, clip: bool | str, quantize: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     """What `low_pass` gives after clip, median and mean: three maps (B, H, W)."""
     check_options(median, mean, clip, quantize)
     maps = at_least_float32(maps)

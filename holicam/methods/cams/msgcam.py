@@ -67,16 +67,18 @@ class MSGCAM(MultiScale):
             seen.take(captured, call.layers, self.weights)
             target = captured.target
             del captured  # or it would live through the next pass
-        return {layer: call.fit(self.joined(call, *seen.of(layer), target,
-                                            seen.keep(self.skip_mismatched)))
-                for layer in call.layers}
+        return {
+            layer: call.fit(self.joined(call, *seen.of(layer), target, seen.keep(self.skip_mismatched)))
+            for layer in call.layers
+        }
 
-    def joined(self, call: Call, A: list[Tensor], W: list[Tensor], target: Target,
-               keep: Tensor | None) -> Tensor:
+    def joined(self, call: Call, A: list[Tensor], W: list[Tensor], target: Target, keep: Tensor | None) -> Tensor:
         """M (B, H, W) of one layer from its A and W at all scales."""
         size, count = tuple(call.images.shape[-2:]), min(self.groups, A[0].shape[1])
-        cut = zip(*(zip(a.tensor_split(count, 1), w.tensor_split(count, 1), strict=True)
-                    for a, w in zip(A, W, strict=True)), strict=True)
+        cut = zip(
+            *(zip(a.tensor_split(count, 1), w.tensor_split(count, 1), strict=True) for a, w in zip(A, W, strict=True)),
+            strict=True,
+        )
         m = torch.stack([fuse(*zip(*group, strict=True), size, keep).relu() for group in cut], 1)
         return (self.judge(call, normalise(m), target)[:, :, None, None] * m).sum(1)
 
@@ -88,12 +90,12 @@ class MSGCAM(MultiScale):
 
         def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
             owner = numbers // each
-            return blurred[owner] + masks.flatten(0, 1)[numbers, None] * (
-                call.images - blurred)[owner], owner
+            return blurred[owner] + masks.flatten(0, 1)[numbers, None] * (call.images - blurred)[owner], owner
 
         kind = "sigmoid" if self.score == "sigmoid" else "prob"
-        scores = stream(call.model, call.images, build, masks.shape[0] * each, target,
-                        score=kind, chunk=self.chunk, clean=False)[2].unflatten(0, (-1, each))
+        scores = stream(
+            call.model, call.images, build, masks.shape[0] * each, target, score=kind, chunk=self.chunk, clean=False
+        )[2].unflatten(0, (-1, each))
         return changes(scores[:, 1:], scores[:, :1], kind).relu()
 
 

@@ -42,14 +42,15 @@ class Joint(PassExplainer):
 
     def gather(self, call: Call) -> Gather:
         captured = yield Ask(call.layers, self.score)
-        maps = {name: cam.weighted_sum(A, self.weights(A, captured.G[name])).relu()
-                for name, A in ((name, captured.A[name]) for name in call.layers)}
+        maps = {
+            name: cam.weighted_sum(A, self.weights(A, captured.G[name])).relu()
+            for name, A in ((name, captured.A[name]) for name in call.layers)
+        }
         if call.intermediate:
             return {name: call.fit(M) for name, M in maps.items()}
         ordered = sorted(maps.values(), key=lambda M: -M[0].numel())  # as given where grids tie
         native = tuple(ordered[0].shape[-2:])
-        return self.join(ordered, native if call.size == "native"
-                         else output_size(call.size, call.images))
+        return self.join(ordered, native if call.size == "native" else output_size(call.size, call.images))
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,7 @@ class LayerCAMFused(Joint):
     score: str = "logit"
 
     def __post_init__(self) -> None:
-        fill_preset(self, {"default": {"scaled": 3}, "reference": {"scaled": 3},
-                           "paper": {"scaled": 2}})
+        fill_preset(self, {"default": {"scaled": 3}, "reference": {"scaled": 3}, "paper": {"scaled": 2}})
         check_count("scaled", self.scaled, 0)
         check_number("gamma", self.gamma, above=True)
         one_of("score", self.score, SCORES)
@@ -87,7 +87,7 @@ class LayerCAMFused(Joint):
         return cam.layer_cam(A, G)
 
     def join(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        shallow, deep = maps[:self.scaled], maps[self.scaled:]
+        shallow, deep = maps[: self.scaled], maps[self.scaled :]
         made = [(self.gamma * by_peak(M)).tanh() for M in shallow] + [normalise(M) for M in deep]
         return torch.stack([upsample(M, size) for M in made]).amax(0)
 

@@ -27,10 +27,17 @@ REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
 PAPER_SCALES = tuple((224 + 142 * t) / 224 for t in range(7))
 
 
-def multi_scale(model: nn.Module, images: Tensor, layers: Layers,
-                target: Target = None, scales: Sequence[float] = REFERENCE_SCALES, *,
-                interpolation: str = "bicubic", score: str = "logit",
-                reshape: Reshape | None = None) -> Iterator[Captured]:
+def multi_scale(
+    model: nn.Module,
+    images: Tensor,
+    layers: Layers,
+    target: Target = None,
+    scales: Sequence[float] = REFERENCE_SCALES,
+    *,
+    interpolation: str = "bicubic",
+    score: str = "logit",
+    reshape: Reshape | None = None,
+) -> Iterator[Captured]:
     """One capture for each scale, in order. The target is resolved once, on the first one.
 
     Args: as `capture.capture` and `pyramid.pyramid`. The network must take images of every size. Built in chapter 05.
@@ -51,8 +58,10 @@ class MultiScale(PassExplainer):
         object.__setattr__(self, "scales", tuple(self.scales))
         scale_sizes((1, 1), self.scales)
         if self.scales[0] != 1:
-            raise ValueError("scales must begin with 1, the image itself, which sets the target "
-                             f"and the fundamental map; got {self.scales!r}")
+            raise ValueError(
+                "scales must begin with 1, the image itself, which sets the target "
+                f"and the fundamental map; got {self.scales!r}"
+            )
         one_of("interpolation", self.interpolation, ("bicubic", "bilinear"))
         one_of("score", self.score, SCORES)
         if self.skip_mismatched is not None:
@@ -61,30 +70,30 @@ class MultiScale(PassExplainer):
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return G
 
-    def finish(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int],
-               keep: Tensor | None) -> Tensor:
+    def finish(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Tensor:
         """The map of one layer from its activations and weights at all scales."""
         raise NotImplementedError
 
     def gather(self, call: Call) -> Gather:
         seen = Scales()
         for ratio in self.scales:  # no name holds a pass, or it would live through the next one
-            seen.take((yield Ask(call.layers, self.score, View(ratio, self.interpolation))),
-                      call.layers, self.weights)
+            seen.take((yield Ask(call.layers, self.score, View(ratio, self.interpolation))), call.layers, self.weights)
         made = {}
         for layer in call.layers:
             A, W, keep = *seen.of(layer), seen.keep(self._skips(call.named))
             size = tuple(call.images.shape[-2:])
-            made[layer] = (self.stages(A, W, size, keep) if call.intermediate
-                           else call.fit(self.finish(A, W, size, keep)))
+            made[layer] = (
+                self.stages(A, W, size, keep) if call.intermediate else call.fit(self.finish(A, W, size, keep))
+            )
         return made
 
     def _skips(self, named: bool) -> bool:
         """Whether scales of another top-1 are left out; `skip_mismatched=None` asks whether a target was named."""
         return not named if self.skip_mismatched is None else self.skip_mismatched
 
-    def from_passes(self, passes: Iterable[Captured], size: tuple[int, int],
-                    target: Target = None) -> dict[str, Tensor]:
+    def from_passes(
+        self, passes: Iterable[Captured], size: tuple[int, int], target: Target = None
+    ) -> dict[str, Tensor]:
         """{layer: (B, H, W)} from what `multi_scale` gave, of which only A and W are kept.
 
         target: as it was given to `multi_scale`, where `skip_mismatched` is None.
@@ -93,8 +102,9 @@ class MultiScale(PassExplainer):
         for captured in passes:
             seen.take(captured, captured.A, self.weights)
             del captured
-        return {name: self.finish(*seen.of(name), size, seen.keep(self._skips(target is not None)))
-                for name in list(seen.A)}
+        return {
+            name: self.finish(*seen.of(name), size, seen.keep(self._skips(target is not None))) for name in list(seen.A)
+        }
 
 
 class Scales:
@@ -105,8 +115,7 @@ class Scales:
         self.W: dict[str, list[Tensor]] = {}
         self.top: list[Tensor] = []
 
-    def take(self, captured: Captured, layers: Iterable[str],
-             weights: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def take(self, captured: Captured, layers: Iterable[str], weights: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.top.append(captured.logits.flatten(1).argmax(1))
         for name in layers:
             A = captured.A[name]
@@ -148,6 +157,8 @@ class CAMERAS(MultiScale):
         return normalise(fused) if self.normalise else fused
 
 
-CAMERAS.presets = {"default": {"scales": REFERENCE_SCALES, "normalise": False, "skip_mismatched": False},
-                   "paper": {"scales": PAPER_SCALES, "normalise": False, "skip_mismatched": False},
-                   "reference": {"scales": REFERENCE_SCALES, "normalise": True}}
+CAMERAS.presets = {
+    "default": {"scales": REFERENCE_SCALES, "normalise": False, "skip_mismatched": False},
+    "paper": {"scales": PAPER_SCALES, "normalise": False, "skip_mismatched": False},
+    "reference": {"scales": REFERENCE_SCALES, "normalise": True},
+}

@@ -24,8 +24,9 @@ class Powers:
         self.last = G
 
 
-def smooth_weights(A: Tensor, D1: Tensor, D2: Tensor, D3: Tensor, factor: Tensor,
-                   numerator: str = "d2", eps: float = 1e-8) -> Tensor:
+def smooth_weights(
+    A: Tensor, D1: Tensor, D2: Tensor, D3: Tensor, factor: Tensor, numerator: str = "d2", eps: float = 1e-8
+) -> Tensor:
     r"""w_k = \sum_{ij} alpha ReLU(factor), alpha = D2 / (2 D2 + \sum_{ab} A_ab D3_ab + eps).
 
     All (B, C, h, w); returns (B, C, 1, 1). alpha is 0 where the denominator is. Built in chapter 08.
@@ -83,8 +84,7 @@ class SmoothGradCAMpp(PassExplainer):
         made = {}
         for layer, powers in seen.items():
             D = [total / self.samples for total in powers.sums]
-            w = smooth_weights(A[layer], *D, powers.last if self.last_sample else D[0],
-                               self.numerator, self.eps)
+            w = smooth_weights(A[layer], *D, powers.last if self.last_sample else D[0], self.numerator, self.eps)
             M = weighted_sum(A[layer], w)
             made[layer] = call.fit(M.relu() if self.relu else M)
         return made

@@ -81,9 +81,16 @@ def hires_cam(A: Tensor, G: Tensor) -> Tensor:
     return G
 
 
-def alpha(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, *, eps_mode: str = "absolute",
-          denominator: str = "paper", normalize_alpha: bool = False,
-          activation_sum: str = "raw") -> Tensor:
+def alpha(
+    A: Tensor,
+    G: Tensor,
+    eps: float | Tensor = 1e-6,
+    *,
+    eps_mode: str = "absolute",
+    denominator: str = "paper",
+    normalize_alpha: bool = False,
+    activation_sum: str = "raw",
+) -> Tensor:
     r"""The pixel weights of Grad-CAM++ in closed form. Returns (B, C, h, w), 0 where G <= 0.
 
     With g = ReLU(G) and s_k = \sum_{ab} A_{k,ab}:
@@ -137,8 +144,12 @@ def _channel_sum(A: Tensor, mode: str) -> Tensor:
     total = A.sum((2, 3), keepdim=True)
     if mode == "relu":
         return total.relu()
-    warn_where(total < 0, "some channels sum to less than zero, so alpha may be negative or very large there; "
-               "activation_sum='relu' takes such sums as zero", SignedActivationWarning)
+    warn_where(
+        total < 0,
+        "some channels sum to less than zero, so alpha may be negative or very large there; "
+        "activation_sum='relu' takes such sums as zero",
+        SignedActivationWarning,
+    )
     return total
 
 

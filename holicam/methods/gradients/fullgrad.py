@@ -66,8 +66,10 @@ def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator
             bias = bias.view(-1, *[1] * (output.dim() - 2))
         output.register_hook(lambda G: use(name, bias * at_least_float32(G)))
 
-    handles = [module.register_forward_hook(lambda m, _, out, name=name: hook(name, m, out))
-               for name, module in model.named_modules()]
+    handles = [
+        module.register_forward_hook(lambda m, _, out, name=name: hook(name, m, out))
+        for name, module in model.named_modules()
+    ]
     try:
         yield
     finally:
@@ -119,8 +121,9 @@ class FullGrad(InputExplainer):
         check_flag("align_corners", self.align_corners)
         super().__post_init__()
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor | dict[str, object]:
+    def explain(
+        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
+    ) -> Tensor | dict[str, object]:
         see_inside(model)
         size, chunks = tuple(images.shape[-2:]), _Chunks()
 
@@ -138,8 +141,10 @@ class FullGrad(InputExplainer):
         z = images.to(found.total) * found.total
         for chunk, (read, own) in enumerate(zip(chunks.reads, z.split([r.batch for r in chunks.reads]), strict=True)):
             use("image", own if read.term is None else read.term, chunk)
-        maps, shares = ({key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-                        for parts in (chunks.maps, chunks.shares))
+        maps, shares = (
+            {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+            for parts in (chunks.maps, chunks.shares)
+        )
         score = found.scores[:, 0]
         _check_complete(score, shares)
         total = sum(maps.values())
@@ -155,6 +160,10 @@ def _check_complete(score: Tensor, shares: dict[str, Tensor]) -> None:
     """Warn where the shares miss the score by more than a thousandth of their magnitudes."""
     gap = (sum(shares.values()) - score).abs()
     scale = sum(share.abs() for share in shares.values()) + score.abs()
-    warn_where(gap > tolerance(score) * scale, "the shares of FullGrad do not add up to the score: some layer "
-               "is not piecewise linear or adds a constant that is not its bias, so the map leaves part of the score "
-               "out", IncompleteWarning)
+    warn_where(
+        gap > tolerance(score) * scale,
+        "the shares of FullGrad do not add up to the score: some layer "
+        "is not piecewise linear or adds a constant that is not its bias, so the map leaves part of the score "
+        "out",
+        IncompleteWarning,
+    )

@@ -42,8 +42,7 @@ class Gradient(InputExplainer):
         super().__post_init__()
         check_number("blur", self.blur, 0, 1)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         D = input_gradients(model, images, target, score=self.score).total  # (B, 3, H, W)
         maps = REDUCTIONS[self.reduction](D)  # (B, H, W)
         return maps if self.blur == 0 else _smoothed(maps, self.blur * max(maps.shape[1:]))
@@ -69,8 +68,7 @@ class InputXGradient(InputExplainer):
     reduction: str = "sum"
     score: str = "logit"
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         D = input_gradients(model, images, target, score=self.score).total  # (B, 3, H, W)
         return REDUCTIONS[self.reduction](images.to(D) * D)
 
@@ -122,15 +120,20 @@ class SmoothGrad(InputExplainer):
         check_count("seed", self.seed, 0)
         check_chunk(self.chunk)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         clean = at_least_float32(images)
         delta = noise((self.samples, *clean.shape[1:]), self.seed, clean)  # (n, 3, H, W)
         span = extent(clean, (1, 2, 3), True)[1]  # (B, 1, 1, 1)
         std = STD_MODES[self.std_mode](self.sigma, span)
         total = input_gradients(
-            model, images, target, count=self.samples, score=self.score, chunk=self.chunk,
+            model,
+            images,
+            target,
+            count=self.samples,
+            score=self.score,
+            chunk=self.chunk,
             points=lambda b, m: (clean[b] + std[b] * delta[m]).to(images.dtype),
-            each=(lambda D, m: D.abs()) if self.abs_before_mean else None).total
+            each=(lambda D, m: D.abs()) if self.abs_before_mean else None,
+        ).total
         maps = REDUCTIONS[self.reduction](total / self.samples)
         return (maps - maps.mean((1, 2), True)).masked_fill(is_constant(maps, keepdim=True), 0) if self.center else maps

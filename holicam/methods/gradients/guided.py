@@ -22,8 +22,27 @@ from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
 from ...core.ops import Target
 from ...models.forms import see_inside
 
-OTHER_ACTIVATIONS = {"celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
-                     "mish", "prelu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh"}
+OTHER_ACTIVATIONS = {
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "tanh",
+}
 
 
 class _PositiveReLU(torch.autograd.Function):
@@ -58,8 +77,9 @@ class ReLURule(TorchFunctionMode):
         called = getattr(func, "__name__", "")
         name = called.rstrip("_")
         if name in OTHER_ACTIVATIONS:
-            raise ValueError(f"the network uses {name}, and this method has a rule for ReLUs only: "
-                             "take Gradient or SmoothGrad")
+            raise ValueError(
+                f"the network uses {name}, and this method has a rule for ReLUs only: take Gradient or SmoothGrad"
+            )
         if name != "relu":
             return func(*args, **kwargs)
         self.seen += 1
@@ -72,14 +92,15 @@ class ReLURule(TorchFunctionMode):
 class _WithRule(InputExplainer):
     gate: ClassVar[bool]
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         see_inside(model)
         rule = ReLURule(self.gate)
         D = input_gradients(model, images, target, score=self.score, mode=rule).total
         if not rule.seen:
-            raise ValueError(f"{type(self).__name__} changes what ReLUs hand back, and "
-                             f"{type(model).__name__} calls none: take Gradient or SmoothGrad")
+            raise ValueError(
+                f"{type(self).__name__} changes what ReLUs hand back, and "
+                f"{type(model).__name__} calls none: take Gradient or SmoothGrad"
+            )
         return REDUCTIONS[self.reduction](D)  # (B, H, W)
 
 

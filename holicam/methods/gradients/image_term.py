@@ -17,8 +17,29 @@ from ..relevance.depends import Dependence
 from ..relevance.names import DIVIDE, NEGATE, PAIRS, plain
 
 # Moves that leave a pixel where it is, or put channels together again that were taken apart.
-KEEP = {"cat", "chunk", "clone", "concat", "concatenate", "contiguous", "copy", "double", "float", "get", "getitem",
-        "requires_grad", "select", "setitem", "split", "squeeze", "stack", "to", "type_as", "unbind", "unsqueeze"}
+KEEP = {
+    "cat",
+    "chunk",
+    "clone",
+    "concat",
+    "concatenate",
+    "contiguous",
+    "copy",
+    "double",
+    "float",
+    "get",
+    "getitem",
+    "requires_grad",
+    "select",
+    "setitem",
+    "split",
+    "squeeze",
+    "stack",
+    "to",
+    "type_as",
+    "unbind",
+    "unsqueeze",
+}
 
 
 class AsRead(TorchFunctionMode):
@@ -67,8 +88,7 @@ class AsRead(TorchFunctionMode):
     def _read(self, func, name, args, kwargs, raw, in_place):
         """An operation that is no mere shift: its gradient at the image, and no other's, is wanted."""
         values = {id(x): (x.view_as(x), x.detach().clone()) for x in raw if x.requires_grad}
-        args, kwargs = (tree_map(lambda x: values[id(x)][0] if id(x) in values else x, part)
-                        for part in (args, kwargs))
+        args, kwargs = (tree_map(lambda x: values[id(x)][0] if id(x) in values else x, part) for part in (args, kwargs))
         out = func(*args, **kwargs)
         self.seen.follow(func, name, args, kwargs, out, raw, in_place)
         for x in tree_leaves(out):

@@ -32,12 +32,10 @@ RULES: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
     "right": lambda n: (np.arange(1, n + 1) / n, np.full(n, 1 / n)),
     "ends": lambda n: (np.arange(n + 1) / n, np.full(n + 1, 1 / n)),
 }
-IG_PRESETS = {"default": {"steps": 50, "rule": "gauss-legendre", "multiply": True,
-                          "reduction": "sum", "center": False}}
+IG_PRESETS = {"default": {"steps": 50, "rule": "gauss-legendre", "multiply": True, "reduction": "sum", "center": False}}
 IG_PRESETS["polycam"] = IG_PRESETS["default"]
 IG_PRESETS["zennit"] = IG_PRESETS["default"] | {"steps": 20, "rule": "right"}
-IG_PRESETS["ucag"] = {"steps": 100, "rule": "ends", "multiply": False, "reduction": "sum-abs",
-                      "center": True}
+IG_PRESETS["ucag"] = {"steps": 100, "rule": "ends", "multiply": False, "reduction": "sum-abs", "center": True}
 
 
 @dataclass(frozen=True)
@@ -77,25 +75,35 @@ class IntegratedGradients(InputExplainer):
         check_flag("center", self.center)
         check_chunk(self.chunk)
         if self.baseline is not None and not callable(self.baseline):
-            raise TypeError("baseline must be None (zero, the mean colour) or a function of "
-                            f"images (B, 3, H, W); got {self.baseline!r}")
+            raise TypeError(
+                "baseline must be None (zero, the mean colour) or a function of "
+                f"images (B, 3, H, W); got {self.baseline!r}"
+            )
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor | dict[str, Tensor]:
+    def explain(
+        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
+    ) -> Tensor | dict[str, Tensor]:
         start = _baseline(self.baseline, images)  # X_0
         stages = {}
         if intermediate:
             target, stages["score"], stages["baseline_score"] = stream(
-                model, images, lambda n: (start[n], n), len(images), target, score=self.score,
-                chunk=self.chunk)
+                model, images, lambda n: (start[n], n), len(images), target, score=self.score, chunk=self.chunk
+            )
         start = at_least_float32(start)
         way = at_least_float32(images) - start  # (B, 3, H, W)
-        at, weight = (moved(torch.as_tensor(v), way.device, way.dtype)[:, None, None, None]
-                      for v in RULES[self.rule](self.steps))
+        at, weight = (
+            moved(torch.as_tensor(v), way.device, way.dtype)[:, None, None, None] for v in RULES[self.rule](self.steps)
+        )
         mean = input_gradients(
-            model, images, target, count=len(at), score=self.score, chunk=self.chunk,
+            model,
+            images,
+            target,
+            count=len(at),
+            score=self.score,
+            chunk=self.chunk,
             points=lambda b, m: (start[b] + at[m] * way[b]).to(images.dtype),
-            each=lambda D, m: weight[m] * D).total
+            each=lambda D, m: weight[m] * D,
+        ).total
         stages["attribution"] = way * mean if self.multiply else mean
         maps = REDUCTIONS[self.reduction](stages["attribution"])
         maps = maps - maps.mean((1, 2), True) if self.center else maps

@@ -45,14 +45,17 @@ def ask_once(chosen: Chosen, model: nn.Module, images: Tensor, target: Target = 
     """
     kinds = {same_questions(explainer) for explainer, _ in chosen.values()}
     if len(kinds) != 1 or None in kinds:
-        raise ValueError(f"ask_once needs explainers of the Poly-CAM family with the same stretch, score, chunk and "
-                         f"preset; got {[explainer for explainer, _ in chosen.values()]}")
+        raise ValueError(
+            f"ask_once needs explainers of the Poly-CAM family with the same stretch, score, chunk and "
+            f"preset; got {[explainer for explainer, _ in chosen.values()]}"
+        )
     stretch, score, chunk, _ = kinds.pop()
     names = {label: _named(model, explainer, layers) for label, (explainer, layers) in chosen.items()}
     union = list(dict.fromkeys(name for own in names.values() for name in own))
     asks = sorted({ask for explainer, _ in chosen.values() for ask in ASKS[explainer.variant]}, reverse=True)
-    answers = score_channels(model, images, union, target, asks, stretch=stretch, score=score, chunk=chunk,
-                             ordered=False)
+    answers = score_channels(
+        model, images, union, target, asks, stretch=stretch, score=score, chunk=chunk, ordered=False
+    )
     size = output_size(None, images)
     return {label: explainer.from_scores(_of(answers, names[label]), size) for label, (explainer, _) in chosen.items()}
 
@@ -65,8 +68,10 @@ def _named(model: nn.Module, explainer: ChannelWise, layers: Sequence[str] | Non
 
 def _of(answers: ChannelScores, layers: Sequence[str]) -> ChannelScores:
     """The answers about some of the layers, in their order."""
+
     def some(of: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {layer: of[layer] for layer in layers} if of else {}  # an ask that nobody needed is empty
 
-    return replace(answers, A=some(answers.A), live=some(answers.live), keep=some(answers.keep),
-                   drop=some(answers.drop))
+    return replace(
+        answers, A=some(answers.A), live=some(answers.live), keep=some(answers.keep), drop=some(answers.drop)
+    )

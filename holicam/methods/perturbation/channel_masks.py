@@ -72,8 +72,7 @@ def percentile(maps: Tensor, low: float = 0.1, high: float = 99.9) -> Tensor:
 STRETCH = {"after": (None, normalise), "before": (normalise, None), "percentile": (percentile, None)}
 
 
-def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after",
-               align_corners: bool = False) -> Tensor:
+def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after", align_corners: bool = False) -> Tensor:
     """u: channels (n, h, w) as masks (n, H, W) in [0, 1].
 
     stretch: "after", min-max of the enlarged channel, as Score-CAM and Poly-CAM write it;
@@ -86,8 +85,7 @@ def soft_masks(maps: Tensor, size: tuple[int, int], stretch: str = "after",
     dead = is_constant(maps, keepdim=True)
     maps = maps if before is None else before(maps)
     if tuple(maps.shape[-2:]) != tuple(size):
-        maps = F.interpolate(maps[:, None], tuple(size), mode="bilinear",
-                             align_corners=align_corners)[:, 0]
+        maps = F.interpolate(maps[:, None], tuple(size), mode="bilinear", align_corners=align_corners)[:, 0]
     return (maps if after is None else after(maps)).masked_fill(dead, 0)
 
 
@@ -103,10 +101,21 @@ def live_in(layers: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @guarded
-def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
-                   vary: Vary = keep, variants: int = 1, *, stretch: str = "after",
-                   align_corners: bool = False, constant: str = "skip", score: str = "prob",
-                   chunk: int = 64, live: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def channel_scores(
+    model: nn.Module,
+    images: Tensor,
+    A: Tensor,
+    target: Target,
+    vary: Vary = keep,
+    variants: int = 1,
+    *,
+    stretch: str = "after",
+    align_corners: bool = False,
+    constant: str = "skip",
+    score: str = "prob",
+    chunk: int = 64,
+    live: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """The target's score for every image, channel and variant of its mask.
 
     Args:
@@ -145,8 +154,7 @@ def channel_scores(model: nn.Module, images: Tensor, A: Tensor, target: Target,
         u = u[pair - pair[0]][:, None]  # (n, 1, H, W)
         return vary(images[b].to(u), u, variant, k).to(images.dtype), b
 
-    _, _, found = stream(model, images, build, len(owners) * variants, target, score=score,
-                         chunk=chunk, clean=False)
+    _, _, found = stream(model, images, build, len(owners) * variants, target, score=score, chunk=chunk, clean=False)
     scores = found.new_zeros(*live.shape, variants)
     scores[owners, channels] = found.view(-1, variants)
     if constant == "once":
@@ -160,8 +168,15 @@ def clean_scores(captured: Captured, score: str = "prob") -> Tensor:
     return captured.score if captured.whole else select_score(captured.logits, captured.target, score)
 
 
-def blank_scores(model: nn.Module, images: Tensor, target: Target, *, score: str = "prob",
-                 chunk: int = 64) -> Tensor:
+def blank_scores(model: nn.Module, images: Tensor, target: Target, *, score: str = "prob", chunk: int = 64) -> Tensor:
     """f_c of the blank image, 0 everywhere after normalisation: (B,). One forward per image."""
-    return stream(model, images, lambda n: (torch.zeros_like(images[n]), n), len(images), target,
-                  score=score, chunk=chunk, clean=False)[2]
+    return stream(
+        model,
+        images,
+        lambda n: (torch.zeros_like(images[n]), n),
+        len(images),
+        target,
+        score=score,
+        chunk=chunk,
+        clean=False,
+    )[2]

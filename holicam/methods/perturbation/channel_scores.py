@@ -47,14 +47,24 @@ ASKS = {"+": ("keep",), "-": ("drop",), "+-": ("keep", "drop")}
 WEIGHTS = {
     "+": lambda s, at: s.keep[at],
     "-": lambda s, at: s.live[at] * (s.whole[:, None] - s.drop[at]).relu(),
-    "+-": lambda s, at: s.live[at] * (s.whole[:, None] + s.keep[at] - s.drop[at]).relu()}
+    "+-": lambda s, at: s.live[at] * (s.whole[:, None] + s.keep[at] - s.drop[at]).relu(),
+}
 
 
 @guarded
-def score_channels(model: nn.Module, images: Tensor, layers: Layers = "paper",
-                   target: Target = None, asks: Sequence[str] = ("keep", "drop"), *,
-                   stretch: str = "after", score: str = "prob", chunk: int = 64,
-                   reshape: Reshape | None = None, ordered: bool = True) -> ChannelScores:
+def score_channels(
+    model: nn.Module,
+    images: Tensor,
+    layers: Layers = "paper",
+    target: Target = None,
+    asks: Sequence[str] = ("keep", "drop"),
+    *,
+    stretch: str = "after",
+    score: str = "prob",
+    chunk: int = 64,
+    reshape: Reshape | None = None,
+    ordered: bool = True,
+) -> ChannelScores:
     """Ask the network about every channel of some layers, with its place shown and hidden.
 
     Args:
@@ -75,22 +85,24 @@ def score_channels(model: nn.Module, images: Tensor, layers: Layers = "paper",
     seen = capture(model, images, names, target, gradients=False, reshape=reshape, repeated="last")
     grids = [tuple(A.shape[-2:]) for A in seen.A.values()]
     held = ", ".join(f"{called(layer)} {h} x {w}" for layer, (h, w) in zip(seen.A, grids, strict=True))
-    if ordered and any(c > f for fine, coarse in pairwise(grids)
-                       for f, c in zip(fine, coarse, strict=True)):
-        raise ValueError("layers must go from shallow to deep, each grid at most as large as the "
-                         f"one before; got {held}")
+    if ordered and any(c > f for fine, coarse in pairwise(grids) for f, c in zip(fine, coarse, strict=True)):
+        raise ValueError(
+            f"layers must go from shallow to deep, each grid at most as large as the one before; got {held}"
+        )
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
     live, answers = {}, {ask: {} for ask in asks}
     known, whole = masks.live_in(seen.A), masks.clean_scores(seen, score)
     for layer, A in seen.A.items():
-        found, live[layer] = masks.channel_scores(model, images, A, seen.target, vary, len(asks), stretch=stretch,
-                                                  score=score, chunk=chunk, live=known[layer])
+        found, live[layer] = masks.channel_scores(
+            model, images, A, seen.target, vary, len(asks), stretch=stretch, score=score, chunk=chunk, live=known[layer]
+        )
         for ask, scores in zip(asks, found.unbind(-1), strict=True):
             answers[ask][layer] = scores  # (B, C)
         if "drop" in asks:
             answers["drop"][layer] = _without_rounding(answers["drop"][layer], live[layer], whole, score)
-    return ChannelScores(seen.target, whole, seen.A, live,
-                         answers.get("keep", {}), answers.get("drop", {}), stretch, score)
+    return ChannelScores(
+        seen.target, whole, seen.A, live, answers.get("keep", {}), answers.get("drop", {}), stretch, score
+    )
 
 
 def _without_rounding(hidden: Tensor, live: Tensor, whole: Tensor, score: str) -> Tensor:

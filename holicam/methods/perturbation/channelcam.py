@@ -35,20 +35,30 @@ class ChannelWise(Explains):
         check_chunk(self.chunk)
 
     def ask(self, model, images, layers, target, reshape, ordered=True) -> ChannelScores:
-        return score_channels(model, images, layers, target, ASKS[self.variant],
-                              stretch=self.stretch, score=self.score, chunk=self.chunk,
-                              reshape=reshape, ordered=ordered)
+        return score_channels(
+            model,
+            images,
+            layers,
+            target,
+            ASKS[self.variant],
+            stretch=self.stretch,
+            score=self.score,
+            chunk=self.chunk,
+            reshape=reshape,
+            ordered=ordered,
+        )
 
     def sums(self, scores: ChannelScores) -> dict[str, Tensor]:
         """{layer: sum_k w_k A_k (B, h, w)}: eq. 2 without its ReLU."""
         if (scores.stretch, scores.score) != (self.stretch, self.score):
-            raise ValueError(f"the scores were asked with stretch={scores.stretch!r} and score="
-                             f"{scores.score!r}, which {self!r} does not have")
+            raise ValueError(
+                f"the scores were asked with stretch={scores.stretch!r} and score="
+                f"{scores.score!r}, which {self!r} does not have"
+            )
         asks, weights = ASKS[self.variant], WEIGHTS[self.variant]
         if not all(getattr(scores, ask) for ask in asks):
             raise ValueError(f"{type(self).__name__} needs scores that were asked with {asks}")
-        return {layer: cam.weighted_sum(A, weights(scores, layer)[:, :, None, None])
-                for layer, A in scores.A.items()}
+        return {layer: cam.weighted_sum(A, weights(scores, layer)[:, :, None, None]) for layer, A in scores.A.items()}
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,11 @@ class CAMBoth(ChannelWise):
     chunk: int = 64
     takes: ClassVar[str] = "layer"
     variant: ClassVar[str] = "+-"
-    presets: ClassVar[dict] = {"default": {"stretch": "after"}, "paper": {"stretch": "after"},
-                               "reference": {"stretch": "percentile"}}
+    presets: ClassVar[dict] = {
+        "default": {"stretch": "after"},
+        "paper": {"stretch": "after"},
+        "reference": {"stretch": "percentile"},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,9 +95,16 @@ class CAMBoth(ChannelWise):
         return finite_maps({layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()})
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None,
-                 reshape: Reshape | None = None) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+    ) -> Maps:
         """Maps of a batch, one per image and layer.
 
         Args:

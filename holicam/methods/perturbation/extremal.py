@@ -72,8 +72,10 @@ class ExtremalPerturbation(InputExplainer):
     score: str = "logit"
     chunk: int = 8
     has_stages: ClassVar[bool] = True
-    presets: ClassVar[dict] = {"default": {"areas": (0.025, 0.05, 0.1, 0.2)},
-                               "coco": {"areas": (0.018, 0.025, 0.05, 0.1)}}
+    presets: ClassVar[dict] = {
+        "default": {"areas": (0.025, 0.05, 0.1, 0.2)},
+        "coco": {"areas": (0.018, 0.025, 0.05, 0.1)},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,14 +93,16 @@ class ExtremalPerturbation(InputExplainer):
         check_number("momentum", self.momentum, 0, 1)
         check_flag("flip", self.flip)
         if self.reach < self.step:
-            raise ValueError("reach must be at least step, or masks do not cover the image; got "
-                             f"reach {self.reach} and step {self.step}")
+            raise ValueError(
+                "reach must be at least step, or masks do not cover the image; got "
+                f"reach {self.reach} and step {self.step}"
+            )
         check_chunk(self.chunk)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor | dict[str, Tensor]:
-        target, _, _ = stream(model, images, None, 0, target, score=self.score,
-                              chunk=self.chunk)  # checks, top-1
+    def explain(
+        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
+    ) -> Tensor | dict[str, Tensor]:
+        target, _, _ = stream(model, images, None, 0, target, score=self.score, chunk=self.chunk)  # checks, top-1
         look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
         masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
@@ -114,11 +118,13 @@ class ExtremalPerturbation(InputExplainer):
             scores.append(s)
         m = torch.cat(found).unflatten(0, (len(images), -1))  # (B, areas, H, W)
         total = blur(m.sum(1), self.smooth * min(images.shape[-2:]))
-        return {"map": total, "masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])} \
-            if intermediate else total
+        return (
+            {"map": total, "masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])} if intermediate else total
+        )
 
-    def ascend(self, model: nn.Module, images: Tensor, target: Target, first: Tensor,
-               masks: SmoothMasks) -> tuple[Tensor, Tensor]:
+    def ascend(
+        self, model: nn.Module, images: Tensor, target: Target, first: Tensor, masks: SmoothMasks
+    ) -> tuple[Tensor, Tensor]:
         """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps). first: the place where
         r_a turns from 0 to 1."""
         pyramid = blur_levels(at_least_float32(images), self.levels, self.blur)

@@ -31,8 +31,16 @@ from .channel_masks import percentile
 from .channel_scores import ChannelScores, score_channels
 from .channelcam import ChannelWise
 
-__all__ = ["PCAM", "PCAMMinus", "PCAMPlus", "ChannelScores", "ZeroLayerWarning", "local_norm",
-           "recursion", "score_channels"]
+__all__ = [
+    "PCAM",
+    "PCAMMinus",
+    "PCAMPlus",
+    "ChannelScores",
+    "ZeroLayerWarning",
+    "local_norm",
+    "recursion",
+    "score_channels",
+]
 
 
 class ZeroLayerWarning(UserWarning):
@@ -54,8 +62,9 @@ def local_norm(M: Tensor, size: Sequence[int], pooling: str = "mean") -> Tensor:
     return torch.where(mean > 0, M / mean, torch.zeros_like(M))
 
 
-def recursion(cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "mean",
-              on_zero: str = "zero") -> dict[str, Tensor]:
+def recursion(
+    cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "mean", on_zero: str = "zero"
+) -> dict[str, Tensor]:
     """P_l of every layer, deepest first, each on its own grid (eq. 3; eq. 7 without `lnorm`).
 
     Args: cams {layer, shallow to deep: CAM_l (B, h, w), at least 0}. on_zero: what becomes of an
@@ -66,8 +75,12 @@ def recursion(cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "me
     for layer, M in reversed(cams.items()):
         empty = (M == 0).flatten(1).all(1)[:, None, None]  # (B, 1, 1)
         if on_zero == "zero":
-            warn_where(empty, f"no place of layer {called(layer)} speaks for the class, so the map is zero; "
-                       "on_zero='pass' leaves such a layer out", ZeroLayerWarning)
+            warn_where(
+                empty,
+                f"no place of layer {called(layer)} speaks for the class, so the map is zero; "
+                "on_zero='pass' leaves such a layer out",
+                ZeroLayerWarning,
+            )
         if P is None:
             P = M
         else:
@@ -104,9 +117,9 @@ class PCAM(ChannelWise):
     takes: ClassVar[str] = "joint"
     variant: ClassVar[str] = "+-"
     presets: ClassVar[dict] = {
-        **dict.fromkeys(("default", "paper"),
-                        {"stretch": "after", "pooling": "mean", "output": "raw"}),
-        "reference": {"stretch": "percentile", "pooling": "bilinear", "output": "percentile"}}
+        **dict.fromkeys(("default", "paper"), {"stretch": "after", "pooling": "mean", "output": "raw"}),
+        "reference": {"stretch": "percentile", "pooling": "bilinear", "output": "percentile"},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,8 +136,7 @@ class PCAM(ChannelWise):
         """The layers meant by `layers=None`."""
         return layer_set(model, self._set)
 
-    def from_scores(self, scores: ChannelScores, size: Size = "native", *,
-                    intermediate: bool = False) -> Maps:
+    def from_scores(self, scores: ChannelScores, size: Size = "native", *, intermediate: bool = False) -> Maps:
         """The map, or the maps of all stages, from what `score_channels` gave: no forward."""
         cams = {layer: total.relu() for layer, total in self.sums(scores).items()}
         stages = recursion(cams, self.lnorm, self.pooling, self.on_zero)
@@ -137,9 +149,17 @@ class PCAM(ChannelWise):
         return finite_maps(stages if intermediate else stages.popitem()[1])
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+        intermediate: bool = False,
+    ) -> Maps:
         """One map of a batch from several layers.
 
         Args:

@@ -48,8 +48,17 @@ class RandomMasks:
     Petsiuk et al., "RISE", BMVC 2018. Built in chapter 12.
     """
 
-    def __init__(self, count: int, cells: int, keep: float, size: tuple[int, int], seed: int,
-                 border: str, margin: str, like: Tensor) -> None:
+    def __init__(
+        self,
+        count: int,
+        cells: int,
+        keep: float,
+        size: tuple[int, int],
+        seed: int,
+        border: str,
+        margin: str,
+        like: Tensor,
+    ) -> None:
         generator = torch.Generator().manual_seed(seed)
         bits = torch.rand(count, cells, cells, generator=generator) < keep
         self.bits = moved(bits, like.device, like.dtype)

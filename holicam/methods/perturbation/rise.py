@@ -58,10 +58,16 @@ class RISE(InputExplainer):
     seed: int = 0
     chunk: int = 64
     presets: ClassVar[dict] = {
-        "default": {"masks": 6000, "cells": 8, "keep": 0.1, "score": "prob",
-                    "divide_by_keep": True, "margin": "grid"},
-        "torchray": {"masks": 8000, "cells": 7, "keep": 0.5, "score": "sigmoid",
-                     "divide_by_keep": False, "margin": "cell"}}
+        "default": {"masks": 6000, "cells": 8, "keep": 0.1, "score": "prob", "divide_by_keep": True, "margin": "grid"},
+        "torchray": {
+            "masks": 8000,
+            "cells": 7,
+            "keep": 0.5,
+            "score": "sigmoid",
+            "divide_by_keep": False,
+            "margin": "cell",
+        },
+    }
 
     def __post_init__(self) -> None:
         fill_preset(self, self.presets)
@@ -79,11 +85,18 @@ class RISE(InputExplainer):
 
     def masks_for(self, images: Tensor) -> RandomMasks:
         """The masks for images (B, 3, H, W), by number."""
-        return RandomMasks(self.masks, self.cells, self.keep, tuple(images.shape[-2:]), self.seed,
-                           self.border, self.margin, at_least_float32(images[:0]))
+        return RandomMasks(
+            self.masks,
+            self.cells,
+            self.keep,
+            tuple(images.shape[-2:]),
+            self.seed,
+            self.border,
+            self.margin,
+            at_least_float32(images[:0]),
+        )
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         masks, size = self.masks_for(images), len(images)
 
         def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,8 +104,7 @@ class RISE(InputExplainer):
             m = masks[n][:, None]  # (n, 1, H, W)
             return (images[b] * m + self.baseline * (1 - m)).to(images.dtype), b
 
-        _, _, f = stream(model, images, build, size * self.masks, target, score=self.score,
-                         chunk=self.chunk)
+        _, _, f = stream(model, images, build, size * self.masks, target, score=self.score, chunk=self.chunk)
         f = f.view(self.masks, size).T  # (B, N)
         f = changes(f, f.mean(1, keepdim=True), self.score) if self.subtract_mean else f
         total = f.new_zeros(size, images.shape[-2] * images.shape[-1])
@@ -136,8 +148,10 @@ class Occlusion(InputExplainer):
                 check_count(name, one)
             object.__setattr__(self, name, pair)
         if any(s > w for s, w in zip(self.stride, self.window, strict=True)):
-            raise ValueError("stride must be at most window, or some pixels are never hidden; got "
-                             f"stride {self.stride} and window {self.window}")
+            raise ValueError(
+                "stride must be at most window, or some pixels are never hidden; got "
+                f"stride {self.stride} and window {self.window}"
+            )
         check_number("baseline", self.baseline, float("-inf"))
         check_chunk(self.chunk)
 
@@ -146,15 +160,16 @@ class Occlusion(InputExplainer):
         spans = []
         for length, window, stride in zip(images.shape[-2:], self.window, self.stride, strict=True):
             if window > length:
-                raise ValueError(f"window must fit the image; got a window of {self.window} for an "
-                                 f"image of {tuple(images.shape[-2:])}")
+                raise ValueError(
+                    f"window must fit the image; got a window of {self.window} for an "
+                    f"image of {tuple(images.shape[-2:])}"
+                )
             start = stride * torch.arange(-(-(length - window) // stride) + 1, device=images.device)
             pixel = torch.arange(length, device=images.device)
             spans.append((pixel >= start[:, None]) & (pixel < start[:, None] + window))
         return spans
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         down, right = self.spans(images)  # (m, H), (n, W)
         each = len(down) * len(right)
 
@@ -163,8 +178,7 @@ class Occlusion(InputExplainer):
             hide = down[window // len(right)][:, :, None] & right[window % len(right)][:, None]
             return images[b].masked_fill(hide[:, None], self.baseline), b
 
-        _, clean, scores = stream(model, images, build, len(images) * each, target,
-                                  score=self.score, chunk=self.chunk)
+        _, clean, scores = stream(model, images, build, len(images) * each, target, score=self.score, chunk=self.chunk)
         lost = -changes(scores.view(-1, each), clean[:, None], self.score).unflatten(1, (len(down), len(right)))
         down, right = down.to(lost), right.to(lost)
         return down.T @ lost @ right / (down.sum(0)[:, None] * right.sum(0))  # (B, H, W)

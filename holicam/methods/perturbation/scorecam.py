@@ -71,9 +71,19 @@ class MaskCAM(Explains):
         """w (B, C, 1, 1) of one layer. live: see `masks.live_in`."""
         vary, variants = self.questions(images)
         scores, live = channel_scores(
-            model, images, A, captured.target, vary, variants, score=self.score, chunk=self.chunk,
-            stretch="before" if self.normalize_before else "after", align_corners=self.align_corners,
-            constant="once" if self.channel_softmax else "skip", live=live)
+            model,
+            images,
+            A,
+            captured.target,
+            vary,
+            variants,
+            score=self.score,
+            chunk=self.chunk,
+            stretch="before" if self.normalize_before else "after",
+            align_corners=self.align_corners,
+            constant="once" if self.channel_softmax else "skip",
+            live=live,
+        )
         w = scores.mean(-1)  # (B, C)
         if self.channel_softmax:  # f_c(X_b) cancels
             w = w.softmax(1)
@@ -83,9 +93,16 @@ class MaskCAM(Explains):
         return w[..., None, None]
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None,
-                 reshape: Reshape | None = None) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+    ) -> Maps:
         """Maps of a batch, one per image and layer.
 
         Args: as for any explainer with layers, see `passes.PassExplainer.__call__`; a callable
@@ -150,8 +167,7 @@ class SSCAM(MaskCAM):
     seed: int = 0
     relu: bool = True
     chunk: int = 64
-    presets: ClassVar[dict] = {name: values | {"colours": name == "polycam2021"}
-                               for name, values in PRESETS.items()}
+    presets: ClassVar[dict] = {name: values | {"colours": name == "polycam2021"} for name, values in PRESETS.items()}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -187,8 +203,7 @@ class ISCAM(MaskCAM):
     baseline: str = "zero"
     relu: bool = True
     chunk: int = 64
-    presets: ClassVar[dict] = {name: values | {"cumulative": name == "polycam2021"}
-                               for name, values in PRESETS.items()}
+    presets: ClassVar[dict] = {name: values | {"cumulative": name == "polycam2021"} for name, values in PRESETS.items()}
 
     def __post_init__(self) -> None:
         super().__post_init__()

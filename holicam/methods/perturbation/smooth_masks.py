@@ -60,8 +60,7 @@ class SmoothMasks:
     Fong et al., "Extremal Perturbations and Smooth Masks", ICCV 2019. Built in chapter 12.
     """
 
-    def __init__(self, size: tuple[int, int], step: int, reach: int, coldness: float,
-                 like: Tensor) -> None:
+    def __init__(self, size: tuple[int, int], step: int, reach: int, coldness: float, like: Tensor) -> None:
         self.size, self.reach, self.coldness = size, reach, coldness
         self.grid = tuple(-(-length // step) for length in size)
         self.radius = 1 - (-reach // step)

@@ -54,7 +54,7 @@ class Guided:
         x, g = xs[0], self.g[op.index]
         if op.last:
             return (x * g,)
-        C, = absolute(R, xs, op)
+        (C,) = absolute(R, xs, op)
         if not op.kernel:  # linear layers and 1 x 1 convolutions
             return (C,)
         reach = torch.ones_like(x) if op.free[0] is None else op.free[0].to(x)
@@ -90,12 +90,11 @@ class AGF(InputExplainer):
     Built in chapter 11.
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         g: dict[int, Tensor] = {}
 
         def noted(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
-            g[op.index], = gradient(R, xs, op)
+            (g[op.index],) = gradient(R, xs, op)
             if op.free[0] is not None:
                 g[op.index] = g[op.index] * op.free[0]
             return (g[op.index],)
@@ -103,7 +102,7 @@ class AGF(InputExplainer):
         plain = walk(model, images, target, Rules(noted, noted, gradient, gate, gradient, gradient, noted))
         with torch.enable_grad():
             logits = plain.logits.requires_grad_()
-            start, = torch.autograd.grad(sharpened(logits, plain.target).sum(), logits)
+            (start,) = torch.autograd.grad(sharpened(logits, plain.target).sum(), logits)
         plain.back(start)
         guided = Guided(g)
         walked = walk(model, images, plain.target, Rules(linear=guided.linear, flatten=guided.flatten))

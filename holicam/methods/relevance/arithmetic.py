@@ -73,8 +73,11 @@ def _lerp(mode: Mode, a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
 
 # What these are made of.
 MADE = {"addcmul": _addcmul("mul"), "addcdiv": _addcmul("div"), "lerp": _lerp}
-PARAMETERS = {"addcmul": ("input", "tensor1", "tensor2", "value"), "addcdiv": ("input", "tensor1", "tensor2", "value"),
-              "lerp": ("input", "end", "weight")}
+PARAMETERS = {
+    "addcmul": ("input", "tensor1", "tensor2", "value"),
+    "addcdiv": ("input", "tensor1", "tensor2", "value"),
+    "lerp": ("input", "end", "weight"),
+}
 
 
 def one(mode: Mode, name: str, a: Tensor | float, b: Tensor | float) -> Tensor | float:

@@ -79,8 +79,9 @@ class Dependence:
             _placed(note.flags, out).copy_(flags)
         self._notes[_memory(out)] = note
 
-    def follow(self, func: Callable, name: str, args: tuple, kwargs: dict, out: object,
-               reads: list[Tensor], in_place: bool) -> None:
+    def follow(
+        self, func: Callable, name: str, args: tuple, kwargs: dict, out: object, reads: list[Tensor], in_place: bool
+    ) -> None:
         """Note what an operation that moves numbers, or that nobody tracks, has made of `reads`."""
         raw = name in MOVES and all(self.note(x).raw for x in reads)
         if in_place and name in ("setitem", "copy", "masked_fill"):

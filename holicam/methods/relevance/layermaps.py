@@ -42,9 +42,17 @@ class LayerRelevance(Explains):
         raise NotImplementedError
 
     @guarded
-    def __call__(self, model: nn.Module, images: Tensor, layers: Layers | None = None,
-                 target: Target = None, *, size: Size = None, reshape: Reshape | None = None,
-                 intermediate: bool = False) -> Maps:
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers | None = None,
+        target: Target = None,
+        *,
+        size: Size = None,
+        reshape: Reshape | None = None,
+        intermediate: bool = False,
+    ) -> Maps:
         """Maps of a batch, one per image and layer.
 
         Args:
@@ -59,7 +67,7 @@ class LayerRelevance(Explains):
         """
         if intermediate:
             raise ValueError(f"{type(self).__name__} has no stages to show: leave out intermediate")
-        given = default_layers(model)[self.default:][:1] if layers is None else layers
+        given = default_layers(model)[self.default :][:1] if layers is None else layers
         if size != "native":
             output_size(size, images)
         maps = {}
@@ -155,10 +163,10 @@ class MWP(LayerRelevance):
 
 def _less_negated(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
     """The classifier shares twice, once with its weights negated, and hands on the difference."""
-    plain, = zplus(R, xs, op)
+    (plain,) = zplus(R, xs, op)
     if not op.last:
         return (plain,)
-    negated, = zplus(R, xs, replace(op, W=-op.W))
+    (negated,) = zplus(R, xs, replace(op, W=-op.W))
     return (plain - negated,)
 
 

@@ -54,8 +54,7 @@ class LRP(InputExplainer):
         one_of("start", self.start, STARTS)
         check_flag("center", self.center)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         walked = walk(model, images, target, rules_of(self))
         M = walked.back(walked.one_hot * amount_of(self, walked))[None].sum(1)
         return M - M.mean((1, 2), keepdim=True) if self.center else M
@@ -66,8 +65,10 @@ def check_rules(explainer: object) -> None:
     check_number("alpha", explainer.alpha)
     check_number("beta", explainer.beta)
     if abs(explainer.alpha - explainer.beta - 1) > 1e-6:
-        raise ValueError("alpha - beta must be 1, or relevance grows or shrinks at every layer; got "
-                         f"{explainer.alpha} - {explainer.beta}")
+        raise ValueError(
+            "alpha - beta must be 1, or relevance grows or shrinks at every layer; got "
+            f"{explainer.alpha} - {explainer.beta}"
+        )
     one_of("first", explainer.first, ("zbox", "zplus"))
     one_of("affine", explainer.affine, AFFINE)
 
@@ -89,12 +90,12 @@ class Contrastive(InputExplainer):
         check_rules(self)
         check_flag("rescale", self.rescale)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         walked = walk(model, images, target, rules_of(self))
         if walked.logits.shape[1] < 2:
-            raise ValueError(f"{type(self).__name__} compares a class with the others, and this network has one: "
-                             "take LRP")
+            raise ValueError(
+                f"{type(self).__name__} compares a class with the others, and this network has one: take LRP"
+            )
         own, others = (walked.back(start)[None].sum(1) for start in self.starts(walked))
         if self.rescale:
             own_sum, others_sum = own.sum((1, 2), keepdim=True), others.sum((1, 2), keepdim=True)

@@ -26,8 +26,10 @@ from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain
 from .op import Op, Signs
 from .rules import Rules, passes
 
-HIDDEN = ("the network computes something where relevance cannot see it (a custom autograd function, a scripted "
-          "function, or reentrant checkpointing): write it with ordinary PyTorch operations")
+HIDDEN = (
+    "the network computes something where relevance cannot see it (a custom autograd function, a scripted "
+    "function, or reentrant checkpointing): write it with ordinary PyTorch operations"
+)
 
 
 class _Step(torch.autograd.Function):
@@ -68,8 +70,12 @@ class RelevanceMode(TorchFunctionMode):
         if not args and "input" in kwargs:
             args = (kwargs.pop("input"),)
         own = called.startswith("__i") or called.endswith("_") and not called.startswith("__")
-        in_place = own or called == "__setitem__" or name in ("relu", "dropout") and any(
-            x is True for x in (*args[1:], kwargs.get("inplace")))
+        in_place = (
+            own
+            or called == "__setitem__"
+            or name in ("relu", "dropout")
+            and any(x is True for x in (*args[1:], kwargs.get("inplace")))
+        )
         if in_place and args and isinstance(args[0], Tensor):
             self._rescue(args[0])
         reads = self.seen.reads(name, args, kwargs)
@@ -82,8 +88,10 @@ class RelevanceMode(TorchFunctionMode):
             return self._overwrite(args[0], out) if in_place else out
         out = func(*args, **kwargs)
         if name not in MOVES and any(isinstance(x, Tensor) and x.requires_grad for x in tree_leaves(out)):
-            raise ValueError(f"the network uses {name}, for which relevance has no rule: it is defined for networks "
-                             "of convolutions, linear layers, batch norms, ReLUs, poolings and sums")
+            raise ValueError(
+                f"the network uses {name}, for which relevance has no rule: it is defined for networks "
+                "of convolutions, linear layers, batch norms, ReLUs, poolings and sums"
+            )
         self.seen.follow(func, name, args, kwargs, out, reads, in_place)
         return out
 
@@ -111,8 +119,13 @@ class RelevanceMode(TorchFunctionMode):
             return self._flatten if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
         if name in PAIRS or name in MADE:
             return lambda func, name, args, kwargs, reads: combined(self, name, args, kwargs)
-        kinds = ((LINEAR, self._linear), (AVERAGE, self._average), (NEGATE, self._negate), ({"batch_norm"}, self._norm),
-                 ({"relu"}, self._relu))
+        kinds = (
+            (LINEAR, self._linear),
+            (AVERAGE, self._average),
+            (NEGATE, self._negate),
+            ({"batch_norm"}, self._norm),
+            ({"relu"}, self._relu),
+        )
         return next((step for names, step in kinds if name in names), None)
 
     def _flatten(self, func, name, args, kwargs, reads):
@@ -134,8 +147,10 @@ class RelevanceMode(TorchFunctionMode):
         if any(y is not x for y in reads):
             raise ValueError("a batch norm's weights depend on the image, for which relevance has no rule")
         if kwargs.get("training", len(rest) > 4 and rest[4]):
-            raise ValueError("a batch norm has no running statistics and takes the batch's own, which depend on the "
-                             "images: relevance has no rule for it")
+            raise ValueError(
+                "a batch norm has no running statistics and takes the batch's own, which depend on the "
+                "images: relevance has no rule for it"
+            )
         return self.affine(lambda x: func(x, *rest, **kwargs), x)
 
     def _linear(self, func, name, args, kwargs, reads):
@@ -170,8 +185,13 @@ class RelevanceMode(TorchFunctionMode):
             free = None
             if any(f is not None for f in flags):
                 amounts = [torch.ones_like(x) if f is None else f.to(x) for x, f in zip(xs, flags, strict=True)]
-                reached = op.f(*amounts) if moves else sum(amounts) if op.W is None else op.apply(
-                    amounts[0], torch.ones_like(op.W))
+                reached = (
+                    op.f(*amounts)
+                    if moves
+                    else sum(amounts)
+                    if op.W is None
+                    else op.apply(amounts[0], torch.ones_like(op.W))
+                )
                 free = (reached != 0).expand_as(out)
             self.seen.add(out, raw, free)
         return out

@@ -46,7 +46,7 @@ def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
         p, n = P.detach(), N.detach()
         to_excited = divide(positive, p) if op.conv else divide(positive, p) + divide(negative, p)
         to_suppressed = divide(R, p + n) + (divide(negative, n) if op.conv else 0)
-        pulled, = torch.autograd.grad([P, N], u, [to_excited, to_suppressed])
+        (pulled,) = torch.autograd.grad([P, N], u, [to_excited, to_suppressed])
     C = u.detach() * pulled
     return (shift(C, total(C) - total(R)),)
 
@@ -69,7 +69,6 @@ class RAP(InputExplainer):
     def __post_init__(self) -> None:
         one_of("start", self.start, STARTS)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         walked = walk(model, images, target, Rules(linear=relative))
         return walked.back(walked.one_hot * amount_of(self, walked))[None].sum(1)

@@ -45,7 +45,7 @@ def sectional(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
     each, own = op.W.expand(len(u), *op.W.shape), replace(op, apply=apply)
 
     def share(amount: Tensor) -> Tensor:
-        omega, = pull(lambda V: apply(u, V), [each], lambda z: amount)  # (B, O, I, k, k)
+        (omega,) = pull(lambda V: apply(u, V), [each], lambda z: amount)  # (B, O, I, k, k)
         return spread(amount, [(u, omega)], own)
 
     C = share(R.clamp(min=0)) - share(-R.clamp(max=0))
@@ -82,8 +82,7 @@ class RSP(InputExplainer):
 
     layer: Layer | None = None
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target,
-                intermediate: bool) -> Tensor:
+    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
         layer = start_layer(model) if self.layer is None else self.layer
         seen = capture(model, images, layer, target)
         A, G = seen.A[layer], seen.G[layer]

@@ -31,8 +31,7 @@ def divide(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(empty, torch.zeros_like(a), a / b.masked_fill(empty, 1))
 
 
-def pull(f: Callable[..., Tensor], xs: Sequence[Tensor],
-         q: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def pull(f: Callable[..., Tensor], xs: Sequence[Tensor], q: Callable[[Tensor], Tensor]) -> list[Tensor]:
     """The gradients of f at xs, started from q(f(xs)): J^T q."""
     with torch.enable_grad():
         xs = [x.detach().requires_grad_() for x in xs]
@@ -40,8 +39,7 @@ def pull(f: Callable[..., Tensor], xs: Sequence[Tensor],
         return list(torch.autograd.grad(z, xs, q(z.detach())))
 
 
-def spread(R: Tensor, parts: Sequence[tuple[Tensor, Tensor]], op: Any,
-           extra: Tensor | float = 0.0) -> Tensor:
+def spread(R: Tensor, parts: Sequence[tuple[Tensor, Tensor]], op: Any, extra: Tensor | float = 0.0) -> Tensor:
     """u L_V^T (R / z), z = L_V(u) + extra, summed over parts (u, V) that share one z. Built in chapter 11."""
     us, Vs = zip(*parts, strict=True)
 
@@ -103,6 +101,7 @@ def zplus_biased(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]
 def alpha_beta(alpha: float, beta: float) -> Rule:
     """alpha times what agrees less beta times what opposes; alpha - beta = 1 keeps the sum
     where an output has products of both kinds."""
+
     def rule(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
         share = alpha * spread(R, agreeing(xs[0], op.W, op), op)
         return (share - beta * spread(R, opposing(xs[0], op.W, op), op) if beta else share,)

@@ -70,8 +70,15 @@ class Walk:
 
 
 @guarded
-def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules | None = None,
-         layers: Layers | None = None, *, to_image: bool = True) -> Walk:
+def walk(
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    rules: Rules | None = None,
+    layers: Layers | None = None,
+    *,
+    to_image: bool = True,
+) -> Walk:
     """One forward under `rules`; the walk may end at the image and at the outputs of `layers`.
 
     to_image: False where only the layers are of interest: nothing below them is remembered.
@@ -82,8 +89,10 @@ def walk(model: nn.Module, images: Tensor, target: Target = None, rules: Rules |
     """
     check_call(model, images)
     if callable(target):
-        raise ValueError("relevance starts at a class, so its target must be None or class indices, "
-                         "not a callable; gradient methods take callables")
+        raise ValueError(
+            "relevance starts at a class, so its target must be None or class indices, "
+            "not a callable; gradient methods take callables"
+        )
     see_inside(model)
     wanted = {} if layers is None else find_layers(model, layers)
     with torch.inference_mode(False), torch.enable_grad(), frozen(model):

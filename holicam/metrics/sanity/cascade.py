@@ -60,10 +60,22 @@ class Randomisation:
 
 
 @guarded
-def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *, order: str = "cascading",
-              class_policy: str = "fixed", bn: str = "reset", granularity: str = "block",
-              layers: Layers | None = None, seed: int = 0, measures: Iterable[str] = MEASURES,
-              keep_maps: bool = False, progress: Callable[..., Iterable] | None = None) -> Randomisation:
+def randomise(
+    explain: Explain,
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    order: str = "cascading",
+    class_policy: str = "fixed",
+    bn: str = "reset",
+    granularity: str = "block",
+    layers: Layers | None = None,
+    seed: int = 0,
+    measures: Iterable[str] = MEASURES,
+    keep_maps: bool = False,
+    progress: Callable[..., Iterable] | None = None,
+) -> Randomisation:
     """Randomise a network's weights step by step and compare its maps with those it had.
 
     Args:
@@ -112,9 +124,20 @@ def randomise(explain: Explain, model: nn.Module, images: Tensor, target: Target
             if keep_maps:
                 maps.append(found)
     stacked = {name: torch.stack(values) for name, values in rows.items()}
-    return Randomisation(order, class_policy, bn, seed, tuple(u.name for u in steps),
-                         {name: stacked[name] for name in measures}, stacked["target"], stacked["predicted"],
-                         stacked["zero"], stacked["degenerate"], original, torch.stack(maps) if maps else None)
+    return Randomisation(
+        order,
+        class_policy,
+        bn,
+        seed,
+        tuple(u.name for u in steps),
+        {name: stacked[name] for name in measures},
+        stacked["target"],
+        stacked["predicted"],
+        stacked["zero"],
+        stacked["degenerate"],
+        original,
+        torch.stack(maps) if maps else None,
+    )
 
 
 def logits_of(model: nn.Module, images: Tensor) -> Tensor | outputs.Whole:
@@ -135,8 +158,10 @@ def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) 
     with apart():
         found = explain(model, images.clone(), target=target)
     if not isinstance(found, Tensor):
-        raise TypeError(f"explain must return maps (B, H, W); got {type(found).__name__}: name one layer, as in "
-                        "functools.partial(hc.GradCAM(), layers=\"layer4\")")
+        raise TypeError(
+            f"explain must return maps (B, H, W); got {type(found).__name__}: name one layer, as in "
+            'functools.partial(hc.GradCAM(), layers="layer4")'
+        )
     if found.dim() != 3 or len(found) != len(images):
         raise ValueError(f"explain must return maps ({len(images)}, H, W); got shape {tuple(found.shape)}")
     return at_least_float32(found.detach())

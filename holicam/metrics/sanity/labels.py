@@ -40,9 +40,16 @@ class LabelRandomisation:
 
 
 @guarded
-def label_randomisation(explain: Explain, model: nn.Module, random_model: nn.Module, images: Tensor,
-                        target: Target = None, *, class_policy: str = "repredict",
-                        measures: Iterable[str] = MEASURES) -> LabelRandomisation:
+def label_randomisation(
+    explain: Explain,
+    model: nn.Module,
+    random_model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    class_policy: str = "repredict",
+    measures: Iterable[str] = MEASURES,
+) -> LabelRandomisation:
     """Compare the maps of a network with those of one that learned random labels.
 
     Args:
@@ -62,9 +69,15 @@ def label_randomisation(explain: Explain, model: nn.Module, random_model: nn.Mod
     second = resolve_target(logits_of(random_model, images), None) if class_policy == "repredict" else first
     maps, random_maps = maps_of(explain, model, images, first), maps_of(explain, random_model, images, second)
     check_size(measures, maps)
-    return LabelRandomisation(class_policy, similarities(maps, random_maps, measures),
-                              similarities(maps, random_maps.roll(1, 0), measures), _classes(first, images),
-                              _classes(second, images), maps, random_maps)
+    return LabelRandomisation(
+        class_policy,
+        similarities(maps, random_maps, measures),
+        similarities(maps, random_maps.roll(1, 0), measures),
+        _classes(first, images),
+        _classes(second, images),
+        maps,
+        random_maps,
+    )
 
 
 def _classes(target: Target, images: Tensor) -> Tensor:

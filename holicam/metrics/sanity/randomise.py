@@ -38,8 +38,9 @@ class Unit:
 
 
 @guarded
-def units(model: nn.Module, images: Tensor, *, granularity: str = "block",
-          layers: Layers | None = None) -> tuple[Unit, ...]:
+def units(
+    model: nn.Module, images: Tensor, *, granularity: str = "block", layers: Layers | None = None
+) -> tuple[Unit, ...]:
     """The units of a network, from the output to the input.
 
     Every module that holds weights and runs belongs to one; a norm goes with the weights that run
@@ -96,7 +97,7 @@ def _own(module: nn.Module) -> list[Tensor]:
 
 
 def _block(name: str) -> str:
-    """"layer4.2.conv1" -> "layer4.2"; a path without a number is its own block."""
+    """ "layer4.2.conv1" -> "layer4.2"; a path without a number is its own block."""
     parts = name.split(".")
     number = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts))
     return ".".join(parts[: number + 1])
@@ -162,8 +163,11 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> None:
     """Measure mean and variance of the units' batch norms anew, over these images, in one pass."""
     inside = {path for unit in chosen for path in unit.modules}
-    norms = [m for path, m in model.named_modules() if path in inside and isinstance(m, BatchNorm)
-             and m.running_mean is not None]
+    norms = [
+        m
+        for path, m in model.named_modules()
+        if path in inside and isinstance(m, BatchNorm) and m.running_mean is not None
+    ]
     before = [(norm.momentum, norm.training) for norm in norms]
     try:
         for norm in norms:

@@ -111,8 +111,12 @@ def hog_spearman(a: Tensor, b: Tensor) -> Tensor:
 
 
 Measure = Callable[[Tensor, Tensor], Tensor]
-_SIGNED: dict[str, Measure] = {"spearman": spearman, "ssim": ssim, "hog-pearson": hog_pearson,
-                               "hog-spearman": hog_spearman}
+_SIGNED: dict[str, Measure] = {
+    "spearman": spearman,
+    "ssim": ssim,
+    "hog-pearson": hog_pearson,
+    "hog-spearman": hog_spearman,
+}
 MEASURES: tuple[str, ...] = (*_SIGNED, *(f"{name}-abs" for name in _SIGNED))
 
 
@@ -144,8 +148,10 @@ def check_size(names: Iterable[str], maps: Tensor) -> None:
     needs = {name: _SMALLEST.get(name.removesuffix("-abs"), 1) for name in names}
     if large := [name for name, pixels in needs.items() if pixels > side]:
         rest = [name for name in MEASURES if _SMALLEST.get(name.removesuffix("-abs"), 1) <= side]
-        raise ValueError(f"{large[0]} needs maps of at least {needs[large[0]]} x {needs[large[0]]} pixels; got "
-                         f"{tuple(maps.shape[-2:])}: give measures={rest!r}, or some of them")
+        raise ValueError(
+            f"{large[0]} needs maps of at least {needs[large[0]]} x {needs[large[0]]} pixels; got "
+            f"{tuple(maps.shape[-2:])}: give measures={rest!r}, or some of them"
+        )
 
 
 _SMALLEST = {"ssim": 11, "hog-pearson": 48, "hog-spearman": 48}

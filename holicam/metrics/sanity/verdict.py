@@ -74,8 +74,10 @@ class Verdict:
 
     def __str__(self) -> str:
         word = {True: "passes", False: "fails", None: "cannot be judged"}[self.passed]
-        numbers = (f"{self.kept:.2f} ± {self.error:.2f} of the likeness is kept, original {self.original.mean:.2f}, "
-                   f"other images {self.others.mean:.2f}")
+        numbers = (
+            f"{self.kept:.2f} ± {self.error:.2f} of the likeness is kept, original {self.original.mean:.2f}, "
+            f"other images {self.others.mean:.2f}"
+        )
         return "; ".join([f"{word} ({self.measure}): {numbers}", *self.reasons])
 
     @property
@@ -85,8 +87,16 @@ class Verdict:
 
 
 @guarded
-def verdict(explain: Explain, model: nn.Module, images: Tensor, target: Target = None, *,
-            measure: str = "spearman-abs", seeds: int = 4, bn: str = "reset") -> Verdict:
+def verdict(
+    explain: Explain,
+    model: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    *,
+    measure: str = "spearman-abs",
+    seeds: int = 4,
+    bn: str = "reset",
+) -> Verdict:
     """Pass or fail, and why.
 
     Args: as for `randomise`. images: at least two. seeds: networks that are drawn, at least two. The class
@@ -135,9 +145,20 @@ def _judge(trained: Tensor, drawn: list[Tensor], edges: Tensor, measure: str, bn
         reasons.append("the maps are the same for all images and networks")
     elif share > LIMIT:
         reasons.append("without the weights the maps still show the image")
-    return Verdict(not reasons if len(each) else None, tuple(reasons), measure, bn, share, error, _band(original),
-                   _band(others), null, _band(alike((r, edges) for r in drawn)), null.mean - across.mean,
-                   float(torch.stack([degenerate(r) for r in drawn]).float().mean()))
+    return Verdict(
+        not reasons if len(each) else None,
+        tuple(reasons),
+        measure,
+        bn,
+        share,
+        error,
+        _band(original),
+        _band(others),
+        null,
+        _band(alike((r, edges) for r in drawn)),
+        null.mean - across.mean,
+        float(torch.stack([degenerate(r) for r in drawn]).float().mean()),
+    )
 
 
 def _band(values: Tensor) -> Band:

@@ -24,12 +24,24 @@ __all__ = ["Explorer", "explore"]
 
 
 def explore(
-    image: Any, maps: Any = None, *, random: Any = None, name: str | None = None, caption: str = "", alt: str = "",
-    scores: Any = None, signed: bool = False, method: str | None = None, layer: str | None = None,
-    target: str | None = None, opacity: float = 0.6, threshold: float = 0.0,
-    methods: Mapping[str, Any] | Sequence[Any] | None = None, layers: Sequence[str] | None = None,
+    image: Any,
+    maps: Any = None,
+    *,
+    random: Any = None,
+    name: str | None = None,
+    caption: str = "",
+    alt: str = "",
+    scores: Any = None,
+    signed: bool = False,
+    method: str | None = None,
+    layer: str | None = None,
+    target: str | None = None,
+    opacity: float = 0.6,
+    threshold: float = 0.0,
+    methods: Mapping[str, Any] | Sequence[Any] | None = None,
+    layers: Sequence[str] | None = None,
     targets: Mapping[str, int] | Sequence[int] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Maps of one image, or of one image a target, side by side under one set of controls.
 
     Args:

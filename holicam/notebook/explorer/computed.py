@@ -30,8 +30,16 @@ METHODS = {"Grad-CAM": "grad-cam", "Layer-CAM": "layer-cam", "Holistic-CAM": "ho
 JOINT = "several layers"
 
 
-def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: Any, random: Any, signed: bool,
-             start: Mapping[str, Any]) -> data.Content:
+def computed(
+    model: nn.Module,
+    images: Any,
+    methods: Any,
+    layers: Any,
+    targets: Any,
+    random: Any,
+    signed: bool,
+    start: Mapping[str, Any],
+) -> data.Content:
     """What an explorer of a network holds: maps of every method, layer and class, and the class's probability.
 
     The randomised network is a copy, all of whose parts have new weights (seed 0) and whose batch norms have
@@ -62,8 +70,9 @@ def computed(model: nn.Module, images: Any, methods: Any, layers: Any, targets: 
     return data.collect(dict.fromkeys(classes, picture), maps, blank, scores, signed, start)
 
 
-def _maps(ready: Mapping[str, Any], model: nn.Module, images: Tensor, names: list[str],
-          classes: Mapping[str, int]) -> dict[str, dict]:
+def _maps(
+    ready: Mapping[str, Any], model: nn.Module, images: Tensor, names: list[str], classes: Mapping[str, int]
+) -> dict[str, dict]:
     """{class: {method: {layer: map}}}, without the methods that fail."""
     alive, failed = dict(ready), {}
     found: dict[str, dict] = {}
@@ -83,8 +92,10 @@ def _maps(ready: Mapping[str, Any], model: nn.Module, images: Tensor, names: lis
     for name, error in failed.items():
         warnings.warn(f"{name} is left out: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=4)
     joint = {name for name, explainer in alive.items() if getattr(explainer, "takes", "layer") == "joint"}
-    return {word: {name: {JOINT: maps[name]} if name in joint else maps[name] for name in alive}
-            for word, maps in found.items()}
+    return {
+        word: {name: {JOINT: maps[name]} if name in joint else maps[name] for name in alive}
+        for word, maps in found.items()
+    }
 
 
 def _forgetful(model: nn.Module, images: Tensor) -> nn.Module:

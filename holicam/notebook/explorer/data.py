@@ -59,8 +59,14 @@ class Content:
         return any(e.random for e in self.entries)
 
 
-def collect(image: Any, maps: Any, random: Any = None, scores: Any = None, signed: bool = False,
-            start: Mapping[str, Any] | None = None) -> Content:
+def collect(
+    image: Any,
+    maps: Any,
+    random: Any = None,
+    scores: Any = None,
+    signed: bool = False,
+    start: Mapping[str, Any] | None = None,
+) -> Content:
     """Everything checked and brought to one shape; the arguments are those of `explore`."""
     nested = _by_target(maps, "maps", image)
     pictures = image if isinstance(image, Mapping) else dict.fromkeys(nested, image)
@@ -86,10 +92,13 @@ def _key(entry: Entry) -> tuple[str, str, str]:
 def _by_target(maps: Any, name: str, image: Any) -> dict[str, Any]:
     """{target: {method: {layer: map}}}; with one target its name may be left out."""
     if not isinstance(maps, Mapping) or not maps:
-        raise TypeError(f"{name} must be a non-empty dict {{method: {{layer: map (h, w)}}}}; "
-                        f"got {type(maps).__name__ if not isinstance(maps, Mapping) else 'an empty one'}.")
+        raise TypeError(
+            f"{name} must be a non-empty dict {{method: {{layer: map (h, w)}}}}; "
+            f"got {type(maps).__name__ if not isinstance(maps, Mapping) else 'an empty one'}."
+        )
     deep = isinstance(image, Mapping) or any(
-        isinstance(inner, Mapping) for value in maps.values() if isinstance(value, Mapping) for inner in value.values())
+        isinstance(inner, Mapping) for value in maps.values() if isinstance(value, Mapping) for inner in value.values()
+    )
     if not deep:
         return {"": {str(k): v for k, v in maps.items()}}
     for target, methods in maps.items():
@@ -144,6 +153,7 @@ def _scores(scores: Any, targets: list[str], random: bool) -> dict[str, tuple[fl
 
 def _start(content: Content, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What is shown first, every choice filled in."""
+
     def chosen(name: str, known: list[str]) -> str:
         value = known[0] if wanted.get(name) is None else str(wanted[name])
         if value not in known:
@@ -154,5 +164,9 @@ def _start(content: Content, wanted: Mapping[str, Any]) -> dict[str, Any]:
     numbers = {"opacity": wanted.get("opacity", 0.6), "threshold": wanted.get("threshold", 0.0)}
     for name, value in numbers.items():
         check_number(name, value, 0, 1)
-    return {"target": chosen("target", list(content.pictures)), "method": method,
-            "layer": chosen("layer", content.layer_names(method)), **{k: float(v) for k, v in numbers.items()}}
+    return {
+        "target": chosen("target", list(content.pictures)),
+        "method": method,
+        "layer": chosen("layer", content.layer_names(method)),
+        **{k: float(v) for k, v in numbers.items()},
+    }

@@ -23,8 +23,10 @@ from . import data, packed, store
 SIDE = 448  # pixels: a picture is enlarged by whole numbers up to this, so that maps look smooth
 VIEW_SIDE = 336  # of the stored picture
 QUALITY = 80
-HINT = ("On the book's site, and where this notebook runs, this figure has controls for method, layer, opacity "
-        "and threshold.")
+HINT = (
+    "On the book's site, and where this notebook runs, this figure has controls for method, layer, opacity "
+    "and threshold."
+)
 
 
 def table(signed: bool) -> np.ndarray:
@@ -42,8 +44,17 @@ def relative(m: np.ndarray, signed: bool) -> np.ndarray:
     return (m - low) / (high - low) if high > low else np.zeros_like(m)
 
 
-def drawn(picture: np.ndarray, m: np.ndarray, *, signed: bool = False, opacity: float = 0.6, threshold: float = 0.0,
-          cells: bool = False, side: int = SIDE, cursor: tuple[int, int] | None = None) -> np.ndarray:
+def drawn(
+    picture: np.ndarray,
+    m: np.ndarray,
+    *,
+    signed: bool = False,
+    opacity: float = 0.6,
+    threshold: float = 0.0,
+    cells: bool = False,
+    side: int = SIDE,
+    cursor: tuple[int, int] | None = None,
+) -> np.ndarray:
     """A map over its photograph, uint8 (H, W, 3), as the page draws it.
 
     picture: uint8 RGB. m: (h, w). The map is resampled bilinearly with half-pixel centres, or shown in its true
@@ -54,8 +65,9 @@ def drawn(picture: np.ndarray, m: np.ndarray, *, signed: bool = False, opacity: 
     size = picture.shape[0] * zoom, picture.shape[1] * zoom
     photo = np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)).astype(float)
     values = torch.from_numpy(relative(m, signed))[None, None]
-    enlarged = torch.nn.functional.interpolate(values, size, mode="nearest-exact") if cells else ops.upsample(
-        values, size)
+    enlarged = (
+        torch.nn.functional.interpolate(values, size, mode="nearest-exact") if cells else ops.upsample(values, size)
+    )
     v = enlarged[0, 0].numpy()  # (H, W)
     grey = photo @ np.array([0.299, 0.587, 0.114])
     under = photo + opacity * (grey[..., None] - photo)
@@ -88,8 +100,14 @@ class Explorer:
         start = content.start
         entry = content.map_of(start["target"], start["method"], start["layer"])
         picture = content.pictures[start["target"]]
-        seen = drawn(picture, entry.values, signed=content.signed, opacity=start["opacity"],
-                     threshold=start["threshold"], side=VIEW_SIDE)
+        seen = drawn(
+            picture,
+            entry.values,
+            signed=content.signed,
+            opacity=start["opacity"],
+            threshold=start["threshold"],
+            side=VIEW_SIDE,
+        )
         view = packed.jpeg(seen, QUALITY)
         self.alt = alt or words(content, start["target"], start["method"], start["layer"])
         folder = None if live() else store.place(name)
@@ -107,8 +125,10 @@ class Explorer:
         inside = self.content
         layers = dict.fromkeys(e.layer for e in inside.entries)
         random = ", with a randomised network" if inside.has_random else ""
-        return (f"Explorer({len(inside.method_names)} methods, {len(layers)} layers, {len(inside.pictures)} targets"
-                f"{random})")
+        return (
+            f"Explorer({len(inside.method_names)} methods, {len(layers)} layers, {len(inside.pictures)} targets"
+            f"{random})"
+        )
 
     def __str__(self) -> str:
         return self._repr_html_()
@@ -118,10 +138,12 @@ class Explorer:
         who = self.name.replace("/", "-") if self.name else self.manifest["digest"][:12]
         height, width = self._size
         picture = store.address("image/jpeg", self._view)
-        return (f'<figure class="cam-explorer" id="explorer-{who}" data-manifest="{self._source}">\n'
-                f'<img src="{picture}" width="{width}" height="{height}" alt="{html.escape(self.alt)}">\n'
-                f'<figcaption>{html.escape(self.caption)} <span class="cam-explorer-hint">{HINT}</span></figcaption>\n'
-                f"</figure>{self._script}")
+        return (
+            f'<figure class="cam-explorer" id="explorer-{who}" data-manifest="{self._source}">\n'
+            f'<img src="{picture}" width="{width}" height="{height}" alt="{html.escape(self.alt)}">\n'
+            f'<figcaption>{html.escape(self.caption)} <span class="cam-explorer-hint">{HINT}</span></figcaption>\n'
+            f"</figure>{self._script}"
+        )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}

@@ -42,18 +42,35 @@ def pack(content: Content) -> tuple[dict[str, Any], np.ndarray]:
         if x + w > SPRITE_WIDTH:
             x, y, shelf = 0, y + shelf, 0
         placed.append((x, y, bits))
-        rows.append({"target": entry.target, "method": entry.method, "layer": entry.layer, "random": entry.random,
-                     "x": x, "y": y, "w": w, "h": h, "grid": list(entry.grid), "min": _short(low, low, high),
-                     "max": _short(high, low, high)})
+        rows.append(
+            {
+                "target": entry.target,
+                "method": entry.method,
+                "layer": entry.layer,
+                "random": entry.random,
+                "x": x,
+                "y": y,
+                "w": w,
+                "h": h,
+                "grid": list(entry.grid),
+                "min": _short(low, low, high),
+                "max": _short(high, low, high),
+            }
+        )
         x, shelf = x + w, max(shelf, h)
     sprite = np.zeros((y + shelf, SPRITE_WIDTH), np.uint8)
     for x, y, bits in placed:
         sprite[y : y + bits.shape[0], x : x + bits.shape[1]] = bits
     height, width = next(iter(content.pictures.values())).shape[:2]
-    manifest = {"version": 1, "size": [height, width], "signed": content.signed, "start": content.start,
-                "targets": [{"name": name, "scores": list(content.scores.get(name, ()))}
-                            for name in content.pictures],
-                "maps": rows, "digest": hashlib.sha256(sprite.tobytes()).hexdigest()}
+    manifest = {
+        "version": 1,
+        "size": [height, width],
+        "signed": content.signed,
+        "start": content.start,
+        "targets": [{"name": name, "scores": list(content.scores.get(name, ()))} for name in content.pictures],
+        "maps": rows,
+        "digest": hashlib.sha256(sprite.tobytes()).hexdigest(),
+    }
     return manifest, sprite
 
 
@@ -83,4 +100,4 @@ def text(manifest: Mapping[str, Any]) -> str:
     """A manifest as it is stored: one line a map, so that changes are small."""
     rest = {k: v for k, v in manifest.items() if k != "maps"}
     rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in manifest["maps"])
-    return f"{json.dumps(rest, ensure_ascii=False, indent=1)[:-2]},\n \"maps\": [\n  {rows}\n ]\n}}\n"
+    return f'{json.dumps(rest, ensure_ascii=False, indent=1)[:-2]},\n "maps": [\n  {rows}\n ]\n}}\n'

@@ -54,7 +54,7 @@ def place(name: str | None) -> Path | None:
 
 
 def named(what: str, suffix: str, content: bytes) -> str:
-    """"layers-0a1b2c3d4e5f.png": twelve digits of the content's sha256."""
+    """ "layers-0a1b2c3d4e5f.png": twelve digits of the content's sha256."""
     return f"{what}-{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
 
 
@@ -77,8 +77,10 @@ def written(folder: Path, what: str, content: Content, view: bytes) -> tuple[str
     own = packed.text(manifest).encode()
     files[named(what, "json", own)] = own
     if (size := sum(map(len, files.values()))) > LIMIT:
-        raise ValueError(f"an explorer has at most {LIMIT // 1000} kB, this one would have {size // 1000} kB: "
-                         "give it fewer methods, layers or targets, or a smaller image.")
+        raise ValueError(
+            f"an explorer has at most {LIMIT // 1000} kB, this one would have {size // 1000} kB: "
+            "give it fewer methods, layers or targets, or a smaller image."
+        )
     for name, raw in files.items():
         if not (folder / name).exists():
             (folder / name).write_bytes(raw)
@@ -130,10 +132,14 @@ def _same(found: dict, folder: Path, manifest: dict, sprite: np.ndarray, picture
 def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal: all but names of files, sums over bytes, and the ends of scales."""
     own = {k: v for k, v in manifest.items() if k not in ("sprite", "view", "digest")}
-    targets = [{k: v for k, v in t.items() if k != "image"} | {"scores": [round(s, 2) for s in t["scores"]]}
-               for t in own["targets"]]
-    return own | {"targets": targets, "maps": [{k: v for k, v in row.items() if k not in ("min", "max")}
-                                               for row in own["maps"]]}
+    targets = [
+        {k: v for k, v in t.items() if k != "image"} | {"scores": [round(s, 2) for s in t["scores"]]}
+        for t in own["targets"]
+    ]
+    return own | {
+        "targets": targets,
+        "maps": [{k: v for k, v in row.items() if k not in ("min", "max")} for row in own["maps"]],
+    }
 
 
 def _scaled_alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

@@ -1,0 +1,77 @@
+"""Which code made a result: the files of holicam that a run imported, boiled down to 64 hexadecimal digits.
+
+Only what may change a value counts: comments, docstrings, layout, the names of files and the order of
+definitions do not, nor do imports from one file of holicam to another. So a move changes nothing.
+Imports are lazy, so the files that a run loads are those it needs.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def loaded() -> list[str]:
+    """The files of holicam that this process has imported, as "core/ops.py", sorted."""
+    files = {
+        getattr(module, "__file__", None)
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == "holicam"
+    }
+    paths = (Path(file).resolve() for file in files if file)
+    found = {path.relative_to(PACKAGE).as_posix() for path in paths if path.is_relative_to(PACKAGE)}
+    return sorted(found - {"__init__.py"})  # it only says where names are written
+
+
+def code_hash(files: Iterable[str], package: Path = PACKAGE) -> str:
+    """The hash of these files of holicam, which `loaded` lists: 64 hexadecimal digits.
+
+    A file that is no longer there raises FileNotFoundError: whoever compares knows that the code has changed.
+    """
+    found = sorted(one for file in files for one in definitions(package / file))
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def definitions(path: Path) -> tuple[str, ...]:
+    """The hash of every statement of a file that is no import from holicam."""
+    return _definitions(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _definitions(text: str) -> tuple[str, ...]:
+    kept = [node for node in ast.parse(text).body if not _docstring(node)]
+    forms = (json.dumps(canonical(node)) for node in kept if not _within(node))
+    return tuple(hashlib.sha256(form.encode()).hexdigest() for form in forms)
+
+
+def canonical(node: object) -> object:
+    """A syntax tree as nested lists without docstrings, the same on every version of Python."""
+    if isinstance(node, ast.AST):
+        fields = dict(ast.iter_fields(node))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            fields["body"] = [item for item in fields["body"] if not _docstring(item) and not _within(item)]
+        for name in ("kind", "type_comment", "type_ignores", "ctx"):
+            fields.pop(name, None)
+        kept = [[k, canonical(v)] for k, v in sorted(fields.items()) if v not in (None, [])]
+        # A constant None is a value, not an absent field.
+        if isinstance(node, ast.Constant):
+            kept = [["value", f"{type(node.value).__name__} {node.value!r}"]]
+        return [type(node).__name__, *kept]
+    return [canonical(item) for item in node] if isinstance(node, list) else repr(node)
+
+
+def _docstring(node: ast.AST) -> bool:
+    """A string that nobody reads: a docstring, or a comment in a string's clothes."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _within(node: ast.AST) -> bool:
+    """An import of one file of holicam by another."""
+    return isinstance(node, ast.ImportFrom) and (node.level > 0 or (node.module or "").split(".")[0] == "holicam")
