@@ -88,8 +88,8 @@ def draw(chapters: list[Chapter]) -> str:
     return (
         "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d"'
-                f' font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
+                f' aria-labelledby="t d" font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
                 ' <title id="t">Which chapter needs which</title>',
                 f' <desc id="d">{escape(told(chapters))}</desc>',
                 f' <rect width="{WIDTH}" height="{height}" rx="8" fill="#fcfcfa"/>',
