@@ -15,8 +15,9 @@ from holicam.methods.cams import eigencam
 from holicam.methods.cams.lowpass import low_pass
 from holicam.methods.gradients import fullgrad
 from holicam.methods.perturbation.channel_masks import live_channels, percentile, soft_masks
-from holicam.metrics import interventions, rank, registry, sanity
+from holicam.metrics import interventions, rank, registry
 from holicam.metrics.interventions import spearman
+from holicam.metrics.sanity.similarity import MEASURES, degenerate, similarity
 from holicam.notebook import plot
 from holicam.notebook.explorer import data, figure, packed
 from tests.helpers.nets import TinyNet, random_images
@@ -239,13 +240,12 @@ def test_parts_that_change_nothing_are_not_ranked():
     assert spearman(rows[:, :0], rows[:, :0]).isnan().all()
 
 
-@pytest.mark.parametrize("measure", sanity.alike.MEASURES)
+@pytest.mark.parametrize("measure", MEASURES)
 def test_likeness_of_such_a_map_is_undefined(measure):
     flat, uneven = noisy(0.3, (1, 64, 64)), random_images(1, 64, 64)
-    similar = sanity.alike.similarity
-    assert similar(measure, flat, uneven).isnan() and similar(measure, flat, flat).isnan()
-    assert similar(measure, uneven, uneven) > 0.99
-    assert sanity.alike.degenerate(torch.cat([flat, uneven])).tolist() == [True, False]
+    assert similarity(measure, flat, uneven).isnan() and similarity(measure, flat, flat).isnan()
+    assert similarity(measure, uneven, uneven) > 0.99
+    assert degenerate(torch.cat([flat, uneven])).tolist() == [True, False]
 
 
 # Whoever makes a map -------------------------------------------------------------------------------
