@@ -14,7 +14,7 @@ from tests.helpers import nets
 TABLE = {
     "dataset": {"name": "toyland", "n": 4, "size": 32},
     "networks": ["tiny"],
-    "loaders": {"tiny": "runs:tiny"},
+    "loaders": {"tiny": "tests.helpers.runs:tiny"},
     "explainers": ["grad-cam", "gradient"],
     "layers": ["relu1"],
     "metrics": ["epg"],
@@ -22,7 +22,7 @@ TABLE = {
 }
 TOML = """
 networks = ["tiny"]
-loaders = {tiny = "runs:tiny"}
+loaders = {tiny = "tests.helpers.runs:tiny"}
 explainers = ["grad-cam", "gradient"]
 layers = ["relu1"]
 metrics = ["epg"]
