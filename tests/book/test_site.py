@@ -4,134 +4,22 @@ Needs a built site (`make book`) and a Chromium. Without one the tests are skipp
 under CI=true its absence is a failure. CHROMIUM=/path/to/it names another.
 """
 
-import functools
-import http.server
 import io
 import json
-import os
 import re
-import shutil
-import threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
 from PIL import Image
 
-SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
-PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
-WIDTHS, THEMES = (1280, 390), ("light", "dark")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
+from tests.helpers.browser import PAGES, SITE, THEMES
+
+WIDTHS = (1280, 390)
 PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
 
 each_page = pytest.mark.parametrize("name", PAGES)
-
-
-def chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address():
-    """The site, served on this machine alone."""
-    handler = functools.partial(Quiet, directory=str(SITE))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    if path is None:
-        word = "no Chromium found: install one, or name it with CHROMIUM=/path/to/it"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(word)
-        pytest.skip(word)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-class Visit:
-    """A page that has been opened, and what went wrong meanwhile."""
-
-    def __init__(self, context, address, name):
-        self.troubles, self.foreign, self.host = [], [], urlparse(address).netloc
-        self.page = context.new_page()
-        self.page.set_default_timeout(300_000)  # a busy machine is no fault of the page
-        self.page.on("request", self._ask)
-        self.page.on("response", self._answer)
-        self.page.on("requestfailed", self._fail)
-        self.page.on("console", lambda m: m.type == "error" and self.troubles.append(m.text))
-        self.page.on("pageerror", lambda e: self.troubles.append(str(e)))
-        redirects = 'http-equiv="refresh"' in (SITE / name).read_text(encoding="utf-8")
-        self.page.goto(f"{address}/{name}", wait_until="commit" if redirects else "load")
-        if redirects:
-            self.page.wait_for_url("**/book/*.html", wait_until="load")
-        self.page.evaluate("""async () => {
-            await (window.MathJax?.startup?.promise ?? null);
-            await document.fonts.ready;
-            while (document.querySelector(".cam-explorer[data-state=loading]"))
-                await new Promise(done => setTimeout(done, 20));
-            await new Promise(done => setTimeout(done, 100));  // whatever scripts ask for late
-        }""")
-
-    def _ask(self, request):
-        if urlparse(request.url).netloc not in (self.host, ""):
-            self.foreign.append(request.url)
-
-    def _fail(self, request):
-        if request.failure != "net::ERR_ABORTED":  # the redirect is faster than its icon
-            self.troubles.append(f"{request.failure}: {request.url}")
-
-    def _answer(self, response):
-        if response.status >= 400:
-            self.troubles.append(f"{response.status}: {response.url}")
-
-
-@pytest.fixture(scope="module")
-def context(browser):
-    """One window for all pages, so that scripts and fonts are read once."""
-    opened = browser.new_context(color_scheme=THEMES[0])
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def visit(context, address):
-    visits = []
-
-    def open_page(name, theme=THEMES[0]):
-        visits.append(Visit(context, address, name))
-        visits[-1].page.emulate_media(color_scheme=theme)
-        return visits[-1]
-
-    yield open_page
-    for one in visits:
-        one.page.close()
 
 
 def test_site_is_built():

@@ -19,7 +19,7 @@ from PIL import Image
 
 import holicam as hc
 from holicam.notebook.explorer import figure, packed
-from tests.book.test_site import PAGES, SITE, THEMES, Quiet, address, browser, context, visit  # noqa: F401 (fixtures)
+from tests.helpers.browser import PAGES, SITE, THEMES, Quiet
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDERS = [name for name in PAGES if 'class="cam-explorer"' in (SITE / name).read_text(encoding="utf-8")]
@@ -65,7 +65,7 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture
-def tab(browser):  # noqa: F811
+def tab(browser):
     """A page of its own; what its scripts complain of fails the test unless it is expected."""
     window = browser.new_context()
     page = window.new_page()
@@ -251,13 +251,13 @@ def test_the_address_is_the_view(tab, pages):
         "a-section",
     ],
 )
-def test_no_address_breaks_it(tab, pages, address):  # noqa: F811
+def test_no_address_breaks_it(tab, pages, address):
     opened(tab, f"{pages['two']}#{address}")
     assert tab.locator("figure[data-state=ready]").count() == 2
     assert part(tab, "method").input_value() == "A" and "Row" not in said(tab)
 
 
-def test_scripts_off_the_picture_is_there(browser, pages):  # noqa: F811
+def test_scripts_off_the_picture_is_there(browser, pages):
     window = browser.new_context(java_script_enabled=False)
     page = window.new_page()
     page.goto(pages["two"])
@@ -291,7 +291,7 @@ def test_data_inside_the_page(tab, pages):
 
 
 @pytest.mark.parametrize("name", HOLDERS)
-def test_explorers_of_the_site(visit, name):  # noqa: F811
+def test_explorers_of_the_site(visit, name):
     """Each can be read by keyboard, on a phone too, and says where it is."""
     one = visit(name)
     page = one.page
@@ -317,7 +317,7 @@ def test_explorers_of_the_site(visit, name):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", HOLDERS)
-def test_words_can_be_read_in_both_themes(visit, name):  # noqa: F811
+def test_words_can_be_read_in_both_themes(visit, name):
     """The theme lays a light card behind what a cell writes; dark on dark or light on light is no text."""
     page = visit(name).page
     for theme in THEMES:

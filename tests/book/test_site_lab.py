@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.book.test_site import browser  # noqa: F401 (a fixture)
 from tools.tidy import tidied
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +74,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab(browser, folder):  # noqa: F811
+def lab(browser, folder):
     if importlib.util.find_spec("jupyterlab_myst") is None:
         pytest.fail("JupyterLab and jupyterlab-myst are missing: pip install -r requirements-lab.txt")
     with socket.socket() as free:
@@ -99,7 +98,7 @@ def lab(browser, folder):  # noqa: F811
 class Lab:
     """JupyterLab in the browser, and what its page complains of."""
 
-    def __init__(self, browser, port):  # noqa: F811
+    def __init__(self, browser, port):
         self.page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
         self.page.set_default_timeout(1000 * PATIENCE)
         self.troubles = []

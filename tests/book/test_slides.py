@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.book.test_site import FLAGS, Quiet, chromium
+from tests.helpers.browser import FLAGS, Quiet, chromium
 from tools.chapters import load, source
 from tools.notes import Notes
 from tools.slide_text import ANNOUNCES, QUOTES, blocks, inline

@@ -2,24 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 
 from holicam.core.batched import stream
-from tests.helpers.nets import TinyNet, random_images
-
-
-class Counting(nn.Module):
-    """Notes the size of every model batch."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model, self.batches = model, []
-        self.eval()
-
-    def forward(self, images):
-        assert not torch.is_grad_enabled()
-        self.batches.append(len(images))
-        return self.model(images)
+from tests.helpers.nets import Counting, TinyNet, random_images
 
 
 def setting(size, per=5):

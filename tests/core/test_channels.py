@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import holicam as hc
 from holicam.metrics import registry
+from tests.helpers.explainers import explainer, layers
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_every_explainer import explainer, layers
 
 SIZE = (16, 24)
 COUNTS = (1, 2, 4, 11)

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 import holicam as hc
-from tests.core.test_waits import AT_MOST, LAYERS, given
+from tests.helpers.explainers import explainer, images, maps, network
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_every_explainer import explainer, images, maps, network
+from tests.helpers.waits import AT_MOST, LAYERS, given
 from tools.gpu_parity import difference
 
 pytestmark = pytest.mark.gpu

@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 import holicam as hc
 from holicam.core.capture import capture, tokens_to_grid
 from holicam.core.graph import ZeroGradientWarning, all_zero
+from tests.helpers.explainers import explainer, layers, maps
 from tests.helpers.nets import TinyNet, TokenNet, random_images
-from tests.methods.test_every_explainer import explainer, layers, maps
 
 WITHOUT_GRADIENTS = (
     "cam",

@@ -15,8 +15,8 @@ from holicam.core.capture import capture, channels_last, tokens_to_grid
 from holicam.core.graph import recorded
 from holicam.core.layout import Layouts, fits, watched
 from holicam.core.tokens import for_images
+from tests.helpers.explainers import explainer
 from tests.helpers.nets import TinyNet, TokenNet, random_images, randomise
-from tests.methods.test_every_explainer import explainer
 
 SMALL = {
     "swin": lambda: models.SwinTransformer([4, 4], 12, [1, 2], [2, 2], [4, 4], num_classes=5),

@@ -20,8 +20,8 @@ from holicam.core.guard import turn
 from holicam.core.network import NetworkError, forward
 from holicam.methods.cams import multiscale
 from holicam.notebook.explorer.computed import computed
+from tests.helpers.explainers import explainer, layers, maps
 from tests.helpers.nets import ColourNet, TinyNet, random_images
-from tests.methods.test_every_explainer import explainer, layers, maps
 
 PACKAGE = Path(__file__).resolve().parents[2] / "holicam"
 NETWORKS = {"model", "net", "network", "random_model"}

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import holicam as hc
 from holicam.core.outputs import FromOutput, ProbabilityWarning, Whole, logits_of
 from holicam.metrics.sanity import randomise
+from tests.helpers.explainers import CONTROLS, NEEDS_A_CLASS, explainer, layers
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_every_explainer import CONTROLS, NEEDS_A_CLASS, explainer, layers
 
 SIZE = (16, 24)
 TWO = namedtuple("TWO", "logits aux_logits")

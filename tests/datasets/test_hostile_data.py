@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from holicam.datasets import Item, MissingDataError, Skipped, load
+from holicam.datasets import Item, MissingDataError, Skipped
 from tests.helpers import disk
+from tests.helpers.readers import XML, folder, read, swap
 
 VOC, PET, MURA = "VOCdevkit/VOC2007", "oxford-iiit-pet", "MURA-v1.1/valid_image_paths.csv"
 COCO, TRIMAP = "annotations/instances_val2014.json", f"{PET}/annotations/trimaps/Abyssinian_201.png"
@@ -20,17 +21,6 @@ NAMES = [f"ILSVRC2012_val_{i + 1:08d}" for i in range(4)]
 def write(name, text):
     """A change: this text in that file."""
     return lambda root: (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def swap(name, old, new):
-    """A change: other words in that file."""
-
-    def change(root):
-        text = (root / name).read_text()
-        assert old in text
-        (root / name).write_text(text.replace(old, new, 1))
-
-    return change
 
 
 def cell(name, key, value):
@@ -98,7 +88,6 @@ def unknown_folder(root):
     (root / "synset_words.txt").write_text("\n".join(wnids))
 
 
-XML = f"{VOC}/Annotations/000001.xml"
 HEADS = f"{PET}/annotations/xmls/Abyssinian_201.xml"
 LIST = f"{VOC}/ImageSets/Main/test.txt"
 PETS = f"{PET}/annotations/test.txt"
@@ -256,12 +245,6 @@ LISTED = {
 }
 
 
-def folder(root):
-    """Two classes of one picture."""
-    for name in ("a/1.png", "b/2.png"):
-        disk.save(root / name, disk.picture(30, 20))
-
-
 WRITERS = {
     "imagenet": disk.imagenet,
     "imagenet-segmentation": disk.imagenet_segmentation,
@@ -272,10 +255,6 @@ WRITERS = {
     "oxford-pet": disk.pet,
     "folder": folder,
 }
-
-
-def read(name, root, **options):
-    return load(name, root, preset="as-is", **({} if name == "folder" else {"partial": True}), **options)
 
 
 @pytest.mark.parametrize("case", SKIPPED)

@@ -16,8 +16,8 @@ from holicam.datasets.files import read_picture
 from holicam.datasets.presets import preset_of
 from holicam.experiments.class_pairs import listed_pairs
 from holicam.experiments.config import ConfigError
-from tests.datasets.test_hostile_data import XML, folder, read, swap
 from tests.helpers import disk
+from tests.helpers.readers import XML, folder, read, swap
 
 
 class Broken:

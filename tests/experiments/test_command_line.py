@@ -19,18 +19,9 @@ from holicam.__main__ import app, spread
 from holicam.experiments import explain_photos
 from holicam.experiments import map_files as mapfiles
 from holicam.models.toy import ToyResNet50
-from tests.helpers.commands import blank, explain, network, photo, run
-from tests.methods.test_every_explainer import CHEAP
+from tests.helpers.commands import Cheap, blank, explain, network, photo, run
 
 ROOT = Path(__file__).resolve().parents[2]
-RARE = {"rsp": {}}  # what CHEAP says of it is TinyNet's layer
-
-
-class Cheap(dict):
-    """`hc.explainers` with settings that make a method cheap."""
-
-    def __missing__(self, name):
-        return lambda: hc.explainers[name](**RARE.get(name, CHEAP.get(name, {})))
 
 
 @pytest.fixture

@@ -22,16 +22,9 @@ from holicam.models import LayerNotFoundError
 from tests.helpers.runs import Fragile, Heard, parts_of, planned, run, shows
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return planned()
-
-
-@pytest.fixture(scope="module")
-def truth(plan, tmp_path_factory):
-    out = tmp_path_factory.mktemp("truth")
-    run(plan, out)
-    return parts.merge(out)
+@pytest.fixture
+def truth(whole):
+    return whole[1]
 
 
 @pytest.fixture

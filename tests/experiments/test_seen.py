@@ -11,8 +11,7 @@ from torchvision import models as tv
 import holicam as hc
 from holicam.experiments import explain_photos
 from holicam.experiments.seen import Layout, Seen, last_layer, layout_of
-from tests.experiments.test_command_line import Cheap
-from tests.helpers.commands import blank, explain, network, photo
+from tests.helpers.commands import Cheap, blank, explain, network, photo
 from tests.helpers.nets import TokenNet, randomise
 
 

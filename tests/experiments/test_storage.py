@@ -26,19 +26,6 @@ from tests.helpers.runs import Heard, edit, parts_of, planned, run
 OTHER = {"explainers": [{"name": "grad-cam", "score": "prob"}, "gradient"]}
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return planned()
-
-
-@pytest.fixture(scope="module")
-def whole(plan, tmp_path_factory):
-    """A run that nothing disturbed, and its rows."""
-    out = tmp_path_factory.mktemp("whole")
-    run(plan, out)
-    return out, parts.merge(out)
-
-
 @pytest.fixture
 def out(whole, tmp_path):
     """A copy of its parts and manifest."""

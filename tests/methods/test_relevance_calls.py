@@ -9,7 +9,7 @@ from torch import nn
 import holicam as hc
 from holicam.methods.relevance.walk import walk
 from tests.helpers.nets import BranchNet, ColourNet, TinyNet, random_images
-from tests.methods.test_relevance import EVERY, NETS, every, layered, where
+from tests.helpers.relevance import EVERY, NETS, every, layered, where
 
 
 @every

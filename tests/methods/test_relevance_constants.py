@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 import holicam as hc
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_relevance import EVERY, NETS, difference, every, where
+from tests.helpers.relevance import EVERY, NETS, difference, every, where
 
 MEAN, STD = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
 

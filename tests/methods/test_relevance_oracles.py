@@ -8,7 +8,7 @@ from torch import nn
 
 import holicam as hc
 from tests.helpers.nets import random_images
-from tests.methods.test_relevance import LAYERS, NETS, difference
+from tests.helpers.relevance import LAYERS, NETS, difference
 
 zennit = pytest.importorskip("zennit")
 

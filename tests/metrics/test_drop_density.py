@@ -14,8 +14,7 @@ from holicam.metrics import (
     map_density,
     measure,
 )
-from tests.core.test_batched import Counting
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Counting, TinyNet, random_images
 from tests.twins import slow_games as slow
 
 

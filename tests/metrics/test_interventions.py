@@ -20,8 +20,7 @@ from holicam.metrics import (
 from holicam.metrics.interventions import spearman
 from holicam.metrics.leakage import contrast
 from holicam.metrics.truth import regions
-from tests.core.test_batched import Counting
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Counting, TinyNet, random_images
 from tests.twins import slow_games as slow
 
 SIDE = 32

@@ -17,8 +17,7 @@ from holicam.metrics import (
     protocols,
     registry,
 )
-from tests.core.test_batched import Counting
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Counting, TinyNet, random_images
 
 RUN = hc.metrics.insertion_deletion
 NAMES = ["insertion", "deletion", "over-all", "epg", "epg-top100", "epg-count"]

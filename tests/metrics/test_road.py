@@ -7,8 +7,7 @@ import torch
 from holicam.metrics import impute, remove_and_debias, road
 from holicam.metrics.draws import keys, normal, uniform
 from holicam.metrics.impute import _double, _halve, around
-from tests.core.test_batched import Counting
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Counting, TinyNet, random_images
 from tests.twins import slow_metrics
 from tests.twins import slow_road as slow
 

@@ -10,8 +10,7 @@ from holicam.methods.cams.gradcam import GradCAM
 from holicam.metrics import infidelity, infidelity_scores, measure, sensitivity, sensitivity_max
 from holicam.metrics.draws import keys, uniform
 from holicam.metrics.infidelity import squares
-from tests.core.test_batched import Counting
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Counting, TinyNet, random_images
 from tests.twins import slow_games as slow
 
 RHO, DRAWS = 0.1, 4

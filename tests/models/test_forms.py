@@ -11,8 +11,8 @@ from torch import nn
 
 import holicam as hc
 from holicam.models import forms
+from tests.helpers.explainers import explainer, layers
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_every_explainer import explainer, layers
 
 
 def images() -> torch.Tensor:

@@ -12,8 +12,8 @@ from torch import nn
 import holicam as hc
 from holicam.methods.layer_sets import layer_set
 from holicam.models.layers import LayerNotFoundError, as_given, default_layers, find_layers, is_single, layer_path
+from tests.helpers.explainers import explainer
 from tests.helpers.nets import TinyNet, random_images
-from tests.methods.test_every_explainer import explainer
 
 
 class Twice(TinyNet):

@@ -1,0 +1,74 @@
+"""The built site and a browser to open it in."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+
+SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
+
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
+
+THEMES = ("light", "dark")
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class Visit:
+    """A page that has been opened, and what went wrong meanwhile."""
+
+    def __init__(self, context, address, name):
+        self.troubles, self.foreign, self.host = [], [], urlparse(address).netloc
+        self.page = context.new_page()
+        self.page.set_default_timeout(300_000)  # a busy machine is no fault of the page
+        self.page.on("request", self._ask)
+        self.page.on("response", self._answer)
+        self.page.on("requestfailed", self._fail)
+        self.page.on("console", lambda m: m.type == "error" and self.troubles.append(m.text))
+        self.page.on("pageerror", lambda e: self.troubles.append(str(e)))
+        redirects = 'http-equiv="refresh"' in (SITE / name).read_text(encoding="utf-8")
+        self.page.goto(f"{address}/{name}", wait_until="commit" if redirects else "load")
+        if redirects:
+            self.page.wait_for_url("**/book/*.html", wait_until="load")
+        self.page.evaluate("""async () => {
+            await (window.MathJax?.startup?.promise ?? null);
+            await document.fonts.ready;
+            while (document.querySelector(".cam-explorer[data-state=loading]"))
+                await new Promise(done => setTimeout(done, 20));
+            await new Promise(done => setTimeout(done, 100));  // whatever scripts ask for late
+        }""")
+
+    def _ask(self, request):
+        if urlparse(request.url).netloc not in (self.host, ""):
+            self.foreign.append(request.url)
+
+    def _fail(self, request):
+        if request.failure != "net::ERR_ABORTED":  # the redirect is faster than its icon
+            self.troubles.append(f"{request.failure}: {request.url}")
+
+    def _answer(self, response):
+        if response.status >= 400:
+            self.troubles.append(f"{response.status}: {response.url}")
