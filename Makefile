@@ -114,7 +114,7 @@ test-site: $(TEST)
 	@echo "--- the site and JupyterLab, in a browser"
 	@$(BIN)/python tools/build_site.py --quiet
 	@$(BIN)/python -m pytest tests/book/test_site.py tests/book/test_site_explorer.py tests/book/test_site_lab.py \
-	  -q -rs -n $(JOBS) --dist loadgroup
+	  -q -rs -n $(JOBS) --dist loadfile
 
 # --- the others ------------------------------------------------------------------------------
 

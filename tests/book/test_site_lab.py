@@ -1,9 +1,12 @@
 """A chapter in a real JupyterLab: drawn, run whole, an exercise answered, a knob turned, saved and put back.
 
 JupyterLab serves a copy of book/ from a folder of its own, with settings of its own. Needs a Chromium, as
-tests/book/test_site.py does, and requirements-lab.txt. LAB_SHOTS=folder keeps pictures of what was seen.
+test_site.py does, and requirements-lab.txt. LAB_SHOTS=folder keeps pictures of what was seen.
+A test that needs the chapter run asks for `ran`, so any of them can be run alone or on any worker; `--dist loadfile`
+spares a second JupyterLab. (Not an xdist_group: pytest 9.2 with pytest-xdist 3.8 pays no heed to it.)
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -21,15 +24,13 @@ from tools.tidy import tidied
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK, CHAPTER = ROOT / "book", "07-holistic-cam.ipynb"
-PATIENCE = 420  # seconds for a whole chapter; a busy machine is no fault of the notebook
+PATIENCE = 900  # seconds for a whole chapter; a busy machine is no fault of the notebook
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
     "docmanager-extension/plugin": {"autosave": False},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 RAW = ("{figure}", "{exercise}", "{dropdown}", "{eq}", "{numref}", "{ref}", "{cite", ":name:", ":alt:", ":label:", "$$")
-
-pytestmark = pytest.mark.xdist_group("lab")  # one JupyterLab for all of them, in this order
 
 
 def lab_process(folder: Path, port: int) -> subprocess.Popen:
@@ -89,16 +90,19 @@ def lab(browser, folder):
             except OSError:
                 assert process.poll() is None, (folder / "log.txt").read_text()
                 time.sleep(0.2)
-        yield Lab(browser, port)
+        yield Lab(browser, port, folder / "log.txt")
     finally:
         process.terminate()  # it ends its kernels itself
-        process.wait(60)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()  # one that hangs; its kernels notice
 
 
 class Lab:
     """JupyterLab in the browser, and what its page complains of."""
 
-    def __init__(self, browser, port):
+    def __init__(self, browser, port, log):
+        self.log = log
         self.page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
         self.page.set_default_timeout(1000 * PATIENCE)
         self.troubles = []
@@ -125,16 +129,41 @@ class Lab:
         }""",
             path,
         )
-        self.page.wait_for_function("""() => cells.every(c => c.model.type != "markdown"
-            || c.rendered && c.node.innerText.trim())""")
+        self.wait("""() => cells.every(c => c.model.type != "markdown" || c.rendered && c.node.innerText.trim())""")
+
+    @property
+    def front(self):
+        """The notebook that is seen; other tabs stay in the page."""
+        return self.page.locator(".jp-NotebookPanel:visible")
+
+    def state(self):
+        """What a failure needs beside it: which notebook is in front, its kernel, the end of JupyterLab's log."""
+        said = self.page.evaluate("""() => { const kernel = window.book?.sessionContext.session?.kernel;
+            return `${jupyterapp.shell.currentWidget?.context?.path}: kernel ${kernel?.id}, ${kernel?.status}, `
+                + `${kernel?.connectionStatus}; ${document.querySelector(".jp-Dialog")?.innerText ?? "no dialog"}`;
+        }""")
+        return f"{said}\n{self.log.read_text()[-3000:]}"
+
+    def wait(self, condition, arg=None):
+        try:
+            self.page.wait_for_function(condition, arg=arg)
+        except Exception as error:
+            error.add_note(self.state())
+            raise
 
     def save(self):
         self.page.evaluate("book.context.save().then(() => 1)")
 
     def run_all(self):
-        self.page.evaluate("""() => { window.ran = false;
-            jupyterapp.commands.execute("notebook:run-all-cells").finally(() => window.ran = true); }""")
-        self.page.wait_for_function("() => window.ran")
+        """Without what is stored, so that every count and output seen afterwards is of this run."""
+        self.wait("""() => { const kernel = book.sessionContext.session?.kernel;
+            return kernel?.connectionStatus == "connected" && kernel.status == "idle"; }""")
+        self.page.evaluate("""async () => { window.ran = null;
+            await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
+            jupyterapp.commands.execute("notebook:run-all-cells").then(
+                all => window.ran = String(all), error => window.ran = String(error)); }""")
+        self.wait("() => window.ran")
+        assert self.page.evaluate("window.ran") == "true", f"{self.page.evaluate('window.ran')}: {self.state()}"
 
     def cell(self, start):
         """The number of the code cell that begins with these words."""
@@ -149,12 +178,12 @@ class Lab:
     def answer(self, at, text):
         """Put a line into a cell, run it and the cell below as a reader does; what that one prints."""
         self.page.evaluate("at => { cells[at].node.scrollIntoView(); cells[at + 1].model.outputs.clear(); }", at)
-        self.page.locator(".jp-Notebook:visible .jp-Cell").nth(at).locator(".cm-content").click()
+        self.front.locator(".jp-Cell").nth(at).locator(".cm-content").click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.type(text)
         self.page.keyboard.press("Shift+Enter")
         self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function("at => cells[at + 1].model.outputs.length", arg=at)
+        self.wait("at => cells[at + 1].model.outputs.length", at)
         return self.page.evaluate("at => cells[at + 1].outputArea.node.innerText", at).strip()
 
     def shot(self, name):
@@ -163,16 +192,30 @@ class Lab:
             self.page.screenshot(path=f"{os.environ['LAB_SHOTS']}/lab-{name}.png")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
 def chapter(lab):
+    """The chapter in front, whatever the test before has opened.
+
+    No error in the page's console, such as a name that is not resolved, and nothing asked for elsewhere.
+    """
     lab.open(CHAPTER)
-    lab.shot("top")
-    return lab
+    yield lab
+    print(lab.state())  # pytest shows it where the test has failed
+    troubles, lab.troubles = lab.troubles, []
+    assert not troubles, troubles
+
+
+@pytest.fixture(scope="module")
+def ran(lab):
+    """Every cell has run, once for each JupyterLab."""
+    lab.open(CHAPTER)
+    lab.run_all()
 
 
 def test_a_chapter_is_drawn(chapter):
     """Figures, formulas and exercises as on the site; nothing of the markup is left, and no solution is open."""
     page = chapter.page
+    chapter.shot("top")
     text = " ".join(page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText)"))
     text = " ".join(text.split())
     assert not [word for word in RAW if word in text]
@@ -201,8 +244,7 @@ def test_opening_and_saving_is_no_change(chapter, folder):
     assert stored.read_bytes() == (BOOK / CHAPTER).read_bytes()
 
 
-def test_a_chapter_runs_whole(chapter):
-    chapter.run_all()
+def test_a_chapter_runs_whole(chapter, ran):
     outputs = chapter.page.evaluate("""cells.filter(c => c.model.type == "code")
         .map(c => [c.model.executionCount, c.model.outputs.toJSON()])""")
     assert all(count for count, _ in outputs)
@@ -211,45 +253,40 @@ def test_a_chapter_runs_whole(chapter):
     ]
 
 
-def test_the_explorer_lives(chapter):
-    page = chapter.page
-    explorer = page.locator(".cam-explorer").first
+def test_the_explorer_lives(chapter, ran):
+    explorer = chapter.front.locator(".cam-explorer").first
     explorer.scroll_into_view_if_needed()
-    explorer.locator("select").first.wait_for()
-    picture = "() => document.querySelector('.cam-explorer canvas').toDataURL()"
-    before = page.evaluate(picture)
-    chapter.shot("explorer")
     methods = explorer.locator("select").first
+    methods.wait_for()
+    canvas = explorer.locator("canvas").first.element_handle()
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    chapter.shot("explorer")
     methods.select_option(index=0)
-    page.wait_for_function(f"before => ({picture})() != before", arg=before)
+    chapter.wait("([canvas, before]) => canvas.toDataURL() != before", [canvas, before])
 
 
-def test_an_exercise_answers(chapter):
+def test_an_exercise_answers(chapter, ran):
     starter = chapter.cell("cost = None")
     assert chapter.answer(starter, "cost = 8").startswith("off:")
     chapter.shot("exercise")
     assert chapter.answer(starter, "cost = 60.9").startswith("right")
 
 
-def test_a_knob_turns(chapter):
-    page = chapter.page
-    handle = page.locator(".noUi-handle").first
+def test_a_knob_turns(chapter, ran):
+    handle = chapter.front.locator(".noUi-handle").first
     handle.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('img.widget-image')?.naturalWidth > 0")
-    assert page.evaluate("""() => { const picture = document.querySelector("img.widget-image");
-        return picture.getBoundingClientRect().width <= picture.naturalWidth + 1; }"""), "the picture is enlarged"
-    before = page.locator("img.widget-image").first.get_attribute("src")
+    picture = chapter.front.locator("img.widget-image").first.element_handle()
+    chapter.wait("picture => picture.naturalWidth > 0", picture)
+    assert picture.evaluate("picture => picture.getBoundingClientRect().width <= picture.naturalWidth + 1"), (
+        "the picture is enlarged"
+    )
+    before = picture.get_attribute("src")
     handle.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("before => document.querySelector('img.widget-image').src != before", arg=before)
+    chapter.page.keyboard.press("ArrowRight")
+    chapter.wait("([picture, before]) => picture.src != before", [picture, before])
     chapter.shot("knob")
 
 
 def test_a_reference_leads_to_its_chapter(chapter):
-    chapter.page.get_by_role("link", name="From scores to maps").first.click()
-    chapter.page.wait_for_function("() => jupyterapp.shell.currentWidget?.context?.path.startsWith('01-')")
-
-
-def test_the_page_complains_of_nothing(lab):
-    """No error in its console, such as a name that is not resolved, and nothing asked for elsewhere."""
-    assert not lab.troubles
+    chapter.front.get_by_role("link", name="From scores to maps").first.click()
+    chapter.wait("() => jupyterapp.shell.currentWidget?.context?.path.startsWith('01-')")
