@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +37,65 @@ def fill_preset(explainer: object, presets: Mapping[str, Mapping[str, object]]) 
     for name in (f.name for f in fields(explainer)):
         if getattr(explainer, name) is None and name in presets[explainer.preset]:
             object.__setattr__(explainer, name, presets[explainer.preset][name])
+
+
+def speed(default: Any) -> Any:
+    """A field that bounds memory or changes how long a call takes, and no value: it is no part of the identity."""
+    return field(default=default, metadata={"identity": False})
+
+
+def identity(explainer: object) -> dict[str, Any]:
+    """What names an explainer in stored rows, and seeds its noise: its class, and the fields it was given.
+
+    {"name": class name, field: value, ...}, the fields in alphabetical order, as JSON has them. Left out are
+    fields that stand at what the class alone resolves them to, so that a new field with a harmless default
+    renames nothing, fields that only change `speed`, and those that `repr` does not show. An explainer or
+    another dataclass inside stands there by its own identity, a function by its name.
+
+    >>> import holicam as hc
+    >>> identity(hc.HolisticCAM(eps=1e-6, median=3))
+    {'name': 'HolisticCAM', 'median': 3}
+    >>> identity(hc.UCAG(base=hc.MSGCAM(groups=4, chunk=8)))
+    {'name': 'UCAG', 'base': {'name': 'MSGCAM', 'groups': 4}}
+
+    Raises TypeError for a class, and for what is no dataclass.
+    """
+    if isinstance(explainer, type) or not is_dataclass(explainer):
+        raise TypeError(f"identity is that of an explainer, such as GradCAM(); got {explainer!r}")
+    shown = [f for f in fields(explainer) if f.repr and f.metadata.get("identity", True)]
+    own = {f.name: _as_json(getattr(explainer, f.name)) for f in shown}
+    usual = _usual(type(explainer))
+    return {"name": type(explainer).__name__} | {
+        name: value for name, value in sorted(own.items()) if name not in usual or usual[name] != value
+    }
+
+
+def _usual(kind: type) -> dict[str, Any]:
+    """The fields of `kind()` as JSON has them; of a class that must be given some, the defaults that it has."""
+    if any(_needed(f) for f in fields(kind)):
+        given = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    else:
+        made = kind()
+        given = {f.name: getattr(made, f.name) for f in fields(kind)}
+    return {name: _as_json(value) for name, value in given.items()}
+
+
+def _needed(one: Field) -> bool:
+    return one.init and one.default is MISSING and one.default_factory is MISSING
+
+
+def _as_json(value: object) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return identity(value)
+    if hasattr(value, "__qualname__"):  # a function or a class
+        return f"{value.__module__}.{value.__qualname__}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))  # an address is of one run only
 
 
 def check_number(name: str, value: object, low: float = 0, high: float = float("inf"), *, above: bool = False) -> None:

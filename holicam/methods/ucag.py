@@ -26,7 +26,7 @@ from ..core.guard import guarded
 from ..core.hardware import moved
 from ..core.network import forward, resized
 from ..core.ops import Target, at_least_float32, normalise, one_of, select_score, upsample
-from ..core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
+from ..core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size, speed
 from ..core.outputs import logits_of
 from ..core.targets import targets_of
 from ..models.layers import Layers
@@ -106,7 +106,7 @@ class UCAG(Explains):
     smooth: bool | None = None
     bridge: tuple[int, int] | None = None
     relu: bool = True
-    chunk: int = 16
+    chunk: int = speed(16)
 
     def __post_init__(self) -> None:
         fill_preset(self, PRESETS)

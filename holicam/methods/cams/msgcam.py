@@ -11,7 +11,7 @@ from ...core.baselines import GaussianBlur
 from ...core.batched import check_chunk, stream
 from ...core.floats import changes
 from ...core.ops import Target, normalise
-from ...core.options import check_count
+from ...core.options import check_count, speed
 from ...core.passes import Ask, Call, Gather, View
 from . import weights as cam
 from .fusion import fuse
@@ -49,7 +49,7 @@ class MSGCAM(MultiScale):
     interpolation: str = "bicubic"
     skip_mismatched: bool = False
     score: str = "logit"
-    chunk: int = 64
+    chunk: int = speed(64)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,7 +17,7 @@ from ...core.batched import check_chunk
 from ...core.floats import extent, is_constant
 from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
 from ...core.ops import Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, check_number, fill_preset, noise
+from ...core.options import check_count, check_flag, check_number, fill_preset, noise, speed
 
 GRADIENT_PRESETS = {"default": {"blur": 0.0}, "torchray": {"blur": 0.02}}
 
@@ -107,7 +107,7 @@ class SmoothGrad(InputExplainer):
     reduction: str = "sum-abs"
     seed: int = 0
     score: str = "logit"
-    chunk: int = 64
+    chunk: int = speed(64)
 
     def __post_init__(self) -> None:
         fill_preset(self, SMOOTHGRAD_PRESETS)

@@ -18,7 +18,7 @@ from ...core.batched import check_chunk, stream
 from ...core.hardware import moved
 from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
 from ...core.ops import Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, fill_preset
+from ...core.options import check_count, check_flag, fill_preset, speed
 
 
 def _gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +63,7 @@ class IntegratedGradients(InputExplainer):
     center: bool | None = None
     baseline: Callable[[Tensor], Tensor] | None = None
     score: str = "logit"
-    chunk: int = 64
+    chunk: int = speed(64)
     has_stages: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

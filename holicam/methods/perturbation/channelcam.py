@@ -17,7 +17,7 @@ from ...core.batched import check_chunk
 from ...core.checks import finite_maps
 from ...core.guard import guarded
 from ...core.ops import SCORES, Target, one_of, upsample
-from ...core.options import Explains, Maps, Size, check_flag, fill_preset, output_size
+from ...core.options import Explains, Maps, Size, check_flag, fill_preset, output_size, speed
 from ...core.tokens import Reshape
 from ...models.layers import Layers, default_layers, is_single
 from ..cams import weights as cam
@@ -75,7 +75,7 @@ class CAMBoth(ChannelWise):
     stretch: str | None = None
     relu: bool = True
     score: str = "prob"
-    chunk: int = 64
+    chunk: int = speed(64)
     takes: ClassVar[str] = "layer"
     variant: ClassVar[str] = "+-"
     presets: ClassVar[dict] = {

@@ -21,7 +21,7 @@ from ...core.hardware import moved
 from ...core.input_gradients import InputExplainer
 from ...core.network import forward
 from ...core.ops import Target, at_least_float32, select_score
-from ...core.options import check_count, check_flag, check_number, fill_preset
+from ...core.options import check_count, check_flag, check_number, fill_preset, speed
 from ...core.outputs import logits_of
 from ...core.targets import targets_of
 from .smooth_masks import SmoothMasks, blend, blur, blur_levels
@@ -70,7 +70,7 @@ class ExtremalPerturbation(InputExplainer):
     smooth: float = 0.09
     flip: bool = True
     score: str = "logit"
-    chunk: int = 8
+    chunk: int = speed(8)
     has_stages: ClassVar[bool] = True
     presets: ClassVar[dict] = {
         "default": {"areas": (0.025, 0.05, 0.1, 0.2)},

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ...core.checks import finite_maps, warn_where
 from ...core.guard import guarded
 from ...core.ops import Target, one_of, upsample
-from ...core.options import Maps, Size, check_flag, output_size
+from ...core.options import Maps, Size, check_flag, output_size, speed
 from ...core.tokens import Reshape
 from ...models.layers import Layers, called
 from ..layer_sets import layer_set
@@ -113,7 +113,7 @@ class PCAM(ChannelWise):
     lnorm: bool = True
     on_zero: str = "zero"
     score: str = "prob"
-    chunk: int = 64
+    chunk: int = speed(64)
     takes: ClassVar[str] = "joint"
     variant: ClassVar[str] = "+-"
     presets: ClassVar[dict] = {

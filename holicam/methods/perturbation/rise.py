@@ -16,7 +16,7 @@ from ...core.batched import check_chunk, stream
 from ...core.floats import changes
 from ...core.input_gradients import InputExplainer
 from ...core.ops import SCORES, Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, check_number, fill_preset
+from ...core.options import check_count, check_flag, check_number, fill_preset, speed
 from .random_masks import BORDERS, MARGINS, RandomMasks
 
 
@@ -56,7 +56,7 @@ class RISE(InputExplainer):
     subtract_mean: bool = False
     baseline: float = 0.0
     seed: int = 0
-    chunk: int = 64
+    chunk: int = speed(64)
     presets: ClassVar[dict] = {
         "default": {"masks": 6000, "cells": 8, "keep": 0.1, "score": "prob", "divide_by_keep": True, "margin": "grid"},
         "torchray": {
@@ -135,7 +135,7 @@ class Occlusion(InputExplainer):
     stride: int | tuple[int, int] = 8
     baseline: float = 0.0
     score: str = "logit"
-    chunk: int = 64
+    chunk: int = speed(64)
 
     def __post_init__(self) -> None:
         super().__post_init__()

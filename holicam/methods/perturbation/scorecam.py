@@ -20,7 +20,18 @@ from ...core.checks import finite_maps
 from ...core.floats import changes
 from ...core.guard import guarded
 from ...core.ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
-from ...core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
+from ...core.options import (
+    Explains,
+    Maps,
+    Size,
+    check_count,
+    check_flag,
+    check_number,
+    fill_preset,
+    noise,
+    output_size,
+    speed,
+)
 from ...models.layers import Layers, default_layers, is_single
 from ..cams import weights as cam
 from .channel_masks import Vary, blank_scores, channel_scores, keep, live_in
@@ -140,7 +151,7 @@ class ScoreCAM(MaskCAM):
     score: str = "prob"
     baseline: str = "zero"
     relu: bool = True
-    chunk: int = 64
+    chunk: int = speed(64)
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,7 @@ class SSCAM(MaskCAM):
     baseline: str = "zero"
     seed: int = 0
     relu: bool = True
-    chunk: int = 64
+    chunk: int = speed(64)
     presets: ClassVar[dict] = {name: values | {"colours": name == "polycam2021"} for name, values in PRESETS.items()}
 
     def __post_init__(self) -> None:
@@ -202,7 +213,7 @@ class ISCAM(MaskCAM):
     score: str = "prob"
     baseline: str = "zero"
     relu: bool = True
-    chunk: int = 64
+    chunk: int = speed(64)
     presets: ClassVar[dict] = {name: values | {"cumulative": name == "polycam2021"} for name, values in PRESETS.items()}
 
     def __post_init__(self) -> None:
