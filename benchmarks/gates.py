@@ -27,7 +27,7 @@ TEN = {
     "activation-sum": hc.ActivationSum(),
     "grad-cam": hc.GradCAM(),
     "grad-cam++": hc.GradCAMpp(),
-    "grad-cam++, paper": hc.GradCAMpp("paper"),
+    "grad-cam++, paper": hc.GradCAMpp(preset="paper"),
     "xgrad-cam": hc.XGradCAM(),
     "layer-cam": hc.LayerCAM(),
     "hires-cam": hc.HiResCAM(),

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import importlib
 
+from .methods.table import ROWS
+
 __version__ = "0.1.0"
 
 _ROOMS = ("toyland", "models", "datasets", "core", "methods", "metrics", "notebook", "experiments")
@@ -48,27 +50,6 @@ _NAMES = {
         "models": "load_model class_names",
         "models.layers": "find_layers default_layers",
         "models.preprocessing": "preprocessing",
-        "methods.cams.gradcam": "CAM ActivationSum GradCAM GradCAMpp XGradCAM LayerCAM HiResCAM WGradCAM",
-        "methods.cams.normgrad": "NormGrad",
-        "methods.cams.eigencam": "EigenCAM",
-        "methods.cams.multilayer": "LayerCAMFused ZoomCAM",
-        "methods.cams.smooth": "SmoothGradCAMpp",
-        "methods.cams.iia": "IIA",
-        "methods.cams.msgcam": "MSGCAM",
-        "methods.cams.multiscale": "CAMERAS",
-        "methods.cams.holistic": "HolisticCAM",
-        "methods.perturbation.polycam": "PCAM PCAMPlus PCAMMinus",
-        "methods.perturbation.channelcam": "CAMPlus CAMMinus CAMBoth",
-        "methods.perturbation.scorecam": "ScoreCAM SSCAM ISCAM",
-        "methods.perturbation.rise": "RISE Occlusion",
-        "methods.perturbation.extremal": "ExtremalPerturbation",
-        "methods.gradients.gradient": "Gradient InputXGradient SmoothGrad",
-        "methods.gradients.integrated": "IntegratedGradients",
-        "methods.gradients.guided": "GuidedBackprop DeconvNet",
-        "methods.gradients.fullgrad": "FullGrad",
-        "methods.relevance": "LRP ContrastiveLRP SGLRP RelevanceCAM MWP ContrastiveMWP RAP RSP AGF",
-        "methods.ucag": "UCAG",
-        "methods.controls": "RandomMap CenterMap SobelMap GroundTruth",
         "methods.registry": "explain explain_many explainers info",
         "notebook.setup": "setup",
         "notebook.explorer": "explore",
@@ -76,7 +57,7 @@ _NAMES = {
         "notebook.knobs": "turn",
     }.items()
     for name in names.split()
-}
+} | {row.kind: f"methods.{row.file}" for row in ROWS}
 __all__ = sorted({*_ROOMS, *_SHELVES, *_NAMES})
 
 

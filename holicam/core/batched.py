@@ -21,6 +21,7 @@ from .checks import expect_finite
 from .guard import guarded
 from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
+from .options import check_chunk
 from .outputs import logits_of, remark
 from .targets import resolved, targets_of
 
@@ -32,7 +33,7 @@ _CPU_PIXELS = 8 * 224 * 224
 def stream(
     model: nn.Module,
     images: Tensor,
-    build: Build,
+    build: Build | None,
     count: int,
     target: Target = None,
     *,
@@ -46,7 +47,7 @@ def stream(
     Args:
         images: (B, 3, H, W), normalised as the network expects.
         build: takes numbers (n,) of inputs, rising; returns the inputs (n, 3, H, W) and the image
-            that each is made from, (n,) in 0..B-1, whose target it is scored for.
+            that each is made from, (n,) in 0..B-1, whose target it is scored for. None where count is 0.
         count: how many inputs there are.
         target: None (top-1 of each original image), a class, one class per image, or a callable
             (n, K) -> (n,), which sees packed rows and must treat each row alike.
@@ -95,12 +96,6 @@ def stream(
     return target if chosen is None else chosen, scores[:size], scores[size:]
 
 
-def check_chunk(chunk: int) -> None:
-    """Raise ValueError unless chunk is a positive int."""
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ValueError(f"chunk must be a positive number of inputs per model batch; got {chunk!r}")
-
-
 def model_batch(chunk: int, images: Tensor) -> int:
     """How many inputs a forward takes: the chunk, but on a CPU at most 8 images of 224 pixels.
 
@@ -111,7 +106,9 @@ def model_batch(chunk: int, images: Tensor) -> int:
     return min(chunk, max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])))
 
 
-def _inputs(images: Tensor, build: Build, start: int, stop: int, where: torch.device | str) -> tuple[Tensor, Tensor]:
+def _inputs(
+    images: Tensor, build: Build | None, start: int, stop: int, where: torch.device | str
+) -> tuple[Tensor, Tensor]:
     """Inputs number start..stop-1 of the whole stream, the images first, and their owners."""
     size = len(images)
     if start >= size:

@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .batched import check_chunk, model_batch, stream
-from .capture import NOT_FINITE, Reshape, check_call, frozen
-from .checks import expect_finite, finite_maps
+from .batched import model_batch, stream
+from .capture import NOT_FINITE, check_call, frozen
+from .checks import expect_finite
 from .graph import all_zero, pull_back, warn_zero
 from .guard import guarded
 from .network import forward
-from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score, upsample
-from .options import Explains, Size, output_size
+from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
+from .options import among, check_chunk
 from .outputs import logits_of, remark
 from .targets import targets_of
 
@@ -37,6 +37,7 @@ REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sum": lambda D: D.sum(1),
     "sum-abs": lambda D: D.abs().sum(1),
 }
+Reduction = Annotated[str, among(REDUCTIONS)]  # the type of a field
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ def input_gradients(
     check_chunk(chunk)
     chunk = model_batch(chunk, images)
     if points is not None and target is None:
-        target = stream(model, images, _nothing, 0, None, score=score, chunk=chunk)[0]
+        target = stream(model, images, None, 0, None, score=score, chunk=chunk)[0]
     total, scores, chosen = None, [], []
     nothing = torch.ones((), dtype=torch.bool, device=images.device)
     with torch.enable_grad(), frozen(model):
@@ -119,64 +120,3 @@ def input_gradients(
     warn_zero(nothing)
     target = target if callable(target) else torch.cat(chosen)[::count]
     return InputGradients(target, scores, total)
-
-
-def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """No input beside the images."""
-    raise NotImplementedError
-
-
-class InputExplainer(Explains):
-    """What the explainers of this family share: checks of common fields, and being called."""
-
-    takes: ClassVar[str] = "input"
-    has_stages: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        one_of("reduction", getattr(self, "reduction", "sum"), REDUCTIONS)
-        one_of("score", getattr(self, "score", "logit"), SCORES)
-
-    def explain(
-        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
-    ) -> Tensor | dict[str, Tensor]:
-        """Maps (B, H, W) at the images' size, or {"map": these, a stage: ...}."""
-        raise NotImplementedError
-
-    @guarded
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        layers: None = None,
-        target: Target = None,
-        *,
-        size: Size = None,
-        reshape: Reshape | None = None,
-        intermediate: bool = False,
-    ) -> Tensor | dict[str, Tensor]:
-        """Maps of a batch, one per image.
-
-        Args:
-            images: (B, 3, H, W), normalised as the network expects.
-            layers: None; these are maps of the image, not of a layer.
-            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
-            size: None or "native" for the images' (H, W), or (H, W).
-            reshape: not needed here; all explainers are called alike.
-            intermediate: a dict, the map under "map", beside the stages the class names.
-
-        Returns (B, H, W) in float32 (float64 for such a network), raw. Raises ValueError and
-        TypeError as `capture.capture` does.
-        """
-        name = type(self).__name__
-        if layers is not None:
-            raise ValueError(f"{name} explains the image itself and reads no layer: leave out layers={layers!r}")
-        if intermediate and not self.has_stages:
-            raise ValueError(f"{name} has no stages to show: leave out intermediate")
-        check_call(model, images)
-        size = output_size(None if size == "native" else size, images)
-        with torch.inference_mode(False), torch.no_grad():
-            images = images.clone() if images.is_inference() else images.detach()
-            found = self.explain(model, images, target, intermediate)
-            if isinstance(found, Tensor):
-                return finite_maps(upsample(found, size))
-            return {**found, "map": finite_maps(upsample(found["map"], size))}

@@ -10,49 +10,63 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..core.explainer import Call, InputExplainer
 from ..core.floats import levelled
 from ..core.hardware import moved
-from ..core.input_gradients import InputExplainer
-from ..core.ops import Target, at_least_float32
-from ..core.options import check_count
+from ..core.ops import at_least_float32
+from ..core.options import Seed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RandomMap(InputExplainer):
     """Each pixel a number drawn evenly from [0, 1): the same map for every image of a size.
 
-    seed: the map follows from it alone, not from device, batch or target. Built in chapter 10.
+    A map that knows nothing. Built in chapter 10.
+
+    Args:
+        seed: the map follows from it alone, not from device, batch or target.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.RandomMap(seed=1)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    seed: int = 0
+    seed: Seed = 0
 
-    def __post_init__(self) -> None:
-        check_count("seed", self.seed, 0)
-
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        images = call.images
         generator = torch.Generator().manual_seed(self.seed)
         one = torch.rand(*images.shape[2:], generator=generator)  # (H, W), on the CPU
         return moved(one, images.device, at_least_float32(images[:0]).dtype).repeat(len(images), 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CenterMap(InputExplainer):
     """Minus the distance in pixels to the middle of the image, ((H - 1) / 2, (W - 1) / 2).
 
     The "Center" row of UCAG's Table 2: photographers put things in the middle, and a map that bets
     on this alone finds many. Built in chapter 10.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.CenterMap()(model, batch.images)[0, 0, :3]
+        tensor([-21.9203, -21.2250, -20.5548])
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        images = call.images
         like = at_least_float32(images)
         y, x = (torch.arange(n, device=like.device, dtype=like.dtype) - (n - 1) / 2 for n in like.shape[2:])
         away = (y[:, None].square() + x.square()).sqrt()  # (H, W)
         return -away.repeat(len(images), 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SobelMap(InputExplainer):
     r"""How fast the luminance changes: sqrt(L_x^2 + L_y^2) with Sobel's 3 x 3 differences.
 
@@ -60,10 +74,16 @@ class SobelMap(InputExplainer):
     have not three channels, their mean as they are. The change is that of a pixel, borders are
     repeated. An edge detector looks like many explanations and explains nothing. Adebayo et al.,
     "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.SobelMap()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        images = at_least_float32(images)
+    def maps(self, call: Call) -> Tensor:
+        images = at_least_float32(call.images)
         shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
         weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
         luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
@@ -78,16 +98,26 @@ class SobelMap(InputExplainer):
 LUMINANCE = (0.299 * 0.229, 0.587 * 0.224, 0.114 * 0.225)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class GroundTruth(InputExplainer):
     """The object itself: 1 inside, 0 outside. The best map for localisation, not for the network.
 
-    masks: (B, H, W), bool or numbers, one for each image of the call. Built in chapter 10.
+    Built in chapter 10.
+
+    Args:
+        masks: (B, H, W), bool or numbers, one for each image of the call; may be given without its name.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.GroundTruth(batch.object_mask)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    masks: Tensor | None = field(default=None, repr=False)
+    masks: Tensor | None = field(default=None, repr=False, kw_only=False)
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        images = call.images
         wanted = len(images), *images.shape[2:]
         if not isinstance(self.masks, Tensor) or tuple(self.masks.shape) != wanted:
             got = tuple(self.masks.shape) if isinstance(self.masks, Tensor) else self.masks

@@ -12,163 +12,134 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import Reshape, check_call
-from ..core.checks import finite_maps
-from ..core.guard import guarded
+from ..core.batched import stream
+from ..core.explainer import Call, Explainer, Result
 from ..core.hardware import moved
 from ..core.network import forward, resized
-from ..core.ops import Target, at_least_float32, normalise, one_of, select_score, upsample
-from ..core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, output_size
+from ..core.ops import Target, at_least_float32, normalise, select_score, upsample
+from ..core.options import Chunk, Count, Positive, PositiveShare, among, check_count, speed
 from ..core.outputs import logits_of
+from ..core.stages import Stages
 from ..core.targets import targets_of
-from ..models.layers import Layers
+from ..models.layers import Layer, Layers
 from .any_explainer import Parts, ask, has_field, options, overheard, unscaled
 from .cams.gradcam import GradCAM
 from .patches import STRIDES, Grid, unfold_grid
 
 # What becomes of the confidences (B, n n) of an image's patches.
 CONFIDENCE = {"exp": torch.exp, "exp/max": lambda p: (p - p.amax(1, True)).exp(), "none": torch.ones_like}
-_DEFAULT = {"rho": 0.555, "stride": "even", "confidence": "exp", "count_from": 0, "smooth": False}
-PRESETS = {
-    "default": _DEFAULT,
-    "paper": _DEFAULT,
-    "reference": {
-        "rho": 124 / 224,
-        "stride": "floor",
-        "confidence": "exp/max",
-        "count_from": 1,
-        "smooth": True,
-        "bridge": (224, 224),
-    },
-}
+Bridge = Annotated[
+    tuple[int, int] | None, lambda name, value: [check_count(f"a side of {name}", side) for side in value or ()]
+]
 
 
-@dataclass(frozen=True, eq=False)
-class Stages:
-    """What `intermediate=True` returns for a layer; n n patches, row by row."""
+@dataclass(frozen=True, kw_only=True)
+class UCAG(Explainer):
+    r"""UCAG around any explainer: an image's patches, explained one by one, and put together again.
 
-    map: Tensor  # (B, H, W), the final one
-    patches: Tensor  # (B, n n, h, w): E of each patch, before its weight, signed
-    scores: Tensor  # (B, n n): p_c of each patch
-    weights: Tensor  # (B, n n): exp(p_c), or as `confidence` says
-    coverage: Tensor  # (H, W) long: Gamma
-    grid: Grid  # where the patches lie
+    A forward of the images and what base costs on n n patches of alpha rho times the side. p_c comes from base's own
+    first forward if that is one of the patches as they are; if not, as for a base that asks at many points at once,
+    each patch costs a forward more. The network must take patches of that size. Layers and reshape are what base
+    makes of them. The paper contradicts itself: eq. 2 prints a ReLU inside a patch, and the sentence after eq. 5
+    says that a patch's map is not clipped. The presets follow the sentence, as the authors' code does. Hong et al.,
+    "Unfold and Conquer Attribution Guidance", AAAI 2023, eqs. 1-6. Built in chapter 10.
 
+    Stages, n n patches row by row: `patches` (B, n n, h, w), E of each patch before its weight, signed; `scores`
+    (B, n n), p_c; `weights` (B, n n), exp(p_c), or as `confidence` says; `coverage` (H, W) long, Gamma; `grid`, where
+    the patches lie.
 
-@dataclass(frozen=True)
-class UCAG(Explains):
-    """UCAG around any explainer.
+    Args:
+        base: an explainer of this package, or anything callable as base(model, images, target=...) that returns maps
+            (m, h, w), or a dict of them; it is handed `layers`, `size` and `reshape` where it takes them. It runs on
+            enlarged patches, with its `relu` and `normalise` switched off if it has them, since eq. 5 wants signed
+            maps as they are. May be given without its name.
+        preset: "default" and "paper" are the text. "reference" is the authors' code: patches of 124 in 224 pixels at
+            a floored stride, weights scaled to at most 1, coverage counted from 1 (which halves the map in the
+            corners), smoothed CAMs, maps of the input by way of 224 x 224.
+        patches: n, how many along an axis.
+        alpha: how much a patch is enlarged (bicubic), to int(alpha H') x int(alpha W'); greater than 0.
+        rho: the patches' size as a share of the image's, greater than 0 and at most 1.
+        stride: "even" or "floor", see `patches.unfold_grid`.
+        confidence: "exp", exp(p_c), from 1 to e; "exp/max", divided by the largest of the image's patches; "none".
+        count_from: 0, or 1 to divide by Gamma + 1.
+        smooth: a finished map of a layer is stretched to [0, 1], then blurred (5 x 5, sigma 3).
+        bridge: (h, w) to which maps of the input, rather than of a layer, are resized first, or None.
+        relu: whether a CAM, a base whose own `relu` is on, gets its ReLU at the end. Other maps keep their sign.
+        chunk: the largest batch given to base, which patches of several images share; it does not change the map.
 
-    base: an explainer of this package, or anything callable as base(model, images, target=...) that
-        returns maps (m, h, w), or a dict of them; it is handed `layers`, `size` and `reshape` where
-        it takes them. It runs on enlarged patches, with its `relu` and `normalise` switched off if
-        it has them, since eq. 5 wants signed maps as they are.
-    preset: "default" and "paper" are the text. "reference" is the authors' code: patches of 124 in
-        224 pixels at a floored stride, weights scaled to at most 1, coverage counted from 1 (which
-        halves the map in the corners), smoothed CAMs, maps of the input by way of 224 x 224.
-    patches, rho: n, the number of patches along an axis, and their size as a share of the image's.
-    alpha: how much a patch is enlarged (bicubic), to int(alpha H') x int(alpha W').
-    confidence: "exp", exp(p_c), from 1 to e; "exp/max", divided by the largest of the image's
-        patches; "none".
-    count_from: 0, or 1 to divide by Gamma + 1. stride: see `unfold.unfold_grid`.
-    smooth: a finished map of a layer is stretched to [0, 1], then blurred (5 x 5, sigma 3).
-    bridge: (h, w) to which maps of the input, rather than of a layer, are resized first, or None.
-    relu: whether a CAM, a base whose own `relu` is on, gets its ReLU at the end. Other maps keep
-        their sign.
-    chunk: the largest batch given to base; patches of several images share it.
-
-    The paper contradicts itself: eq. 2 prints a ReLU inside a patch, and the sentence after eq. 5 says
-    that a patch's map is not clipped. Both presets follow the sentence, as the authors' code does.
-
-    Costs a forward of the images and what base costs on n n patches of alpha rho times the side. p_c
-    comes from base's own first forward if that is one of the patches as they are; if not, as for a
-    base that asks at many points at once, each patch costs a forward more. Built in chapter 10.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.UCAG(hc.LayerCAM(), patches=2)(model, batch.images, "layer3").shape
+        torch.Size([1, 32, 32])
+        >>> stages = hc.UCAG(hc.Gradient(), patches=2)(model, batch.images, intermediate=True)
+        >>> stages.scores.shape, stages.coverage.max()
+        (torch.Size([1, 4]), tensor(4))
     """
 
     takes: ClassVar[str] = "layer"  # of an instance: what its base takes
+    has_stages: ClassVar[bool] = True
 
-    base: object = GradCAM()
+    base: object = field(default=GradCAM(), kw_only=False)
     preset: str = "default"
-    patches: int = 6
-    alpha: float = 2.6
-    rho: float | None = None
-    stride: str | None = None
-    confidence: str | None = None
-    count_from: int | None = None
-    smooth: bool | None = None
-    bridge: tuple[int, int] | None = None
+    patches: Count = 6
+    alpha: Positive = 2.6
+    rho: PositiveShare = 0.555
+    stride: Annotated[str, among(STRIDES)] = "even"
+    confidence: Annotated[str, among(CONFIDENCE)] = "exp"
+    count_from: Annotated[int, among((0, 1))] = 0
+    smooth: bool = False
+    bridge: Bridge = None
     relu: bool = True
-    chunk: int = 16
+    chunk: Chunk = speed(16)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {},
+        "reference": {
+            "rho": 124 / 224,
+            "stride": "floor",
+            "confidence": "exp/max",
+            "count_from": 1,
+            "smooth": True,
+            "bridge": (224, 224),
+        },
+    }
 
     def __post_init__(self) -> None:
-        fill_preset(self, PRESETS)
-        check_count("patches", self.patches)
-        check_number("alpha", self.alpha, above=True)
-        check_number("rho", self.rho, 0, 1, above=True)
-        one_of("stride", self.stride, STRIDES)
-        one_of("confidence", self.confidence, CONFIDENCE)
-        one_of("count_from", self.count_from, (0, 1))
-        check_flag("smooth", self.smooth)
-        check_flag("relu", self.relu)
-        for side in self.bridge or ():
-            check_count("a side of bridge", side)
-        check_chunk(self.chunk)
+        super().__post_init__()
         if self.rho * self.patches < 1:
             raise ValueError(f"patches must meet, patches * rho must be at least 1; got {self.patches} * {self.rho}")
         kind = "layer" if "layers" in options(self.base) else "input"
         object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
 
-    @guarded
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        layers: Layers | None = None,
-        target: Target = None,
-        *,
-        size: Size = None,
-        reshape: Reshape | None = None,
-        intermediate: bool = False,
-    ) -> Maps:
-        """Maps of a batch: one per image, and per layer if base gives one per layer.
+    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
+        if layers is None:  # base knows what it takes, and whether it returns one map
+            return (), False
+        return super().named(model, layers)
 
-        Args:
-            images: (B, 3, H, W), normalised as the network expects. The network must take patches
-                of the size that alpha and rho make.
-            layers, reshape: what base makes of them.
-            target: None (top-1 of the whole image), a class, one class per image, or a callable
-                (m, K) -> (m,), which must treat each row alike; given probabilities, it is p_c.
-            size: None or "native" for the images' (H, W); (H, W) resizes the finished maps.
-            intermediate: `Stages` in place of maps.
-
-        Returns (B, H, W), float32 or float64, raw. Raises ValueError and what base raises.
-        """
-        check_call(model, images)
-        out = output_size(None if size == "native" else size, images)
-        if layers is not None and "layers" not in options(self.base):
-            raise ValueError(f"base takes no layers: leave out layers={layers!r}")
-        with torch.inference_mode(False), torch.no_grad():
-            images = images.clone() if images.is_inference() else images.detach()
-            target = stream(model, images, _nothing, 0, target, score=self._kind, chunk=self.chunk)[0]
-            grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
-            with resized(model, images, self._one_size(images, grid)):
-                E, p, kept = self._explained(
-                    model, images, grid, target, intermediate, layers=layers, size="native", reshape=reshape
-                )
-            weights = CONFIDENCE[self.confidence](p)  # (B, n n)
-            maps = {name: upsample(self._conquered(m, weights, grid, images), out) for name, m in E.items()}
-            if intermediate:
-                count = moved(grid.coverage(), p.device)
-                maps = {name: Stages(m, kept[name], p, weights, count, grid) for name, m in maps.items()}
-        return finite_maps(maps[None] if None in maps else maps)
+    def maps(self, call: Call) -> Result:
+        model, images = call.model, call.images
+        target = stream(model, images, None, 0, call.target, score=self._kind, chunk=self.chunk)[0]
+        grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
+        layers = None if not call.layers else call.layers[0] if call.single else list(call.layers)
+        with resized(model, images, self._one_size(images, grid)):
+            E, p, kept = self._explained(
+                model, images, grid, target, call.intermediate, layers=layers, size="native", reshape=call.reshape
+            )
+        weights = CONFIDENCE[self.confidence](p)  # (B, n n)
+        maps: dict[Any, Any] = {name: self._conquered(M, weights, grid, images) for name, M in E.items()}
+        if call.intermediate:
+            led = {"scores": p, "weights": weights, "coverage": moved(grid.coverage(), p.device), "grid": grid}
+            maps = {name: Stages(M, {"patches": kept[name], **led}) for name, M in maps.items()}
+        return maps[None] if None in maps else maps
 
     def _explained(
         self, model: nn.Module, images: Tensor, grid: Grid, target: Target, keep: bool, **given: object
@@ -246,11 +217,6 @@ class UCAG(Explains):
     def _has_relu(self) -> bool:
         """The CAM family has a field `relu`; UCAG has one too, and asks its base."""
         return getattr(self.base, "_has_relu", has_field(self.base, "relu"))
-
-
-def _nothing(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """No input beside the images."""
-    raise NotImplementedError
 
 
 def _blurred(maps: Tensor) -> Tensor:

@@ -280,10 +280,12 @@ def test_makers_of_maps_take_a_constant_one_for_what_it_is():
         def forward(self, x):
             return x.sum((1, 2, 3))[:, None] * torch.ones(1, 2)
 
-    centred = hc.SmoothGrad("ucag", samples=3)(Flat().eval(), random_images(1, 3, 8, 8), None, 0)
+    centred = hc.SmoothGrad(preset="ucag", samples=3)(Flat().eval(), random_images(1, 3, 8, 8), None, 0)
     assert (centred == 0).all()
-    quiet = hc.SmoothGrad("ucag", samples=2)(net, shaken, None, 0)  # (sigma / span) ** 2 of a span of rounding
-    torch.testing.assert_close(quiet, hc.SmoothGrad("ucag", samples=2)(net, level, None, 0), rtol=1e-3, atol=1e-4)
+    quiet = hc.SmoothGrad(preset="ucag", samples=2)(net, shaken, None, 0)  # (sigma / span) ** 2 of a span of rounding
+    torch.testing.assert_close(
+        quiet, hc.SmoothGrad(preset="ucag", samples=2)(net, level, None, 0), rtol=1e-3, atol=1e-4
+    )
 
 
 # Whoever draws one -----------------------------------------------------------------------------------

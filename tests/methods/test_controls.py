@@ -57,10 +57,10 @@ def test_a_batch_equals_its_singles(name):
 
 
 def test_random_follows_from_the_seed_alone():
-    net, first = TinyNet(), hc.RandomMap(3)(TinyNet(), IMAGES)
+    net, first = TinyNet(), hc.RandomMap(seed=3)(TinyNet(), IMAGES)
     torch.manual_seed(5)
-    assert torch.equal(hc.RandomMap(3)(net, -IMAGES, target=1), first)
-    assert torch.equal(first[0], first[1]) and not torch.equal(hc.RandomMap(4)(net, IMAGES), first)
+    assert torch.equal(hc.RandomMap(seed=3)(net, -IMAGES, target=1), first)
+    assert torch.equal(first[0], first[1]) and not torch.equal(hc.RandomMap(seed=4)(net, IMAGES), first)
     many = hc.RandomMap()(net, torch.zeros(1, 3, 200, 200))
     assert 0 <= many.min() and many.max() < 1
     assert many.mean().item() == pytest.approx(0.5, abs=0.01)

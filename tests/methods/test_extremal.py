@@ -212,7 +212,7 @@ def test_passes():
 
 def test_fields():
     assert hc.ExtremalPerturbation().areas == (0.025, 0.05, 0.1, 0.2)
-    assert hc.ExtremalPerturbation("coco").areas == (0.018, 0.025, 0.05, 0.1)
+    assert hc.ExtremalPerturbation(preset="coco").areas == (0.018, 0.025, 0.05, 0.1)
     assert hc.ExtremalPerturbation(areas=0.1).areas == (0.1,)
     assert "steps=800, rate=0.01, momentum=0.9, weight=300.0, growth=1.0035, step=7, reach=21" in repr(
         hc.ExtremalPerturbation()
@@ -224,7 +224,7 @@ def test_fields():
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda: hc.ExtremalPerturbation("imagenet"), ValueError, "preset must be one of"),
+        (lambda: hc.ExtremalPerturbation(preset="imagenet"), ValueError, "preset must be one of"),
         (lambda: hc.ExtremalPerturbation(areas=()), ValueError, "areas must hold at least one"),
         (lambda: hc.ExtremalPerturbation(areas=(0.1, 2)), ValueError, "areas must be a number greater than 0"),
         (lambda: hc.ExtremalPerturbation(steps=0), ValueError, "steps must be a whole number"),

@@ -24,7 +24,7 @@ EVERY = {
     "zoom-cam": hc.ZoomCAM(),
     "smooth-grad-cam++": hc.SmoothGradCAMpp(),
     "iia": hc.IIA(steps=3),
-    "iia-nested": hc.IIA("nested", steps=3, inner=3),
+    "iia-nested": hc.IIA(preset="nested", steps=3, inner=3),
     "msg-cam": hc.MSGCAM(scales=(1, 1.5), groups=3, blur=5, sigma=2.0),
 }
 SIGNED = ("iia", "iia-nested")

@@ -255,7 +255,7 @@ def test_one_name_gives_a_tensor_a_sequence_a_dict():
 
 def test_no_layer_means_the_last_default(monkeypatch):
     net = TinyNet()
-    monkeypatch.setattr("holicam.core.passes.default_layers", lambda model: ("relu1", "relu2"))
+    monkeypatch.setattr("holicam.core.explainer.default_layers", lambda model: ("relu1", "relu2"))
     images = random_images(1, 3, 8, 8)
     assert torch.equal(hc.GradCAM()(net, images), hc.GradCAM()(net, images, "relu2"))
 

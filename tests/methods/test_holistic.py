@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from holicam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
 from holicam.core import passes as passes_module
 from holicam.core.capture import capture
 from holicam.core.ops import normalise, upsample
 from holicam.methods.cams import weights as cam
 from holicam.methods.cams.fusion import scale_sizes
-from holicam.methods.cams.gradcam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
 from holicam.methods.cams.holistic import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, HolisticCAM, multi_scale
 from holicam.methods.cams.lowpass import low_pass
 from tests.helpers.nets import BranchNet, ColourNet, TinyNet, colour_image, random_images
@@ -58,8 +58,8 @@ class NoGradient(TinyNet):
     [
         (HolisticCAM(**SMALL), {}),
         (HolisticCAM(**SMALL, eps=1e-2), {"eps": 1e-2}),
-        (HolisticCAM("paper", **SMALL), {"eps": 1e-5, "mode": "bilinear", "affine": False}),
-        (HolisticCAM("reference", **SMALL), {"quantize": True, "stretch": True}),
+        (HolisticCAM(preset="paper", **SMALL), {"eps": 1e-5, "mode": "bilinear", "affine": False}),
+        (HolisticCAM(preset="reference", **SMALL), {"quantize": True, "stretch": True}),
     ],
     ids=["default", "eps", "paper", "reference"],
 )
@@ -106,13 +106,13 @@ def test_the_authors_drop_scales_where_no_class_is_given(target):
     sizes = scale_sizes((14, 17), SCALES)
     for explainer, twin in (
         (
-            HolisticCAM("reference", **SMALL),
+            HolisticCAM(preset="reference", **SMALL),
             lambda x, skip: slow.holistic(net, x, "relu1", target, sizes=sizes, quantize=True, stretch=True, skip=skip)[
                 -1
             ],
         ),
         (
-            CAMERAS("reference", scales=SCALES),
+            CAMERAS(preset="reference", scales=SCALES),
             lambda x, skip: normalise(
                 torch.tensor(slow.cameras(net, x, "relu1", target, sizes=sizes, skip=skip))
             ).numpy(),
@@ -128,7 +128,7 @@ def test_the_authors_drop_scales_where_no_class_is_given(target):
             for skip in (True, False)
         }
         assert torch.equal(own[target is None], got) and not torch.allclose(own[target is not None], got)
-    for plain in (HolisticCAM(**SMALL), HolisticCAM("paper", **SMALL), CAMERAS(scales=SCALES)):
+    for plain in (HolisticCAM(**SMALL), HolisticCAM(preset="paper", **SMALL), CAMERAS(scales=SCALES)):
         assert plain.skip_mismatched is False
         assert torch.equal(plain(net, x, "relu1"), plain(net, x, "relu1", net(x).argmax(1)))
 
@@ -256,12 +256,12 @@ def test_flipping_a_symmetric_network_flips_the_map():
     "explainer",
     [
         HolisticCAM(**SMALL),
-        HolisticCAM("paper", **SMALL),
-        HolisticCAM("reference", **SMALL),
+        HolisticCAM(preset="paper", **SMALL),
+        HolisticCAM(preset="reference", **SMALL),
         HolisticCAM(**SMALL, skip_mismatched=True),
         HolisticCAM(**SMALL, weighting="channel"),
         HolisticCAM(**SMALL, eps_mode="relative", eps=0.1),
-        CAMERAS("reference", scales=SCALES),
+        CAMERAS(preset="reference", scales=SCALES),
         CAMERAS(scales=SCALES, skip_mismatched=True),
     ],
     ids=lambda e: repr(e)[:30],
@@ -330,7 +330,7 @@ def test_size_and_layers_arguments():
 @given(st.integers(4, 24), st.integers(4, 24), st.sampled_from(["default", "paper", "reference"]), st.integers(0, 9))
 def test_any_image_size_gives_finite_maps_of_that_size(height, width, preset, seed):
     x = images(1, height, width, seed)
-    maps = HolisticCAM(preset, scales=(1, 1.4))(tiny(), x, LAYERS)
+    maps = HolisticCAM(preset=preset, scales=(1, 1.4))(tiny(), x, LAYERS)
     assert all(m.shape == (1, height, width) and m.isfinite().all() for m in maps.values())
     cameras = CAMERAS(scales=(1, 1.4))(tiny(), x, LAYERS)
     assert all((m >= 0).all() for m in cameras.values())
@@ -338,7 +338,8 @@ def test_any_image_size_gives_finite_maps_of_that_size(height, width, preset, se
 
 @pytest.mark.parametrize(
     "explainer",
-    [HolisticCAM(p, **SMALL) for p in ("default", "paper", "reference")] + [CAMERAS("reference", scales=SCALES)],
+    [HolisticCAM(preset=p, **SMALL) for p in ("default", "paper", "reference")]
+    + [CAMERAS(preset="reference", scales=SCALES)],
     ids=repr,
 )
 def test_no_gradient_and_no_activation_give_zeros(explainer):
@@ -360,7 +361,7 @@ def test_a_constant_fundamental_map_wraps_nothing_away():
 
 
 def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
-    default, paper, reference = (HolisticCAM(p) for p in ("default", "paper", "reference"))
+    default, paper, reference = (HolisticCAM(preset=p) for p in ("default", "paper", "reference"))
     assert default == HolisticCAM() and hash(default) == hash(HolisticCAM())
     assert (default.eps, default.scales, default.interpolation) == (1e-6, REFERENCE_SCALES, "bicubic")
     assert (default.clip, default.quantize, default.normalise) == (True, False, False)
@@ -368,11 +369,11 @@ def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
     assert (paper.eps, paper.scales, paper.interpolation) == (1e-5, PAPER_SCALES, "bilinear")
     assert (paper.clip, paper.quantize, len(paper.scales)) == ("raw", False, 7)
     assert (reference.quantize, reference.normalise, reference.eps) == (True, True, 1e-6)
-    assert HolisticCAM("paper", eps=0.5, clip=True).eps == 0.5
-    assert HolisticCAM("paper", clip=True).clip is True
-    assert HolisticCAM("paper", clip=False).clip is False
-    assert (CAMERAS().scales, CAMERAS("paper").scales) == (REFERENCE_SCALES, PAPER_SCALES)
-    for explainer in (default, paper, reference, CAMERAS("reference")):
+    assert HolisticCAM(preset="paper", eps=0.5, clip=True).eps == 0.5
+    assert HolisticCAM(preset="paper", clip=True).clip is True
+    assert HolisticCAM(preset="paper", clip=False).clip is False
+    assert (CAMERAS().scales, CAMERAS(preset="paper").scales) == (REFERENCE_SCALES, PAPER_SCALES)
+    for explainer in (default, paper, reference, CAMERAS(preset="reference")):
         for field in dataclasses.fields(explainer):
             value = getattr(explainer, field.name)
             assert value is not None or explainer.preset == "reference" and field.name == "skip_mismatched"
@@ -384,7 +385,7 @@ def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
 
 def test_reference_normalises_and_default_does_not():
     net, x = tiny(), images()
-    raw, final = (HolisticCAM(p, **SMALL)(net, x, "relu1") for p in ("default", "reference"))
+    raw, final = (HolisticCAM(preset=p, **SMALL)(net, x, "relu1") for p in ("default", "reference"))
     assert raw.max() < 0.5
     assert final.amax((1, 2)).eq(1).all() and final.amin((1, 2)).eq(0).all()
     assert torch.equal(normalise(final), final)

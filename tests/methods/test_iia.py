@@ -19,7 +19,7 @@ NET, IMAGES, TARGET = TinyNet(True).double(), random_images(2, 3, 10, 7).double(
 def test_the_slow_twin(inner, layer, record_property):
     expected = slow.iia(slow.passes_of(TinyNet().double(), TARGET), IMAGES, layer, 4, inner)
     preset = "reference" if inner is None else "nested"
-    explainer = hc.IIA(preset, steps=4, inner=inner or 10)
+    explainer = hc.IIA(preset=preset, steps=4, inner=inner or 10)
     got = explainer(NET, IMAGES, [layer, "conv2"], TARGET, size="native")[layer]
     difference = float(np.abs(got.numpy() - expected).max() / np.abs(expected).max())
     record_property("difference", difference)
@@ -32,7 +32,7 @@ def test_a_linear_score_needs_no_path():
     hires = hc.HiResCAM(relu=False)(net, image, "box", 2, size="native")
     got = hc.IIA()(net, image, "box", 2, size="native")
     torch.testing.assert_close(got, hires * sum(a / 10 for a in range(11)))
-    nested = hc.IIA("nested", steps=5, inner=4)(net, image, "box", 2, size="native")
+    nested = hc.IIA(preset="nested", steps=5, inner=4)(net, image, "box", 2, size="native")
     torch.testing.assert_close(nested, hires * sum(a / 5 * b / 4 for a in range(6) for b in range(5)) / 20)
 
 
@@ -52,7 +52,7 @@ def test_sizes_are_bicubic_and_relu_cuts():
 
 @pytest.mark.parametrize(
     ("explainer", "layers", "passes"),
-    [(hc.IIA(), ["relu0", "relu1", "relu2"], 11), (hc.IIA("nested", 2, 3), ["relu0", "relu2"], 15)],
+    [(hc.IIA(), ["relu0", "relu1", "relu2"], 11), (hc.IIA(preset="nested", steps=2, inner=3), ["relu0", "relu2"], 15)],
 )
 def test_passes(explainer, layers, passes):
     calls = []

@@ -31,8 +31,8 @@ EVERY = {
     "cam+": hc.CAMPlus(),
     "cam-": hc.CAMMinus(),
     "cam+-": hc.CAMBoth(),
-    "pcam-reference": hc.PCAM("reference"),
-    "cam-reference": hc.CAMBoth("reference"),
+    "pcam-reference": hc.PCAM(preset="reference"),
+    "cam-reference": hc.CAMBoth(preset="reference"),
 }
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 variants = pytest.mark.parametrize("variant", JOINT)
@@ -230,7 +230,7 @@ def test_scores_of_other_questions_are_refused(asked):
     for make, says in (
         (hc.PCAM(), "needs scores that were asked"),
         (hc.CAMMinus(), "CAMMinus needs scores"),
-        (hc.PCAMPlus("reference"), "stretch='after'.*does not have"),
+        (hc.PCAMPlus(preset="reference"), "stretch='after'.*does not have"),
         (hc.CAMPlus(score="logit"), "score='prob'.*does not have"),
     ):
         with pytest.raises(ValueError, match=says):
@@ -405,8 +405,8 @@ def test_the_reference_layers_of_a_bottleneck_network():
     assert [tuple(m.shape[1:]) for m in maps.values()] == [(2, 2), (2, 2), (4, 3), (8, 6), (32, 24)]
     at = maps["layer4.0.relu"] > 0
     torch.testing.assert_close(maps["layer4.0.relu"][at], maps["layer4"][at])
-    chosen = hc.PCAMPlus("reference")(net, images, target=1)
-    assert torch.equal(chosen, hc.PCAMPlus("reference")(net, images, "reference", 1))
+    chosen = hc.PCAMPlus(preset="reference")(net, images, target=1)
+    assert torch.equal(chosen, hc.PCAMPlus(preset="reference")(net, images, "reference", 1))
 
 
 def test_vgg_and_densenet_by_default():
@@ -416,7 +416,7 @@ def test_vgg_and_densenet_by_default():
         dense = torchvision.models.DenseNet(4, (2, 2, 2, 2), 8, num_classes=5).eval()
     images = random_images(1, 3, 64, 64)
     for net, last in ((vgg, "features.5"), (dense, "features.relu0")):
-        for explainer in (hc.PCAM(), hc.PCAMMinus("reference")):
+        for explainer in (hc.PCAM(), hc.PCAMMinus(preset="reference")):
             maps = explainer(net, images, target=1, intermediate=True)
             assert list(maps)[-1] == last and len(maps) == 5
             assert all(m.shape == (1, 64, 64) and m.isfinite().all() for m in maps.values())
@@ -440,12 +440,12 @@ def test_registry_presets_and_repr():
             hc.explainers[name]() == EVERY[name]
             and hc.explainers[name].variant == name[4 if name.startswith("p") else 3 :]
         )
-    assert repr(hc.PCAM("reference")) == (
+    assert repr(hc.PCAM(preset="reference")) == (
         "PCAM(preset='reference', stretch='percentile', pooling='bilinear', output='percentile', "
         "lnorm=True, on_zero='zero', score='prob', chunk=64)"
     )
     assert repr(hc.CAMMinus()) == ("CAMMinus(preset='default', stretch='after', relu=True, score='prob', chunk=64)")
-    assert hc.PCAM("reference", output="raw").output == "raw" and hc.PCAM() != hc.PCAMPlus()
+    assert hc.PCAM(preset="reference", output="raw").output == "raw" and hc.PCAM() != hc.PCAMPlus()
     with pytest.raises(FrozenInstanceError):
         hc.PCAM().lnorm = False
 
@@ -456,7 +456,7 @@ IMAGES = random_images(1, 3, 8, 8)
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda: hc.PCAM("code"), ValueError, "preset must be one of"),
+        (lambda: hc.PCAM(preset="code"), ValueError, "preset must be one of"),
         (lambda: hc.PCAM(stretch="none"), ValueError, "stretch must be one of"),
         (lambda: hc.PCAM(pooling="max"), ValueError, "pooling must be one of"),
         (lambda: hc.PCAM(output="uint8"), ValueError, "output must be one of"),

@@ -18,7 +18,7 @@ from tests.twins import slow_perturb as slow
 
 EVERY = {
     "rise": hc.RISE(masks=40, cells=3, keep=0.4),
-    "rise-torchray": hc.RISE("torchray", masks=30, cells=4),
+    "rise-torchray": hc.RISE(preset="torchray", masks=30, cells=4),
     "occlusion": hc.Occlusion(window=4, stride=2),
 }
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
@@ -159,7 +159,7 @@ CASES = [((4, 4), (2, 2)), ((5, 3), (3, 2)), ((12, 9), (1, 1)), ((1, 1), (1, 1))
 def test_occlusion_is_the_slow_twin_and_captum(window, stride, record_property):
     net, images = setting()
     for options in ({}, {"baseline": 0.7, "score": "prob"}):
-        got = hc.Occlusion(window, stride, **options)(net, images, target=[4, 1])
+        got = hc.Occlusion(window=window, stride=stride, **options)(net, images, target=[4, 1])
         wanted = [
             slow.occlusion(
                 net, images[b].numpy(), c, window, stride, options.get("baseline", 0.0), options.get("score", "logit")
@@ -173,7 +173,7 @@ def test_occlusion_is_the_slow_twin_and_captum(window, stride, record_property):
     )
     assert torch.equal(theirs[:, 0], theirs[:, 2])
     close(
-        hc.Occlusion(window, stride, baseline=0.7)(net, images, target=[4, 1]),
+        hc.Occlusion(window=window, stride=stride, baseline=0.7)(net, images, target=[4, 1]),
         theirs[:, 0].detach(),
         record_property,
         1e-6,
@@ -184,7 +184,7 @@ def test_occlusion_of_a_linear_network_is_a_box_filter():
     """Hiding a window takes away the sum of w x in it, and windows that hold a pixel are averaged."""
     net, images = Linear((10, 14)), random_images(2, 3, 10, 14, dtype=torch.float64)
     product = (net.w[1] * images).sum(1)
-    got = hc.Occlusion(3, 1)(net, images, target=1)
+    got = hc.Occlusion(window=3, stride=1)(net, images, target=1)
     sums = product.unfold(1, 3, 1).unfold(2, 3, 1).sum((-1, -2))
     for b, i, j in np.ndindex(2, 10, 14):
         near = sums[b, max(i - 2, 0) : i + 1, max(j - 2, 0) : j + 1]
@@ -251,7 +251,7 @@ def test_real_architectures(explainer, make):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = make(num_classes=5).eval() if make else hc.toynets.BUILDERS["toy-vgg16_bn"]().eval()
-    explainer = replace(explainer, masks=4) if isinstance(explainer, hc.RISE) else hc.Occlusion(32, 32)
+    explainer = replace(explainer, masks=4) if isinstance(explainer, hc.RISE) else hc.Occlusion(window=32, stride=32)
     maps = explainer(net, random_images(1, 3, 64, 64), target=1)
     assert maps.shape == (1, 64, 64) and maps.isfinite().all() and maps.std() > 0
 
@@ -262,7 +262,8 @@ def test_transformers_need_nothing(explainer):
 
 
 @pytest.mark.parametrize(
-    ("explainer", "forwards"), [(hc.RISE(masks=17, cells=2), 18), (hc.Occlusion(4, 4), 10), (hc.Occlusion(4, 2), 21)]
+    ("explainer", "forwards"),
+    [(hc.RISE(masks=17, cells=2), 18), (hc.Occlusion(window=4, stride=4), 10), (hc.Occlusion(window=4, stride=2), 21)],
 )
 def test_forwards(explainer, forwards):
     net, images = setting(2)
@@ -274,7 +275,7 @@ def test_forwards(explainer, forwards):
 
 
 def test_papers_numbers_and_repr():
-    assert repr(hc.RISE("torchray")) == (
+    assert repr(hc.RISE(preset="torchray")) == (
         "RISE(preset='torchray', masks=8000, cells=7, keep=0.5, score='sigmoid', divide_by_keep=False, "
         "margin='cell', border='reflect', subtract_mean=False, baseline=0.0, seed=0, chunk=64)"
     )
@@ -288,7 +289,7 @@ def test_papers_numbers_and_repr():
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda: hc.RISE("eclique"), ValueError, "preset must be one of"),
+        (lambda: hc.RISE(preset="eclique"), ValueError, "preset must be one of"),
         (lambda: hc.RISE(masks=0), ValueError, "masks must be a whole number"),
         (lambda: hc.RISE(keep=0), ValueError, "keep must be a number greater than 0"),
         (lambda: hc.RISE(keep=1.5), ValueError, "at most 1"),
@@ -301,8 +302,16 @@ def test_papers_numbers_and_repr():
         (lambda: hc.Occlusion(window=4, stride=5), ValueError, "stride must be at most window"),
         (lambda: hc.Occlusion(score="softmax"), ValueError, "score must be one of"),
         (lambda: hc.Occlusion()(TinyNet(), random_images(1, 3, 40, 80)), ValueError, "window must fit the image"),
-        (lambda: hc.Occlusion(4, 2)(TinyNet().train(), random_images(1, 3, 8, 8)), ValueError, "training mode"),
-        (lambda: hc.Occlusion(4, 2)(TinyNet(), random_images(1, 3, 8, 8), size="big"), ValueError, "size must be"),
+        (
+            lambda: hc.Occlusion(window=4, stride=2)(TinyNet().train(), random_images(1, 3, 8, 8)),
+            ValueError,
+            "training mode",
+        ),
+        (
+            lambda: hc.Occlusion(window=4, stride=2)(TinyNet(), random_images(1, 3, 8, 8), size="big"),
+            ValueError,
+            "size must be",
+        ),
     ],
 )
 def test_errors(make, error, says):

@@ -27,8 +27,8 @@ EVERY = {
     "ss-cam": hc.SSCAM(**N),
     "is-cam": hc.ISCAM(**N),
     "score-cam-softmax": hc.ScoreCAM(preset="paper"),
-    "ss-cam-2021": hc.SSCAM("polycam2021", **N),
-    "is-cam-2021": hc.ISCAM("polycam2021", **N),
+    "ss-cam-2021": hc.SSCAM(preset="polycam2021", **N),
+    "is-cam-2021": hc.ISCAM(preset="polycam2021", **N),
 }
 every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 
@@ -193,14 +193,14 @@ def test_children_with_nothing_new_are_score_cam():
     for child in (
         hc.SSCAM(std=0.0, samples=2),
         hc.ISCAM(samples=1),
-        hc.ISCAM("polycam2021", samples=1, activation="raw", normalize_before=False),
+        hc.ISCAM(preset="polycam2021", samples=1, activation="raw", normalize_before=False),
     ):
         torch.testing.assert_close(child(net, images, "relu1", 1), wanted, rtol=1e-11, atol=1e-13)
 
 
 def test_the_cumulative_factors():
     steps = []
-    vary, n = hc.ISCAM("polycam2021").questions(torch.zeros(1, 3, 2, 2).double())
+    vary, n = hc.ISCAM(preset="polycam2021").questions(torch.zeros(1, 3, 2, 2).double())
     one = torch.ones(n, 1, 1, 1, dtype=torch.float64)
     steps = vary(one, one, torch.arange(n), None).flatten()
     torch.testing.assert_close(steps, torch.tensor([0.1, 0.3, 0.6, 1, 1.5, 2.1, 2.8, 3.6, 4.5, 5.5]).double())
@@ -274,7 +274,7 @@ def test_transformers_and_default_layer(monkeypatch):
     images = random_images(2, 3, 8, 12)
     maps = hc.ScoreCAM()(TokenNet(), images, "mlp", 1, reshape=tokens_to_grid((2, 3)))
     assert maps.shape == (2, 8, 12)
-    monkeypatch.setattr("holicam.methods.perturbation.scorecam.default_layers", lambda model: ("relu0", "relu1"))
+    monkeypatch.setattr("holicam.core.explainer.default_layers", lambda model: ("relu0", "relu1"))
     assert torch.equal(hc.ScoreCAM()(TinyNet(), images), hc.ScoreCAM()(TinyNet(), images, "relu1"))
 
 
@@ -299,13 +299,16 @@ def test_noise_has_a_seed_and_leaves_the_global_one_alone():
 
 
 def test_presets_and_repr():
-    assert repr(hc.ScoreCAM("polycam2021")) == (
+    assert repr(hc.ScoreCAM(preset="polycam2021")) == (
         "ScoreCAM(preset='polycam2021', normalize_before=True, align_corners=False, "
         "channel_softmax=False, activation='normalized', score='prob', baseline='zero', relu=True, chunk=64)"
     )
-    assert hc.ScoreCAM("paper").channel_softmax and not hc.ScoreCAM("paper", channel_softmax=False).channel_softmax
+    assert (
+        hc.ScoreCAM(preset="paper").channel_softmax
+        and not hc.ScoreCAM(preset="paper", channel_softmax=False).channel_softmax
+    )
     assert (hc.SSCAM().samples, hc.SSCAM().std, hc.ISCAM().samples) == (35, 2.0, 10)
-    assert hc.SSCAM("polycam2021").colours and hc.ISCAM("polycam2021").cumulative
+    assert hc.SSCAM(preset="polycam2021").colours and hc.ISCAM(preset="polycam2021").cumulative
     with pytest.raises(FrozenInstanceError):
         hc.ScoreCAM().relu = False
 
@@ -313,7 +316,7 @@ def test_presets_and_repr():
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda: hc.ScoreCAM("torchcam"), ValueError, "preset must be one of"),
+        (lambda: hc.ScoreCAM(preset="torchcam"), ValueError, "preset must be one of"),
         (lambda: hc.ScoreCAM(activation="relu"), ValueError, "activation must be one of"),
         (lambda: hc.ScoreCAM(baseline="black"), ValueError, "baseline must be one of"),
         (lambda: hc.ScoreCAM(score="loss"), ValueError, "score must be one of"),

@@ -12,8 +12,9 @@ from torch.nn.functional import normalize
 from ...core.capture import Captured
 from ...core.floats import is_constant
 from ...core.hardware import eigenvectors
-from ...core.options import check_flag, noise
-from .gradcam import SingleScale
+from ...core.options import noise
+from ...models.layers import Layer
+from .single import SingleScale
 
 EXACT = 128  # a Gram matrix up to this size is decomposed in full
 STEPS = 16  # products with a larger one
@@ -66,22 +67,28 @@ def eigen_map(A: Tensor, center: bool = True) -> Tensor:
     return (M * size[:, 0] * sign).unflatten(1, (h, w))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EigenCAM(SingleScale):
-    """Eigen-CAM (Muhammad and Yeasin, IJCNN 2020): `eigen_map`. One forward, no backward.
+    """Eigen-CAM: each place's channels along the direction in which they vary most (`eigen_map`).
 
-    center: the original does not center. For activations of one sign its map is then close to
-    their sum; centered, it is what tells places apart. The same map for every class.
+    The same map for every class. One forward, no backward. Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020.
     Built in chapter 08.
+
+    Args:
+        center: take each channel's mean out first. The original does not: for activations of one sign its map
+            is then close to their sum; centered, it is what tells places apart.
+        relu: whether the map is cut at 0.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.EigenCAM()(model, batch.images, "layer3").shape
+        torch.Size([1, 32, 32])
     """
 
     center: bool = True
     relu: bool = True
     uses_gradients: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_flag("center", self.center)
-
-    def map(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+    def map(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         return eigen_map(captured.A[layer], self.center)

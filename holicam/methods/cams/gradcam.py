@@ -1,153 +1,95 @@
-"""The CAM family at one scale: explainers that differ in one function of `cam`.
+"""The CAM family at one scale: explainers that differ in one function of `weights`.
 
-Each is a frozen dataclass of its hyper-parameters. `weights` says what is particular to it; the
-rest is one pass, which several explainers share (`passes.run`), and one weighted sum.
-Maps are not scaled: see `ops.normalise`.
+Each is a frozen dataclass of its hyper-parameters. `weights` says what is particular to it; the rest is one
+pass, which several explainers share (`passes.run`), and one weighted sum. Maps are not scaled: see
+`ops.normalise`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
 from ...core.capture import Captured
-from ...core.floats import tolerance
-from ...core.ops import SCORES, one_of
-from ...core.options import check_flag, check_number, fill_preset
-from ...core.passes import Ask, Call, Gather, PassExplainer
-from ...models.layers import called
+from ...core.options import NotNegative, Score, among
+from ...models.layers import Layer
 from . import weights as cam
+from .single import SingleScale
 
 
-class SingleScale(PassExplainer):
-    """One pass, one weighted sum. The order is: channel sum, ReLU (`relu`), resize."""
+@dataclass(frozen=True, kw_only=True)
+class GradCAM(SingleScale):
+    r"""Grad-CAM, M = ReLU(\sum_k w_k A_k), w_k the mean gradient of channel k.
 
-    uses_gradients: ClassVar[bool] = True
+    One forward and one backward for any number of layers. Selvaraju et al., "Grad-CAM", ICCV 2017;
+    Holistic-CAM eqs. 1-2. Built in chapter 01.
 
-    def __post_init__(self) -> None:
-        check_flag("relu", self.relu)
-        one_of("score", getattr(self, "score", "logit"), SCORES)
-        check_number("eps", getattr(self, "eps", 0))
+    Args:
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid", see `ops.select_score`.
 
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        """W of one layer; broadcasts to captured.A[layer]."""
-        raise NotImplementedError
-
-    def map(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        """The map (B, h, w) of one layer, before the ReLU."""
-        return cam.weighted_sum(captured.A[layer], self.weights(model, captured, layer))
-
-    def gather(self, call: Call) -> Gather:
-        captured = yield Ask(call.layers, self.score if self.uses_gradients else None)
-        maps = {layer: self.map(call.model, captured, layer) for layer in call.layers}
-        return {layer: call.fit(m.relu() if self.relu else m) for layer, m in maps.items()}
-
-
-@dataclass(frozen=True)
-class ActivationSum(SingleScale):
-    """W = 1: the sum of all channels, the same for every class. One forward, no backward. Built in chapter 08."""
-
-    relu: bool = True
-    uses_gradients: ClassVar[bool] = False
-
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        return cam.activation_sum(captured.A[layer])
-
-
-@dataclass(frozen=True)
-class CAM(SingleScale):
-    """CAM of Zhou et al. (CVPR 2016): the classifier's own weights, where one exists to be read.
-
-    Needs a network whose logits are a linear layer on the globally averaged channels of `layers`,
-    with at most a ReLU and a dropout between. That is checked by computing the logits this way; a
-    ValueError says when they differ. One forward, no backward. Built in chapter 01.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.GradCAM()(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
+        >>> maps = hc.GradCAM(relu=False)(model, batch.images, ["layer2", "layer4"], size="native")
+        >>> {layer: tuple(M.shape) for layer, M in maps.items()}
+        {'layer2': (1, 4, 4), 'layer4': (1, 1, 1)}
     """
 
     relu: bool = True
-    uses_gradients: ClassVar[bool] = False
+    score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        if callable(captured.target):
-            raise ValueError(
-                "CAM reads one class's weights, so its target must be None or class "
-                "indices, not a callable; Grad-CAM takes callables"
-            )
-        A = captured.A[layer]
-        for gate in (None, A > 0):  # DenseNet applies a ReLU after its last layer
-            features = (A if gate is None else A * gate).mean((2, 3))  # (B, C)
-            head = pooled_head(model, features, captured.logits)
-            if head is not None:
-                W = cam.class_weights(head.to(A), captured.target)
-                return W if gate is None else W * gate
-        raise ValueError(
-            f"CAM needs logits that are a linear layer on the averaged channels of "
-            f"{called(layer)}, which {type(model).__name__} does not have: name the last "
-            "layer before the pooling, or use Grad-CAM"
-        )
-
-
-def pooled_head(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:
-    """The (K, C) weight of the linear layer that turns features (B, C) into logits, or None."""
-    shape = (logits.shape[1], features.shape[1])
-    for module in reversed(list(model.modules())):
-        if not isinstance(module, nn.Linear) or module.weight.shape != shape:
-            continue
-        bias = None if module.bias is None else module.bias.detach().to(features)
-        predicted = nn.functional.linear(features, module.weight.detach().to(features), bias)
-        gap = (predicted - logits).abs().amax()
-        if bool(gap <= tolerance(logits) * logits.abs().amax()):
-            return module.weight.detach()
-    return None
-
-
-@dataclass(frozen=True)
-class GradCAM(SingleScale):
-    """Grad-CAM (ICCV 2017): channels weighted by their mean gradient. Built in chapter 01."""
-
-    relu: bool = True
-    score: str = "logit"
-
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         return cam.grad_cam(captured.A[layer], captured.G[layer])
 
 
-GRADCAMPP_PRESETS = {
-    "default": {"eps": 1e-6, "denominator": "paper", "normalize_alpha": False},
-    "paper": {"eps": 0.0, "denominator": "paper", "normalize_alpha": False},
-    "reference": {"eps": 0.0, "denominator": "paper", "normalize_alpha": True},
-    "torchcam": {"eps": 0.0, "denominator": "none", "normalize_alpha": False},
-}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GradCAMpp(SingleScale):
-    """Grad-CAM++ (WACV 2018): channels weighted by the alpha-weighted sum of positive gradients.
+    r"""Grad-CAM++: w_k = \sum_{ij} alpha_k ReLU(G_k), with alpha in closed form (`weights.alpha`).
 
-    preset: "default"; "paper", without a guard eps; "reference", the authors' code, which
-    normalises alpha; "torchcam", whose alpha lost its division, to repeat published baselines.
-    The other fields are those of `cam.alpha`. The closed form of alpha holds for piecewise linear
-    networks; after GELU, SiLU or attention it is a heuristic. Built in chapter 02.
+    The closed form of alpha holds for piecewise linear networks; after GELU, SiLU or attention it is a
+    heuristic. One forward and one backward. Chattopadhay et al., "Grad-CAM++", WACV 2018; Holistic-CAM
+    eqs. 3 and 6. Built in chapter 02.
+
+    Args:
+        preset: "default"; "paper", without a guard eps; "reference", the authors' code, which normalises
+            alpha; "torchcam", whose alpha lost its division, to repeat published baselines.
+        eps: added to alpha's denominator, at least 0.
+        denominator: of alpha, "paper", "sum_Ag3" or "none", see `weights.alpha`.
+        normalize_alpha: divide alpha by its sum over each channel.
+        eps_mode: "absolute", or "relative" to the mean squared gradient of the layer.
+        activation_sum: "raw", or "relu" to take negative channel sums as 0.
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.GradCAMpp(preset="paper")(model, batch.images, "layer3").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    eps: float | None = None
-    denominator: str | None = None
-    normalize_alpha: bool | None = None
-    eps_mode: str = "absolute"
-    activation_sum: str = "raw"
+    eps: NotNegative = 1e-6
+    denominator: Annotated[str, among(("paper", "sum_Ag3", "none"))] = "paper"
+    normalize_alpha: bool = False
+    eps_mode: Annotated[str, among(("absolute", "relative"))] = "absolute"
+    activation_sum: Annotated[str, among(("raw", "relu"))] = "raw"
     relu: bool = True
-    score: str = "logit"
+    score: Score = "logit"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {"eps": 0.0},
+        "reference": {"eps": 0.0, "normalize_alpha": True},
+        "torchcam": {"eps": 0.0, "denominator": "none"},
+    }
 
-    def __post_init__(self) -> None:
-        fill_preset(self, GRADCAMPP_PRESETS)
-        super().__post_init__()
-        one_of("denominator", self.denominator, ("paper", "sum_Ag3", "none"))
-        one_of("eps_mode", self.eps_mode, ("absolute", "relative"))
-        one_of("activation_sum", self.activation_sum, ("raw", "relu"))
-
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         return cam.grad_cam_pp(
             captured.A[layer],
             captured.G[layer],
@@ -159,46 +101,52 @@ class GradCAMpp(SingleScale):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class XGradCAM(SingleScale):
-    """XGrad-CAM (BMVC 2020): channels weighted by their activation-weighted gradient. Built in chapter 08."""
+    r"""XGrad-CAM: w_k = \sum_{ij} A_k G_k / \sum_{ij} A_k, the gradient averaged with the activations as weights.
 
-    eps: float = 1e-7
+    One forward and one backward. Fu et al., "Axiom-based Grad-CAM", BMVC 2020. Built in chapter 08.
+
+    Args:
+        eps: a channel that sums to no more than this weighs nothing; at least 0.
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.XGradCAM()(model, batch.images, "layer4", target=3).shape
+        torch.Size([1, 32, 32])
+    """
+
+    eps: NotNegative = 1e-7
     relu: bool = True
-    score: str = "logit"
+    score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         return cam.xgrad_cam(captured.A[layer], captured.G[layer], self.eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WGradCAM(SingleScale):
-    """W-Grad-CAM (AAAI 2021), a reconstruction: w_k = mean(A_k G_k). Built in chapter 08."""
+    """W-Grad-CAM, a reconstruction: w_k = mean(A_k G_k).
+
+    One forward and one backward. After Zhang, Rao and Yang, "A Novel Visual Interpretability for Deep Neural
+    Networks by Optimizing Activation Maps with Perturbation", AAAI 2021. Built in chapter 08.
+
+    Args:
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.WGradCAM()(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
+    """
 
     relu: bool = True
-    score: str = "logit"
+    score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
+    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         return cam.w_grad_cam(captured.A[layer], captured.G[layer])
-
-
-@dataclass(frozen=True)
-class LayerCAM(SingleScale):
-    """Layer-CAM (TIP 2021): each element weighted by its positive gradient. Built in chapter 08."""
-
-    relu: bool = True
-    score: str = "logit"
-
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        return cam.layer_cam(captured.A[layer], captured.G[layer])
-
-
-@dataclass(frozen=True)
-class HiResCAM(SingleScale):
-    """HiResCAM (2020): each element weighted by its gradient, sign kept. Built in chapter 03."""
-
-    relu: bool = True
-    score: str = "logit"
-
-    def weights(self, model: nn.Module, captured: Captured, layer: str) -> Tensor:
-        return cam.hires_cam(captured.A[layer], captured.G[layer])

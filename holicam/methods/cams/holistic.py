@@ -2,83 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from ...core.ops import normalise, one_of
-from ...core.options import check_number
+from ...core.ops import normalise
+from ...core.options import NotNegative, Score, among
+from ...core.stages import Stages
 from . import weights as cam
 from .fusion import fuse
 from .lowpass import check_options, kernel_size, low_pass_stages
-from .multiscale import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, MultiScale, multi_scale
+from .multiscale import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, Interpolation, MultiScale, Skip, multi_scale
 
-__all__ = ["CAMERAS", "HolisticCAM", "PAPER_SCALES", "REFERENCE_SCALES", "Stages", "multi_scale"]
-
-
-@dataclass(frozen=True, eq=False)
-class Stages:
-    """What `intermediate=True` returns for a layer; each (B, H, W), but `scales` (B, T, H, W)."""
-
-    map: Tensor  # the final one, M^HC
-    fused: Tensor  # M^PHR, eq. 12
-    fundamental: Tensor  # M^{zeta_0}: the first scale alone
-    filtered: Tensor  # eq. 13
-    median: Tensor  # eq. 14
-    low_pass: Tensor  # M^LPW, eq. 15
-    scales: Tensor  # the map of each scale alone
+__all__ = ["CAMERAS", "HolisticCAM", "PAPER_SCALES", "REFERENCE_SCALES", "multi_scale"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HolisticCAM(MultiScale):
-    """Holistic-CAM: enhanced positive gradients, many scales, and a wrap of the first scale's map.
+    r"""Holistic-CAM: enhanced positive gradients, many scales, and a wrap of the first scale's map.
 
-    A field left None takes the preset's value: "default"; "paper", the text; "reference", the
-    authors' code.
+    M^HC = M^PHR * M^LPW: the map fused from all scales (eq. 12), times the low-pass wrap (eqs. 13-15) of the
+    first scale's own map. A forward and a backward at each scale. Chen et al., "Holistic-CAM", ACM Multimedia
+    2024. Built in chapter 07.
 
-    eps, eps_mode, activation_sum: see `cam.alpha`. eps shapes the map: where g^2 << eps, the
-        weight is about g^3 / eps.
-    pge: False weights with the signed gradient. weighting: "element", "channel" (one weight per
-        channel) or "none" (the plain sum), as the paper's Fig. 4 compares them.
-    scales, interpolation, score: the passes. skip_mismatched: leave out scales whose top-1 is not
-        that of the first, image by image; the authors' code does so where no class is given, and so
-        does "reference", as in `CAMERAS`.
-    fsd: multiply by the low-pass wrap. clip, median, mean, quantize: see `lowpass.low_pass`.
-    scale_kernels: take median and mean as pixels of a 224 map and scale them with the shorter
-        side (`lowpass.kernel_size`). normalise: stretch the final map to [0, 1].
+    Stages, (B, H, W) each: `fused`, M^PHR; `fundamental`, the first scale alone; `filtered`, eq. 13; `median`,
+    eq. 14; `low_pass`, M^LPW; and `scales` (B, T, H, W), the map of each scale alone.
 
-    Raises ValueError. Built in chapter 07.
+    Args:
+        preset: "default"; "paper", the text; "reference", the authors' code.
+        eps: of alpha, see `weights.alpha`. It shapes the map: where g^2 << eps, the weight is about g^3 / eps.
+        scales: ratios to the images' size; the first is 1.
+        interpolation: of the images, "bicubic" or "bilinear".
+        clip: of the wrap, True, False or "raw", see `lowpass.low_pass`.
+        quantize: filter in eight bits, as the authors' code does.
+        normalise: stretch the final map to [0, 1].
+        pge: False weights with the signed gradient.
+        weighting: "element", "channel" (one weight per channel) or "none" (the plain sum), as in Fig. 4.
+        eps_mode: "absolute", or "relative" to the mean squared gradient of the layer.
+        activation_sum: "raw", or "relu" to take negative channel sums as 0.
+        fsd: multiply by the low-pass wrap.
+        median: pixels of the median window, odd, or 0 for none.
+        mean: pixels of the mean window, odd, or 0 for none.
+        scale_kernels: take median and mean as pixels of a 224 map and scale them with the shorter side.
+        skip_mismatched: leave out scales whose top-1 is not that of the first, image by image; None does so
+            where no target is given, as the authors' code and "reference" do.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> cam = hc.HolisticCAM(scales=(1, 1.5), scale_kernels=True)
+        >>> maps = cam(model, batch.images, ["layer1", "layer4"])
+        >>> {layer: tuple(M.shape) for layer, M in maps.items()}
+        {'layer1': (1, 32, 32), 'layer4': (1, 32, 32)}
+        >>> stages = cam(model, batch.images, "layer1", intermediate=True)
+        >>> bool((stages.fused * stages.low_pass == stages.map).all())
+        True
     """
 
     has_stages: ClassVar[bool] = True
 
     preset: str = "default"
-    eps: float | None = None
-    scales: tuple[float, ...] | None = None
-    interpolation: str | None = None
-    clip: bool | str | None = None
-    quantize: bool | None = None
-    normalise: bool | None = None
+    eps: NotNegative = 1e-6
+    scales: tuple[float, ...] = REFERENCE_SCALES
+    interpolation: Interpolation = "bicubic"
+    clip: bool | str = True
+    quantize: bool = False
+    normalise: bool = False
     pge: bool = True
-    weighting: str = "element"
-    eps_mode: str = "absolute"
-    activation_sum: str = "raw"
+    weighting: Annotated[str, among(cam.WEIGHTINGS)] = "element"
+    eps_mode: Annotated[str, among(("absolute", "relative"))] = "absolute"
+    activation_sum: Annotated[str, among(("raw", "relu"))] = "raw"
     fsd: bool = True
     median: int = 51
     mean: int = 91
     scale_kernels: bool = False
-    skip_mismatched: bool | None = None
-    score: str = "logit"
+    skip_mismatched: Skip = False
+    score: Score = "logit"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {"eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear", "clip": "raw"},
+        "reference": {"quantize": True, "normalise": True, "skip_mismatched": None},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("eps", self.eps)
         check_options(self.median, self.mean, self.clip, self.quantize)
-        one_of("weighting", self.weighting, cam.WEIGHTINGS)
-        one_of("eps_mode", self.eps_mode, ("absolute", "relative"))
-        one_of("activation_sum", self.activation_sum, ("raw", "relu"))
 
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         if self.weighting == "none":
@@ -95,31 +107,23 @@ class HolisticCAM(MultiScale):
         median, mean = (kernel_size(k, size) if self.scale_kernels else k for k in (self.median, self.mean))
         return low_pass_stages(fundamental, median, mean, self.clip, self.quantize)
 
-    def finish(self, A, W, size, keep):
-        fused = fuse(A, W, size, keep)
+    def fused(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Tensor:
+        M = fuse(A, W, size, keep)
         if self.fsd:
-            fused = fused * self.wrap(fuse(A[:1], W[:1], size))[-1]
-        return normalise(fused) if self.normalise else fused
+            M = M * self.wrap(fuse(A[:1], W[:1], size))[-1]
+        return normalise(M) if self.normalise else M
 
-    def stages(self, A, W, size, keep) -> Stages:
-        """The map with everything that led to it."""
+    def stages(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Stages:
         alone = [fuse([a], [w], size) for a, w in zip(A, W, strict=True)]
+        filtered, median, low_pass = self.wrap(alone[0])
         return Stages(
-            self.finish(A, W, size, keep), fuse(A, W, size, keep), alone[0], *self.wrap(alone[0]), torch.stack(alone, 1)
+            self.fused(A, W, size, keep),
+            {
+                "fused": fuse(A, W, size, keep),
+                "fundamental": alone[0],
+                "filtered": filtered,
+                "median": median,
+                "low_pass": low_pass,
+                "scales": torch.stack(alone, 1),
+            },
         )
-
-
-_DEFAULT = {
-    "eps": 1e-6,
-    "scales": REFERENCE_SCALES,
-    "interpolation": "bicubic",
-    "clip": True,
-    "quantize": False,
-    "normalise": False,
-    "skip_mismatched": False,
-}
-HolisticCAM.presets = {
-    "default": _DEFAULT,
-    "paper": {**_DEFAULT, "eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear", "clip": "raw"},
-    "reference": {**_DEFAULT, "quantize": True, "normalise": True, "skip_mismatched": None},
-}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.capture import Captured, capture
-from ...core.ops import SCORES, one_of
-from ...core.options import check_count, check_flag, output_size
-from ...core.passes import Ask, Call, Gather, PassExplainer, View
+from ...core.explainer import Call
+from ...core.options import Count, Score
+from ...core.passes import Ask, PassExplainer, View
 from ...models.layers import Layer, find_layers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IIA(PassExplainer):
-    r"""IIA (Barkan et al., ICCV 2023), assumed to be what Holistic-CAM's tables call "IAA".
+    r"""IIA, iterated integrated attributions, assumed to be what Holistic-CAM's tables call "IAA".
 
     preset "reference", what the authors' code for CNNs computes; a forward and a backward a step:
 
@@ -29,59 +30,59 @@ class IIA(PassExplainer):
 
         M = \sum_{a=0}^{n} \sum_{b=0}^{m} \sum_k ReLU(\tilde A_k) dS/dA_k(\tilde A) / (n m)
 
-    The terms b = m share the passes of "reference"; all others are (n + 1)(m - 1) passes for each
-    layer. steps: n. inner: m. a = 0 is the mean colour, and adds its part.
+    The terms b = m share the passes of "reference"; all others are (n + 1)(m - 1) passes for each layer.
+    a = 0 is the mean colour, and adds its part. M is signed, and resized bicubically. Barkan et al., "Visual
+    Explanations via Iterated Integrated Attributions", ICCV 2023. Built in chapter 08.
 
-    M is signed (`relu` cuts it), and resized bicubically. Built in chapter 08.
+    Args:
+        preset: "reference" or "nested".
+        steps: n, on the way to the image.
+        inner: m, on the way of the activations, for "nested".
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.IIA(steps=3)(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "reference"
-    steps: int = 10
-    inner: int = 10
+    steps: Count = 10
+    inner: Count = 10
     relu: bool = False
-    score: str = "logit"
+    score: Score = "logit"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"reference": {}, "nested": {}}
 
-    def __post_init__(self) -> None:
-        one_of("preset", self.preset, ("reference", "nested"))
-        check_count("steps", self.steps)
-        check_count("inner", self.inner)
-        check_flag("relu", self.relu)
-        one_of("score", self.score, SCORES)
+    def asks(self) -> Sequence[Ask]:
+        order = (self.steps, *range(self.steps))  # the image itself first: it sets the target
+        return [Ask(self.score, View(factor=a / self.steps)) for a in order]
 
-    def gather(self, call: Call) -> Gather:
-        nested = self.preset == "nested"
-        maps = dict.fromkeys(call.layers, 0)
-        for a in (self.steps, *range(self.steps)):  # the image itself first: it sets the target
-            view = View(factor=a / self.steps)
-            seen = yield Ask(call.layers, self.score, view)
-            target = seen.target
-            maps = {layer: M + term(seen, layer) for layer, M in maps.items()}
-            del seen  # or it would live through the next pass
-            for layer in call.layers if nested else ():
-                for b in range(1, self.inner):  # b = 0 adds nothing, b = m is the pass above
-                    with scaled_output(call.model, layer, b / self.inner):
-                        inside = capture(
-                            call.model, view(call.images), layer, target, score=self.score, reshape=call.reshape
-                        )
-                    maps[layer] = maps[layer] + term(inside, layer)
-        made = {}
-        for layer, M in maps.items():
-            M = fit(call, M / (self.steps * self.inner) if nested else M)
-            made[layer] = M.relu() if self.relu else M
-        return made
+    def step(self, call: Call, state: dict[Layer, Tensor] | None, seen: Captured, view: View) -> dict[Layer, Tensor]:
+        maps = {layer: term(seen, layer) + (state[layer] if state else 0) for layer in call.layers}
+        for layer in call.layers if self.preset == "nested" else ():
+            for b in range(1, self.inner):  # b = 0 adds nothing, b = m is the pass above
+                with scaled_output(call.model, layer, b / self.inner):
+                    inside = capture(
+                        call.model, view(call.images), layer, seen.target, score=self.score, reshape=call.reshape
+                    )
+                maps[layer] = maps[layer] + term(inside, layer)
+        return maps
+
+    def finish(self, call: Call, state: dict[Layer, Tensor]) -> dict[Layer, Tensor]:
+        share = self.steps * self.inner if self.preset == "nested" else 1
+        return {layer: M / share for layer, M in state.items()}
+
+    def fit(self, maps: Tensor, size: tuple[int, int] | None) -> Tensor:
+        if size is not None:
+            maps = F.interpolate(maps[:, None], size, mode="bicubic", align_corners=False)[:, 0]
+        return maps.relu() if self.relu else maps
 
 
 def term(seen: Captured, layer: Layer) -> Tensor:
     """sum_k ReLU(A_k) G_k, (B, h, w)."""
     return (seen.A[layer].relu() * seen.G[layer]).sum(1)
-
-
-def fit(call: Call, maps: Tensor) -> Tensor:
-    """Maps (B, h, w) at the size asked for, bicubic."""
-    if call.size == "native":
-        return maps
-    size = output_size(call.size, call.images)
-    return F.interpolate(maps[:, None], size, mode="bicubic", align_corners=False)[:, 0]
 
 
 @contextmanager

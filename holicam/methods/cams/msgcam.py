@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ...core.baselines import GaussianBlur
-from ...core.batched import check_chunk, stream
+from ...core.batched import stream
+from ...core.capture import Captured
+from ...core.explainer import Call
 from ...core.floats import changes
 from ...core.ops import Target, normalise
-from ...core.options import check_count
-from ...core.passes import Ask, Call, Gather, View
+from ...core.options import Chunk, Count, Score, speed
+from ...core.passes import View
+from ...models.layers import Layer
 from . import weights as cam
 from .fusion import fuse
-from .multiscale import REFERENCE_SCALES, MultiScale, Scales
+from .multiscale import REFERENCE_SCALES, Interpolation, MultiScale, Scales
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MSGCAM(MultiScale):
     r"""MSG-CAM, **a reconstruction**: no text or code of it (Xiang et al., ICME 2023) was at hand.
 
@@ -34,43 +39,54 @@ class MSGCAM(MultiScale):
     normalised. A group without positive evidence adds nothing. With scales=(1,) it is Group-CAM
     without that paper's denoising.
 
-    scales, interpolation, skip_mismatched, score: as `CAMERAS`, score being what is differentiated;
-        beta asks for the probability, "sigmoid" where score is that.
-    chunk: the largest batch of masked images; it does not change the map.
+    The passes of its scales and `groups` + 1 forwards a layer. Built in chapter 08.
 
-    Costs the passes of its scales and `groups` + 1 forwards a layer. Built in chapter 08.
+    Args:
+        preset: there is "default" only.
+        scales: ratios to the images' size; the first is 1.
+        groups: how many masks are proposed.
+        blur: pixels of the blur's window, odd.
+        sigma: its deviation in pixels, greater than 0.
+        interpolation: of the images, "bicubic" or "bilinear".
+        skip_mismatched: leave out scales whose top-1 is not that of the first, image by image.
+        score: what is differentiated, "logit", "prob" or "sigmoid"; beta asks for the probability, "sigmoid"
+            where score is that.
+        chunk: the largest batch of masked images; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.MSGCAM(scales=(1, 1.5), groups=4)(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    scales: tuple[float, ...] | None = None
-    groups: int = 32
+    scales: tuple[float, ...] = REFERENCE_SCALES
+    groups: Count = 32
     blur: int = 51
     sigma: float = 50.0
-    interpolation: str = "bicubic"
+    interpolation: Interpolation = "bicubic"
     skip_mismatched: bool = False
-    score: str = "logit"
-    chunk: int = 64
+    score: Score = "logit"
+    chunk: Chunk = speed(64)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"default": {}}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count("groups", self.groups)
-        check_chunk(self.chunk)
         GaussianBlur(self.blur, self.sigma)  # says what is wrong with either
 
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return cam.grad_cam(A, G)
 
-    def gather(self, call: Call) -> Gather:
-        seen = Scales()
-        for ratio in self.scales:
-            captured = yield Ask(call.layers, self.score, View(ratio, self.interpolation))
-            seen.take(captured, call.layers, self.weights)
-            target = captured.target
-            del captured  # or it would live through the next pass
-        return {
-            layer: call.fit(self.joined(call, *seen.of(layer), target, seen.keep(self.skip_mismatched)))
-            for layer in call.layers
-        }
+    def step(
+        self, call: Call, state: tuple[Scales, Target] | None, seen: Captured, view: View
+    ) -> tuple[Scales, Target]:
+        return super().step(call, state and state[0], seen, view), seen.target
+
+    def finish(self, call: Call, state: tuple[Scales, Target]) -> dict[Layer, Tensor]:
+        seen, target = state
+        keep = seen.keep(self.skip_mismatched)
+        return {layer: self.joined(call, *seen.of(layer), target, keep) for layer in call.layers}
 
     def joined(self, call: Call, A: list[Tensor], W: list[Tensor], target: Target, keep: Tensor | None) -> Tensor:
         """M (B, H, W) of one layer from its A and W at all scales."""
@@ -97,6 +113,3 @@ class MSGCAM(MultiScale):
             call.model, call.images, build, masks.shape[0] * each, target, score=kind, chunk=self.chunk, clean=False
         )[2].unflatten(0, (-1, each))
         return changes(scores[:, 1:], scores[:, :1], kind).relu()
-
-
-MSGCAM.presets = {"default": {"scales": REFERENCE_SCALES, "skip_mismatched": False}}

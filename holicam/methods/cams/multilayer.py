@@ -6,16 +6,21 @@ They differ in the weights, in the scaling and in the way up to the image's size
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ...core.capture import Captured
+from ...core.explainer import Call
 from ...core.floats import levelled
-from ...core.ops import SCORES, normalise, one_of, upsample
-from ...core.options import check_count, check_number, fill_preset, output_size
-from ...core.passes import Ask, Call, Gather, PassExplainer
+from ...core.ops import normalise, upsample
+from ...core.options import Positive, Score, check_count
+from ...core.passes import Ask, PassExplainer
+from ...core.stages import Stages
 from ...models.layers import innermost
 from ..layer_sets import layer_set
 from . import weights as cam
@@ -30,6 +35,7 @@ def by_peak(M: Tensor) -> Tensor:
 class Joint(PassExplainer):
     """One pass, one map a layer (`weights`, then ReLU), and one map of all (`join`)."""
 
+    score: str
     takes: ClassVar[str] = "joint"
     has_stages: ClassVar[bool] = True
 
@@ -40,44 +46,50 @@ class Joint(PassExplainer):
         """One map (B, H, W) from maps (B, h, w) of layers, shallow to deep."""
         raise NotImplementedError
 
-    def gather(self, call: Call) -> Gather:
-        captured = yield Ask(call.layers, self.score)
+    def asks(self) -> Sequence[Ask]:
+        return [Ask(self.score)]
+
+    def finish(self, call: Call, seen: Captured) -> Tensor | Stages:
         maps = {
-            name: cam.weighted_sum(A, self.weights(A, captured.G[name])).relu()
-            for name, A in ((name, captured.A[name]) for name in call.layers)
+            layer: cam.weighted_sum(seen.A[layer], self.weights(seen.A[layer], seen.G[layer])).relu()
+            for layer in call.layers
         }
-        if call.intermediate:
-            return {name: call.fit(M) for name, M in maps.items()}
         ordered = sorted(maps.values(), key=lambda M: -M[0].numel())  # as given where grids tie
-        native = tuple(ordered[0].shape[-2:])
-        return self.join(ordered, native if call.size == "native" else output_size(call.size, call.images))
+        joined = self.join(ordered, call.size or tuple(ordered[0].shape[-2:]))
+        return Stages(joined, {layer: call.fit(M) for layer, M in maps.items()}) if call.intermediate else joined
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerCAMFused(Joint):
-    r"""Layer-CAM of several layers (Jiang et al., IEEE TIP 2021): \max_l up(s_l(M_l)), in [0, 1].
+    r"""Layer-CAM of several layers: \max_l up(s_l(M_l)), in [0, 1].
 
-    M_l = ReLU(sum_k ReLU(G_k) A_k). s_l is tanh(gamma M_l / max M_l) for the `scaled` shallowest
-    layers, whose maps are dim but for some peaks, and `ops.normalise` for the others.
-    preset: "paper" scales two layers, as Poly-CAM's text says of its baseline; "default" and
-        "reference" three of five, as its code does.
+    M_l = ReLU(\sum_k ReLU(G_k) A_k). s_l is tanh(gamma M_l / max M_l) for the shallowest layers, whose maps are
+    dim but for some peaks, and `ops.normalise` for the others. Layers may be named in any order; by default
+    they are the five poolings of a VGG, `layer_sets.layer_set` otherwise. "native" is the finest layer's grid.
+    Stages: a map M_l for each layer. One forward and one backward. Jiang et al., "LayerCAM", IEEE TIP 2021.
+    Built in chapter 08.
 
-    Called as every explainer, with several layers in any order, and gives one tensor (B, H, W);
-    `intermediate=True` gives {layer: M_l}. Default layers: the five poolings of a VGG,
-    `layersets.layer_set` otherwise. "native" is the finest layer's grid. One forward and one
-    backward. Built in chapter 08.
+    Args:
+        preset: "paper" scales two layers, as Poly-CAM's text says of its baseline; "default" and "reference"
+            three of five, as its code does.
+        scaled: how many of the shallowest layers go through tanh.
+        gamma: how steeply, greater than 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.LayerCAMFused()(model, batch.images, ["layer1", "layer4"]).shape
+        torch.Size([1, 32, 32])
+        >>> hc.LayerCAMFused()(model, batch.images, ["layer1", "layer4"], intermediate=True)
+        Stages(map: (1, 32, 32), layer1: (1, 32, 32), layer4: (1, 32, 32))
     """
 
     preset: str = "default"
-    scaled: int | None = None
-    gamma: float = 2.0
-    score: str = "logit"
-
-    def __post_init__(self) -> None:
-        fill_preset(self, {"default": {"scaled": 3}, "reference": {"scaled": 3}, "paper": {"scaled": 2}})
-        check_count("scaled", self.scaled, 0)
-        check_number("gamma", self.gamma, above=True)
-        one_of("score", self.score, SCORES)
+    scaled: Annotated[int, partial(check_count, low=0)] = 3
+    gamma: Positive = 2.0
+    score: Score = "logit"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"default": {}, "reference": {}, "paper": {"scaled": 2}}
 
     def layers_of(self, model: nn.Module) -> tuple[str, ...]:
         pools = of_kind(model, nn.MaxPool2d)
@@ -92,24 +104,27 @@ class LayerCAMFused(Joint):
         return torch.stack([upsample(M, size) for M in made]).amax(0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ZoomCAM(Joint):
-    """Zoom-CAM (Shi et al., ICPR 2020): signed element weights, every layer, the maximum; [0, 1].
+    r"""Zoom-CAM: signed element weights, every layer, the maximum; in [0, 1].
 
-    M_l = ReLU(sum_k G_k A_k), which is HiResCAM, less its minimum and over its maximum. From the
-    coarsest grid on, the maximum so far is resized to the next finer grid and compared there; a
-    layer whose map is zero says nothing.
+    M_l = ReLU(\sum_k G_k A_k), which is HiResCAM, less its minimum and over its maximum. From the coarsest grid
+    on, the maximum so far is resized to the next finer grid and compared there; a layer whose map is zero says
+    nothing. Layers may be named in any order; by default they are all ReLUs of a VGG's features,
+    `layer_sets.layer_set` otherwise. "native" is the finest layer's grid. Stages: a map M_l for each layer. One
+    forward and one backward. Shi et al., "Zoom-CAM", ICPR 2020. Built in chapter 08.
 
-    Called as every explainer, with several layers in any order, and gives one tensor (B, H, W);
-    `intermediate=True` gives {layer: M_l}. Default layers: all ReLUs of a VGG's features,
-    `layersets.layer_set` otherwise. "native" is the finest layer's grid. One forward and one
-    backward. Built in chapter 08.
+    Args:
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.ZoomCAM()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    score: str = "logit"
-
-    def __post_init__(self) -> None:
-        one_of("score", self.score, SCORES)
+    score: Score = "logit"
 
     def layers_of(self, model: nn.Module) -> tuple[str, ...]:
         relus = of_kind(model, nn.ReLU)

@@ -7,24 +7,29 @@ any number of explainers, such as a paper's ablations, that agree on scales and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ...core.capture import Captured, Reshape, capture
+from ...core.explainer import Call
 from ...core.network import resized
-from ...core.ops import SCORES, Target, normalise, one_of
-from ...core.options import check_flag, fill_preset
-from ...core.passes import ONE_SIZE, Ask, Call, Gather, PassExplainer, View
+from ...core.ops import Target, normalise
+from ...core.options import Score, among, check_flag
+from ...core.passes import ONE_SIZE, Ask, PassExplainer, View
 from ...core.pyramid import pyramid, scale_sizes
-from ...models.layers import Layers
+from ...core.stages import Stages
+from ...models.layers import Layer, Layers
 from .fusion import fuse
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
 PAPER_SCALES = tuple((224 + 142 * t) / 224 for t in range(7))
+Interpolation = Annotated[str, among(("bicubic", "bilinear"))]
+Skip = Annotated[bool | None, lambda name, value: value is None or check_flag(name, value)]
 
 
 def multi_scale(
@@ -53,39 +58,44 @@ def multi_scale(
 class MultiScale(PassExplainer):
     """What the explainers below share: the passes, and the weights W of each scale."""
 
+    scales: Sequence[float]
+    interpolation: str
+    score: str
+    skip_mismatched: bool | None
+
     def __post_init__(self) -> None:
-        fill_preset(self, self.presets)
-        object.__setattr__(self, "scales", tuple(self.scales))
+        super().__post_init__()
         scale_sizes((1, 1), self.scales)
+        object.__setattr__(self, "scales", tuple(self.scales))
         if self.scales[0] != 1:
             raise ValueError(
                 "scales must begin with 1, the image itself, which sets the target "
                 f"and the fundamental map; got {self.scales!r}"
             )
-        one_of("interpolation", self.interpolation, ("bicubic", "bilinear"))
-        one_of("score", self.score, SCORES)
-        if self.skip_mismatched is not None:
-            check_flag("skip_mismatched", self.skip_mismatched)
 
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return G
 
-    def finish(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Tensor:
-        """The map of one layer from its activations and weights at all scales."""
+    def fused(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Tensor:
+        """The map (B, H, W) of one layer from its activations and weights at all scales."""
         raise NotImplementedError
 
-    def gather(self, call: Call) -> Gather:
-        seen = Scales()
-        for ratio in self.scales:  # no name holds a pass, or it would live through the next one
-            seen.take((yield Ask(call.layers, self.score, View(ratio, self.interpolation))), call.layers, self.weights)
-        made = {}
-        for layer in call.layers:
-            A, W, keep = *seen.of(layer), seen.keep(self._skips(call.named))
-            size = tuple(call.images.shape[-2:])
-            made[layer] = (
-                self.stages(A, W, size, keep) if call.intermediate else call.fit(self.finish(A, W, size, keep))
-            )
-        return made
+    def stages(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Stages:
+        """The map with what led to it, where there is anything to show."""
+        raise NotImplementedError
+
+    def asks(self) -> Sequence[Ask]:
+        return [Ask(self.score, View(ratio, self.interpolation)) for ratio in self.scales]
+
+    def step(self, call: Call, state: Scales | None, seen: Captured, view: View) -> Scales:
+        return (state or Scales()).take(seen, call.layers, self.weights)
+
+    def finish(self, call: Call, state: Scales) -> dict[Layer, Tensor | Stages]:
+        size, skips = tuple(call.images.shape[-2:]), self._skips(call.target is not None)
+        return {
+            layer: (self.stages if call.intermediate else self.fused)(*state.of(layer), size, state.keep(skips))
+            for layer in call.layers
+        }
 
     def _skips(self, named: bool) -> bool:
         """Whether scales of another top-1 are left out; `skip_mismatched=None` asks whether a target was named."""
@@ -93,7 +103,7 @@ class MultiScale(PassExplainer):
 
     def from_passes(
         self, passes: Iterable[Captured], size: tuple[int, int], target: Target = None
-    ) -> dict[str, Tensor]:
+    ) -> dict[Layer, Tensor]:
         """{layer: (B, H, W)} from what `multi_scale` gave, of which only A and W are kept.
 
         target: as it was given to `multi_scale`, where `skip_mismatched` is None.
@@ -103,7 +113,7 @@ class MultiScale(PassExplainer):
             seen.take(captured, captured.A, self.weights)
             del captured
         return {
-            name: self.finish(*seen.of(name), size, seen.keep(self._skips(target is not None))) for name in list(seen.A)
+            name: self.fused(*seen.of(name), size, seen.keep(self._skips(target is not None))) for name in list(seen.A)
         }
 
 
@@ -111,18 +121,19 @@ class Scales:
     """A and W of every layer, and the top-1 class, of the scales seen so far."""
 
     def __init__(self) -> None:
-        self.A: dict[str, list[Tensor]] = {}
-        self.W: dict[str, list[Tensor]] = {}
+        self.A: dict[Layer, list[Tensor]] = {}
+        self.W: dict[Layer, list[Tensor]] = {}
         self.top: list[Tensor] = []
 
-    def take(self, captured: Captured, layers: Iterable[str], weights: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def take(self, captured: Captured, layers: Iterable[Layer], weights: Callable[[Tensor, Tensor], Tensor]) -> Scales:
         self.top.append(captured.logits.flatten(1).argmax(1))
         for name in layers:
             A = captured.A[name]
             self.A.setdefault(name, []).append(A)
             self.W.setdefault(name, []).append(weights(A, captured.G[name]))
+        return self
 
-    def of(self, layer: str) -> tuple[list[Tensor], list[Tensor]]:
+    def of(self, layer: Layer) -> tuple[list[Tensor], list[Tensor]]:
         """A and W of one layer, which are then forgotten."""
         return self.A.pop(layer), self.W.pop(layer)
 
@@ -131,34 +142,43 @@ class Scales:
         return torch.stack([top == self.top[0] for top in self.top], 1) if skip_mismatched else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CAMERAS(MultiScale):
-    """CAMERAS (CVPR 2021): signed gradients and activations, each averaged over scales.
+    r"""CAMERAS: M = ReLU(\sum_k \bar G_k \bar A_k), gradients and activations averaged over scales, sign kept.
 
-    preset: "default" and "reference" have 8 scales, "paper" 7; "reference" normalises.
-    skip_mismatched: leave out scales whose top-1 is not that of the first, image by image. The
-        authors' code does so where no class is given, and so does "reference": there it stays None,
-        which is True for target=None and False for a target. Elsewhere it is False.
+    A forward and a backward at each scale. Jalwana et al., "CAMERAS", CVPR 2021. Built in chapter 05.
 
-    Raises ValueError, TypeError. Built in chapter 05.
+    Args:
+        preset: "default" and "reference" have 8 scales, "paper" 7; "reference" normalises.
+        scales: ratios to the images' size; the first is 1.
+        normalise: stretch the map to [0, 1].
+        interpolation: of the images, "bicubic" or "bilinear".
+        skip_mismatched: leave out scales whose top-1 is not that of the first, image by image. None does so
+            where no target is given, as the authors' code and "reference" do.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+        relu: whether the map is cut at 0.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.CAMERAS(scales=(1, 1.5))(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    scales: tuple[float, ...] | None = None
-    normalise: bool | None = None
-    interpolation: str = "bicubic"
-    skip_mismatched: bool | None = None
-    score: str = "logit"
+    scales: tuple[float, ...] = REFERENCE_SCALES
+    normalise: bool = False
+    interpolation: Interpolation = "bicubic"
+    skip_mismatched: Skip = False
+    score: Score = "logit"
     relu: bool = True
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {"scales": PAPER_SCALES},
+        "reference": {"normalise": True, "skip_mismatched": None},
+    }
 
-    def finish(self, A, W, size, keep):
-        fused = fuse(A, W, size, keep)
-        fused = fused.relu() if self.relu else fused
-        return normalise(fused) if self.normalise else fused
-
-
-CAMERAS.presets = {
-    "default": {"scales": REFERENCE_SCALES, "normalise": False, "skip_mismatched": False},
-    "paper": {"scales": PAPER_SCALES, "normalise": False, "skip_mismatched": False},
-    "reference": {"scales": REFERENCE_SCALES, "normalise": True},
-}
+    def fused(self, A: list[Tensor], W: list[Tensor], size: tuple[int, int], keep: Tensor | None) -> Tensor:
+        M = fuse(A, W, size, keep)
+        M = M.relu() if self.relu else M
+        return normalise(M) if self.normalise else M

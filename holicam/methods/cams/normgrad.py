@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from torch import Tensor
 
-from ...core.ops import SCORES, one_of
-from ...core.passes import Ask, Call, Gather, PassExplainer
+from ...core.capture import Captured
+from ...core.explainer import Call
+from ...core.ops import SCORES
+from ...core.options import among
+from ...core.passes import Ask, PassExplainer
+from ...models.layers import Layer
 
 
 def conv1x1(A: Tensor, G: Tensor) -> Tensor:
@@ -28,34 +34,35 @@ def bias(A: Tensor, G: Tensor) -> Tensor:
 IDENTITIES = {"conv1x1": conv1x1, "scaling": scaling, "bias": bias}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NormGrad(PassExplainer):
-    """NormGrad (Rebuffi et al., "There and Back Again", CVPR 2020), one layer at a time.
+    """NormGrad: how much each place adds to the gradient of an identity layer behind the one explained.
 
-    Imagine a layer that changes nothing behind the one explained. The map (B, h, w) says how much
-    each place adds to the gradient of its parameters. identity: which layer that is,
-    "conv1x1", |A| |G| with norms over the channels; "scaling", |A G|; "bias", |G|.
+    Imagine a layer that changes nothing. The map is the norm, at each place, of its parameters' gradient. A
+    norm has no sign: nothing speaks against the class, and there is no ReLU. The original can also multiply
+    the normalised maps of several layers, which is left to the caller. One forward and one backward. Rebuffi
+    et al., "There and Back Again", CVPR 2020. Built in chapter 08.
 
-    score: "logit", "prob", "sigmoid", or "ce", the cross-entropy -log p of the original, whose gradient is
-        that of p over -p: the map of "prob" over p, one number an image.
+    Args:
+        identity: the layer imagined, which may be given without its name: "conv1x1", |A| |G| with norms over
+            the channels; "scaling", |A G|; "bias", |G|.
+        score: "logit", "prob", "sigmoid", or "ce", the cross-entropy -log p of the original, whose gradient is
+            that of p over -p: the map of "prob" over p, one number an image.
 
-    A norm has no sign: nothing speaks against the class, and there is no ReLU. The original can
-    also multiply the normalised maps of several layers, which is left to the caller.
-    Built in chapter 08.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.NormGrad("scaling")(model, batch.images, "layer3").shape
+        torch.Size([1, 32, 32])
     """
 
-    identity: str = "conv1x1"
-    score: str = "logit"
+    identity: Annotated[str, among(IDENTITIES)] = field(default="conv1x1", kw_only=False)
+    score: Annotated[str, among((*SCORES, "ce"))] = "logit"
 
-    def __post_init__(self) -> None:
-        one_of("identity", self.identity, IDENTITIES)
-        one_of("score", self.score, (*SCORES, "ce"))
+    def asks(self) -> Sequence[Ask]:
+        return [Ask("prob" if self.score == "ce" else self.score)]
 
-    def gather(self, call: Call) -> Gather:
-        captured = yield Ask(call.layers, "prob" if self.score == "ce" else self.score)
-        share = captured.score if self.score == "ce" else captured.score.new_ones(1)
-        made = {}
-        for layer in call.layers:
-            A, G = captured.A[layer], captured.G[layer]
-            made[layer] = call.fit(IDENTITIES[self.identity](A, G) / share.to(A)[:, None, None])
-        return made
+    def finish(self, call: Call, seen: Captured) -> dict[Layer, Tensor]:
+        share = seen.score if self.score == "ce" else seen.score.new_ones(1)
+        norm = IDENTITIES[self.identity]
+        return {layer: norm(A := seen.A[layer], seen.G[layer]) / share.to(A)[:, None, None] for layer in call.layers}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...core.ops import SCORES, one_of
-from ...core.options import check_count, check_flag, check_number
-from ...core.passes import Ask, Call, Gather, PassExplainer, View
+from ...core.capture import Captured
+from ...core.explainer import Call
+from ...core.options import Count, NotNegative, Positive, Score, Seed, among
+from ...core.passes import Ask, PassExplainer, View
+from ...models.layers import Layer
 from .weights import weighted_sum
 
 
@@ -37,54 +41,58 @@ def smooth_weights(
     return (alpha * factor.relu()).sum((2, 3), keepdim=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SmoothGradCAMpp(PassExplainer):
-    r"""Smooth Grad-CAM++ (Omeiza et al., arXiv:1908.01224): M = ReLU(\sum_k w_k A_k).
+    r"""Smooth Grad-CAM++: M = ReLU(\sum_k w_k A_k), its gradients averaged over noisy copies of the image.
 
-    A comes from the image itself; D_p, the mean of G^p, from `samples` copies with Gaussian noise
-    of deviation `std` on the normalised image, one draw for the whole batch; w is
-    `smooth_weights`.
+    A comes from the image itself; D_p, the mean of G^p, from copies with Gaussian noise, one draw for the whole
+    batch; w is `smooth_weights`. A forward, and a forward and a backward a copy, for any number of layers.
+    Omeiza et al., "Smooth Grad-CAM++", arXiv:1908.01224. Built in chapter 08.
 
-    numerator: "d2", as libraries have it, or "d1", the paper's printed formula.
-    last_sample: ReLU(G) of the last copy in place of ReLU(D1), which is what torchcam computes.
-    seed: copy m of n uses the seed n `seed` + m, so that other seeds are other draws.
+    Args:
+        samples: how many copies, which may be given without its name.
+        std: deviation of the noise on the normalised image, greater than 0.
+        eps: added to alpha's denominator, at least 0.
+        numerator: of alpha, "d2", as libraries have it, or "d1", the paper's printed formula.
+        last_sample: ReLU(G) of the last copy in place of ReLU(D_1), which is what torchcam computes.
+        seed: copy m of n uses the seed n `seed` + m, so that other seeds are other draws.
+        relu: whether the map is cut at 0.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
 
-    Costs a forward, and a forward and a backward a copy, for any number of layers.
-    Built in chapter 08.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.SmoothGradCAMpp(samples=2)(model, batch.images, "layer4").shape
+        torch.Size([1, 32, 32])
     """
 
-    samples: int = 4
-    std: float = 0.3
-    eps: float = 1e-8
-    numerator: str = "d2"
+    samples: Count = field(default=4, kw_only=False)
+    std: Positive = 0.3
+    eps: NotNegative = 1e-8
+    numerator: Annotated[str, among(("d1", "d2"))] = "d2"
     last_sample: bool = False
-    seed: int = 0
+    seed: Seed = 0
     relu: bool = True
-    score: str = "logit"
+    score: Score = "logit"
 
-    def __post_init__(self) -> None:
-        check_count("samples", self.samples)
-        check_number("std", self.std, above=True)
-        check_number("eps", self.eps)
-        one_of("numerator", self.numerator, ("d1", "d2"))
-        check_flag("last_sample", self.last_sample)
-        check_count("seed", self.seed, 0)
-        check_flag("relu", self.relu)
-        one_of("score", self.score, SCORES)
+    def asks(self) -> Sequence[Ask]:
+        noisy = [View(std=self.std, seed=self.samples * self.seed + m) for m in range(self.samples)]
+        return [Ask(None), *(Ask(self.score, view) for view in noisy)]
 
-    def gather(self, call: Call) -> Gather:
-        A = (yield Ask(call.layers, None)).A
-        seen = {layer: Powers() for layer in call.layers}
-        for m in range(self.samples):
-            noisy = View(std=self.std, seed=self.samples * self.seed + m)
-            G = (yield Ask(call.layers, self.score, noisy)).G
-            for layer in call.layers:
-                seen[layer].add(G[layer])
-            del G  # or it would live through the next pass
+    def step(
+        self, call: Call, state: tuple[dict[Layer, Tensor], dict[Layer, Powers]] | None, seen: Captured, view: View
+    ) -> tuple[dict[Layer, Tensor], dict[Layer, Powers]]:
+        if state is None:  # the image itself
+            return {layer: seen.A[layer] for layer in call.layers}, {layer: Powers() for layer in call.layers}
+        for layer, powers in state[1].items():
+            powers.add(seen.G[layer])
+        return state
+
+    def finish(self, call: Call, state: tuple[dict[Layer, Tensor], dict[Layer, Powers]]) -> dict[Layer, Tensor]:
         made = {}
-        for layer, powers in seen.items():
-            D = [total / self.samples for total in powers.sums]
-            w = smooth_weights(A[layer], *D, powers.last if self.last_sample else D[0], self.numerator, self.eps)
-            M = weighted_sum(A[layer], w)
-            made[layer] = call.fit(M.relu() if self.relu else M)
+        for layer, powers in state[1].items():
+            A, D = state[0][layer], [total / self.samples for total in powers.sums]
+            w = smooth_weights(A, *D, powers.last if self.last_sample else D[0], self.numerator, self.eps)
+            M = weighted_sum(A, w)
+            made[layer] = M.relu() if self.relu else M
         return made

@@ -18,10 +18,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from ...core.checks import warn_where
+from ...core.explainer import Call, InputExplainer
 from ...core.floats import extent, tolerance
-from ...core.input_gradients import InputExplainer, input_gradients
-from ...core.ops import Target, at_least_float32, upsample
-from ...core.options import check_flag
+from ...core.input_gradients import input_gradients
+from ...core.ops import at_least_float32, upsample
+from ...core.stages import Stages
 from ...models.forms import see_inside
 from .image_term import AsRead
 
@@ -95,35 +96,36 @@ class _Chunks:
         self.reads[-1].__exit__(*error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FullGrad(InputExplainer):
     r"""sum_ch psi(D X) + sum_l sum_k up(psi(b_l G_l))_k over the layers l with (B, C, h, w) outputs.
 
     psi: |z| stretched to [0, 1] over all channels and places of a sample, 1e-6 added to the range. The
     copy of the authors' code that UCAG's authors ran adds nothing there; maps differ by 2e-4 of their
-    largest value.
-    Where a network normalises its images itself, X is what the first layer reads: what is added to a
-    pixel counts as the pixel's.
-    align_corners: of the enlargement; True in the authors' code. The score is the logit.
+    largest value. Where a network normalises its images itself, X is what the first layer reads: what is added
+    to a pixel counts as the pixel's. The score is the logit. One forward, one backward; one bias map is held at
+    a time. Srinivas and Fleuret, "Full-Gradient Representation for Neural Network Visualization", NeurIPS 2019.
+    Built in chapter 13.
 
-    intermediate adds "maps", {layer or "image": its term (B, H, W)}; "shares", {layer or "image":
-    <b_l, G_l> or <D, X>, (B,)} with the linear layers; "score" (B,), which the shares add up to in
-    a network of ReLUs. Where they do not, IncompleteWarning says so, asked or not.
-    One forward, one backward; one bias map is held at a time.
-    Srinivas and Fleuret, "Full-Gradient Representation for Neural Network Visualization",
-    NeurIPS 2019. Built in chapter 13.
+    Stages: `maps`, {layer or "image": its term (B, H, W)}; `shares`, {layer or "image": <b_l, G_l> or <D, X>,
+    (B,)} with the linear layers; `score` (B,), which the shares add up to in a network of ReLUs. Where they do
+    not, IncompleteWarning says so, asked or not.
+
+    Args:
+        align_corners: of the enlargement; True in the authors' code.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.FullGrad()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     align_corners: bool = False
     has_stages: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        check_flag("align_corners", self.align_corners)
-        super().__post_init__()
-
-    def explain(
-        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
-    ) -> Tensor | dict[str, object]:
+    def maps(self, call: Call) -> Tensor | Stages:
+        model, images = call.model, call.images
         see_inside(model)
         size, chunks = tuple(images.shape[-2:]), _Chunks()
 
@@ -133,11 +135,11 @@ class FullGrad(InputExplainer):
             shares[name] = shares.get(name, 0) + z.sum(tuple(range(1, z.dim())))
             if z.dim() == 4:
                 term = self._enlarged(psi(z).sum(1), size)  # (B, H, W); sums commute with up
-                key = name if intermediate else "all"
+                key = name if call.intermediate else "all"
                 maps[key] = maps[key] + term if key in maps else term
 
         with _each_bias(model, use):
-            found = input_gradients(model, images, target, around=chunks)
+            found = input_gradients(model, images, call.target, around=chunks)
         z = images.to(found.total) * found.total
         for chunk, (read, own) in enumerate(zip(chunks.reads, z.split([r.batch for r in chunks.reads]), strict=True)):
             use("image", own if read.term is None else read.term, chunk)
@@ -148,7 +150,7 @@ class FullGrad(InputExplainer):
         score = found.scores[:, 0]
         _check_complete(score, shares)
         total = sum(maps.values())
-        return {"map": total, "maps": maps, "shares": shares, "score": score} if intermediate else total
+        return Stages(total, {"maps": maps, "shares": shares, "score": score}) if call.intermediate else total
 
     def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         if not self.align_corners or tuple(maps.shape[-2:]) == size:

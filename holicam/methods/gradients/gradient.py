@@ -1,49 +1,54 @@
 r"""The gradient of the score in the image: as it is, times the image, averaged over noise.
 
 D = dS_c/dX has the shape (B, 3, H, W) of the normalised image X; a reduction makes one number a
-pixel of its three channels (`inputs.REDUCTIONS`).
+pixel of its three channels (`input_gradients.REDUCTIONS`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.batched import check_chunk
+from ...core.explainer import Call, InputExplainer
 from ...core.floats import extent, is_constant
-from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
-from ...core.ops import Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, check_number, fill_preset, noise
-
-GRADIENT_PRESETS = {"default": {"blur": 0.0}, "torchray": {"blur": 0.02}}
+from ...core.input_gradients import REDUCTIONS, Reduction, input_gradients
+from ...core.ops import at_least_float32
+from ...core.options import Chunk, Count, NotNegative, Score, Seed, Share, among, noise, speed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gradient(InputExplainer):
-    """max_ch |D|: how strongly each pixel moves the score.
+    """max_ch |D|, D = dS/dX: how strongly each pixel moves the score.
 
-    preset: "default", or "torchray", whose pointing benchmark smooths the map with a Gaussian.
-    blur: its deviation as a share of the image's longer side. reduction: see `inputs.REDUCTIONS`.
-    score: "logit", "prob" or "sigmoid". One forward, one backward.
-    Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshops 2014. Built in chapter 13.
+    One forward, one backward. Simonyan et al., "Deep Inside Convolutional Networks", ICLR workshops 2014.
+    Built in chapter 13.
+
+    Args:
+        preset: "default", or "torchray", whose pointing benchmark smooths the map with a Gaussian.
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        blur: deviation of a Gaussian on the map, as a share of the image's longer side, 0 to 1.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.Gradient()(model, batch.images, target=3).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    reduction: str = "max-abs"
-    blur: float | None = None
-    score: str = "logit"
+    reduction: Reduction = "max-abs"
+    blur: Share = 0.0
+    score: Score = "logit"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"default": {}, "torchray": {"blur": 0.02}}
 
-    def __post_init__(self) -> None:
-        fill_preset(self, GRADIENT_PRESETS)
-        super().__post_init__()
-        check_number("blur", self.blur, 0, 1)
-
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        D = input_gradients(model, images, target, score=self.score).total  # (B, 3, H, W)
+    def maps(self, call: Call) -> Tensor:
+        D = input_gradients(call.model, call.images, call.target, score=self.score).total  # (B, 3, H, W)
         maps = REDUCTIONS[self.reduction](D)  # (B, H, W)
         return maps if self.blur == 0 else _smoothed(maps, self.blur * max(maps.shape[1:]))
 
@@ -56,28 +61,32 @@ def _smoothed(maps: Tensor, sigma: float) -> Tensor:
     return gaussian_blur(maps[:, None], 2 * reach + 1, sigma)[:, 0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InputXGradient(InputExplainer):
-    """sum_ch X D: for a piecewise linear network without biases, the pixels' shares of the score.
+    """sum_ch X D, D = dS/dX: for a piecewise linear network without biases, the pixels' shares of the score.
 
-    X is the normalised image, so a pixel of the mean colour has share 0. reduction, score: as for
-    `Gradient`. One forward, one backward.
-    Shrikumar et al., "Not Just a Black Box", arXiv:1605.01713. Built in chapter 13.
+    X is the normalised image, so a pixel of the mean colour has share 0. One forward, one backward. Shrikumar
+    et al., "Not Just a Black Box", arXiv:1605.01713. Built in chapter 13.
+
+    Args:
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.InputXGradient()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    reduction: str = "sum"
-    score: str = "logit"
+    reduction: Reduction = "sum"
+    score: Score = "logit"
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        D = input_gradients(model, images, target, score=self.score).total  # (B, 3, H, W)
-        return REDUCTIONS[self.reduction](images.to(D) * D)
+    def maps(self, call: Call) -> Tensor:
+        D = input_gradients(call.model, call.images, call.target, score=self.score).total  # (B, 3, H, W)
+        return REDUCTIONS[self.reduction](call.images.to(D) * D)
 
 
-SMOOTHGRAD_PRESETS = {
-    "default": {"sigma": 0.15, "std_mode": "range", "abs_before_mean": False, "center": False},
-    "polycam": {"sigma": 1.0, "std_mode": "absolute", "abs_before_mean": True, "center": False},
-    "ucag": {"sigma": 4.0, "std_mode": "inverse-square", "abs_before_mean": False, "center": True},
-}
 # sigma and max - min of each image -> the noise's deviation. The last is UCAG's code, a likely slip.
 STD_MODES: dict[str, Callable[[float, Tensor], Tensor]] = {
     "range": lambda sigma, span: sigma * span,
@@ -86,41 +95,51 @@ STD_MODES: dict[str, Callable[[float, Tensor], Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SmoothGrad(InputExplainer):
     r"""sum_ch |1/n sum_m D(X + delta_m)|: the gradient averaged over noise around the image.
 
-    preset: "default", noise of 0.15 (max - min); "polycam", captum's: deviation 1 in normalised
-    units and the mean of |D|; "ucag", deviation (4 / (max - min))^2, and centred. samples: n.
-    sigma, std_mode: the deviation, see `STD_MODES`. abs_before_mean: average |D| in place of D.
-    center: take each map's mean off. seed: of the noise, which the images of a batch share.
-    chunk: the largest model batch. One forward and backward a sample, and one forward where
-    target is None. Smilkov et al., "SmoothGrad", arXiv:1706.03825. Built in chapter 13.
+    One forward and backward a sample, and one forward where target is None. Smilkov et al., "SmoothGrad",
+    arXiv:1706.03825. Built in chapter 13.
+
+    Args:
+        preset: "default", noise of 0.15 (max - min); "polycam", captum's: deviation 1 in normalised units and
+            the mean of |D|; "ucag", deviation (4 / (max - min))^2, and centred.
+        samples: n.
+        sigma: how wide the noise is, at least 0, as `std_mode` reads it.
+        std_mode: "range", sigma (max - min) of each image; "absolute"; "inverse-square", (sigma / (max - min))^2.
+        abs_before_mean: average |D| in place of D.
+        center: take each map's mean off.
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        seed: of the noise, which the images of a batch share.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.SmoothGrad(samples=4)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    samples: int = 50
-    sigma: float | None = None
-    std_mode: str | None = None
-    abs_before_mean: bool | None = None
-    center: bool | None = None
-    reduction: str = "sum-abs"
-    seed: int = 0
-    score: str = "logit"
-    chunk: int = 64
+    samples: Count = 50
+    sigma: NotNegative = 0.15
+    std_mode: Annotated[str, among(STD_MODES)] = "range"
+    abs_before_mean: bool = False
+    center: bool = False
+    reduction: Reduction = "sum-abs"
+    seed: Seed = 0
+    score: Score = "logit"
+    chunk: Chunk = speed(64)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "polycam": {"sigma": 1.0, "std_mode": "absolute", "abs_before_mean": True},
+        "ucag": {"sigma": 4.0, "std_mode": "inverse-square", "center": True},
+    }
 
-    def __post_init__(self) -> None:
-        fill_preset(self, SMOOTHGRAD_PRESETS)
-        super().__post_init__()
-        check_count("samples", self.samples)
-        check_number("sigma", self.sigma)
-        one_of("std_mode", self.std_mode, STD_MODES)
-        check_flag("abs_before_mean", self.abs_before_mean)
-        check_flag("center", self.center)
-        check_count("seed", self.seed, 0)
-        check_chunk(self.chunk)
-
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        model, images, target = call.model, call.images, call.target
         clean = at_least_float32(images)
         delta = noise((self.samples, *clean.shape[1:]), self.seed, clean)  # (n, 3, H, W)
         span = extent(clean, (1, 2, 3), True)[1]  # (B, 1, 1, 1)

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
-from ...core.ops import Target
+from ...core.explainer import Call, InputExplainer
+from ...core.input_gradients import REDUCTIONS, Reduction, input_gradients
+from ...core.options import Score
 from ...models.forms import see_inside
 
 OTHER_ACTIVATIONS = {
@@ -91,42 +92,63 @@ class ReLURule(TorchFunctionMode):
 
 class _WithRule(InputExplainer):
     gate: ClassVar[bool]
+    reduction: str
+    score: str
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        see_inside(model)
+    def maps(self, call: Call) -> Tensor:
+        see_inside(call.model)
         rule = ReLURule(self.gate)
-        D = input_gradients(model, images, target, score=self.score, mode=rule).total
+        D = input_gradients(call.model, call.images, call.target, score=self.score, mode=rule).total
         if not rule.seen:
             raise ValueError(
                 f"{type(self).__name__} changes what ReLUs hand back, and "
-                f"{type(model).__name__} calls none: take Gradient or SmoothGrad"
+                f"{type(call.model).__name__} calls none: take Gradient or SmoothGrad"
             )
         return REDUCTIONS[self.reduction](D)  # (B, H, W)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(_WithRule):
     r"""max_ch |R|, where a ReLU hands back R_in = R_out [x > 0] [R_out > 0].
 
-    Needs a network whose activation functions are ReLUs. reduction: see `inputs.REDUCTIONS`.
-    score: "logit", "prob" or "sigmoid". One forward, one backward. Springenberg et al., "Striving for
-    Simplicity", ICLR workshops 2015. Built in chapter 13.
+    Needs a network whose activation functions are ReLUs. One forward, one backward. Springenberg et al.,
+    "Striving for Simplicity", ICLR workshops 2015. Built in chapter 13.
+
+    Args:
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.GuidedBackprop()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    reduction: str = "max-abs"
-    score: str = "logit"
+    reduction: Reduction = "max-abs"
+    score: Score = "logit"
     gate: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DeconvNet(_WithRule):
     r"""max_ch |R|, where a ReLU hands back R_in = ReLU(R_out), open or not.
 
-    Max-poolings use their forward switches. Needs and fields as for `GuidedBackprop`. One forward,
-    one backward. Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks",
-    ECCV 2014. Built in chapter 13.
+    Max-poolings use their forward switches. Needs a network whose activation functions are ReLUs. One forward,
+    one backward. Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014. Built in
+    chapter 13.
+
+    Args:
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.DeconvNet()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    reduction: str = "max-abs"
-    score: str = "logit"
+    reduction: Reduction = "max-abs"
+    score: Score = "logit"
     gate: ClassVar[bool] = False

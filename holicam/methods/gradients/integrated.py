@@ -6,19 +6,21 @@ The straight way from a baseline X_0 passes through the places where the score r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.batched import check_chunk, stream
+from ...core.batched import stream
+from ...core.explainer import Call, InputExplainer
 from ...core.hardware import moved
-from ...core.input_gradients import REDUCTIONS, InputExplainer, input_gradients
-from ...core.ops import Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, fill_preset
+from ...core.input_gradients import REDUCTIONS, Reduction, input_gradients
+from ...core.ops import at_least_float32
+from ...core.options import Chunk, Count, Score, among, speed
+from ...core.stages import Stages
 
 
 def _gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,60 +34,68 @@ RULES: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
     "right": lambda n: (np.arange(1, n + 1) / n, np.full(n, 1 / n)),
     "ends": lambda n: (np.arange(n + 1) / n, np.full(n + 1, 1 / n)),
 }
-IG_PRESETS = {"default": {"steps": 50, "rule": "gauss-legendre", "multiply": True, "reduction": "sum", "center": False}}
-IG_PRESETS["polycam"] = IG_PRESETS["default"]
-IG_PRESETS["zennit"] = IG_PRESETS["default"] | {"steps": 20, "rule": "right"}
-IG_PRESETS["ucag"] = {"steps": 100, "rule": "ends", "multiply": False, "reduction": "sum-abs", "center": True}
 
 
-@dataclass(frozen=True)
+def _callable(name: str, value: object) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(
+            f"{name} must be None (zero, the mean colour) or a function of images (B, 3, H, W); got {value!r}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(InputExplainer):
     r"""sum_ch (X - X_0) \int_0^1 D(X_0 + a (X - X_0)) da: what the way from X_0 to X adds up to.
 
-    Its sum over an image is S_c(X) - S_c(X_0), as far as the steps resolve the kinks on the way.
+    Its sum over an image is S_c(X) - S_c(X_0), as far as the steps resolve the kinks on the way. One forward
+    and backward a step, and one forward where target is None. Sundararajan et al., "Axiomatic Attribution for
+    Deep Networks", ICML 2017. Built in chapter 13.
 
-    preset: "default" and "polycam", captum's 50 Gauss-Legendre nodes; "zennit", 20 points; "ucag",
-    101 points of weight 1/100 without the factor X - X_0. steps, rule: see `RULES`. multiply: by
-    X - X_0. baseline: X_0 of the images, a function such as those of `metrics.baselines`; None is
-    zero, the mean colour of ImageNet. center: take each map's mean off. chunk: the largest model
-    batch. One forward and backward a step, and one forward where target is None.
+    Stages: `attribution` (B, 3, H, W) before the reduction, and S_c(X) and S_c(X_0) as `score` and
+    `baseline_score` (B,), for one forward each.
 
-    intermediate adds "attribution" (B, 3, H, W) before the reduction, and S_c(X) and S_c(X_0) as
-    "score" and "baseline_score" (B,), for one forward each.
-    Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017. Built in chapter 13.
+    Args:
+        preset: "default" and "polycam", captum's 50 Gauss-Legendre nodes; "zennit", 20 points; "ucag", 101
+            points of weight 1/100 without the factor X - X_0.
+        steps: points on the way.
+        rule: where they lie and what they weigh, "gauss-legendre", "right" or "ends".
+        multiply: by X - X_0.
+        reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
+        center: take each map's mean off.
+        baseline: X_0 of the images, a function such as those of `core.baselines`; None is zero, the mean
+            colour of ImageNet.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.IntegratedGradients(steps=4)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    steps: int | None = None
-    rule: str | None = None
-    multiply: bool | None = None
-    reduction: str | None = None
-    center: bool | None = None
-    baseline: Callable[[Tensor], Tensor] | None = None
-    score: str = "logit"
-    chunk: int = 64
+    steps: Count = 50
+    rule: Annotated[str, among(RULES)] = "gauss-legendre"
+    multiply: bool = True
+    reduction: Reduction = "sum"
+    center: bool = False
+    baseline: Annotated[Callable[[Tensor], Tensor] | None, _callable] = None
+    score: Score = "logit"
+    chunk: Chunk = speed(64)
     has_stages: ClassVar[bool] = True
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "polycam": {},
+        "zennit": {"steps": 20, "rule": "right"},
+        "ucag": {"steps": 100, "rule": "ends", "multiply": False, "reduction": "sum-abs", "center": True},
+    }
 
-    def __post_init__(self) -> None:
-        fill_preset(self, IG_PRESETS)
-        super().__post_init__()
-        check_count("steps", self.steps)
-        one_of("rule", self.rule, RULES)
-        check_flag("multiply", self.multiply)
-        check_flag("center", self.center)
-        check_chunk(self.chunk)
-        if self.baseline is not None and not callable(self.baseline):
-            raise TypeError(
-                "baseline must be None (zero, the mean colour) or a function of "
-                f"images (B, 3, H, W); got {self.baseline!r}"
-            )
-
-    def explain(
-        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
-    ) -> Tensor | dict[str, Tensor]:
+    def maps(self, call: Call) -> Tensor | Stages:
+        model, images, target = call.model, call.images, call.target
         start = _baseline(self.baseline, images)  # X_0
-        stages = {}
-        if intermediate:
+        stages: dict[str, Tensor] = {}
+        if call.intermediate:
             target, stages["score"], stages["baseline_score"] = stream(
                 model, images, lambda n: (start[n], n), len(images), target, score=self.score, chunk=self.chunk
             )
@@ -107,7 +117,7 @@ class IntegratedGradients(InputExplainer):
         stages["attribution"] = way * mean if self.multiply else mean
         maps = REDUCTIONS[self.reduction](stages["attribution"])
         maps = maps - maps.mean((1, 2), True) if self.center else maps
-        return {"map": maps, **stages} if intermediate else maps
+        return Stages(maps, stages) if call.intermediate else maps
 
 
 def _baseline(make: Callable[[Tensor], Tensor] | None, images: Tensor) -> Tensor:

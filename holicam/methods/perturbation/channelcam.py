@@ -2,39 +2,55 @@ r"""One layer's map with weights that the network was asked for: CAM+, CAM- and 
 
     CAM_l = ReLU(sum_k w_k A_k)
 
-with the weights of `polyscores`. Poly-CAM multiplies such maps of several layers; alone they are
+with the weights of `channel_scores`. Poly-CAM multiplies such maps of several layers; alone they are
 the ablation of its appendix B.1, and CAM+ is Score-CAM with a baseline of zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from ...core.batched import check_chunk
 from ...core.checks import finite_maps
-from ...core.guard import guarded
-from ...core.ops import SCORES, Target, one_of, upsample
-from ...core.options import Explains, Maps, Size, check_flag, fill_preset, output_size
+from ...core.explainer import Call, Explainer
+from ...core.ops import Target, upsample
+from ...core.options import Chunk, Score, Size, among, speed
 from ...core.tokens import Reshape
-from ...models.layers import Layers, default_layers, is_single
+from ...models.layers import Layer, Layers
 from ..cams import weights as cam
+from ..layer_sets import SETS, layer_set
 from .channel_masks import STRETCH
 from .channel_scores import ASKS, WEIGHTS, ChannelScores, score_channels
 
+Stretch = Annotated[str, among(STRETCH)]
 
-class ChannelWise(Explains):
-    """What the explainers below share: the checks of common fields, the questions, eq. 2."""
 
-    def __post_init__(self) -> None:
-        fill_preset(self, self.presets)
-        one_of("stretch", self.stretch, STRETCH)
-        one_of("score", self.score, SCORES)
-        check_chunk(self.chunk)
+class ChannelWise(Explainer):
+    """What the explainers below share: the layers, the questions, eq. 2."""
 
-    def ask(self, model, images, layers, target, reshape, ordered=True) -> ChannelScores:
+    variant: ClassVar[str]
+    stretch: str
+    score: str
+    chunk: int
+
+    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
+        """As for any explainer; "paper" and "reference" are lists of layers, see `layer_sets.layer_set`."""
+        if isinstance(layers, str) and layers in SETS:
+            return layer_set(model, layers), False
+        return super().named(model, layers)
+
+    def ask(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        layers: Layers,
+        target: Target,
+        reshape: Reshape | None,
+        ordered: bool = True,
+    ) -> ChannelScores:
         return score_channels(
             model,
             images,
@@ -48,7 +64,7 @@ class ChannelWise(Explains):
             ordered=ordered,
         )
 
-    def sums(self, scores: ChannelScores) -> dict[str, Tensor]:
+    def sums(self, scores: ChannelScores) -> dict[Layer, Tensor]:
         """{layer: sum_k w_k A_k (B, h, w)}: eq. 2 without its ReLU."""
         if (scores.stretch, scores.score) != (self.stretch, self.score):
             raise ValueError(
@@ -61,85 +77,94 @@ class ChannelWise(Explains):
         return {layer: cam.weighted_sum(A, weights(scores, layer)[:, :, None, None]) for layer, A in scores.A.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CAMBoth(ChannelWise):
-    """CAM+-: one layer, its channels weighted with w+- (Poly-CAM eqs. 2 and 6).
+    r"""CAM+-: w_k = ReLU(f(X) + f(X u_k) - f(X (1 - u_k))), one layer, Poly-CAM eqs. 2 and 6.
 
-    preset: "default" and "paper", or "reference" for the masks of the authors' code. stretch: how
-    a channel becomes a mask, see `masks.soft_masks`. score: "prob", "logit" or "sigmoid". chunk: the largest
-    model batch, never a matter of the result. Costs one forward, and two for each channel that is
-    not constant. Built in chapter 09.
+    Layers may be named, or "paper" or "reference" for a list (`layer_sets.layer_set`). One forward, and two for
+    each channel that is not constant. Englebert et al., "Poly-CAM", arXiv:2204.13359, appendix B. Built in
+    chapter 09.
+
+    Args:
+        preset: "default" and "paper", or "reference" for the masks of the authors' code.
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        relu: whether the map is cut at 0.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.CAMBoth()(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    stretch: str | None = None
+    stretch: Stretch = "after"
     relu: bool = True
-    score: str = "prob"
-    chunk: int = 64
-    takes: ClassVar[str] = "layer"
+    score: Score = "prob"
+    chunk: Chunk = speed(64)
     variant: ClassVar[str] = "+-"
-    presets: ClassVar[dict] = {
-        "default": {"stretch": "after"},
-        "paper": {"stretch": "after"},
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {},
         "reference": {"stretch": "percentile"},
     }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_flag("relu", self.relu)
+    def maps(self, call: Call) -> dict[Layer, Tensor]:
+        scores = self.ask(call.model, call.images, call.layers, call.target, call.reshape, ordered=False)
+        return self.from_scores(scores)
 
-    def from_scores(self, scores: ChannelScores, size: Size = "native") -> dict[str, Tensor]:
+    def from_scores(self, scores: ChannelScores, size: Size = "native") -> dict[Layer, Tensor]:
         """{layer: map} from what `score_channels` gave: no forward."""
         maps = self.sums(scores)
         maps = {layer: M.relu() for layer, M in maps.items()} if self.relu else maps
         return finite_maps({layer: M if size == "native" else upsample(M, size) for layer, M in maps.items()})
 
-    @guarded
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        layers: Layers | None = None,
-        target: Target = None,
-        *,
-        size: Size = None,
-        reshape: Reshape | None = None,
-    ) -> Maps:
-        """Maps of a batch, one per image and layer.
 
-        Args:
-            images: (B, 3, H, W), normalised as the network expects.
-            layers: a name or module gives a tensor, a sequence of them a dict, as do "paper" and
-                "reference" (`layersets.layer_set`); None is the last of `layernames.default_layers`.
-            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
-            size: None for the images' (H, W), "native" for the layer's own grid, or (H, W).
-            reshape: for transformers, see `tokens.tokens_to_grid`.
-
-        Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.
-        Raises ValueError and what `capture.capture` raises.
-        """
-        size = size if size == "native" else output_size(size, images)
-        layers = default_layers(model)[-1] if layers is None else layers
-        scores = self.ask(model, images, layers, target, reshape, ordered=False)
-        maps = self.from_scores(scores, size)
-        return next(iter(maps.values())) if is_single(layers) and layers in maps else maps
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CAMPlus(CAMBoth):
-    """CAM+: the weight of a channel is what its place alone still says of the class (eq. 4).
+    """CAM+: w_k = f(X u_k), what a channel's place alone still says of the class (Poly-CAM eq. 4).
 
-    One forward for each channel that is not constant, and one. Built in chapter 09.
+    It is Score-CAM with a baseline of zero. One forward, and one for each channel that is not constant. Englebert
+    et al., "Poly-CAM", arXiv:2204.13359, appendix B. Built in chapter 09.
+
+    Args:
+        preset: "default" and "paper", or "reference" for the masks of the authors' code.
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        relu: whether the map is cut at 0.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.CAMPlus()(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     variant: ClassVar[str] = "+"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CAMMinus(CAMBoth):
-    """CAM-: the weight of a channel is what the class loses without its place (eq. 5).
+    """CAM-: w_k = ReLU(f(X) - f(X (1 - u_k))), what the class loses without a channel's place (Poly-CAM eq. 5).
 
-    One forward for each channel that is not constant, and one. Built in chapter 09.
+    One forward, and one for each channel that is not constant. Englebert et al., "Poly-CAM", arXiv:2204.13359,
+    appendix B. Built in chapter 09.
+
+    Args:
+        preset: "default" and "paper", or "reference" for the masks of the authors' code.
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        relu: whether the map is cut at 0.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.CAMMinus()(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     variant: ClassVar[str] = "-"

@@ -7,22 +7,25 @@ found by gradient ascent on the mask, for several areas a, which are then summed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ...core.batched import check_chunk, stream
+from ...core.batched import stream
 from ...core.capture import NOT_FINITE, frozen
 from ...core.checks import expect_finite, look
+from ...core.explainer import Call, InputExplainer
 from ...core.graph import all_zero, pull_back, warn_zero
 from ...core.hardware import moved
-from ...core.input_gradients import InputExplainer
 from ...core.network import forward
 from ...core.ops import Target, at_least_float32, select_score
-from ...core.options import check_count, check_flag, check_number, fill_preset
+from ...core.options import Chunk, Count, NotNegative, Score, Share, check_count, check_number, speed
 from ...core.outputs import logits_of
+from ...core.stages import Stages
 from ...core.targets import targets_of
 from .smooth_masks import SmoothMasks, blend, blur, blur_levels
 
@@ -31,78 +34,87 @@ from .smooth_masks import SmoothMasks, blend, blur, blur_levels
 TIES = 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExtremalPerturbation(InputExplainer):
-    r"""Extremal perturbation (preservation), Fong et al., ICCV 2019.
+    r"""Extremal perturbation (preservation): the best place to look, if only so much may be seen.
 
         energy = S_c(m X) - \lambda_t mean((sort(m) - r_a)^2),   M = blur(\sum_a m_a)
 
     where m X is as sharp as m says, r_a is 0 and then 1 on the last share a of the canvas, and
-    \lambda_t = weight growth^t. Masks and blurs are those of `smoothmasks`. Each step is a gradient
-    with momentum on the masks' parameters, clamped to [0, 1]; the first is taken whole. Every
-    other step, from the first on, sees the image mirrored (`flip`). Images and areas share batches.
+    \lambda_t = weight growth^t. Masks and blurs are those of `smooth_masks`. Each step is a gradient
+    with momentum on the masks' parameters, clamped to [0, 1]; the first is taken whole. Images and areas
+    share batches.
+
+    Each step is 1 F and 1 B for each area, and there is 1 F before. Deterministic. Fong et al., "Understanding
+    Deep Networks via Extremal Perturbations and Smooth Masks", ICCV 2019. Built in chapter 12.
+
+    Stages: `masks` (B, areas, H, W) and `scores` (B, areas, steps).
 
     Args:
-        preset: the areas, "default" for PASCAL VOC, "coco" for COCO, if `areas` is None.
-        steps, rate, momentum: of the ascent; new velocity = momentum old + (1 - momentum) gradient.
-        weight, growth: the price of a wrong area, and its factor a step.
-        step, reach, coldness: of the masks, in pixels. levels, blur: how many, the widest sigma.
+        preset: the areas, "default" for PASCAL VOC, "coco" for COCO.
+        areas: shares of the image, one or several, each greater than 0 and at most 1.
+        steps: of the ascent.
+        rate: of the ascent.
+        momentum: 0 to 1; new velocity = momentum old + (1 - momentum) gradient.
+        weight: the price of a wrong area.
+        growth: the price's factor a step.
+        step: of the masks' grid, in pixels.
+        reach: how far a parameter acts, in pixels, at least `step`.
+        coldness: how hard the maximum over parameters is.
+        levels: how many blurs, at least 2.
+        blur: sigma of the widest, in pixels.
         smooth: sigma of the final blur as a share of the image's shorter side.
-        score: "logit", "prob" or "sigmoid". chunk: masks optimised together, which bounds memory: at 224
-            pixels each takes about 100 MB beside the network's own.
+        flip: every other step, from the first on, sees the image mirrored.
+        score: "logit", "prob" or "sigmoid".
+        chunk: masks optimised together, which bounds memory: at 224 pixels each takes about 100 MB beside the
+            network's own. It does not change the map.
 
-    intermediate=True: {"map", "masks": (B, areas, H, W), "scores": (B, areas, steps)}.
-    Cost 1 F and, for each area and step, 1 F and 1 B. Deterministic. Built in chapter 12.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.ExtremalPerturbation(areas=0.2, steps=2)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    areas: tuple[float, ...] | None = None
-    steps: int = 800
-    rate: float = 0.01
-    momentum: float = 0.9
-    weight: float = 300.0
-    growth: float = 1.0035
-    step: int = 7
-    reach: int = 21
-    coldness: float = 20.0
-    levels: int = 8
-    blur: float = 20.0
-    smooth: float = 0.09
+    areas: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2)
+    steps: Count = 800
+    rate: NotNegative = 0.01
+    momentum: Share = 0.9
+    weight: NotNegative = 300.0
+    growth: NotNegative = 1.0035
+    step: Count = 7
+    reach: Count = 21
+    coldness: NotNegative = 20.0
+    levels: Annotated[int, partial(check_count, low=2)] = 8
+    blur: NotNegative = 20.0
+    smooth: NotNegative = 0.09
     flip: bool = True
-    score: str = "logit"
-    chunk: int = 8
+    score: Score = "logit"
+    chunk: Chunk = speed(8)
     has_stages: ClassVar[bool] = True
-    presets: ClassVar[dict] = {
-        "default": {"areas": (0.025, 0.05, 0.1, 0.2)},
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
         "coco": {"areas": (0.018, 0.025, 0.05, 0.1)},
     }
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fill_preset(self, self.presets)
         areas = (self.areas,) if isinstance(self.areas, (int, float)) else tuple(self.areas)
         object.__setattr__(self, "areas", areas)
         if not areas:
             raise ValueError("areas must hold at least one share of the image")
         for area in areas:
             check_number("areas", area, 0, 1, above=True)
-        for name, low in {"steps": 1, "step": 1, "reach": 1, "levels": 2}.items():
-            check_count(name, getattr(self, name), low)
-        for name in ("rate", "weight", "growth", "coldness", "blur", "smooth"):
-            check_number(name, getattr(self, name))
-        check_number("momentum", self.momentum, 0, 1)
-        check_flag("flip", self.flip)
         if self.reach < self.step:
             raise ValueError(
                 "reach must be at least step, or masks do not cover the image; got "
                 f"reach {self.reach} and step {self.step}"
             )
-        check_chunk(self.chunk)
 
-    def explain(
-        self, model: nn.Module, images: Tensor, target: Target, intermediate: bool
-    ) -> Tensor | dict[str, Tensor]:
-        target, _, _ = stream(model, images, None, 0, target, score=self.score, chunk=self.chunk)  # checks, top-1
+    def maps(self, call: Call) -> Tensor | Stages:
+        model, images = call.model, call.images
+        target, _, _ = stream(model, images, None, 0, call.target, score=self.score, chunk=self.chunk)  # checks, top-1
         look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
         masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
@@ -118,9 +130,9 @@ class ExtremalPerturbation(InputExplainer):
             scores.append(s)
         m = torch.cat(found).unflatten(0, (len(images), -1))  # (B, areas, H, W)
         total = blur(m.sum(1), self.smooth * min(images.shape[-2:]))
-        return (
-            {"map": total, "masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])} if intermediate else total
-        )
+        if not call.intermediate:
+            return total
+        return Stages(total, {"masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])})
 
     def ascend(
         self, model: nn.Module, images: Tensor, target: Target, first: Tensor, masks: SmoothMasks

@@ -1,6 +1,6 @@
 r"""Poly-CAM: a coarse map of the class, made finer layer by layer, without gradients.
 
-The channels of each layer are weighted by what the network says of their places (`polyscores`),
+The channels of each layer are weighted by what the network says of their places (`channel_scores`),
 CAM_l = ReLU(sum_k w_k A_k), and the maps are multiplied from the deepest layer up, each brought to
 a local mean of about 1 first:
 
@@ -14,22 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.checks import finite_maps, warn_where
-from ...core.guard import guarded
-from ...core.ops import Target, one_of, upsample
-from ...core.options import Maps, Size, check_flag, output_size
-from ...core.tokens import Reshape
-from ...models.layers import Layers, called
+from ...core.explainer import Call
+from ...core.ops import one_of, upsample
+from ...core.options import Chunk, Score, Size, among, speed
+from ...core.stages import Stages
+from ...models.layers import Layer, called
 from ..layer_sets import layer_set
 from .channel_masks import percentile
 from .channel_scores import ChannelScores, score_channels
-from .channelcam import ChannelWise
+from .channelcam import ChannelWise, Stretch
 
 __all__ = [
     "PCAM",
@@ -91,103 +91,124 @@ def recursion(
     return maps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PCAM(ChannelWise):
     """PCAM+-, Poly-CAM with the weights w+- of eq. 6: several layers, one map.
 
-    A field left None takes the preset's value: "default" and "paper", the text; "reference", the
-    authors' code (masks, pooling and output by percentiles, and its own layers of a ResNet-50).
+    Layers go from shallow to deep, or are "paper" or "reference" (`layer_sets.layer_set`); None is "reference" for
+    that preset, else "paper". "native" is the shallowest layer's grid. Stages: {layer, deepest first: the map P_l
+    so far}. One forward, and two for each channel that is not constant. Englebert et al., "Poly-CAM",
+    arXiv:2204.13359, eqs. 1-7. Built in chapter 09.
 
-    stretch: how a channel becomes a mask, see `masks.soft_masks`. pooling: see `local_norm`.
-    output: "raw", or "percentile", each map clipped between percentiles on its own grid, after the
-    recursion. lnorm: False is the ablation of eq. 7. on_zero: see `recursion`. score: "prob" or
-    "logit". chunk: the largest model batch, never a matter of the result.
+    Args:
+        preset: "default" and "paper", the text; "reference", the authors' code (masks, pooling and output by
+            percentiles, and its own layers of a ResNet-50).
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        pooling: of `local_norm`, "mean" or "bilinear".
+        output: "raw", or "percentile", each map clipped between percentiles on its own grid, after the recursion.
+        lnorm: False is the ablation of eq. 7.
+        on_zero: what becomes of a layer that says nothing, "zero" or "pass", see `recursion`.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
 
-    Costs one forward, and two for each channel that is not constant. Built in chapter 09.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.PCAM()(model, batch.images, ["relu", "layer1"]).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    stretch: str | None = None
-    pooling: str | None = None
-    output: str | None = None
+    stretch: Stretch = "after"
+    pooling: Annotated[str, among(("mean", "bilinear"))] = "mean"
+    output: Annotated[str, among(("raw", "percentile"))] = "raw"
     lnorm: bool = True
-    on_zero: str = "zero"
-    score: str = "prob"
-    chunk: int = 64
+    on_zero: Annotated[str, among(("zero", "pass"))] = "zero"
+    score: Score = "prob"
+    chunk: Chunk = speed(64)
     takes: ClassVar[str] = "joint"
+    has_stages: ClassVar[bool] = True
     variant: ClassVar[str] = "+-"
-    presets: ClassVar[dict] = {
-        **dict.fromkeys(("default", "paper"), {"stretch": "after", "pooling": "mean", "output": "raw"}),
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {},
         "reference": {"stretch": "percentile", "pooling": "bilinear", "output": "percentile"},
     }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("pooling", self.pooling, ("mean", "bilinear"))
-        one_of("output", self.output, ("raw", "percentile"))
-        one_of("on_zero", self.on_zero, ("zero", "pass"))
-        check_flag("lnorm", self.lnorm)
+    def layers_of(self, model: nn.Module) -> tuple[Layer, ...]:
+        return layer_set(model, "reference" if self.preset == "reference" else "paper")
 
-    @property
-    def _set(self) -> str:
-        return "reference" if self.preset == "reference" else "paper"
+    def maps(self, call: Call) -> Tensor | Stages:
+        scores = self.ask(call.model, call.images, call.layers, call.target, call.reshape)
+        return self.from_scores(scores, call.size or "native", intermediate=call.intermediate)
 
-    def layers_of(self, model: nn.Module) -> tuple[str, ...]:
-        """The layers meant by `layers=None`."""
-        return layer_set(model, self._set)
-
-    def from_scores(self, scores: ChannelScores, size: Size = "native", *, intermediate: bool = False) -> Maps:
+    def from_scores(
+        self, scores: ChannelScores, size: Size = "native", *, intermediate: bool = False
+    ) -> Tensor | Stages:
         """The map, or the maps of all stages, from what `score_channels` gave: no forward."""
         cams = {layer: total.relu() for layer, total in self.sums(scores).items()}
-        stages = recursion(cams, self.lnorm, self.pooling, self.on_zero)
-        if self.output == "percentile":
-            stages = {layer: percentile(P) for layer, P in stages.items()}
+        found = recursion(cams, self.lnorm, self.pooling, self.on_zero)
         if not intermediate:
-            stages = {layer: stages[layer] for layer in list(stages)[-1:]}
+            found = dict([found.popitem()])
+        if self.output == "percentile":
+            found = {layer: percentile(P) for layer, P in found.items()}
         if size != "native":
-            stages = {layer: upsample(P, size) for layer, P in stages.items()}
-        return finite_maps(stages if intermediate else stages.popitem()[1])
-
-    @guarded
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        layers: Layers | None = None,
-        target: Target = None,
-        *,
-        size: Size = None,
-        reshape: Reshape | None = None,
-        intermediate: bool = False,
-    ) -> Maps:
-        """One map of a batch from several layers.
-
-        Args:
-            images: (B, 3, H, W), normalised as the network expects.
-            layers: names or modules from shallow to deep, "paper" or "reference" (`layersets.layer_set`);
-                None is "reference" for that preset, else "paper".
-            target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
-            size: None for the images' (H, W), "native" for the shallowest layer's, or (H, W).
-            reshape: for transformers, see `tokens.tokens_to_grid`.
-            intermediate: {layer, deepest first: the map P_l so far}, the last one being the map.
-
-        Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0. Raises
-        ValueError and what `capture.capture` raises.
-        """
-        size = size if size == "native" else output_size(size, images)
-        scores = self.ask(model, images, self._set if layers is None else layers, target, reshape)
-        return self.from_scores(scores, size, intermediate=intermediate)
+            found = {layer: upsample(P, size) for layer, P in found.items()}
+        last = list(finite_maps(found).values())[-1]
+        return Stages(last, found) if intermediate else last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PCAMPlus(PCAM):
-    """PCAM+: the weight of a channel is what its place alone still says of the class (eq. 4). Built in chapter 09."""
+    """PCAM+: Poly-CAM, a channel's weight being what its place alone still says of the class (eq. 4).
+
+    Layers and stages as for `PCAM`. One forward, and one for each channel that is not constant. Englebert et al.,
+    "Poly-CAM", arXiv:2204.13359. Built in chapter 09.
+
+    Args:
+        preset: "default" and "paper", the text; "reference", the authors' code (masks, pooling and output by
+            percentiles, and its own layers of a ResNet-50).
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        pooling: of `local_norm`, "mean" or "bilinear".
+        output: "raw", or "percentile", each map clipped between percentiles on its own grid, after the recursion.
+        lnorm: False is the ablation of eq. 7.
+        on_zero: what becomes of a layer that says nothing, "zero" or "pass", see `recursion`.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.PCAMPlus()(model, batch.images, ["relu", "layer1"]).shape
+        torch.Size([1, 32, 32])
+    """
 
     variant: ClassVar[str] = "+"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PCAMMinus(PCAM):
-    """PCAM-: the weight of a channel is what the class loses without its place (eq. 5). Built in chapter 09."""
+    """PCAM-: Poly-CAM, a channel's weight being what the class loses without its place (eq. 5).
+
+    Layers and stages as for `PCAM`. One forward, and one for each channel that is not constant. Englebert et al.,
+    "Poly-CAM", arXiv:2204.13359. Built in chapter 09.
+
+    Args:
+        preset: "default" and "paper", the text; "reference", the authors' code (masks, pooling and output by
+            percentiles, and its own layers of a ResNet-50).
+        stretch: how a channel becomes a mask, "after", "before" or "percentile", see `channel_masks.soft_masks`.
+        pooling: of `local_norm`, "mean" or "bilinear".
+        output: "raw", or "percentile", each map clipped between percentiles on its own grid, after the recursion.
+        lnorm: False is the ablation of eq. 7.
+        on_zero: what becomes of a layer that says nothing, "zero" or "pass", see `recursion`.
+        score: "prob", "logit" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.PCAMMinus()(model, batch.images, ["relu", "layer1"]).shape
+        torch.Size([1, 32, 32])
+    """
 
     variant: ClassVar[str] = "-"

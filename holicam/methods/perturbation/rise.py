@@ -6,59 +6,66 @@ chunk at a time (`stream`) and again when they are summed: scores are kept, mask
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.batched import check_chunk, stream
+from ...core.batched import stream
+from ...core.explainer import Call, InputExplainer
 from ...core.floats import changes
-from ...core.input_gradients import InputExplainer
-from ...core.ops import SCORES, Target, at_least_float32, one_of
-from ...core.options import check_count, check_flag, check_number, fill_preset
+from ...core.ops import at_least_float32
+from ...core.options import Chunk, Count, Number, PositiveShare, Score, Seed, among, check_count, speed
 from .random_masks import BORDERS, MARGINS, RandomMasks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RISE(InputExplainer):
     r"""RISE: the mean of random masks, each weighted by the score of what it shows.
 
         M = 1 / (N p) \sum_n f_c(X m_n) m_n,   m_n = crop(up(bits of probability p on s x s cells))
 
-    Petsiuk et al., "RISE", BMVC 2018. A field left None takes the preset's value: "default", N =
-    6000, s = 8, p = 0.1, softmax, the authors' code as Poly-CAM ran it; "torchray", N = 8000,
-    s = 7, p = 0.5, sigmoid of the logit, no 1 / p, masks enlarged to the image and one cell, as in
-    UCAG's Table 2.
+    N + 1 forwards. Petsiuk et al., "RISE", BMVC 2018. Built in chapter 12.
 
     Args:
-        masks, cells, keep: N, s and p, the probability that a cell is shown.
+        preset: "default", the authors' code as Poly-CAM ran it; "torchray", N = 8000, s = 7, p = 0.5, sigmoid
+            of the logit, no 1 / p, masks enlarged to the image and one cell, as in UCAG's Table 2.
+        masks: N.
+        cells: s.
+        keep: p, the probability that a cell is shown, greater than 0 and at most 1.
         score: "prob", "logit" or "sigmoid", see `ops.select_score`.
         divide_by_keep: the factor 1 / p.
-        margin: masks are enlarged to (s + 1) ceil(H / s) pixels ("grid") or H + ceil(H / s)
-            ("cell") before they are cropped.
+        margin: masks are enlarged to (s + 1) ceil(H / s) pixels ("grid") or H + ceil(H / s) ("cell") before
+            they are cropped.
         border: how the outer half cells are filled, "reflect" as in both codes, or "clamp".
         subtract_mean: f_c less its mean over the masks, which takes noise away and not the signal.
         baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
-        seed: masks are shared by the images of a batch. chunk: the largest model batch.
+        seed: of the masks, which the images of a batch share.
+        chunk: the largest model batch; it does not change the map.
 
-    Cost N + 1 forwards. Built in chapter 12.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.RISE(masks=10)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    masks: int | None = None
-    cells: int | None = None
-    keep: float | None = None
-    score: str | None = None
-    divide_by_keep: bool | None = None
-    margin: str | None = None
-    border: str = "reflect"
+    masks: Count = 6000
+    cells: Count = 8
+    keep: PositiveShare = 0.1
+    score: Score = "prob"
+    divide_by_keep: bool = True
+    margin: Annotated[str, among(MARGINS)] = "grid"
+    border: Annotated[str, among(BORDERS)] = "reflect"
     subtract_mean: bool = False
-    baseline: float = 0.0
-    seed: int = 0
-    chunk: int = 64
-    presets: ClassVar[dict] = {
-        "default": {"masks": 6000, "cells": 8, "keep": 0.1, "score": "prob", "divide_by_keep": True, "margin": "grid"},
+    baseline: Number = 0.0
+    seed: Seed = 0
+    chunk: Chunk = speed(64)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
         "torchray": {
             "masks": 8000,
             "cells": 7,
@@ -68,20 +75,6 @@ class RISE(InputExplainer):
             "margin": "cell",
         },
     }
-
-    def __post_init__(self) -> None:
-        fill_preset(self, self.presets)
-        check_count("masks", self.masks)
-        check_count("cells", self.cells)
-        check_number("keep", self.keep, 0, 1, above=True)
-        one_of("score", self.score, SCORES)
-        one_of("margin", self.margin, MARGINS)
-        one_of("border", self.border, BORDERS)
-        check_flag("divide_by_keep", self.divide_by_keep)
-        check_flag("subtract_mean", self.subtract_mean)
-        check_number("baseline", self.baseline, float("-inf"))
-        check_count("seed", self.seed, 0)
-        check_chunk(self.chunk)
 
     def masks_for(self, images: Tensor) -> RandomMasks:
         """The masks for images (B, 3, H, W), by number."""
@@ -96,7 +89,8 @@ class RISE(InputExplainer):
             at_least_float32(images[:0]),
         )
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        model, images, target = call.model, call.images, call.target
         masks, size = self.masks_for(images), len(images)
 
         def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,28 +108,35 @@ class RISE(InputExplainer):
         return total / self.keep if self.divide_by_keep else total
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Occlusion(InputExplainer):
     r"""Occlusion: what the score loses when a window is hidden, averaged over windows on a pixel.
 
         M_ij = mean over windows W that hold ij of f_c(X) - f_c(X with W hidden)
 
-    Zeiler and Fergus, ECCV 2014; window, stride and the logit as Poly-CAM ran it. Windows start
-    every `stride` pixels until all pixels are covered; the last ones are cut at the border.
+    Windows start every `stride` pixels until all pixels are covered; the last ones are cut at the border. 1 +
+    number of windows: 442 forwards at 224 pixels. Zeiler and Fergus, "Visualizing and Understanding
+    Convolutional Networks", ECCV 2014; window, stride and the logit as Poly-CAM ran it. Built in chapter 12.
 
     Args:
-        window, stride: in pixels, one number or (down, right); the stride at most the window.
+        window: in pixels, one number or (down, right).
+        stride: in pixels, one number or (down, right), at most the window.
         baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
-        score: "logit", "prob" or "sigmoid". chunk: the largest model batch.
+        score: "logit", "prob" or "sigmoid".
+        chunk: the largest model batch; it does not change the map.
 
-    Cost 1 + number of windows: 442 forwards at 224 pixels. Built in chapter 12.
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.Occlusion(window=16, stride=8)(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     window: int | tuple[int, int] = 64
     stride: int | tuple[int, int] = 8
-    baseline: float = 0.0
-    score: str = "logit"
-    chunk: int = 64
+    baseline: Number = 0.0
+    score: Score = "logit"
+    chunk: Chunk = speed(64)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,8 +153,6 @@ class Occlusion(InputExplainer):
                 "stride must be at most window, or some pixels are never hidden; got "
                 f"stride {self.stride} and window {self.window}"
             )
-        check_number("baseline", self.baseline, float("-inf"))
-        check_chunk(self.chunk)
 
     def spans(self, images: Tensor) -> list[Tensor]:
         """For each axis, which pixels each window hides: (windows, length) of True and False."""
@@ -169,7 +168,8 @@ class Occlusion(InputExplainer):
             spans.append((pixel >= start[:, None]) & (pixel < start[:, None] + window))
         return spans
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        model, images, target = call.model, call.images, call.target
         down, right = self.spans(images)  # (m, H), (n, W)
         each = len(down) * len(right)
 

@@ -2,73 +2,61 @@ r"""Score-CAM and its children: a channel weighs what the network says of the pi
 
     w_k = mean_v f_c(question_v(X, u_k)) - f_c(X_b),   M = ReLU(sum_k w_k A_k)
 
-with the masks u_k of `masks`. The three differ in their questions: Score-CAM asks X u_k once,
+with the masks u_k of `channel_masks`. The three differ in their questions: Score-CAM asks X u_k once,
 SS-CAM N times with noise on the mask, IS-CAM N times from dim to full. No gradient is needed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ...core.batched import check_chunk
-from ...core.capture import Captured, Reshape, capture
-from ...core.checks import finite_maps
+from ...core.capture import Captured, capture
+from ...core.explainer import Call, Explainer
 from ...core.floats import changes
-from ...core.guard import guarded
-from ...core.ops import SCORES, Target, at_least_float32, normalise, one_of, upsample
-from ...core.options import Explains, Maps, Size, check_count, check_flag, check_number, fill_preset, noise, output_size
-from ...models.layers import Layers, default_layers, is_single
+from ...core.ops import at_least_float32, normalise
+from ...core.options import Chunk, Count, NotNegative, Score, Seed, among, noise, speed
+from ...models.layers import Layer
 from ..cams import weights as cam
 from .channel_masks import Vary, blank_scores, channel_scores, keep, live_in
 
-_OURS = {"normalize_before": False, "align_corners": False, "channel_softmax": False, "activation": "raw"}
-PRESETS = {
-    "default": _OURS,
-    "paper": _OURS | {"channel_softmax": True},
-    "reference": _OURS,
-    "polycam2021": _OURS | {"normalize_before": True, "activation": "normalized"},
-}
+Activation = Annotated[str, among(("raw", "normalized"))]
+Baseline = Annotated[str, among(("zero", "blank"))]
 
 
-class MaskCAM(Explains):
-    """What the three dataclasses below share: their options and the call.
+class MaskCAM(Explainer):
+    """What the three dataclasses below share: their presets and how they ask.
 
-    Fields:
-        preset: "default", Poly-CAM's eqs. 2 and 4 with f_c(X_b) = 0; "paper", the algorithm box of
-            Score-CAM, a softmax of w over the channels; "reference", Score-CAM's code, which is
-            the default; "polycam2021", the library version behind Poly-CAM's tables.
-        normalize_before: min-max of each channel on its own grid, not after it is enlarged.
-        align_corners: how channels are enlarged; True in grad-cam.
-        channel_softmax: softmax of w over the channels. A constant channel has the mask 0 there;
-            elsewhere it is skipped.
-        activation: sum the "raw" channels, or the "normalized" ones.
-        score: "prob", "logit" or "sigmoid", see `ops.select_score`.
-        baseline: f_c(X_b) is the number "zero", or the score of the "blank" image, one more F.
-        relu: ReLU on the map. chunk: the largest model batch.
+    preset: "default", Poly-CAM's eqs. 2 and 4 with f_c(X_b) = 0; "paper", the algorithm box of Score-CAM, a
+    softmax of w over the channels; "reference", Score-CAM's code, which is the default; "polycam2021", the
+    library version behind Poly-CAM's tables.
     """
 
-    takes: ClassVar[str] = "layer"
-    presets: ClassVar[dict] = PRESETS
-
-    def __post_init__(self) -> None:
-        fill_preset(self, self.presets)
-        for name in ("normalize_before", "align_corners", "channel_softmax", "relu"):
-            check_flag(name, getattr(self, name))
-        one_of("activation", self.activation, ("raw", "normalized"))
-        one_of("score", self.score, SCORES)
-        one_of("baseline", self.baseline, ("zero", "blank"))
-        check_chunk(self.chunk)
+    normalize_before: bool
+    align_corners: bool
+    channel_softmax: bool
+    activation: str
+    score: str
+    baseline: str
+    relu: bool
+    chunk: int
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "paper": {"channel_softmax": True},
+        "reference": {},
+        "polycam2021": {"normalize_before": True, "activation": "normalized"},
+    }
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:
         """What is asked of an image and a mask, and how many times."""
         return keep, 1
 
     def weights(self, model: nn.Module, images: Tensor, A: Tensor, captured: Captured, live: Tensor) -> Tensor:
-        """w (B, C, 1, 1) of one layer. live: see `masks.live_in`."""
+        """w (B, C, 1, 1) of one layer. live: see `channel_masks.live_in`."""
         vary, variants = self.questions(images)
         scores, live = channel_scores(
             model,
@@ -92,89 +80,99 @@ class MaskCAM(Explains):
             w = changes(torch.where(live, w, blank), blank, self.score)
         return w[..., None, None]
 
-    @guarded
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        layers: Layers | None = None,
-        target: Target = None,
-        *,
-        size: Size = None,
-        reshape: Reshape | None = None,
-    ) -> Maps:
-        """Maps of a batch, one per image and layer.
-
-        Args: as for any explainer with layers, see `passes.PassExplainer.__call__`; a callable
-        target sees packed rows and must treat each row alike.
-
-        Returns (B, H, W) in float32 (float64 for such a network), raw, at least 0 where `relu`.
-        Costs 1 F and, for each layer, one F for each live channel and question.
-        Raises what `capture.capture` raises.
-        """
-        out = None if isinstance(size, str) and size == "native" else output_size(size, images)
-        chosen = default_layers(model)[-1] if layers is None else layers
-        captured = capture(model, images, chosen, target, gradients=False, reshape=reshape)
+    def maps(self, call: Call) -> dict[Layer, Tensor]:
+        captured = capture(call.model, call.images, call.layers, call.target, gradients=False, reshape=call.reshape)
         maps, live = {}, live_in(captured.A)
-        for name, A in captured.A.items():
-            w = self.weights(model, images, A, captured, live[name])
-            m = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
-            m = m.relu() if self.relu else m  # (B, h, w)
-            maps[name] = m if out is None else upsample(m, out)
-        return finite_maps(next(iter(maps.values())) if is_single(chosen) else maps)
+        for layer, A in captured.A.items():
+            w = self.weights(call.model, call.images, A, captured, live[layer])
+            M = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
+            maps[layer] = M.relu() if self.relu else M  # (B, h, w)
+        return maps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreCAM(MaskCAM):
-    """Score-CAM: w_k = f_c(X u_k) - f_c(X_b). The fields are those of `MaskCAM`.
+    """Score-CAM: w_k = f_c(X u_k) - f_c(X_b), with the masks u_k of `channel_masks`.
 
-    Wang et al., "Score-CAM", CVPR workshops 2020; Poly-CAM eqs. 2 and 4. Cost 1 + C forwards,
-    fewer where channels are constant. Built in chapter 12.
+    A callable target sees packed rows and must treat each row alike. 1 + C forwards, fewer where channels are
+    constant. Wang et al., "Score-CAM", CVPR workshops 2020; Poly-CAM eqs. 2 and 4. Built in chapter 12.
+
+    Args:
+        preset: "default"; "paper", a softmax of w over the channels; "reference", the authors' code, which is the
+            default; "polycam2021", the library version behind Poly-CAM's tables.
+        normalize_before: min-max of each channel on its own grid, not after it is enlarged.
+        align_corners: how channels are enlarged; True in grad-cam.
+        channel_softmax: softmax of w over the channels. A constant channel has the mask 0 there; elsewhere it is
+            skipped.
+        activation: sum the "raw" channels, or the "normalized" ones.
+        score: "prob", "logit" or "sigmoid", see `ops.select_score`.
+        baseline: f_c(X_b) is the number "zero", or the score of the "blank" image, one forward more.
+        relu: whether the map is cut at 0.
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.ScoreCAM()(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    normalize_before: bool | None = None
-    align_corners: bool | None = None
-    channel_softmax: bool | None = None
-    activation: str | None = None
-    score: str = "prob"
-    baseline: str = "zero"
+    normalize_before: bool = False
+    align_corners: bool = False
+    channel_softmax: bool = False
+    activation: Activation = "raw"
+    score: Score = "prob"
+    baseline: Baseline = "zero"
     relu: bool = True
-    chunk: int = 64
+    chunk: Chunk = speed(64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SSCAM(MaskCAM):
     r"""SS-CAM: w_k = 1/N \sum_n f_c(X (u_k + d_n)) - f_c(X_b), d_n ~ N(0, std^2) for each pixel.
 
-    samples N, std: 35 and 2 in the paper, where noise is twice as wide as the mask's whole range;
-    the sum is not clamped. seed: the N noises are shared by channels and images. colours: a number
-    for each pixel and colour, not for each pixel; so in "polycam2021". The rest as in `MaskCAM`.
+    1 + N C forwards. Wang et al., "SS-CAM", arXiv:2006.14255. Built in chapter 12.
 
-    Wang et al., "SS-CAM", arXiv:2006.14255. Cost 1 + N C forwards. Built in chapter 12.
+    Args:
+        preset: as for `ScoreCAM`; "polycam2021" draws a number for each pixel and colour.
+        samples: N.
+        std: deviation of the noise, at least 0. With the paper's 2 it is twice as wide as the mask's whole range;
+            the sum is not clamped.
+        colours: a number for each pixel and colour, not for each pixel.
+        normalize_before: min-max of each channel on its own grid, not after it is enlarged.
+        align_corners: how channels are enlarged; True in grad-cam.
+        channel_softmax: softmax of w over the channels.
+        activation: sum the "raw" channels, or the "normalized" ones.
+        score: "prob", "logit" or "sigmoid".
+        baseline: f_c(X_b) is the number "zero", or the score of the "blank" image, one forward more.
+        seed: the N noises are shared by channels and images.
+        relu: whether the map is cut at 0.
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.SSCAM(samples=2)(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    samples: int = 35
-    std: float = 2.0
-    colours: bool | None = None
-    normalize_before: bool | None = None
-    align_corners: bool | None = None
-    channel_softmax: bool | None = None
-    activation: str | None = None
-    score: str = "prob"
-    baseline: str = "zero"
-    seed: int = 0
+    samples: Count = 35
+    std: NotNegative = 2.0
+    colours: bool = False
+    normalize_before: bool = False
+    align_corners: bool = False
+    channel_softmax: bool = False
+    activation: Activation = "raw"
+    score: Score = "prob"
+    baseline: Baseline = "zero"
+    seed: Seed = 0
     relu: bool = True
-    chunk: int = 64
-    presets: ClassVar[dict] = {name: values | {"colours": name == "polycam2021"} for name, values in PRESETS.items()}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count("samples", self.samples)
-        check_number("std", self.std)
-        check_flag("colours", self.colours)
-        check_count("seed", self.seed, 0)
+    chunk: Chunk = speed(64)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = MaskCAM.presets | {
+        "polycam2021": MaskCAM.presets["polycam2021"] | {"colours": True}
+    }
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:
         shape = (self.samples, images.shape[1] if self.colours else 1, *images.shape[-2:])
@@ -182,33 +180,47 @@ class SSCAM(MaskCAM):
         return (lambda x, u, n, channel: x * (u + d[n])), self.samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ISCAM(MaskCAM):
     r"""IS-CAM: w_k = 1/N \sum_{i=1}^N f_c(i/N X u_k) - f_c(X_b).
 
-    samples: N. cumulative: the factors are running sums of i/N, 0.1, 0.3, ..., 5.5 for N = 10, as
-    in the library behind Poly-CAM's tables ("polycam2021"). The rest as in `MaskCAM`.
+    1 + N C forwards. Naidu et al., "IS-CAM", arXiv:2010.03023. Built in chapter 12.
 
-    Naidu et al., "IS-CAM", arXiv:2010.03023. Cost 1 + N C forwards. Built in chapter 12.
+    Args:
+        preset: as for `ScoreCAM`; the factors of "polycam2021" are cumulative.
+        samples: N.
+        cumulative: the factors are running sums of i/N, 0.1, 0.3, ..., 5.5 for N = 10, as in the library behind
+            Poly-CAM's tables.
+        normalize_before: min-max of each channel on its own grid, not after it is enlarged.
+        align_corners: how channels are enlarged; True in grad-cam.
+        channel_softmax: softmax of w over the channels.
+        activation: sum the "raw" channels, or the "normalized" ones.
+        score: "prob", "logit" or "sigmoid".
+        baseline: f_c(X_b) is the number "zero", or the score of the "blank" image, one forward more.
+        relu: whether the map is cut at 0.
+        chunk: the largest model batch; it does not change the map.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.ISCAM(samples=2)(model, batch.images, "layer1").shape
+        torch.Size([1, 32, 32])
     """
 
     preset: str = "default"
-    samples: int = 10
-    cumulative: bool | None = None
-    normalize_before: bool | None = None
-    align_corners: bool | None = None
-    channel_softmax: bool | None = None
-    activation: str | None = None
-    score: str = "prob"
-    baseline: str = "zero"
+    samples: Count = 10
+    cumulative: bool = False
+    normalize_before: bool = False
+    align_corners: bool = False
+    channel_softmax: bool = False
+    activation: Activation = "raw"
+    score: Score = "prob"
+    baseline: Baseline = "zero"
     relu: bool = True
-    chunk: int = 64
-    presets: ClassVar[dict] = {name: values | {"cumulative": name == "polycam2021"} for name, values in PRESETS.items()}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_count("samples", self.samples)
-        check_flag("cumulative", self.cumulative)
+    chunk: Chunk = speed(64)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = MaskCAM.presets | {
+        "polycam2021": MaskCAM.presets["polycam2021"] | {"cumulative": True}
+    }
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:
         like = at_least_float32(images[:0])

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.input_gradients import InputExplainer
-from ...core.ops import Target
+from ...core.explainer import Call, InputExplainer
 from .op import Op
 from .rap import shift, total
 from .rules import Rules, absolute, divide, gate, gradient, spread
@@ -72,25 +71,33 @@ class Guided:
         return C + r - (C - shift(C, total(r)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AGF(InputExplainer):
-    r"""Attribution guided factorisation, signed, divided by its largest value, summed over colours.
+    r"""AGF, attribution guided factorisation: signed, divided by its largest value, summed over colours.
 
     A start from the gradient of a softmax that is sharpened around the class, then at every
     convolution larger than 1 x 1 the relevance by |x| |W|, plus what the factorisation of features
     and of gradients (`agreement`), the channels' mean of x g (`moment`) and the kernel's own reach
     say of each place, less its mean. Batch norms and dropout pass it on, sums and poolings in
-    proportion, the first layer by z^B.
+    proportion, the first layer by z^B. Needs as for `LRP`.
 
     Written from a description of the authors' code. Where it was silent: the derivative of \tilde Y_c
     goes through S_c and s too, and all maxima and sums are per image. Measured from outside, it agrees
     with the code that UCAG's authors ran, to 1e-6 of a map's largest value on a trained ResNet. That
     code adds 1e-9 to every denominator where `rules.divide` adds nothing, which shows where relevance is
-    small: 2e-3 on a VGG of random weights. Two forwards, about six backwards. Gur et al., AAAI 2021.
-    Built in chapter 11.
+    small: 2e-3 on a VGG of random weights. Two forwards, about six backwards. Gur et al., "Visualization of
+    Supervised and Self-Supervised Neural Networks via Attribution Guided Factorization", AAAI 2021. Built in
+    chapter 11.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.AGF()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        model, images, target = call.model, call.images, call.target
         g: dict[int, Tensor] = {}
 
         def noted(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:

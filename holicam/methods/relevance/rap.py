@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.input_gradients import InputExplainer
-from ...core.ops import Target, one_of
-from .lrp import STARTS, amount_of
+from ...core.explainer import Call, InputExplainer
+from .lrp import Start, amount_of
 from .op import Op
 from .rules import Rules, absolute, divide
 from .walk import walk
@@ -51,24 +50,29 @@ def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
     return (shift(C, total(C) - total(R)),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RAP(InputExplainer):
-    r"""Relative attributing propagation: signed relevance from S_c e_c, summed over colours.
+    r"""RAP, relative attributing propagation: signed relevance from S_c e_c, summed over colours.
 
-    start: "logit", S_c, or "one"; a class of negative logit starts with negative relevance, which
-    the rule does not treat as it treats positive. Sums, poolings, batch norms and the first layer as
-    in `LRP`. The paper's special first step never runs in the authors' published code (it waits for
-    a largest relevance of exactly 1, and the start is the logit); it is not here either. Written from
-    descriptions; measured from outside, it agrees with the code that UCAG's authors ran: to 2e-7 of a
-    map's largest value on a trained ResNet, to 5e-6 with random weights. One forward, about four
-    backwards. Nam et al., AAAI 2020. Built in chapter 11.
+    Sums, poolings, batch norms and the first layer as in `LRP`, and its needs. The paper's special first step never
+    runs in the authors' published code (it waits for a largest relevance of exactly 1, and the start is the logit);
+    it is not here either. Written from descriptions; measured from outside, it agrees with the code that UCAG's
+    authors ran: to 2e-7 of a map's largest value on a trained ResNet, to 5e-6 with random weights. One forward,
+    about four backwards. Nam et al., "Relative Attributing Propagation", AAAI 2020. Built in chapter 11.
+
+    Args:
+        start: "logit", S_c, or "one". A class of negative logit starts with negative relevance, which the rule does
+            not treat as it treats positive.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.RAP()(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
-    start: str = "logit"
+    start: Start = "logit"
 
-    def __post_init__(self) -> None:
-        one_of("start", self.start, STARTS)
-
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        walked = walk(model, images, target, Rules(linear=relative))
-        return walked.back(walked.one_hot * amount_of(self, walked))[None].sum(1)
+    def maps(self, call: Call) -> Tensor:
+        walked = walk(call.model, call.images, call.target, Rules(linear=relative))
+        return walked.back(walked.one_hot * amount_of(self.start, walked))[None].sum(1)

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from ...core.capture import capture
-from ...core.input_gradients import InputExplainer
-from ...core.ops import Target
+from ...core.explainer import Call, InputExplainer
 from ...models.layers import Layer, default_layers, find_layers
 from ..cams.weights import grad_cam
 from .op import Op
@@ -68,21 +67,30 @@ def start_layer(model: nn.Module) -> str:
     return f"{parent}.{int(number) - 1}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RSP(InputExplainer):
-    r"""Relative sectional propagation: from the tensor w_k A_k / max of Grad-CAM at a deep layer,
-    whose sign says for or against the class, down to the image; summed over colours.
+    r"""RSP, relative sectional propagation: from w_k A_k / max of Grad-CAM at a deep layer down to the image.
 
-    layer: where it starts; None is the end of a ResNet's last stage, the layer below a VGG's last
-    pooling. Poolings, batch norms and the first layer as in `LRP`. Written from descriptions; measured
-    from outside, it agrees with the code that UCAG's authors ran, to 3e-7 of a map's largest value on a
-    trained ResNet. Two forwards, one backward above the layer and about eight below. Nam et al., AAAI
-    2021. Built in chapter 11.
+    The sign of the start says for or against the class; the map is summed over colours. Poolings, batch norms and
+    the first layer as in `LRP`, and its needs. Written from descriptions; measured from outside, it agrees with the
+    code that UCAG's authors ran, to 3e-7 of a map's largest value on a trained ResNet. Two forwards, one backward
+    above the layer and about eight below. Nam et al., "Interpreting Deep Neural Networks with Relative Sectional
+    Propagation", AAAI 2021. Built in chapter 11.
+
+    Args:
+        layer: where it starts; None is the end of a ResNet's last stage, the layer below a VGG's last pooling.
+
+    Example:
+        >>> import holicam as hc
+        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> hc.RSP(layer="layer3")(model, batch.images).shape
+        torch.Size([1, 32, 32])
     """
 
     layer: Layer | None = None
 
-    def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
+    def maps(self, call: Call) -> Tensor:
+        model, images, target = call.model, call.images, call.target
         layer = start_layer(model) if self.layer is None else self.layer
         seen = capture(model, images, layer, target)
         A, G = seen.A[layer], seen.G[layer]
