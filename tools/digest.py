@@ -56,5 +56,6 @@ def changes(notebook: dict, root: Path = ROOT) -> Iterator[str]:
         there = {code_hash([path], package)[:12] for path in package.rglob("*.py")}
         yield from (file for file in gone if stored["files"][file] not in there)
     for kind, word in (("cells", "cell"), ("weights", "weights")):
-        names = stored[kind].keys() | now[kind].keys()
-        yield from (f"{word} {n}" for n in sorted(names, key=lambda n: (len(n), n)) if stored[kind].get(n) != now[kind].get(n))
+        was, there = stored[kind], now[kind]
+        names = sorted(was.keys() | there.keys(), key=lambda name: (len(name), name))
+        yield from (f"{word} {name}" for name in names if was.get(name) != there.get(name))

@@ -1,4 +1,4 @@
-"""What a GPU says, in one command under eight minutes: python3 tools/gpu.py (make gpu)
+"""What a GPU says, in one command under eight minutes: python3 -m tools.gpu (make gpu)
 
     tests      the tests marked `gpu`
     parity     every explainer and every metric, the CPU against the GPU        tools/gpu_parity.py
@@ -30,7 +30,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.ipynb import ROOT
+
 RESULTS, REHEARSAL = ROOT / "benchmarks" / "results", ROOT / "_build" / "gpu-rehearsal"
 SECONDS = 450.0  # of eight minutes; the rest is for looking around and for ending
 GRACE = 8  # seconds between asking a step to end and ending it
@@ -77,17 +78,17 @@ def steps() -> list[Step]:
     """In the order of what they say for their time."""
     marked = sorted(
         str(p.relative_to(ROOT))
-        for p in (ROOT / "tests").glob("test_*.py")
+        for p in (ROOT / "tests").rglob("test_*.py")
         if "pytest.mark.gpu" in p.read_text(encoding="utf-8")
     )
     pytest = ["-m", "pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore"]
-    toy = ["--network", "toy-resnet50", "--only"]
+    toy, device = ["--network", "toy-resnet50", "--only"], ["--device", "DEVICE"]
     return [
         Step("tests", 110, [*pytest, *marked], ["-k", "test_gpu"]),
-        Step("parity", 110, ["tools/gpu_parity.py", "--device", "DEVICE"], ["--only", "grad-cam", "lrp", "insertion"]),
+        Step("parity", 110, ["-m", "tools.gpu_parity", *device], ["--only", "grad-cam", "lrp", "insertion"]),
         Step("gates", 60, ["benchmarks/gates.py"], [*toy, "cam"]),
         Step("costs", 90, ["benchmarks/explainers.py"], [*toy, "grad-cam", "--rounds", "1"]),
-        Step("chapters", 150, ["tools/gpu_chapters.py", "--device", "DEVICE"], ["book/16-pointing.ipynb"]),
+        Step("chapters", 150, ["-m", "tools.gpu_chapters", *device], ["book/16-pointing.ipynb"]),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The printed numbers of the chapters, computed on a GPU: python tools/gpu_chapters.py --device cuda --results FOLDER
+"""The printed numbers of the chapters, computed on a GPU: python -m tools.gpu_chapters --device cuda --results FOLDER
 
 Each chapter's cells are run in this process as they are (`cells`). Its networks and Toyland's images are put on the
 device, and tensors that a cell makes on the CPU follow where an operation meets both, as if `.to(device)` had been
@@ -27,13 +27,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import holicam as hc
+from tools.cells import differences
+from tools.ipynb import BOOK, read, run_of
 
-import holicam as hc  # noqa: E402
-from tools.cells import differences  # noqa: E402
-
-BOOK = ROOT / "book"
 EACH = 90.0  # seconds a chapter may take
 APART = ("same device", "should be the same", "is on cpu", "either on cpu", "on CPU")
 
@@ -134,7 +131,7 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 def stored_seconds(path: Path) -> float:
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("holicam", {}).get("seconds") or 0.0
+    return run_of(read(path)).get("seconds", 0.0)
 
 
 def main(argv: list[str] | None = None) -> int:

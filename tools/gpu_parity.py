@@ -1,4 +1,4 @@
-"""How far a device's maps and scores lie from the CPU's: python tools/gpu_parity.py --device cuda --results FOLDER
+"""How far a device's maps and scores lie from the CPU's: python -m tools.gpu_parity --device cuda --results FOLDER
 
 Every explainer and every metric, on toy-resnet50 and two images of 112 pixels, in float32 (as everybody runs it) and
 float64 (where a difference is no rounding). The number is the largest difference over the largest magnitude. Methods
@@ -20,10 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import holicam as hc  # noqa: E402
+import holicam as hc
 
 LIMITS = {"float32": 1e-2, "float64": 1e-6}
 SIZE, IMAGES = 112, 2

@@ -1,6 +1,6 @@
 """A stored notebook, read without any package: a machine that only has a GPU reads chapters, too.
 
-    python3 -m tools.ipynb FILE     its sources and printed outputs as text, which `git diff` can show
+python3 -m tools.ipynb FILE     its sources and printed outputs as text, which `git diff` can show
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 PICTURE = "image/jpeg"
+FOLDED = {"hide-cell", "hide-input"}  # tags of cells that the site shows folded
 # What opens on a click: hints and solutions. A block of code; directives, ```{name}, are text.
-FOLDED = re.compile(r"^(`{3,})\{dropdown\}[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
+DROPDOWN = re.compile(r"^(`{3,})\{dropdown\}[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 CODE_BLOCK = re.compile(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
 def read(path: Path) -> dict:
     """A notebook as it lies on disk."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def as_text(notebook: dict) -> str:
+    """A notebook as it is stored: one-space indent, sorted keys."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def source(cell: dict) -> str:
@@ -57,7 +63,7 @@ def words_of(output: dict) -> str:
 
 def prose(markdown: str) -> str:
     """The words a reader reads: nothing folded, no code, formulas, option lines, labels or link targets."""
-    markdown = CODE_BLOCK.sub("", FOLDED.sub("", markdown))
+    markdown = CODE_BLOCK.sub("", DROPDOWN.sub("", markdown))
     markdown = re.sub(r"\$\$.*?\$\$(\s*\([^)]*\))?", " formula ", markdown, flags=re.DOTALL)
     markdown = re.sub(r"\$[^$\n]+\$", "x", markdown)
     markdown = re.sub(r"^(?::[\w-]+:.*|[`:]{3,}.*|\([^)\s]+\)=)$", "", markdown, flags=re.MULTILINE)

@@ -1,8 +1,8 @@
 """The code tests and the chapters under other instruction sets and thread counts, one factor at a time.
 
-    python tools/portable.py                      every setting that this processor has, against its own default
-    python tools/portable.py --subset             two foreign settings, the runner's tests, three fragile chapters
-    python tools/portable.py --settings threads=2 --parts book
+    python -m tools.portable                      every setting that this processor has, against its own default
+    python -m tools.portable --subset             two foreign settings, the runner's tests, three fragile chapters
+    python -m tools.portable --settings threads=2 --parts book
 
 A result is written as soon as a unit is done (the code tests, or one chapter) to _build/portable/; a unit whose
 result is there and whose code has not changed since is not run again. Settings that the processor lacks are
@@ -26,12 +26,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.digest import digest, parts
+from tools.ipynb import BOOK, ROOT, read, run_of
 
-from tools.digest import Package, chapter_digest  # noqa: E402
-
-OUT, BOOK = ROOT / "_build" / "portable", ROOT / "book"
+OUT = ROOT / "_build" / "portable"
 LEVELS = ("DEFAULT", "AVX2", "AVX512")  # as torch names what a processor has
 # Setting -> the variables it sets, and the level it needs. One factor differs from "default" in each.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
@@ -97,13 +95,13 @@ def code_digest() -> str:
 
 
 def book_digests(chapters: Iterable[Path]) -> dict[str, str]:
-    """{"01-...": digest} of a chapter as it is stored, of the code it reaches, and of how texts are compared."""
-    package, found = Package(), {}
+    """{"01-...": digest} of a chapter as it is stored, of the code it loads, and of how texts are compared."""
     rules = b"".join((ROOT / name).read_bytes() for name in ("conftest.py", "tools/compare.py", "tests/sanitize.cfg"))
+    found = {}
     for path in chapters:
-        text = path.read_bytes()
-        whole = hashlib.sha256(text + rules + chapter_digest(json.loads(text), package).encode())
-        found[path.stem] = whole.hexdigest()[:16]
+        notebook = read(path)
+        now = digest(parts(notebook, run_of(notebook).get("files", ())))
+        found[path.stem] = hashlib.sha256(path.read_bytes() + rules + now.encode()).hexdigest()[:16]
     return found
 
 

@@ -15,15 +15,12 @@ from pathlib import Path
 
 import nbformat
 
-from tools.ipynb import BOOK, PICTURE, code_cells, tags
-
-FOLDED = {"hide-cell", "hide-input"}
+from tools.ipynb import BOOK, FOLDED, PICTURE, as_text, code_cells, tags
 
 
 def canonical_text(notebook: dict) -> str:
-    """A notebook as the text that is stored: one-space indent, sorted keys, lines as lists."""
-    notebook = json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4))
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """A notebook as the text that is stored, with lines as lists."""
+    return as_text(json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4)))
 
 
 def write(notebook: dict, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write book/published-tables.md from data/published/: python tools/published_page.py
+"""Write book/published-tables.md from data/published/.
 
 What a reader of the three papers' tables should know, cell by cell, from data/published/anomalies.csv, with the
 counts of all printed values from the tables' own files.
@@ -6,17 +6,12 @@ counts of all printed values from the tables' own files.
 
 import csv
 import re
-import sys
 from collections import Counter
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.ipynb import BOOK, ROOT
+from tools.pages import PAPERS
 
-from tools import pages  # noqa: E402
-from tools.pages import PAPERS  # noqa: E402
-
-FOLDER, PAGE = ROOT / "data" / "published", pages.BOOK / "published-tables.md"
+FOLDER, PAGE = ROOT / "data" / "published", BOOK / "published-tables.md"
 TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "poster": "poster", "table": "Table {}"}
 KINDS = {
     "arith_mismatch": (
@@ -187,7 +182,3 @@ def grouped(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
     for row in rows:
         found.setdefault((row["file"], row["note"]), []).append(row)
     return found
-
-
-if __name__ == "__main__":
-    pages.write(PAGE, page())

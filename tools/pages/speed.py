@@ -1,21 +1,18 @@
-"""Write book/speed.md from the result files of benchmarks/: python tools/speed_page.py
+"""Write book/speed.md from the result files of benchmarks/.
 
 The page says what each explainer costs in forwards of the network, beside the peers that have it, and which of the
 promises about speed were kept. It holds no number that is not in a result file.
 """
 
 import json
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import holicam as hc  # noqa: E402
-from tools import pages, speed_gpu  # noqa: E402
+import holicam as hc
+from tools.ipynb import BOOK, ROOT
+from tools.pages import speed_gpu
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = pages.BOOK / "speed.md"
+PAGE = BOOK / "speed.md"
 HEAD = """(sec-speed)=
 # What it costs
 
@@ -133,12 +130,3 @@ def page(results: Path = RESULTS) -> list[str]:
     for path in sorted(results.glob("linear.json")):
         lines += runs(json.loads(path.read_text()))
     return lines + speed_gpu.page_lines(results)
-
-
-def main() -> int:
-    pages.write(PAGE, page())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,23 +1,20 @@
-"""Write slides for the chapters of a lecture to _build/slides: python tools/slides.py
+"""Write slides for the chapters of a lecture to _build/slides: python -m tools.slides
 
 Each deck is one page for reveal.js, made from the notebook as it is stored; the folder can be copied
 to a stick, for everything that a page loads lies in it. Press S for the speaker's view with the notes.
 """
 
 import shutil
-import sys
 from html import escape
 from importlib.metadata import files
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
-
-from tools.chapters import Chapter, load  # noqa: E402
-from tools.notes import Notes  # noqa: E402
-from tools.site_extension import BUNDLE, FOLDERS, mathjax_folder  # noqa: E402
-from tools.slide_text import inline, plain  # noqa: E402
-from tools.slides_of import Deck, Slide  # noqa: E402
+from tools.chapters import Chapter, load
+from tools.ipynb import BOOK, ROOT
+from tools.notes import Notes
+from tools.site_extension import BUNDLE, FOLDERS, mathjax_folder
+from tools.slides.deck import Deck, Slide
+from tools.slides.text import inline, plain
 
 TARGET = ROOT / "_build" / "slides"
 LECTURE = (*range(1, 8), *range(14, 20))  # the numbers of the chapters that get a deck
@@ -71,6 +68,19 @@ Reveal.on("slidechanged", e => typeset.then(() => fit(e.currentSlide)));
 </body>
 </html>
 """
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Slides</title>
+<link rel="icon" href="favicon.svg"><link rel="stylesheet" href="slides.css"></head>
+<body class="index">
+<h1>Holistic class activation maps: slides</h1>
+<ul>
+{links}
+</ul>
+<p>Arrow keys turn the slides, S opens the speaker's view with notes, F fills the screen, O shows all.</p>
+</body>
+</html>
+"""
 
 
 def reveal_folder() -> Path:
@@ -90,9 +100,9 @@ def copy_what_pages_load(target: Path) -> None:
     for folder in FOLDERS:
         shutil.copytree(mathjax_folder() / folder, target / "mathjax" / folder, dirs_exist_ok=True)
     shutil.copy2(mathjax_folder() / BUNDLE, target / "mathjax" / BUNDLE)
-    shutil.copytree(ROOT / "book" / "figures", target / "figures", dirs_exist_ok=True)
+    shutil.copytree(BOOK / "figures", target / "figures", dirs_exist_ok=True)
     shutil.copy2(LOOK, target / LOOK.name)
-    shutil.copy2(ROOT / "book" / "_static" / "favicon.svg", target / "favicon.svg")
+    shutil.copy2(BOOK / "_static" / "favicon.svg", target / "favicon.svg")
 
 
 def section(slide: Slide, extra: str = "") -> str:
@@ -138,46 +148,21 @@ def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -
 def build(target: Path, numbers: tuple[int, ...] = LECTURE) -> list[Path]:
     """Write the decks of the chapters with these numbers and a page that lists them; the decks' paths."""
     chapters = load()
-    titles = {c.label: c.title for c in chapters}
+    titles, notes = {c.label: c.title for c in chapters}, Notes()
     copy_what_pages_load(target)
-    notes, pages = Notes(), []
-    for chapter in (c for c in chapters if c.number in numbers):
-        pages.append(target / f"{chapter.path.stem}.html")
-        pages[-1].write_text(deck(chapter, titles, notes, target), encoding="utf-8")
+    chosen = [chapter for chapter in chapters if chapter.number in numbers]
+    pages = [target / f"{chapter.path.stem}.html" for chapter in chosen]
+    for page, chapter in zip(pages, chosen, strict=True):
+        page.write_text(deck(chapter, titles, notes, target), encoding="utf-8")
     links = [
         f'<li><a href="{page.name}">{c.number} {escape(c.title)}</a></li>'
-        for page, c in zip(pages, (c for c in chapters if c.number in numbers), strict=True)
+        for page, c in zip(pages, chosen, strict=True)
     ]
-    (target / "index.html").write_text(
-        "\n".join(
-            [
-                "<!DOCTYPE html>",
-                '<html lang="en">',
-                '<head><meta charset="utf-8"><title>Slides</title>',
-                '<link rel="icon" href="favicon.svg"><link rel="stylesheet" href="slides.css"></head>',
-                '<body class="index">',
-                "<h1>Holistic class activation maps: slides</h1>",
-                "<ul>",
-                *links,
-                "</ul>",
-                "<p>Arrow keys turn the slides, S opens the speaker's view with notes, "
-                "F fills the screen, O shows all.</p>",
-                "</body>",
-                "</html>",
-            ]
-        )
-        + "\n",
-        encoding="utf-8",
-    )
+    (target / "index.html").write_text(INDEX.format(links="\n".join(links)), encoding="utf-8")
     return pages
 
 
-def main() -> int:
+def main() -> None:
     shutil.rmtree(TARGET, ignore_errors=True)
     pages = build(TARGET)
     print(f"{len(pages)} decks are in {TARGET.relative_to(ROOT)}/. Open {(TARGET / 'index.html').as_uri()}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
