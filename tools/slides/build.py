@@ -8,6 +8,7 @@ import shutil
 from html import escape
 from importlib.metadata import files
 from pathlib import Path
+from string import Template
 
 from tools.chapters import Chapter, load
 from tools.ipynb import BOOK, ROOT
@@ -19,68 +20,7 @@ from tools.slides.text import inline, plain
 TARGET = ROOT / "_build" / "slides"
 LECTURE = (*range(1, 8), *range(14, 20))  # the numbers of the chapters that get a deck
 REVEAL = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE")
-LOOK = Path(__file__).with_name("slides.css")
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="favicon.svg">
-<link rel="stylesheet" href="reveal/reset.css">
-<link rel="stylesheet" href="reveal/reveal.css">
-<link rel="stylesheet" href="slides.css">
-</head>
-<body>
-<div class="reveal"><div class="slides">
-{slides}
-</div></div>
-<script>
-window.MathJax = {{tex: {{inlineMath: [["\\\\(", "\\\\)"]], displayMath: [["\\\\[", "\\\\]"]]}},
-                  options: {{enableMenu: false}}}};
-</script>
-<script src="mathjax/{bundle}"></script>
-<script src="reveal/reveal.js"></script>
-<script src="reveal/notes.js"></script>
-<script>
-// A slide that is a little too tall is set a little smaller; the tests allow no more than that.
-// (A formula carries an invisible copy for screen readers, so what is measured are the visible pieces.)
-function bottom(slide) {{
-  const scale = Reveal.getScale(), top = slide.getBoundingClientRect().top;
-  return Math.max(...[...slide.children].filter(e => !e.matches("aside"))
-    .map(e => (e.getBoundingClientRect().bottom - top) / scale));
-}}
-function right(slide) {{
-  const scale = Reveal.getScale(), left = slide.getBoundingClientRect().left;
-  return Math.max(...[...slide.querySelectorAll("h2, p, li, img, pre, code, mjx-math, table")]
-    .map(e => (e.getBoundingClientRect().right - left) / scale));
-}}
-function fit(slide) {{
-  for (let size = 100; size >= 75 && (bottom(slide) > 700 || right(slide) > 1270); size -= 5)
-    slide.style.fontSize = size + "%";
-}}
-Reveal.initialize({{width: 1280, height: 720, margin: 0, center: false, hash: true, slideNumber: "c/t",
-                   controls: false, transition: "none", plugins: [RevealNotes]}});
-const typeset = MathJax.startup.promise.then(() => {{ Reveal.layout(); fit(Reveal.getCurrentSlide()); }});
-Reveal.on("slidechanged", e => typeset.then(() => fit(e.currentSlide)));
-</script>
-</body>
-</html>
-"""
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Slides</title>
-<link rel="icon" href="favicon.svg"><link rel="stylesheet" href="slides.css"></head>
-<body class="index">
-<h1>Holistic class activation maps: slides</h1>
-<ul>
-{links}
-</ul>
-<p>Arrow keys turn the slides, S opens the speaker's view with notes, F fills the screen, O shows all.</p>
-</body>
-</html>
-"""
+HERE = Path(__file__).parent
 
 
 def reveal_folder() -> Path:
@@ -101,8 +41,13 @@ def copy_what_pages_load(target: Path) -> None:
         shutil.copytree(mathjax_folder() / folder, target / "mathjax" / folder, dirs_exist_ok=True)
     shutil.copy2(mathjax_folder() / BUNDLE, target / "mathjax" / BUNDLE)
     shutil.copytree(BOOK / "figures", target / "figures", dirs_exist_ok=True)
-    shutil.copy2(LOOK, target / LOOK.name)
+    shutil.copy2(HERE / "slides.css", target / "slides.css")
     shutil.copy2(BOOK / "_static" / "favicon.svg", target / "favicon.svg")
+
+
+def filled(template: str, **texts: str) -> str:
+    """An HTML file of this folder with its $names replaced."""
+    return Template((HERE / template).read_text(encoding="utf-8")).substitute(texts)
 
 
 def section(slide: Slide, extra: str = "") -> str:
@@ -142,7 +87,7 @@ def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -
         listed("Exercises", chapter.tasks),
         listed("Summary", chapter.bullets("Summary")),
     ]
-    return PAGE.format(title=escape(chapter.title), slides="\n".join(slides), bundle=BUNDLE)
+    return filled("page.html", title=escape(chapter.title), slides="\n".join(slides), bundle=BUNDLE)
 
 
 def build(target: Path, numbers: tuple[int, ...] = LECTURE) -> list[Path]:
@@ -158,7 +103,7 @@ def build(target: Path, numbers: tuple[int, ...] = LECTURE) -> list[Path]:
         f'<li><a href="{page.name}">{c.number} {escape(c.title)}</a></li>'
         for page, c in zip(pages, chosen, strict=True)
     ]
-    (target / "index.html").write_text(INDEX.format(links="\n".join(links)), encoding="utf-8")
+    (target / "index.html").write_text(filled("index.html", links="\n".join(links)), encoding="utf-8")
     return pages
 
 
