@@ -16,7 +16,7 @@ import tomllib
 
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK, ROOT
-from tools.pages import PAPERS
+from tools.pages import PAPERS, written
 
 SOURCE, PAGE = ROOT / "data" / "claims.toml", BOOK / "claims.md"
 VERDICTS = {"holds": "holds", "partly": "holds in part", "fails": "does not hold", "open": "not checked here"}
@@ -31,29 +31,6 @@ PRINTED = {
     "polycam": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
     "ucag": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
 }
-HEAD = """(sec-claims)=
-# The claim ledger
-
-The three papers that this book builds make claims.
-Below each stands what we found, with a link to the cell that printed it, and a verdict:
-
-- **holds**: our networks and images show what the paper says;
-- **holds in part**: a part of it, or for another reason;
-- **does not hold**: they show something else;
-- **not checked here**: it needs data or weights that do not come with the book.
-
-```{admonition} How to read a verdict
-:class: important
-Nearly all of it was measured on Toyland, with small networks and few images.
-So *does not hold* means that a claim is no law: we looked for the effect in a place where it should show, and \
-did not find it.
-It says nothing against the papers' own numbers on photographs, and {ref}`sec-published-tables` speaks of those.
-```
-
-The numbers are not typed: a tool reads them from the stored outputs of the chapters, and a test fails if a \
-chapter prints something else or if a number no longer bears out its verdict.
-
-"""
 NUMBER = r"(?P<{}>[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?)"
 KNOWN = {"__builtins__": {"max": max, "min": min, "abs": abs}}  # what a check may call
 
@@ -139,7 +116,7 @@ def index(found: list[dict]) -> list[str]:
 def page() -> list[str]:
     """The page, line by line."""
     found, book = claims(), by_number()
-    out = [HEAD, "", *totals(found), ""]
+    out = [written("claims"), "", *totals(found), ""]
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
         for claim in (c for c in found if c["paper"] == paper):

@@ -6,20 +6,9 @@ from pathlib import Path
 
 from tools.chapters import by_number
 from tools.ipynb import BOOK, ROOT, run_of
+from tools.pages import written
 
 DATA, PAGE = ROOT / "data", BOOK / "provenance.md"
-HEAD = """(sec-provenance)=
-# Provenance
-
-Which software made the outputs of each chapter, on what and in how many seconds, what the networks were \
-trained on, and where the stored rows come from.
-The page is written by a tool from the chapters' metadata, the networks' cards and the results' manifests, and \
-a test fails when it is out of date.
-
-A *digest* is a hash of a chapter's code, of the files of `holicam` that its run loaded and of its networks.
-It is stored when the chapter is run; a test computes it anew, so a chapter whose code has changed since cannot \
-pass as fresh.
-"""
 
 
 def sha256(path: Path) -> str:
@@ -118,7 +107,7 @@ def count(path: Path) -> int:
 def page() -> list[str]:
     """The page, line by line."""
     return [
-        HEAD,
+        written("provenance"),
         "",
         "## Software",
         "",

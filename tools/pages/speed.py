@@ -9,20 +9,10 @@ from pathlib import Path
 
 import holicam as hc
 from tools.ipynb import BOOK, ROOT
-from tools.pages import speed_gpu
+from tools.pages import speed_gpu, written
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = BOOK / "speed.md"
-HEAD = """(sec-speed)=
-# What it costs
-
-Costs are counted in F: one F is one plain forward of the network on one image.
-A ratio survives a change of machine better than seconds do.
-`make bench` measures these tables again; all sides run in one process, in turn.
-A peer's number is its own cost in F for the same work at its own defaults; *–* means that it does not have the method.
-Methods that ask the network about masks are timed on about 256 masks and reported a mask, beside how many a map takes.
-The same machine gives these numbers again to within some per cent.
-"""
 
 
 def machine(result: dict) -> str:
@@ -121,7 +111,7 @@ def runs(result: dict) -> list[str]:
 
 def page(results: Path = RESULTS) -> list[str]:
     """The lines of the page."""
-    lines = [HEAD]
+    lines = [written("speed")]
     for path in sorted(results.glob("gates-*.json")):
         lines += gates(json.loads(path.read_text()))
     for path in sorted(results.glob("explainers-*.json")):

@@ -16,18 +16,12 @@ from types import ModuleType
 import holicam as hc
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK
+from tools.pages import written
 
 PAGE = BOOK / "api-used.md"
 PAGES = {"api-explainers": "Explainers", "api-evaluation": "Metrics and sanity checks", "api": "Everything else"}
 PROTOCOLS = ("holistic-cam", "poly-cam")
 BUILT = re.compile(r"\bchapter\s+(\d\d)\b")
-HEAD = """(sec-api-used)=
-# Which chapter builds what
-
-Every public name of {ref}`sec-api`, {ref}`sec-api-explainers` and {ref}`sec-api-evaluation`, the chapter that \
-builds it from nothing, and all chapters that use it.
-The page is read from the source and from the stored chapters.
-"""
 
 
 @dataclass
@@ -125,7 +119,7 @@ def offered() -> set[object]:
 
 def page() -> list[str]:
     """The page, line by line."""
-    book, out = by_number(), [HEAD, ""]
+    book, out = by_number(), [written("used"), ""]
     for part, found in names().items():
         shown = {value: n for value, n in found.items() if n.built or n.used}
         out += [f"## {PAGES[part]}", "", "| name | built in | used in |", "|---|---|---|"]
