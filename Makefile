@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
+.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -31,6 +31,7 @@ help:
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
+	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
 	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out"
@@ -75,7 +76,7 @@ test-packages: $(TEST)
 # --- the two commands ------------------------------------------------------------------------
 
 book: $(SITE)
-	@$(BIN)/python tools/build_site.py
+	@$(BIN)/python -m tools.build_site
 
 # All four run even if one fails, so that one run shows everything that is wrong.
 test: $(TEST)
@@ -94,11 +95,11 @@ test-code: $(TEST)
 # The cheap part of test-portable: the runner's tests and three chapters whose numbers rounding could move.
 test-settings: $(TEST)
 	@echo "--- the same under two other instruction sets"
-	@$(BIN)/python tools/portable.py --subset --jobs $(JOBS)
+	@$(BIN)/python -m tools.portable --subset --jobs $(JOBS)
 
 # One factor at a time against this processor's own; results in _build/portable, and what is there is not run again.
 test-portable: $(TEST)
-	@$(BIN)/python tools/portable.py --jobs $(JOBS) $(if $(SETTINGS),--settings $(SETTINGS)) $(if $(PARTS),--parts $(PARTS))
+	@$(BIN)/python -m tools.portable --jobs $(JOBS) $(if $(SETTINGS),--settings $(SETTINGS)) $(if $(PARTS),--parts $(PARTS))
 
 test-slow: $(TEST)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore-glob='tests/test_site*.py'
@@ -112,7 +113,7 @@ test-book: $(TEST)
 
 test-site: $(TEST)
 	@echo "--- the site and JupyterLab, in a browser"
-	@$(BIN)/python tools/build_site.py --quiet
+	@$(BIN)/python -m tools.build_site --quiet
 	@$(BIN)/python -m pytest tests/book/test_site.py tests/book/test_site_explorer.py tests/book/test_site_lab.py \
 	  -q -rs -n $(JOBS) --dist loadfile
 
@@ -121,25 +122,28 @@ test-site: $(TEST)
 # With MODEL or PHOTOS the chapters that take any network are run with yours, into _build/edition-<model>.
 SECOND := $(filter command line,$(origin MODEL) $(origin PHOTOS))
 execute: $(SITE)
-	@$(BIN)/python $(if $(SECOND),tools/second_edition.py $(if $(MODEL),--model "$(MODEL)") \
-	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools/execute.py $(CHAPTERS))
+	@$(BIN)/python -m $(if $(SECOND),tools.second_edition $(if $(MODEL),--model "$(MODEL)") \
+	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
+
+stale: $(SITE)
+	@$(BIN)/python -m tools.stale
 
 tidy: $(SITE)
-	@$(BIN)/python tools/tidy.py $(CHAPTERS)
+	@$(BIN)/python -m tools.tidy $(CHAPTERS)
 
 # The claim ledger, notes on the published tables, provenance, who builds what, the syllabi's tables, the costs.
 pages: $(SITE)
-	@for page in claims published provenance used teaching speed; do $(BIN)/python tools/$${page}_page.py || exit 1; done
+	@$(BIN)/python -m tools.pages
 
 # Result files, and the page made from them. NETWORK=toy-resnet50 alone takes minutes, both take an hour.
 bench: $(TEST)
 	@for file in insertion_deletion road linear gates; do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$file.py; done
 	@for network in $(NETWORK); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/explainers.py --network $$network; done
-	@$(BIN)/python tools/speed_page.py
+	@$(BIN)/python -m tools.pages speed
 
-# With whichever Python here has a PyTorch that sees a CUDA device; `tools/gpu.py --device cpu` rehearses it.
+# With whichever Python here has a PyTorch that sees a CUDA device; `python -m tools.gpu --device cpu` rehearses it.
 gpu:
-	@$(PYTHON) tools/gpu.py
+	@$(PYTHON) -m tools.gpu
 
 plain: $(SITE)
 	@$(BIN)/python -m tools.plain
@@ -148,7 +152,7 @@ student lecturer: $(SITE)
 	@$(BIN)/python -m tools.editions $@
 
 slides: $(SITE)
-	@$(BIN)/python tools/slides.py
+	@$(BIN)/python -m tools.slides
 
 lab: $(LAB)
 	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=book --ServerApp.contents_manager_class=tools.lab.Contents

@@ -7,7 +7,7 @@ of one image in a batch of four. A method that asks the network about masks is t
 mask; its batches are of 64, where a forward costs a CPU more, so gates.py compares it with plain forwards of that size.
 Extremal perturbation is timed on 8 of its 800 steps. Writes results/explainers-*.json, a row as soon as it is measured;
 with --only, the other rows stay; after --seconds no other row is begun (returns 3). Runs on CUDA where there is a
-device. tools/speed_page.py turns the files into the table on the site.
+device. tools/pages/speed.py turns the files into the table on the site.
 """
 
 from __future__ import annotations

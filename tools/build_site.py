@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.ipynb import ROOT
+
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 MARK = BUILD / ".unfinished"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
-import json
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.compare import same_text
+from tools.ipynb import code_cells, read, source
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,8 @@ class Cell:
 
 def cells_of(path: Path) -> list[Cell]:
     """The code cells of a notebook with what it stores of them."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return [Cell(number, "".join(cell["source"]), *_stored(cell["outputs"])) for number, cell in enumerate(code, 1)]
+    code = enumerate(code_cells(read(path)), 1)
+    return [Cell(number, source(cell), *_stored(cell["outputs"])) for number, cell in code]
 
 
 def _stored(outputs: list[dict]) -> tuple[str, str | None]:

@@ -5,19 +5,15 @@ A sentence there with the words "looks ahead" names a later chapter that one exp
 it is no prerequisite.
 """
 
-import json
 import re
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests")]
-
-from tests.helpers.book_guards import prose  # noqa: E402  one way of counting words in the whole project
+from tools.ipynb import ROOT, code_cells, prose, read, run_of, source, texts, words_of
+from tools.markup import EXERCISE
 
 WORDS_A_MINUTE = 100  # text between formulas, figures and code is read slowly
 AHEAD = "looks ahead"
@@ -25,15 +21,6 @@ REFERENCE = re.compile(r"\{ref\}`(?:[^`<]*<)?(sec-[\w-]+)>?`")
 WORD = re.compile(r"[\w’'-]*\w[\w’'-]*")
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 LEVEL = re.compile(r"^\*Level [123] of 3, (\d+) minutes\.\*$", re.MULTILINE)  # the first line of an exercise
-EXERCISE = re.compile(r"^(`{3,})\{exercise\} ([^\n]+)\n:label: (\S+)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
-
-
-def source(cell: dict) -> str:
-    return "".join(cell["source"])
-
-
-def tags(cell: dict) -> list[str]:
-    return cell["metadata"].get("tags", [])
 
 
 @dataclass(frozen=True)
@@ -42,25 +29,21 @@ class Chapter:
 
     path: Path
     part: str = ""
-    notebook: dict = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
-        object.__setattr__(self, "notebook", json.loads(self.path.read_text(encoding="utf-8")))
+    @cached_property
+    def notebook(self) -> dict:
+        return read(self.path)
 
     @cached_property
     def code(self) -> list[str]:
         """The sources of the code cells."""
-        return [source(c) for c in self.notebook["cells"] if c["cell_type"] == "code"]
+        return [source(cell) for cell in code_cells(self.notebook)]
 
     @cached_property
     def printed(self) -> dict[int, str]:
         """Execution count of a cell -> the text it has printed or returned."""
-        found = {}
-        for cell in self.notebook["cells"]:
-            if cell["cell_type"] == "code" and cell["execution_count"]:
-                said = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell["outputs"]]
-                found[cell["execution_count"]] = "\n".join("".join(part) for part in said)
-        return found
+        ran = (cell for cell in code_cells(self.notebook) if cell["execution_count"])
+        return {cell["execution_count"]: "\n".join(map(words_of, cell["outputs"])) for cell in ran}
 
     @property
     def number(self) -> int:
@@ -73,7 +56,7 @@ class Chapter:
     @cached_property
     def text(self) -> str:
         """All text cells, in order."""
-        return "\n\n".join(source(c) for c in self.notebook["cells"] if c["cell_type"] == "markdown")
+        return "\n\n".join(texts(self.notebook))
 
     @cached_property
     def title(self) -> str:
@@ -137,12 +120,11 @@ class Chapter:
     def words(self) -> int:
         """Words of the text without the exercises and their solutions."""
         count, practice = 0, False
-        for cell in self.notebook["cells"]:
-            if cell["cell_type"] == "markdown":
-                pieces = SECTION.split(source(cell))
-                for name, body in zip([None, *pieces[1::2]], pieces[::2], strict=True):
-                    practice = practice if name is None else name.startswith("Exercises")
-                    count += 0 if practice else len(WORD.findall(prose(f"{name or ''}\n{body}")))
+        for text in texts(self.notebook):
+            pieces = SECTION.split(text)
+            for name, body in zip([None, *pieces[1::2]], pieces[::2], strict=True):
+                practice = practice if name is None else name.startswith("Exercises")
+                count += 0 if practice else len(WORD.findall(prose(f"{name or ''}\n{body}")))
         return count
 
     @property
@@ -153,7 +135,7 @@ class Chapter:
     @property
     def seconds(self) -> float | None:
         """Wall time of the run whose outputs are stored."""
-        return self.notebook["metadata"].get("holicam", {}).get("seconds")
+        return run_of(self.notebook).get("seconds")
 
 
 def load(root: Path = ROOT) -> list[Chapter]:

@@ -9,22 +9,20 @@ package as a wheel, requirements.txt and a README. A public repository hides not
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
-
-from tools.chapters import load, source, tags  # noqa: E402
-from tools.exam import bank  # noqa: E402
-from tools.notes import PAGE as NOTES  # noqa: E402
-from tools.plain import on_site, plain, text  # noqa: E402
-from tools.plain_text import Numbers, Plain  # noqa: E402
+from tools.chapters import load
+from tools.exam import bank
+from tools.ipynb import ROOT, as_text, source, tags
+from tools.notes import PAGE as NOTES
+from tools.plain import on_site, plain
+from tools.plain_text import Numbers, Plain
 
 SOLUTION_TEXT = re.compile(r"^(`{3,})\{(?:dropdown\} Solution|solution\})[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 PACKED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-text.md", "holicam", "data", "book/_static")
@@ -58,7 +56,7 @@ WHAT = {
 def student(notebook: dict) -> dict:
     """A copy without solution cells, solution texts, and the outputs of checks."""
     cells = []
-    for cell in json.loads(json.dumps(notebook["cells"])):
+    for cell in deepcopy(notebook["cells"]):
         if "solution" in tags(cell):
             continue
         if cell["cell_type"] == "markdown":
@@ -74,7 +72,7 @@ def student(notebook: dict) -> dict:
 
 def lecturer(notebook: dict) -> dict:
     """A copy in which solutions are open: no folded cells."""
-    cells = json.loads(json.dumps(notebook["cells"]))
+    cells = deepcopy(notebook["cells"])
     for cell in cells:
         if "solution" in tags(cell):
             cell["metadata"] = {"tags": [tag for tag in tags(cell) if tag != "hide-cell"]}
@@ -123,7 +121,7 @@ def write(name: str, folder: Path, *options: str) -> None:
     words = Plain(numbers, link, ("Solution",) if name == "lecturer" else ())
     for chapter in chapters:
         made = plain(EDITIONS[name](chapter.notebook), words, FIRST)
-        (folder / chapter.path.name).write_text(text(made), encoding="utf-8")
+        (folder / chapter.path.name).write_text(as_text(made), encoding="utf-8")
     if name == "lecturer":
         (folder / "exam-with-answers.md").write_text(words(bank()) + "\n", encoding="utf-8")
         (folder / "lecturers-notes.md").write_text(words(NOTES.read_text(encoding="utf-8")) + "\n", encoding="utf-8")

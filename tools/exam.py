@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from tools.chapters import ROOT
+from tools.ipynb import BOOK, ROOT
 
-QUESTIONS = ROOT / "book" / "exam-questions.md"
+QUESTIONS = BOOK / "exam-questions.md"
 ANSWERS = ROOT / "teaching" / "exam-answers.md"
 HEADING = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 

@@ -1,7 +1,7 @@
 """Run the chapters that are stale and store their outputs, in a form that makes small diffs.
 
-    python tools/execute.py                      every stale chapter in book/
-    python tools/execute.py book/01-*.ipynb      these, if stale; --force: also if fresh
+    python -m tools.execute                      every stale chapter in book/
+    python -m tools.execute book/01-*.ipynb      these, if stale; --force: also if fresh
 
 A chapter that fails is not written. What is stored in book/ never depends on the reader's choice of
 a network (holicam/notebook/edition.py); a second edition with that choice: tools/second_edition.py.
@@ -24,16 +24,19 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.digest import changes, digest, parts
+from tools.ipynb import BOOK, PICTURE, code_cells, read
+from tools.tidy import tidied, tidy, write
 
-from tools.digest import Package, chapter_digest  # noqa: E402
-from tools.tidy import PICTURE, canonical_text, code_cells, tidied, tidy  # noqa: E402
-
-BOOK = ROOT / "book"
 SECONDS_A_CELL = 600
 GREY_LEVELS = 2
 RECORDED = ("torch", "torchvision", "numpy", "matplotlib", "opencv-python-headless", "holicam")
+# Run after the last cell; what it imports itself does not count.
+REPORT = """\
+import json, sys
+modules = dict(sys.modules)
+from holicam.experiments.code import loaded
+print(json.dumps(loaded(modules)))"""
 
 
 def pixels(jpeg: str) -> np.ndarray:
@@ -53,8 +56,7 @@ def keep_pictures(old, new) -> None:
     stored = {cell.get("id"): cell for cell in code_cells(old)}
     for cell in code_cells(new):
         before = stored.get(cell.get("id"), {"outputs": []})
-        pairs = zip(before["outputs"], cell["outputs"], strict=False)
-        for was, now in pairs:
+        for was, now in zip(before["outputs"], cell["outputs"], strict=False):
             a, b = was.get("data", {}).get(PICTURE), now.get("data", {}).get(PICTURE)
             if a and b and same_picture(a, b):
                 now["data"][PICTURE] = "".join(a)
@@ -75,12 +77,13 @@ def provenance(seconds: float) -> dict:
 
 
 def executed(old, folder: Path = BOOK):
-    """A copy of a notebook with the outputs of a run in `folder`, and the seconds; errors are raised."""
+    """A copy of a notebook with the outputs of a run in `folder`, the seconds, and the files of holicam it loaded."""
     new = nbformat.from_dict({**json.loads(json.dumps(old)), "nbformat_minor": 5})
     for number, cell in enumerate(new["cells"]):
         cell.setdefault("id", f"cell-{number:02d}")
     for cell in code_cells(new):
         cell["outputs"], cell["execution_count"] = [], None
+    new["cells"].append(nbformat.v4.new_code_cell(REPORT))
     began = time.perf_counter()
     NotebookClient(
         new,
@@ -89,7 +92,8 @@ def executed(old, folder: Path = BOOK):
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     ).execute()
-    return new, time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return new, seconds, json.loads(new["cells"].pop()["outputs"][0]["text"])
 
 
 def store(notebook, path: Path, seconds: float, **about) -> None:
@@ -97,25 +101,17 @@ def store(notebook, path: Path, seconds: float, **about) -> None:
     notebook["metadata"]["holicam"] = {**about, **provenance(seconds)}
     tidy(notebook)
     nbformat.validate(notebook)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(canonical_text(notebook), encoding="utf-8")
-    os.replace(draft, path)  # whole or not at all
+    write(notebook, path)
 
 
-def run(path: Path, package: Package) -> float:
+def run(path: Path) -> float:
     """Execute one chapter and store it; the seconds it took. Errors are raised."""
     old = nbformat.read(path, as_version=4)
-    new, seconds = executed(old)
+    new, seconds, files = executed(old)
     keep_pictures(old, new)
-    store(new, path, seconds, digest=chapter_digest(new, package))
+    found = parts(new, files)
+    store(new, path, seconds, digest=digest(found), **found)
     return seconds
-
-
-def is_fresh(path: Path, package: Package) -> bool:
-    """True where the stored outputs belong to the code as it is now."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    stored = notebook["metadata"].get("holicam", {}).get("digest")
-    return stored == chapter_digest(notebook, package)
 
 
 def main() -> int:
@@ -126,15 +122,14 @@ def main() -> int:
     for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
         os.environ.pop(name, None)
     os.environ |= {"HOLICAM_DEVICE": "cpu", "HOLICAM_STORED": "1"}
-    failed, package = [], Package()
+    failed = []
     for path in options.chapters or sorted(BOOK.glob("*.ipynb")):
-        if not options.force and is_fresh(path, package):
+        if not options.force and not list(changes(read(path))):
             print(f"{path.name}: fresh{', tidied' if tidied(path) else ''}")
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
-            seconds = run(path, package)
-            print(f"{seconds:.0f} s")
+            print(f"{run(path):.0f} s")
         except (CellExecutionError, CellTimeoutError) as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)

@@ -1,4 +1,4 @@
-"""What a GPU says, in one command under eight minutes: python3 tools/gpu.py (make gpu)
+"""What a GPU says, in one command under eight minutes: python3 -m tools.gpu (make gpu)
 
     tests      the tests marked `gpu`
     parity     every explainer and every metric, the CPU against the GPU        tools/gpu_parity.py
@@ -30,29 +30,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.ipynb import ROOT
+
 RESULTS, REHEARSAL = ROOT / "benchmarks" / "results", ROOT / "_build" / "gpu-rehearsal"
 SECONDS = 450.0  # of eight minutes; the rest is for looking around and for ending
 GRACE = 8  # seconds between asking a step to end and ending it
 NONE = "No Python here has a PyTorch that sees a CUDA device (tried {}), so nothing was measured."
 PACKAGES = (
-    "pytest",
-    "safetensors",
-    "matplotlib",
-    "tqdm",
-    "cv2",
-    "scipy",
-    "pyarrow",
-    "hypothesis",
-    "captum",
-    "skimage",
-    "pytorch_grad_cam",
-    "torchcam",
-    "zennit",
-    "IPython",
-    "ipywidgets",
-    "nbformat",
-)
+    "pytest safetensors matplotlib tqdm cv2 scipy pyarrow hypothesis captum skimage pytorch_grad_cam torchcam zennit "
+    "IPython ipywidgets nbformat"
+).split()
 LOOK = (
     "import importlib.util as u, json, sys, torch; c = torch.cuda.is_available(); print(json.dumps({'cuda': c, "
     "'device': torch.cuda.get_device_name() if c else 'cpu', 'torch': torch.__version__, "
@@ -75,19 +62,16 @@ class Step:
 
 def steps() -> list[Step]:
     """In the order of what they say for their time."""
-    marked = sorted(
-        str(p.relative_to(ROOT))
-        for p in (ROOT / "tests").glob("test_*.py")
-        if "pytest.mark.gpu" in p.read_text(encoding="utf-8")
-    )
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    marked = [str(p.relative_to(ROOT)) for p in tests if "pytest.mark.gpu" in p.read_text(encoding="utf-8")]
     pytest = ["-m", "pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore"]
-    toy = ["--network", "toy-resnet50", "--only"]
+    toy, device = ["--network", "toy-resnet50", "--only"], ["--device", "DEVICE"]
     return [
         Step("tests", 110, [*pytest, *marked], ["-k", "test_gpu"]),
-        Step("parity", 110, ["tools/gpu_parity.py", "--device", "DEVICE"], ["--only", "grad-cam", "lrp", "insertion"]),
+        Step("parity", 110, ["-m", "tools.gpu_parity", *device], ["--only", "grad-cam", "lrp", "insertion"]),
         Step("gates", 60, ["benchmarks/gates.py"], [*toy, "cam"]),
         Step("costs", 90, ["benchmarks/explainers.py"], [*toy, "grad-cam", "--rounds", "1"]),
-        Step("chapters", 150, ["tools/gpu_chapters.py", "--device", "DEVICE"], ["book/16-pointing.ipynb"]),
+        Step("chapters", 150, ["-m", "tools.gpu_chapters", *device], ["book/16-pointing.ipynb"]),
     ]
 
 
@@ -123,18 +107,9 @@ def environment(device: str, missing: list[str]) -> dict[str, str]:
 
 def run(command: list[str], env: dict[str, str], seconds: float) -> tuple[int | None, str]:
     """(exit code, None where it was stopped; output, which is also shown). Its children are stopped with it."""
-    lines = []
-    child = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    stopped = False
+    lines, stopped = [], False
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    child = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, **pipe)
 
     def ring(*_):
         nonlocal stopped
@@ -161,15 +136,9 @@ def record_tests(output: str, about: dict, code: int | None, path: Path) -> str:
     """Writes what the tests said, as far as they came, and returns it in words."""
     found = {name: word for name, word in DONE.findall(output)}
     counts = {word.lower(): sum(w == word for w in found.values()) for word in ("PASSED", "FAILED", "ERROR", "SKIPPED")}
-    result = {
-        "device": about["device"],
-        "torch": about["torch"],
-        "date": time.strftime("%Y-%m-%d"),
-        **counts,
-        "complete": code is not None,
-        "names": [n for n, word in found.items() if word in ("FAILED", "ERROR")],
-    }
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    failed = [n for n, word in found.items() if word in ("FAILED", "ERROR")]
+    result = {"device": about["device"], "torch": about["torch"], "date": time.strftime("%Y-%m-%d"), **counts}
+    path.write_text(json.dumps({**result, "complete": code is not None, "names": failed}, indent=1) + "\n")
     return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "nothing ran"
 
 

@@ -1,4 +1,4 @@
-"""The printed numbers of the chapters, computed on a GPU: python tools/gpu_chapters.py --device cuda --results FOLDER
+"""The printed numbers of the chapters, computed on a GPU: python -m tools.gpu_chapters --device cuda --results FOLDER
 
 Each chapter's cells are run in this process as they are (`cells`). Its networks and Toyland's images are put on the
 device, and tensors that a cell makes on the CPU follow where an operation meets both, as if `.to(device)` had been
@@ -10,8 +10,6 @@ short.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import signal
 import sys
@@ -27,13 +25,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import holicam as hc
+from tools.cells import differences
+from tools.gpu_sheet import Sheet, parser
+from tools.ipynb import BOOK, read, run_of
 
-import holicam as hc  # noqa: E402
-from tools.cells import differences  # noqa: E402
-
-BOOK = ROOT / "book"
 EACH = 90.0  # seconds a chapter may take
 APART = ("same device", "should be the same", "is on cpu", "either on cpu", "on CPU")
 
@@ -77,20 +73,12 @@ def moved_to(device: torch.device) -> Iterator[None]:
         drawn = draw(*args, **options)
         if sys._getframe(1).f_globals.get("__name__", "").startswith("holicam"):
             return drawn
-        there = {
-            f.name: getattr(drawn, f.name).to(device)
-            for f in fields(drawn)
-            if f.name != "rgb" and isinstance(getattr(drawn, f.name), Tensor)
-        }
-        return replace(drawn, **there)
+        tensors = {f.name: getattr(drawn, f.name) for f in fields(drawn) if f.name != "rgb"}
+        return replace(drawn, **{name: x.to(device) for name, x in tensors.items() if isinstance(x, Tensor)})
 
     with ExitStack() as patches:
-        for place, name, new in (
-            (hc.models, "load_model", load_model),
-            (hc, "load_model", load_model),
-            (hc.toyland, "batch", batch),
-        ):
-            patches.enter_context(mock.patch.object(place, name, new))
+        for place, new in ((hc.models, load_model), (hc, load_model), (hc.toyland, batch)):
+            patches.enter_context(mock.patch.object(place, new.__name__, new))
         patches.enter_context(Follow(device))
         yield
 
@@ -134,45 +122,28 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 def stored_seconds(path: Path) -> float:
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("holicam", {}).get("seconds") or 0.0
+    return run_of(read(path)).get("seconds", 0.0)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"))
-    options = parser.parse_args(argv)
-    end, device = time.monotonic() + options.seconds, hc.edition.find_device(options.device)
-    chapters = sorted(options.chapters or BOOK.glob("[0-9][0-9]-*.ipynb"), key=stored_seconds)
+    options = parser(__doc__)
+    options.add_argument("chapters", nargs="*", type=Path, help="default: all of book/")
+    options = options.parse_args(argv)
+    sheet = Sheet("chapters", options)
     os.environ["MPLBACKEND"] = "Agg"
     for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
         os.environ.pop(name, None)
     rows: dict[tuple[str, str], dict] = {}
-    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
-    todo, again = [(path, device) for path in chapters], []
-    while (todo or again) and time.monotonic() < end:
+    chapters = sorted(options.chapters or BOOK.glob("[0-9][0-9]-*.ipynb"), key=stored_seconds)
+    todo, again = [(path, sheet.device) for path in chapters], []
+    while (todo or again) and sheet.left() > 0:
         path, where = (todo or again).pop(0)
-        row = rows[path.stem, where.type] = run_chapter(path, where, min(EACH, end - time.monotonic()))
+        row = rows[path.stem, where.type] = run_chapter(path, where, min(EACH, sheet.left()))
         if row["stopped"] and where.type != "cpu" and "installed" not in row["stopped"]:
             again.append((path, torch.device("cpu")))
-        result = {
-            "device": name,
-            "torch": torch.__version__,
-            "date": time.strftime("%Y-%m-%d"),
-            "not_run": [p.stem for p, _ in todo],
-            "rows": list(rows.values()),
-        }
-        options.results.mkdir(parents=True, exist_ok=True)
-        (options.results / f"chapters-{device.type}.json").write_text(
-            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        said = row["stopped"] or (
-            "the same"
-            if not row["differ"]
-            else f"other numbers in cells {', '.join(str(d['cell']) for d in row['differ'])}"
-        )
+        sheet.write(list(rows.values()), [p.stem for p, _ in todo])
+        other = f"other numbers in cells {', '.join(str(d['cell']) for d in row['differ'])}"
+        said = row["stopped"] or (other if row["differ"] else "the same")
         print(f"{path.stem:44} {where.type:5} {row['seconds']:6.1f} s  {said}", flush=True)
     if todo:
         print("no time left for", ", ".join(path.stem for path, _ in todo))

@@ -1,4 +1,4 @@
-"""How far a device's maps and scores lie from the CPU's: python tools/gpu_parity.py --device cuda --results FOLDER
+"""How far a device's maps and scores lie from the CPU's: python -m tools.gpu_parity --device cuda --results FOLDER
 
 Every explainer and every metric, on toy-resnet50 and two images of 112 pixels, in float32 (as everybody runs it) and
 float64 (where a difference is no rounding). The number is the largest difference over the largest magnitude. Methods
@@ -8,22 +8,17 @@ known; returns 1 where a difference exceeds its limit or a method fails there, 3
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import holicam as hc  # noqa: E402
+import holicam as hc
+from tools.gpu_sheet import Sheet, parser
 
 LIMITS = {"float32": 1e-2, "float64": 1e-6}
 SIZE, IMAGES = 112, 2
@@ -49,11 +44,8 @@ def explainer_calls(batch: hc.toyland.Batch) -> Iterator[tuple[str, Callable[[to
     """(name, maps of (model, images)) of every explainer."""
     for name, kind in hc.explainers.items():
         ready = hc.GroundTruth(batch.object_mask) if name == "ground-truth" else kind(**FEW.get(name, {}))
-        layers = {
-            "input": None,
-            "joint": JOINT.get(name, ["layer2", "layer3", "layer4"]),
-            "layer": "layer1" if name in MASKED else "layer4",
-        }[ready.takes]
+        joint, single = JOINT.get(name, ["layer2", "layer3", "layer4"]), "layer1" if name in MASKED else "layer4"
+        layers = {"input": None, "joint": joint, "layer": single}[ready.takes]
         yield name, lambda model, x, ready=ready, layers=layers: ready(model, x, layers, 3)
 
 
@@ -106,45 +98,27 @@ def beyond(row: dict) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--only", nargs="*", help="names of explainers and metrics")
-    options = parser.parse_args(argv)
-    end, device = time.monotonic() + options.seconds, hc.edition.find_device(options.device)
+    options = parser(__doc__)
+    options.add_argument("--only", nargs="*", help="names of explainers and metrics")
+    options = options.parse_args(argv)
+    sheet = Sheet("parity", options)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # ten bits are no float32
     batch = hc.toyland.batch(IMAGES, split="test", size=SIZE)
     plain = hc.load_model("toy-resnet50")
-    models = {
-        name: (copy.deepcopy(plain).to(dtype), copy.deepcopy(plain).to(device, dtype))
-        for name, dtype in ((name, getattr(torch, name)) for name in LIMITS)
-    }
+    models = {}
+    for name in LIMITS:
+        dtype = getattr(torch, name)
+        models[name] = copy.deepcopy(plain).to(dtype), copy.deepcopy(plain).to(sheet.device, dtype)
     maps = hc.GradCAM()(plain, batch.images, "layer4", batch.target)
     kinds = {"explainer": explainer_calls(batch), "metric": metric_calls(batch, maps)}
-    todo = [
-        (kind, name, call)
-        for kind, calls in kinds.items()
-        for name, call in calls
-        if not options.only or name in options.only
-    ]
-    rows = []
-    name_of_device = torch.cuda.get_device_name() if device.type == "cuda" else device.type
-    while todo and time.monotonic() < end:
+    todo = [(kind, *call) for kind, calls in kinds.items() for call in calls]
+    todo = [item for item in todo if not options.only or item[1] in options.only]
+    rows, about = [], {"network": f"toy-resnet50, {IMAGES} images of {SIZE} pixels", "limits": LIMITS}
+    while todo and sheet.left() > 0:
         kind, name, call = todo.pop(0)
-        row = {"kind": kind, "name": name, **measure(call, models, batch.images, device)}
+        row = {"kind": kind, "name": name, **measure(call, models, batch.images, sheet.device)}
         rows.append(row)
-        result = {
-            "device": name_of_device,
-            "torch": torch.__version__,
-            "date": time.strftime("%Y-%m-%d"),
-            "network": f"toy-resnet50, {IMAGES} images of {SIZE} pixels",
-            "limits": LIMITS,
-            "not_run": [item[1] for item in todo],
-            "rows": rows,
-        }
-        options.results.mkdir(parents=True, exist_ok=True)
-        (options.results / f"parity-{device.type}.json").write_text(json.dumps(result, indent=1) + "\n")
+        sheet.write(rows, [item[1] for item in todo], **about)
         said = row.get("failed") or "  ".join(f"{dtype} {row[dtype]:.1e}" for dtype in LIMITS)
         print(f"{kind:9} {name:22} {said}{'  BEYOND THE LIMIT' if beyond(row) else ''}", flush=True)
     if todo:

@@ -16,10 +16,11 @@ from functools import cache
 import nbformat
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
-from tools.chapters import EXERCISE, load, source
+from tools.chapters import load
+from tools.ipynb import figure, source, texts
+from tools.markup import EXERCISE, ROLE, parts_of
 from tools.plain import on_site
 from tools.plain_text import EQUATION, LABEL, Numbers, Plain, caption
-from tools.slide_text import ROLE
 
 LINK = re.compile(r'\[[^]\n]*\]\([^\s()]* "(\{[\w:]+\}`[^`"\n]+`)"\)')
 NAME = re.compile(r"^:name: (\S+)", re.MULTILINE)
@@ -37,9 +38,9 @@ def words() -> Plain:
     return Plain(Numbers.of(chapters), link)
 
 
-def labels(texts: list[str]) -> set[str]:
-    """What the extension can resolve by itself: everything that these text cells define."""
-    text = "\n\n".join(texts)
+def labels(notebook: dict) -> set[str]:
+    """What the extension can resolve by itself: everything that the text cells define."""
+    text = "\n\n".join(texts(notebook))
     return (
         {found[2] for found in EQUATION.finditer(text)}
         | {found[3] for found in EXERCISE.finditer(text)}
@@ -50,8 +51,8 @@ def labels(texts: list[str]) -> set[str]:
 
 def linked(known: set[str], write: Plain) -> Callable[[re.Match], str]:
     def link(found: re.Match) -> str:
-        role, target = found[0], (found[3] or found[4]).strip()
-        if found[1] not in ("ref", "numref", "eq", "cite:p", "cite:t") or target in known or set('"\n') & set(role):
+        role, (name, _, target) = found[0], parts_of(found)
+        if name not in ("ref", "numref", "eq", "cite:p", "cite:t") or target in known or set('"\n') & set(role):
             return role
         try:
             said = write.words(role)
@@ -70,17 +71,12 @@ def linked(known: set[str], write: Plain) -> Callable[[re.Match], str]:
 def shown(notebook: dict, write: Plain) -> dict:
     """A stored notebook as the browser gets it; the argument stays as it is."""
     notebook = deepcopy(notebook)
-    texts = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
-    link, cells = linked(labels(texts), write), []
+    link, cells = linked(labels(notebook), write), []
     for cell in notebook["cells"]:
         cells.append(cell)
         if cell["cell_type"] == "markdown":
             cell["source"] = ROLE.sub(link, source(cell))
-        elif (
-            cell["cell_type"] == "code"
-            and cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") in write.numbers.said
-            and "id" in cell
-        ):
+        elif cell["cell_type"] == "code" and figure(cell).get("name") in write.numbers.said and "id" in cell:
             about = {"holicam": OURS, "editable": False, "deletable": False}
             cells.append(
                 {

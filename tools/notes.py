@@ -6,9 +6,10 @@ A bullet begins with the bold name of the chapter's section in which it shows it
 import re
 from pathlib import Path
 
-from tools.chapters import ROOT, Chapter
+from tools.chapters import Chapter
+from tools.ipynb import BOOK
 
-PAGE = ROOT / "book" / "lecturers-notes.md"
+PAGE = BOOK / "lecturers-notes.md"
 BULLET = re.compile(r"^- \*\*(.+?)\.?\*\* (.+)$", re.DOTALL)
 
 

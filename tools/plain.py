@@ -10,18 +10,16 @@ their own, `notebooks`. Nothing of this is committed.
 from __future__ import annotations
 
 import html
-import json
 import re
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
-
-from tools.chapters import load, source  # noqa: E402
-from tools.plain_text import Numbers, Plain, caption  # noqa: E402
+from tools.chapters import load
+from tools.ipynb import FOLDED, PICTURE, ROOT, as_text, source, tags
+from tools.plain_text import Numbers, Plain, caption
 
 BRANCH = "notebooks"
 FIRST = """\
@@ -81,8 +79,8 @@ def still(outputs: list[dict]) -> tuple[list[dict], str]:
     for output in outputs:
         page = "".join(output.get("data", {}).get("text/html", ""))
         if found := EXPLORER.search(page):
-            data = {"image/jpeg": found[1], "text/plain": output["data"]["text/plain"]}
-            output = {**output, "data": data, "metadata": {"image/jpeg": {"alt": html.unescape(found[2])}}}
+            data = {PICTURE: found[1], "text/plain": output["data"]["text/plain"]}
+            output = {**output, "data": data, "metadata": {PICTURE: {"alt": html.unescape(found[2])}}}
             said = f"*{html.unescape(found[3]).strip()}*"
         kept.append(output)
     return kept, said
@@ -91,7 +89,7 @@ def still(outputs: list[dict]) -> tuple[list[dict], str]:
 def plain(notebook: dict, write: Plain, first: str = "") -> dict:
     """A chapter as a plain notebook: text by `write`, `first` as the first code cell, captions below pictures."""
     cells, waiting = [], bool(first)
-    for number, cell in enumerate(json.loads(json.dumps(notebook["cells"]))):
+    for number, cell in enumerate(deepcopy(notebook["cells"])):
         name = cell.get("id", f"cell-{number}")
         if cell["cell_type"] == "markdown":
             if text := write(source(cell)):
@@ -102,7 +100,7 @@ def plain(notebook: dict, write: Plain, first: str = "") -> dict:
             waiting = False
         below = caption(cell, write.numbers)
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k != "mystnb"}
-        if {"hide-cell", "hide-input"} & set(cell["metadata"].get("tags", ())):  # VS Code and Colab have no other word
+        if FOLDED & set(tags(cell)):  # VS Code and Colab have no other word
             cell["metadata"] |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
         cell["outputs"], explorer = still(cell["outputs"])
         cells.append({**cell, "id": name})
@@ -110,10 +108,6 @@ def plain(notebook: dict, write: Plain, first: str = "") -> dict:
             cells.append(markdown(write.words(said), f"{name}-caption"[:64]))
     about = {k: v for k, v in notebook["metadata"].items() if k in ("kernelspec", "language_info")}
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": about, "cells": cells}
-
-
-def text(notebook: dict) -> str:
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write(folder: Path) -> list[Path]:
@@ -124,7 +118,7 @@ def write(folder: Path) -> list[Path]:
     for chapter in chapters:
         made = plain(chapter.notebook, words, FIRST.format(repository=repository()))
         written.append(folder / chapter.path.name)
-        written[-1].write_text(text(made), encoding="utf-8")
+        written[-1].write_text(as_text(made), encoding="utf-8")
     return written
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tools.chapters import EXERCISE, ROOT, Chapter, source
-from tools.slide_text import ROLE, cited, options
+from tools.chapters import Chapter
+from tools.ipynb import BOOK, figure, source
+from tools.markup import EXERCISE, ROLE, cited, options, parts_of
 
-BOOK = ROOT / "book"
 LABEL = re.compile(r"^\(([^)\s]+)\)=\s*$\n?", re.MULTILINE)
 HEADED = re.compile(r"^\(([^)\s]+)\)=\s*\n#+ (.+)$", re.MULTILINE)
 EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?: *\(([^)\s]+)\))? *$", re.DOTALL | re.MULTILINE)
@@ -64,7 +64,7 @@ class Numbers:
                     count(name.partition("-")[0], name)
                 for found in EXERCISE.finditer(text):
                     count("ex", found[3])
-            elif name := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
+            elif name := figure(cell).get("name"):
                 count("fig", name)
 
 
@@ -109,7 +109,7 @@ class Plain:
         return ROLE.sub(self._role, text)
 
     def _role(self, found: re.Match) -> str:
-        role, shown, target = found[1], found[2], (found[3] or found[4]).strip()
+        role, shown, target = parts_of(found)
         if role.startswith("cite:"):
             said = "; ".join(cited(key, role == "cite:t") for key in target.split(","))
             said = f"[{said}]({self.link('references', '')})"
@@ -157,5 +157,5 @@ def table(title: str, body: str) -> str:
 
 def caption(cell: dict, numbers: Numbers) -> str:
     """What stands below the picture of a code cell; empty where it has none."""
-    about = cell["metadata"].get("mystnb", {}).get("figure", {})
+    about = figure(cell)
     return f"*{numbers.said[about['name']]}. {about['caption']}*" if about.get("name") else ""

@@ -1,8 +1,8 @@
 """The code tests and the chapters under other instruction sets and thread counts, one factor at a time.
 
-    python tools/portable.py                      every setting that this processor has, against its own default
-    python tools/portable.py --subset             two foreign settings, the runner's tests, three fragile chapters
-    python tools/portable.py --settings threads=2 --parts book
+    python -m tools.portable                      every setting that this processor has, against its own default
+    python -m tools.portable --subset             two foreign settings, the runner's tests, three fragile chapters
+    python -m tools.portable --settings threads=2 --parts book
 
 A result is written as soon as a unit is done (the code tests, or one chapter) to _build/portable/; a unit whose
 result is there and whose code has not changed since is not run again. Settings that the processor lacks are
@@ -26,12 +26,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.digest import digest, parts
+from tools.ipynb import BOOK, ROOT, read, run_of
 
-from tools.digest import Package, chapter_digest  # noqa: E402
-
-OUT, BOOK = ROOT / "_build" / "portable", ROOT / "book"
+OUT = ROOT / "_build" / "portable"
 LEVELS = ("DEFAULT", "AVX2", "AVX512")  # as torch names what a processor has
 # Setting -> the variables it sets, and the level it needs. One factor differs from "default" in each.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
@@ -86,24 +84,22 @@ def environment(setting: str) -> dict[str, str]:
 
 def code_digest() -> str:
     """Of every file that the code tests may read."""
-    files = [
-        p for folder in SEEN for p in sorted((ROOT / folder).rglob("*")) if p.is_file() and "__pycache__" not in p.parts
-    ]
+    files = [path for folder in SEEN for path in sorted((ROOT / folder).rglob("*"))]
     found = hashlib.sha256()
     for path in [*files, *sorted(ROOT.glob("*.*"))]:
-        if path.is_file():
+        if path.is_file() and "__pycache__" not in path.parts:
             found.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:16]
 
 
 def book_digests(chapters: Iterable[Path]) -> dict[str, str]:
-    """{"01-...": digest} of a chapter as it is stored, of the code it reaches, and of how texts are compared."""
-    package, found = Package(), {}
+    """{"01-...": digest} of a chapter as it is stored, of the code it loads, and of how texts are compared."""
     rules = b"".join((ROOT / name).read_bytes() for name in ("conftest.py", "tools/compare.py", "tests/sanitize.cfg"))
+    found = {}
     for path in chapters:
-        text = path.read_bytes()
-        whole = hashlib.sha256(text + rules + chapter_digest(json.loads(text), package).encode())
-        found[path.stem] = whole.hexdigest()[:16]
+        notebook = read(path)
+        now = digest(parts(notebook, run_of(notebook).get("files", ())))
+        found[path.stem] = hashlib.sha256(path.read_bytes() + rules + now.encode()).hexdigest()[:16]
     return found
 
 
@@ -112,23 +108,15 @@ def pytest_result(arguments: Sequence[str], env: Mapping[str, str], digest: str)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-        )
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
         seconds = round(time.perf_counter() - began, 1)
         if done.returncode not in (0, 1) or not report.exists():
             words = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no word"]
             return Result(0, (f"pytest ended with status {done.returncode}: {words[0]}",), seconds, digest)
         cases = list(ElementTree.parse(report).iter("testcase"))
-    failed = tuple(
-        f"{c.get('classname', '').replace('.', '/')}::{c.get('name')}"
-        for c in cases
-        if c.find("failure") is not None or c.find("error") is not None
-    )
+    bad = [c for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    failed = tuple(f"{c.get('classname', '').replace('.', '/')}::{c.get('name')}" for c in bad)
     skipped = sum(c.find("skipped") is not None for c in cases)
     return Result(len(cases) - len(failed) - skipped, failed, seconds, digest)
 
@@ -156,14 +144,11 @@ class Kept:
         os.replace(draft, self.path)
 
 
-def run_setting(
-    setting: str,
-    kept: Kept,
-    units: Mapping[str, tuple[str, Callable[[], Sequence[str]]]],
-    jobs: int,
-    tell: Callable[[str], None],
-) -> dict[str, Result]:
-    """The results of all units, {name: (digest, arguments of pytest)}; what is there already is not run."""
+Units = Mapping[str, tuple[str, Callable[[], Sequence[str]]]]  # {"code" or a chapter: (digest, arguments of pytest)}
+
+
+def run_setting(setting: str, kept: Kept, units: Units, jobs: int, tell: Callable[[str], None]) -> dict[str, Result]:
+    """The results of all units; what is there already is not run."""
     found, env = {}, environment(setting)
     jobs = max(1, jobs // int(env["OMP_NUM_THREADS"]))
 
@@ -183,49 +168,35 @@ def run_setting(
     return found
 
 
-def units_of(parts: Sequence[str], subset: bool, jobs: int) -> dict[str, tuple[str, Callable[[], Sequence[str]]]]:
-    """{"code" or a chapter's name: (digest, arguments of pytest)}."""
-    units: dict[str, tuple[str, Callable[[], Sequence[str]]]] = {}
-    if "code" in parts:
+def units_of(wanted: Sequence[str], subset: bool, jobs: int) -> Units:
+    """The code tests, the chapters, or both."""
+    units = {}
+    if "code" in wanted:
         files = [*RUNNER, "-k", LEFT_OUT] if subset else ["tests", "--ignore-glob=tests/test_site*.py"]
         spread = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
         units["code"] = code_digest(), lambda: [*files, "-m", "not slow", *spread]
-    if "book" in parts:
+    if "book" in wanted:
         found = book_digests(sorted(p for p in BOOK.glob("*.ipynb") if not subset or p.name[:2] in FRAGILE))
-        nbval = [
-            "--nbval",
-            "--nbval-current-env",
-            "--nbval-cell-timeout=1200",
-            "--nbval-sanitize-with=tests/sanitize.cfg",
-        ]
+        nbval = "--nbval --nbval-current-env --nbval-cell-timeout=1200 --nbval-sanitize-with=tests/sanitize.cfg".split()
         units |= {stem: (digest, lambda stem=stem: [*nbval, f"book/{stem}.ipynb"]) for stem, digest in found.items()}
     return units
 
 
 def table(found: Mapping[str, Mapping[str, Result]], lacking: Sequence[str]) -> str:
     """One line a setting; below it, what failed, and what the processor lacks."""
-    head = ("setting", "code passed", "failed", "chapters passed", "failed", "seconds")
-    rows, failures = [], []
+    rows, failures = [("setting", "code passed", "failed", "chapters passed", "failed", "seconds")], []
     for setting, results in found.items():
         code = results.get("code")
-        book = {unit: result for unit, result in results.items() if unit != "code"}
-        bad = [unit for unit, result in book.items() if result.failed]
-        rows.append(
-            (
-                setting,
-                *((str(code.passed), str(len(code.failed))) if code else ("–", "–")),
-                *((str(len(book) - len(bad)), str(len(bad))) if book else ("–", "–")),
-                f"{sum(r.seconds for r in results.values()):.0f}",
-            )
-        )
+        book = [bool(result.failed) for unit, result in results.items() if unit != "code"]
+        tested = (code.passed, len(code.failed)) if code else ("–", "–")
+        read = (book.count(False), book.count(True)) if book else ("–", "–")
+        rows.append((setting, *tested, *read, f"{sum(r.seconds for r in results.values()):.0f}"))
         failures += [f"{setting}: {name}" for result in results.values() for name in result.failed]
-    wide = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    wide = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))])
-        for row in [head, *rows]
+        f"{row[0]:{wide[0]}}" + "".join(f"  {c!s:>{w}}" for c, w in zip(row[1:], wide[1:], strict=True)) for row in rows
     ]
-    lines += [f"{setting}: this processor lacks it" for setting in lacking]
-    return "\n".join([*lines, *failures])
+    return "\n".join([*lines, *(f"{setting}: this processor lacks it" for setting in lacking), *failures])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -233,12 +204,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="SETTING", help=", ".join(SETTINGS))
     parser.add_argument("--parts", nargs="+", choices=("code", "book"), default=("code", "book"))
     parser.add_argument("--subset", action="store_true", help="the part of `make test`; it always runs")
-    parser.add_argument(
-        "--jobs",
-        type=lambda n: os.cpu_count() or 1 if n == "auto" else int(n),
-        default=2,
-        help="processes at a time, or auto",
-    )
+    count = lambda n: os.cpu_count() or 1 if n == "auto" else int(n)  # noqa: E731
+    parser.add_argument("--jobs", type=count, default=2, help="processes at a time, or auto")
     options = parser.parse_args(argv)
     level, machine = processor()
     chosen = options.settings or (FOREIGN if options.subset else tuple(SETTINGS))

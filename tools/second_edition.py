@@ -1,6 +1,6 @@
 """Run the chapters that take any network again, with yours and with your photographs.
 
-    python tools/second_edition.py --model resnet50 --photos folder     (make execute MODEL=... PHOTOS=...)
+    python -m tools.second_edition --model resnet50 --photos folder     (make execute MODEL=... PHOTOS=...)
 
 The notebooks go to _build/edition-<model>/; book/ is only read. A chapter takes part if its code
 asks `hc.edition` for its network. The others measure against Toyland's truth, masks and recipes
@@ -17,12 +17,9 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.execute import executed, store
+from tools.ipynb import BOOK, ROOT, code_cells, source
 
-from tools.execute import code_cells, executed, store  # noqa: E402
-
-BOOK = ROOT / "book"
 TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
 # Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
 ABOUT = ("network ", "photographs: ", "pending: ")  # how the lines of `hc.edition` begin
@@ -30,7 +27,7 @@ OWN = re.compile(r"\btoy-[\w-]+")
 
 
 def code(notebook) -> str:
-    return "\n".join(cell["source"] for cell in code_cells(notebook))
+    return "\n".join(map(source, code_cells(notebook)))
 
 
 def takes_part(notebook) -> bool:
@@ -108,7 +105,7 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
-            new, seconds = executed(add_preface(notebook, preface(model, photos)), out)
+            new, seconds, _ = executed(add_preface(notebook, preface(model, photos)), out)
         except (CellExecutionError, CellTimeoutError) as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)

@@ -1,7 +1,7 @@
 """Put the stored chapters into their canonical form, without running anything.
 
-    python tools/tidy.py                   every chapter in book/
-    python tools/tidy.py book/07-*.ipynb   these
+    python -m tools.tidy                   every chapter in book/
+    python -m tools.tidy book/07-*.ipynb   these
 
 Jupyter saves a chapter in a form of its own as soon as it is opened: other metadata, other indents,
 one output in pieces. What a reader needs is kept, what differs from run to run goes. A guard
@@ -15,19 +15,19 @@ from pathlib import Path
 
 import nbformat
 
-BOOK = Path(__file__).resolve().parent.parent / "book"
-PICTURE = "image/jpeg"
-FOLDED = {"hide-cell", "hide-input"}
+from tools.ipynb import BOOK, FOLDED, PICTURE, as_text, code_cells, tags
 
 
 def canonical_text(notebook: dict) -> str:
-    """A notebook as the text that is stored: one-space indent, sorted keys, lines as lists."""
-    notebook = json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4))
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """A notebook as the text that is stored, with lines as lists."""
+    return as_text(json.loads(nbformat.writes(nbformat.from_dict(notebook), version=4)))
 
 
-def code_cells(notebook) -> list:
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+def write(notebook: dict, path: Path) -> None:
+    """Store a notebook, whole or not at all."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(canonical_text(notebook), encoding="utf-8")
+    os.replace(draft, path)
 
 
 def merge_streams(outputs: list) -> list:
@@ -44,17 +44,15 @@ def merge_streams(outputs: list) -> list:
 
 def tidy(notebook) -> None:
     """Leave in a notebook only what a reader needs and what is the same on every run."""
-    language = {"name": "python"}
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook["metadata"] = {
-        "kernelspec": kernel,
-        "language_info": language,
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
         **{k: v for k, v in notebook["metadata"].items() if k == "holicam"},
     }
     for cell in notebook["cells"]:
         kept = ("mystnb", "tags")
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
-        if FOLDED & set(cell["metadata"].get("tags", ())):  # Jupyter's word for what the site's tags fold
+        if FOLDED & set(tags(cell)):  # Jupyter's word for what the site's tags fold
             cell["metadata"]["jupyter"] = {"source_hidden": True}
     for cell in code_cells(notebook):
         cell["outputs"] = merge_streams(cell["outputs"])
@@ -79,9 +77,7 @@ def tidied(path: Path) -> bool:
     text = tidied_text(path)
     if text == path.read_text(encoding="utf-8"):
         return False
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)  # whole or not at all
+    write(json.loads(text), path)
     return True
 
 

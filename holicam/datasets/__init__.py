@@ -13,19 +13,23 @@ lie in the folder are followed wherever they point.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .batches import Batch, batches, collate
-from .coco import coco2014
-from .folders import image_folder, mura
-from .imagenet import imagenet
 from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError, WrongDataError
 from .label_check import check_labels
-from .pascal import voc2007
 from .presets import Preset, preset_of, presets
-from .segmentation import imagenet_segmentation
-from .small import caltech101, oxford_pet
-from .worlds import toyland
+
+if TYPE_CHECKING:
+    from .coco import coco2014
+    from .folders import image_folder, mura
+    from .ilsvrc import imagenet
+    from .pascal import voc2007
+    from .segmentation import imagenet_segmentation
+    from .small import caltech101, oxford_pet
+    from .worlds import toyland
 
 __all__ = [
     "Batch",
@@ -55,17 +59,45 @@ __all__ = [
     "voc2007",
 ]
 
-registry: Mapping[str, Callable[..., Dataset]] = {
-    "toyland": toyland,
-    "imagenet": imagenet,
-    "imagenet-segmentation": imagenet_segmentation,
-    "voc2007": voc2007,
-    "coco2014": coco2014,
-    "mura": mura,
-    "caltech101": caltech101,
-    "oxford-pet": oxford_pet,
-    "folder": image_folder,
+# Name of a set: file and function of its reader. A reader is imported when it is asked for.
+_READERS = {
+    "toyland": "worlds:toyland",
+    "imagenet": "ilsvrc:imagenet",
+    "imagenet-segmentation": "segmentation:imagenet_segmentation",
+    "voc2007": "pascal:voc2007",
+    "coco2014": "coco:coco2014",
+    "mura": "folders:mura",
+    "caltech101": "small:caltech101",
+    "oxford-pet": "small:oxford_pet",
+    "folder": "folders:image_folder",
 }
+
+
+class _Readers(Mapping):
+    """Names -> functions."""
+
+    def __getitem__(self, name: str) -> Callable[..., Dataset]:
+        file, function = _READERS[name].split(":")
+        return getattr(importlib.import_module(f".{file}", __name__), function)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_READERS)
+
+    def __len__(self) -> int:
+        return len(_READERS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _READERS
+
+
+registry: Mapping[str, Callable[..., Dataset]] = _Readers()
+
+
+def __getattr__(name: str) -> object:
+    for known, place in _READERS.items():
+        if place.endswith(f":{name}"):
+            return registry[known]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: str, *args: object, **options: object) -> Dataset:

@@ -1,7 +1,8 @@
 """Which code made a result: the files of holicam that a run imported, boiled down to 64 hexadecimal digits.
 
 Only what may change a value counts: comments, docstrings, layout, the names of files and the order of
-definitions do not, nor do imports from one file of holicam to another. So a move changes nothing.
+definitions do not, nor does what only says where another file's definitions are: an import, or a table of places
+such as {"grad-cam": ("cams.gradcam:GradCAM", ...)}. So a move changes nothing, and neither does a new entry.
 Imports are lazy, so the files that a run loads are those it needs.
 """
 
@@ -10,19 +11,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+PLACE = re.compile(r"[a-z_][\w.]*:[A-Za-z_]\w*")  # a file and a name in it
 
 
-def loaded() -> list[str]:
-    """The files of holicam that this process has imported, as "core/ops.py", sorted."""
+def loaded(modules: Mapping[str, object] | None = None) -> list[str]:
+    """The files of holicam that this process has imported, as "core/ops.py", sorted; or those among `modules`."""
     files = {
         getattr(module, "__file__", None)
-        for name, module in list(sys.modules.items())
+        for name, module in dict(sys.modules if modules is None else modules).items()
         if name.split(".")[0] == "holicam"
     }
     paths = (Path(file).resolve() for file in files if file)
@@ -40,14 +43,14 @@ def code_hash(files: Iterable[str], package: Path = PACKAGE) -> str:
 
 
 def definitions(path: Path) -> tuple[str, ...]:
-    """The hash of every statement of a file that is no import from holicam."""
+    """The hash of every statement of a file that is no import from holicam and no table of places."""
     return _definitions(path.read_text(encoding="utf-8"))
 
 
 @cache
 def _definitions(text: str) -> tuple[str, ...]:
-    kept = [node for node in ast.parse(text).body if not _docstring(node)]
-    forms = (json.dumps(canonical(node)) for node in kept if not _within(node))
+    kept = [node for node in ast.parse(text).body if not (_docstring(node) or _within(node) or _places(node))]
+    forms = (json.dumps(canonical(node)) for node in kept)
     return tuple(hashlib.sha256(form.encode()).hexdigest() for form in forms)
 
 
@@ -75,3 +78,12 @@ def _docstring(node: ast.AST) -> bool:
 def _within(node: ast.AST) -> bool:
     """An import of one file of holicam by another."""
     return isinstance(node, ast.ImportFrom) and (node.level > 0 or (node.module or "").split(".")[0] == "holicam")
+
+
+def _places(node: ast.AST) -> bool:
+    """A table of which every entry says where something is written: {"grad-cam": "cams.gradcam:GradCAM"}."""
+    table = getattr(node, "value", None)
+    if not isinstance(table, ast.Dict) or not table.values:
+        return False
+    texts = ([n.value for n in ast.walk(value) if isinstance(n, ast.Constant)] for value in table.values)
+    return all(any(isinstance(text, str) and PLACE.fullmatch(text) for text in some) for some in texts)

@@ -1,14 +1,16 @@
 """Every chapter, as it is stored: run in order, fresh, readable, within its limits."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.helpers.book_guards import CHAPTER_KB, GUARDS, LABEL, code, text
-from tools.digest import Package, chapter_digest
+import holicam as hc
+from tests.helpers.book_guards import CHAPTER_KB, GUARDS, LABEL
+from tools.digest import changes, digest, parts
+from tools.ipynb import code_cells, figure, run_of, texts
+from tools.ipynb import read as load
 from tools.tidy import tidied_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,15 +18,6 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 BOOK_MB = 18
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
-
-
-def load(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def package():
-    return Package()
 
 
 @each_chapter
@@ -35,17 +28,18 @@ def test_guard(path, guard):
 
 
 @each_chapter
-def test_digest_is_fresh(path, package):
+def test_is_fresh(path):
     notebook = load(path)
-    stored = notebook["metadata"].get("holicam", {}).get("digest")
-    assert stored == chapter_digest(notebook, package), (
-        f"{path.name} was run before its code or the code it uses changed: run `make execute`"
-    )
+    changed = list(changes(notebook))
+    assert not changed, f"{path.name} was run before {', '.join(changed)} changed: run `make execute`"
+    stored = run_of(notebook)
+    if all((ROOT / "holicam" / file).exists() for file in stored["files"]):  # none has moved
+        assert stored["digest"] == digest(parts(notebook, stored["files"]))
 
 
 @each_chapter
 def test_says_where_it_was_run(path):
-    said = load(path)["metadata"].get("holicam", {})
+    said = run_of(load(path))
     assert {"device", "seconds", "versions"} <= said.keys()
     assert "torch" in said["versions"]
 
@@ -64,14 +58,14 @@ def test_size(path):
 def test_figures_are_named_after_the_chapter(path):
     """At least its first word: fig-from-..., fig-holistic-..."""
     start = f"fig-{path.stem.split('-')[1]}-"
-    for cell in code(load(path)):
-        if name := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
+    for cell in code_cells(load(path)):
+        if name := figure(cell).get("name"):
             assert name.startswith(start), f"{name} does not start with {start}"
 
 
 @each_chapter
 def test_begins_with_its_label(path):
-    assert text(load(path))[0].startswith(f"(sec-{path.stem[3:]})=\n# ")
+    assert texts(load(path))[0].startswith(f"(sec-{path.stem[3:]})=\n# ")
 
 
 def test_size_of_the_book():
@@ -90,13 +84,9 @@ def test_labels_are_unique():
     labels = []
     for path in CHAPTERS:
         notebook = load(path)
-        for markdown in text(notebook):
+        for markdown in texts(notebook):
             labels += [next(filter(None, groups)) for groups in LABEL.findall(markdown)]
-        labels += [
-            c["metadata"]["mystnb"]["figure"]["name"]
-            for c in code(notebook)
-            if c["metadata"].get("mystnb", {}).get("figure", {}).get("name")
-        ]
+        labels += [figure(c)["name"] for c in code_cells(notebook) if figure(c).get("name")]
     assert not {label for label in labels if labels.count(label) > 1}
 
 
@@ -112,8 +102,6 @@ def test_contents_list_what_exists():
 
 def test_python_in_prose_pages_names_what_exists():
     """`hc.something` in the pages and the README is something that holicam has."""
-    package = Package()
-    public = package.lazy.keys() | package.modules.keys() | set(package.modules[""].definitions)
     for path in (*(ROOT / "book").glob("*.md"), ROOT / "README.md"):
         for name in re.findall(r"\bhc\.(\w+)", path.read_text(encoding="utf-8")):
-            assert name in public, f"{path.name} mentions hc.{name}, which does not exist"
+            assert hasattr(hc, name), f"{path.name} mentions hc.{name}, which does not exist"

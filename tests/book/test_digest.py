@@ -1,157 +1,164 @@
-"""The digest changes when what a chapter uses changes, and only then."""
+"""A chapter is stale when what its run used has changed, and only then: shown on the package as it is."""
 
+import json
 import shutil
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
-from tools.digest import Package, chapter_digest
+from holicam.experiments.code import PACKAGE, code_hash
+from tools import stale
+from tools.digest import changes, digest, parts
+from tools.ipynb import BOOK, ROOT, read, run_of
 
-LAZY = """
-import importlib
-_NAMES = {"Explainer": "explain", "names": "explain"}
-def __getattr__(name):
-    return getattr(importlib.import_module("." + _NAMES[name], __name__), name)
-"""
-OPS = '''
-"""Operations."""
-SCALE = 2
-
-def double(x):
-    """Twice x."""
-    return x * SCALE  # a comment
-
-def unused(x):
-    return x
-'''
-EXPLAIN = '''
-from . import ops
-from .ops import double as twice
-
-class Explainer:
-    """Explains."""
-
-    def __call__(self, x):
-        return self.helper(x)
-
-    def helper(self, x):
-        return ops.double(x)
-
-def names():
-    return TABLE
-
-TABLE = {"one": "other:Hidden"}
-'''
-OTHER = """
-class Hidden:
-    def reveal(self):
-        return 1
-"""
-CHAPTER = "import holicam as hc\nhc.Explainer()(3)"
+SOURCES = ["import holicam as hc", 'model = hc.load_model("toy-resnet50")  # a network', "hc.CAM()"]
+FILES = ["core/ops.py", "methods/registry.py", "methods/cams/gradcam.py", "methods/cams/weights.py"]
+SGLRP, COCO = "methods/relevance/lrp.py", "datasets/coco.py"
 
 
-def chapter(source):
-    return {"cells": [{"cell_type": "code", "source": source}, {"cell_type": "markdown", "source": "text"}]}
+def chapter(sources=SOURCES, **run):
+    cells = [{"cell_type": "code", "source": source} for source in sources]
+    return {"cells": [*cells, {"cell_type": "markdown", "source": "text"}], "metadata": {"holicam": run}}
 
 
 @pytest.fixture
 def root(tmp_path):
-    (tmp_path / "holicam").mkdir()
+    """A copy of the package, and two files that stand for weights."""
+    shutil.copytree(PACKAGE, tmp_path / "holicam", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "data").mkdir()
-    for name, content in {"__init__": LAZY, "ops": OPS, "explain": EXPLAIN, "other": OTHER}.items():
-        (tmp_path / "holicam" / f"{name}.py").write_text(content)
+    for name in ("toy-resnet50", "toy-vgg16_bn"):
+        (tmp_path / "data" / f"{name}.safetensors").write_bytes(b"1")
     return tmp_path
 
 
-def changed(root: Path, file: str, old: str, new: str, source: str = CHAPTER) -> bool:
-    before = chapter_digest(chapter(source), Package(root))
-    path = root / "holicam" / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    return chapter_digest(chapter(source), Package(root)) != before
+@pytest.fixture
+def ran(root):
+    """What is recorded of a run of the chapter."""
+    return parts(chapter(), FILES, root)
 
 
-def test_comments_docstrings_and_layout_do_not_count(root):
-    assert not changed(root, "ops.py", "  # a comment", "  # another")
-    assert not changed(root, "ops.py", "Twice x.", "Two times x.")
-    assert not changed(root, "ops.py", "x * SCALE", "(x *\n        SCALE)")
-    assert not changed(root, "explain.py", '"""Explains."""\n', "")
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
-def test_definitions_that_are_not_reached_do_not_count(root):
-    assert not changed(root, "ops.py", "return x\n", "return -x\n")
-    assert not changed(root, "other.py", "return 1", "return 2")
+def test_nothing_has_changed(root, ran):
+    assert list(changes(chapter(**ran), root)) == []
+    assert len(digest(ran)) == 64 and ran["files"].keys() == set(FILES) and ran["weights"].keys() == {"toy-resnet50"}
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("ops.py", "x * SCALE", "x + SCALE"),  # two steps away: through a class and a module
-        ("ops.py", "SCALE = 2", "SCALE = 3"),  # a constant
-        ("explain.py", "return self.helper(x)", "return -self.helper(x)"),
-    ],
-)
-def test_what_is_reached_counts(root, file, old, new):
-    assert changed(root, file, old, new)
+@pytest.mark.parametrize("was", [{}, {"digest": "0" * 64}])
+def test_a_chapter_that_never_ran_is_stale(root, was):
+    assert list(changes(chapter(**was), root)) == ["no run is recorded"]
 
 
-def test_registry_strings_count(root):
-    assert changed(root, "other.py", "return 1", "return 2", "import holicam as hc\nhc.names()")
+def test_comments_docstrings_layout_and_places_do_not_count(root, ran):
+    package = root / "holicam"
+    edit(package / "core/ops.py", "\n\n\ndef ", "\n\n# a comment\n\ndef ")
+    weights = package / "methods/cams/weights.py"
+    weights.write_text('"""Another."""\n' + weights.read_text().split('"""', 2)[2])
+    (package / "methods/cams/gradcam.py").rename(package / "methods/gradients/gradcam.py")
+    edit(package / "methods/gradients/gradcam.py", "from . import weights as cam", "from ..cams import weights as cam")
+    edit(package / "methods/registry.py", "cams.gradcam:", "gradients.gradcam:")
+    assert list(changes(chapter(**ran), root)) == []
+    assert digest(parts(chapter(), [f.replace("cams/grad", "gradients/grad") for f in FILES], root)) == digest(ran)
 
 
-def test_method_of_an_unknown_value_counts_by_name(root):
-    source = "import holicam as hc\nvalue = make()\nvalue.reveal()"
-    assert changed(root, "other.py", "return 1", "return 2", source)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import holicam\nholicam.ops.double(2)",
-        "import holicam.core.ops as o\no.double(2)",
-        "from holicam import ops\nops.double(2)",
-        "from holicam.core.ops import double\ndouble(2)",
-        "from holicam.methods.registry import twice\ntwice(2)",
-    ],
-)
-def test_ways_to_import(root, source):
-    assert changed(root, "ops.py", "x * SCALE", "x + SCALE", source)
-    assert not changed(root, "explain.py", "return TABLE", "return None", source)
-
-
-def test_own_code_counts_but_not_its_text(root):
-    package = Package(root)
-    first = chapter_digest(chapter(CHAPTER), package)
-    assert chapter_digest(chapter(CHAPTER + "  # note"), package) == first
-    assert chapter_digest(chapter(CHAPTER.replace("3", "4")), package) != first
-
-
-def test_weights_that_are_named_count(root):
-    source = 'import holicam as hc\nhc.Explainer("toy")'
-    before = chapter_digest(chapter(source), Package(root))
-    (root / "data" / "other.safetensors").write_bytes(b"1")
-    assert chapter_digest(chapter(source), Package(root)) == before
-    (root / "data" / "toy.safetensors").write_bytes(b"1")
-    assert chapter_digest(chapter(source), Package(root)) != before
-
-
-def test_of_a_table_of_networks_only_those_that_are_named_count(root):
-    (root / "holicam" / "toynets.py").write_text(
-        'BUILDERS = {"one": 1, "two": 2}\n\ndef load(name):\n    return BUILDERS[name]\n'
+def test_a_new_explainer_makes_nobody_stale(root, ran):
+    edit(
+        root / "holicam/methods/registry.py",
+        '    "cam": (',
+        '    "new": ("cams.new:New", "CAM", 1, 0, "", ""),\n    "cam": (',
     )
-    source = 'import holicam.models.toy as t\nt.load("one")'
-    assert not changed(root, "toynets.py", '"two": 2', '"two": 2, "three": 3', source)
-    assert not changed(root, "toynets.py", '"two": 2', '"two": 4', source)
-    assert changed(root, "toynets.py", '"one": 1', '"one": 5', source)
-    assert changed(root, "toynets.py", '{"one"', 'dict() | {"one"', source)  # no plain table: all of it counts
+    assert list(changes(chapter(**ran), root)) == []
 
 
-def test_real_package_is_read(tmp_path):
-    package = Package()
-    assert package.lazy["load_model"] == "models"
-    keys = package.closure({package.find("", "GradCAM")})
-    assert ("cam", "grad_cam") in keys and ("capture", "capture") in keys
-    copy = shutil.copytree(package.root / "holicam", tmp_path / "holicam")
-    source = "import holicam as hc\nhc.GradCAM()"
-    same = chapter_digest(chapter(source), Package(tmp_path)) == chapter_digest(chapter(source))
-    assert copy.exists() and same
+def test_code_counts_by_file(root, ran):
+    package = root / "holicam"
+    for file in ("core/ops.py", SGLRP):
+        with (package / file).open("a") as more:
+            more.write("\nNEW = 1\n")
+    (package / "methods/cams/weights.py").unlink()
+    assert list(changes(chapter(**ran), root)) == ["core/ops.py", "methods/cams/weights.py"]
+
+
+def test_cells_and_weights_count(root, ran):
+    (root / "data/toy-vgg16_bn.safetensors").write_bytes(b"2")
+    assert not list(changes(chapter([*SOURCES[:2], "hc.CAM()  # as before"], **ran), root))
+    assert list(changes(chapter([*SOURCES[:2], "hc.GradCAM()"], **ran), root)) == ["cell 3"]
+    assert list(changes(chapter([*SOURCES, "1"], **ran), root)) == ["cell 4"]
+    assert list(changes(chapter([*SOURCES[:2], '"toy-vgg16_bn"'], **ran), root)) == ["cell 3", "weights toy-vgg16_bn"]
+    (root / "data/toy-resnet50.safetensors").write_bytes(b"2")
+    assert list(changes(chapter(**ran), root)) == ["weights toy-resnet50"]
+
+
+def test_stale_says_why(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(stale, "BOOK", tmp_path)
+    fresh = chapter(**parts(chapter(), FILES))
+    (tmp_path / "01-a.ipynb").write_text(json.dumps(fresh))
+    assert stale.main() == 0 and capsys.readouterr().out == "Every chapter is fresh.\n"
+    (tmp_path / "02-b.ipynb").write_text(json.dumps({**fresh, "cells": chapter(["1"])["cells"]}))
+    assert stale.main() == 1
+    said = capsys.readouterr().out
+    assert said.startswith("02-b.ipynb: cell 1, cell 2, cell 3, weights toy-resnet50\n1 stale") and "01-a" not in said
+
+
+# --- which chapters a change touches --------------------------------------------------------------
+
+# Each on a package that nobody has loaded, in one process, for torch takes seconds.
+TOUCH = """
+import json, sys
+for code in json.load(sys.stdin):
+    for name in [name for name in sys.modules if name.split(".")[0] == "holicam"]:
+        del sys.modules[name]
+    import holicam as hc
+    exec(code)
+    modules = dict(sys.modules)
+    from holicam.experiments.code import loaded
+    print(json.dumps(loaded(modules)))
+"""
+CASES = [  # code, a file that it loads, one that it leaves
+    ("hc.FullGrad, hc.IntegratedGradients", "methods/relevance/arithmetic.py", SGLRP),
+    ("hc.relevance.rules.Rules", "methods/relevance/rules.py", SGLRP),
+    ("hc.SGLRP", SGLRP, "methods/relevance/rsp.py"),
+    ("hc.metrics.measure, hc.photos.fit, hc.edition.network", "datasets/photos.py", COCO),
+    ("hc.datasets.load, hc.datasets.MissingDataError, hc.datasets.registry", "datasets/items.py", COCO),
+    ("hc.datasets.registry['coco2014']", COCO, "datasets/small.py"),
+    ("hc.explain_many, hc.info('sglrp'), hc.explainers", "methods/registry.py", SGLRP),
+]
+
+
+@pytest.fixture(scope="module")
+def touched():
+    """{code: the files that it loads}."""
+    codes = [code for code, _, _ in CASES]
+    run = {"input": json.dumps(codes), "capture_output": True, "text": True, "cwd": ROOT}
+    said = subprocess.run([sys.executable, "-c", TOUCH], **run).stdout.splitlines()
+    return dict(zip(codes, map(json.loads, said), strict=True))
+
+
+@pytest.mark.parametrize(("code", "loads", "leaves"), CASES)
+def test_a_name_loads_what_it_needs(touched, code, loads, leaves):
+    files = touched[code]
+    assert loads in files and leaves not in files and "experiments/code.py" not in files
+
+
+@pytest.fixture(scope="module")
+def loads():
+    """{number of a chapter: files that its run loaded}."""
+    return {int(path.name[:2]): set(run_of(read(path)).get("files", ())) for path in BOOK.glob("*.ipynb")}
+
+
+@pytest.mark.parametrize(
+    ("file", "chapters"), [(SGLRP, {11, 21}), (COCO, {22}), ("methods/perturbation/rise.py", {12, 21})]
+)
+def test_a_change_touches_the_chapters_that_use_it(loads, file, chapters):
+    assert all(loads.values()), "chapters without a recorded run: run `make execute`"
+    assert {number for number, files in loads.items() if file in files} <= chapters
+
+
+def test_every_chapter_loads_what_all_need(loads):
+    assert all({"core/ops.py", "notebook/setup.py", "models/toy.py"} <= files for files in loads.values())
+    assert all(code_hash([file]) for file in set().union(*loads.values()))

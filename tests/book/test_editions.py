@@ -1,6 +1,7 @@
 """Editions leave out what they must."""
 
-from tools.editions import lecturer, student, tags
+from tools.editions import lecturer, student
+from tools.ipynb import tags
 from tools.plain_text import Numbers, Plain
 
 

@@ -9,9 +9,10 @@ import torch
 
 import holicam as hc
 from tools import editions, exam
-from tools.chapters import REFERENCE, ROOT, load
+from tools.chapters import REFERENCE, load
 from tools.editions import student
 from tools.exam import ANSWERS, QUESTIONS, bank, sections
+from tools.ipynb import ROOT
 
 ASKED, ANSWERED = sections(QUESTIONS), sections(ANSWERS)
 

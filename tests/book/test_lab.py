@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("jupyter_server")
 
-from tools.chapters import load, source  # noqa: E402
+from tools.chapters import load  # noqa: E402
+from tools.ipynb import source  # noqa: E402
 from tools.lab import OURS, shown, stored, words  # noqa: E402
-from tools.slide_text import ROLE  # noqa: E402
+from tools.markup import ROLE  # noqa: E402
 
 CHAPTERS = load()
 

@@ -7,7 +7,8 @@ import re
 import nbformat
 import pytest
 
-from tools.chapters import load, source
+from tools.chapters import load
+from tools.ipynb import source
 from tools.plain import FIRST, on_site, plain, still
 from tools.plain_text import Numbers, Plain
 

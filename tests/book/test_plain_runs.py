@@ -8,9 +8,10 @@ import nbformat
 import pytest
 
 from tests.helpers.elsewhere import environment, executed, printed, run
-from tools.chapters import ROOT, load
+from tools.chapters import load
 from tools.compare import Printed
 from tools.editions import write as write_edition
+from tools.ipynb import ROOT
 from tools.plain import write
 
 NOW = {1, 7, 22}  # the others: `make test-slow`

@@ -8,10 +8,11 @@ import threading
 import pytest
 
 from tests.helpers.browser import FLAGS, Quiet, chromium
-from tools.chapters import load, source
+from tools.chapters import load
+from tools.ipynb import source
 from tools.notes import Notes
-from tools.slide_text import ANNOUNCES, QUOTES, blocks, inline
-from tools.slides import LECTURE, build
+from tools.slides.build import LECTURE, build
+from tools.slides.text import ANNOUNCES, QUOTES, blocks, inline
 
 NUMBERED = {c.number: c for c in load()}
 IN_BROWSER = (2, 6)  # the deck with most formulas, and one with wide tables and pictures

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tools import prerequisite_graph, teaching_page
 from tools.chapters import REFERENCE, load, prerequisites, reduced
 from tools.notes import BULLET, PAGE, Notes
+from tools.pages import graph, teaching
 
 CHAPTERS = load()
 KNOWN = {c.label: c for c in CHAPTERS}
@@ -59,9 +59,9 @@ def test_reduced_graph_leads_to_the_same_chapters():
 def test_lanes_do_not_meet():
     order = ["a", "b", "c", "d", "e"]
     needs = {"a": [], "b": ["a"], "c": ["a"], "d": ["b"], "e": ["c", "d"]}
-    lane = prerequisite_graph.lanes(order, needs)
+    lane = graph.lanes(order, needs)
     assert lane == {"a": 0, "b": 1, "c": 2, "d": 3}  # b's line ends at d, c's passes it
-    assert prerequisite_graph.lanes(["a", "b"], {"a": [], "b": []}) == {}
+    assert graph.lanes(["a", "b"], {"a": [], "b": []}) == {}
 
 
 def without_seconds(page: str) -> str:
@@ -70,16 +70,14 @@ def without_seconds(page: str) -> str:
 
 
 def test_page_and_drawing_are_current():
-    page = teaching_page.PAGE.read_text(encoding="utf-8")
-    assert without_seconds(page) == without_seconds(teaching_page.filled(page, CHAPTERS)), (
-        "run `python tools/teaching_page.py`"
-    )
-    assert teaching_page.GRAPH.read_text(encoding="utf-8") == prerequisite_graph.draw(CHAPTERS)
+    page = teaching.PAGE.read_text(encoding="utf-8")
+    assert without_seconds(page) == without_seconds(teaching.filled(page, CHAPTERS)), "run `make pages`"
+    assert graph.PAGE.read_text(encoding="utf-8") == graph.draw(CHAPTERS)
     assert "| s |" in without_seconds(page)
 
 
 def test_drawing_is_complete():
-    root = ElementTree.fromstring(prerequisite_graph.draw(CHAPTERS))
+    root = ElementTree.fromstring(graph.draw(CHAPTERS))
     said = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert all(f"{c.number:02d} {c.title}" in said for c in CHAPTERS)
     wide, high = map(float, root.get("viewBox").split()[2:])
@@ -91,12 +89,12 @@ def test_drawing_is_complete():
 @pytest.mark.parametrize("text", ["no marks", "% begin table\n\n% begin graph\n% end graph"])
 def test_page_without_its_marks(text):
     with pytest.raises(ValueError, match="should mark"):
-        teaching_page.filled(text, CHAPTERS)
+        teaching.filled(text, CHAPTERS)
 
 
 def rows(heading: str) -> list[list[str]]:
     """The cells of the table below a heading of the page."""
-    page = teaching_page.PAGE.read_text(encoding="utf-8")
+    page = teaching.PAGE.read_text(encoding="utf-8")
     section = re.search(rf"^## {heading}$(.*?)^## ", page, re.DOTALL | re.MULTILINE)[1]
     table = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
     return table[2:]

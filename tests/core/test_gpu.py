@@ -95,9 +95,10 @@ def test_autocast_leaves_our_arithmetic_alone(dtype):
 
 def test_the_chapter_that_takes_any_device_prints_the_same(tmp_path):
     """In a process of its own: a chapter's first line sets much."""
-    chapter, tool = next((ROOT / "book").glob("23-*.ipynb")), ROOT / "tools" / "gpu_chapters.py"
+    chapter = next((ROOT / "book").glob("23-*.ipynb"))
     done = subprocess.run(
-        [sys.executable, tool, "--device", "cuda", "--results", tmp_path, chapter],
+        [sys.executable, "-m", "tools.gpu_chapters", "--device", "cuda", "--results", tmp_path, chapter],
+        cwd=ROOT,
         text=True,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -7,7 +7,8 @@ guard can fail.
 import re
 from statistics import median
 
-PICTURE = "image/jpeg"
+from tools.ipynb import CODE_BLOCK, PICTURE, code_cells, figure, prose, source, tags, texts, words_of
+
 WORDS = (1300, 2500)
 CELLS = (10, 18)
 LINES, MEDIAN_LINES, COLUMNS = 25, 10, 79  # the median without checks, which are folded, and knobs
@@ -27,8 +28,6 @@ HEADINGS = (
 )
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
-# What opens on a click: hints and solutions.
-FOLDED = re.compile(r"^(`{3,})\{dropdown\}[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
 FORBIDDEN_MARKUP = re.compile(
     r"\{(eval-rst|glue[^}]*|exercise-(?:start|end)|solution-(?:start|end)"
@@ -37,45 +36,20 @@ FORBIDDEN_MARKUP = re.compile(
 LABEL = re.compile(r"^\(([^)\s]+)\)=\s*$|^:label:\s*(\S+)|\$\$\s*\(([^)\s]+)\)\s*$", re.MULTILINE)
 LABEL_KINDS = ("sec-", "eq-", "fig-", "ex-", "def-", "sol-", "tab-")
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|al|Figs?|Eqs?|Sec|Tab|No|approx|[A-Z])\.$")
-# A block of code; directives, ```{name}, are text.
-CODE_BLOCK = re.compile(r"^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
-
-
-def source(cell: dict) -> str:
-    return "".join(cell["source"])
-
-
-def code(notebook: dict) -> list[dict]:
-    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
-
-
-def text(notebook: dict) -> list[str]:
-    return [source(c) for c in notebook["cells"] if c["cell_type"] == "markdown"]
 
 
 def kilobytes(base64_text: str | list[str]) -> float:
     return len("".join(base64_text).strip()) * 3 / 4 / 1000
 
 
-def prose(markdown: str) -> str:
-    """The words a reader reads: nothing folded, no code, formulas, option lines, labels or link targets."""
-    markdown = CODE_BLOCK.sub("", FOLDED.sub("", markdown))
-    markdown = re.sub(r"\$\$.*?\$\$(\s*\([^)]*\))?", " formula ", markdown, flags=re.DOTALL)
-    markdown = re.sub(r"\$[^$\n]+\$", "x", markdown)
-    markdown = re.sub(r"^(?::[\w-]+:.*|[`:]{3,}.*|\([^)\s]+\)=)$", "", markdown, flags=re.MULTILINE)
-    markdown = re.sub(r"\{[\w:]+\}`([^`<]*)(<[^>]*>)?`", r"\1", markdown)
-    markdown = re.sub(r"`[^`]+`", "code", markdown)
-    return re.sub(r"\]\([^)]*\)", "]", markdown)
-
-
 def ran_in_order(notebook):
-    counts = [c["execution_count"] for c in code(notebook)]
+    counts = [c["execution_count"] for c in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         yield f"cells are not run in order from 1: execution counts {counts}"
 
 
 def no_errors(notebook):
-    for number, cell in enumerate(code(notebook), 1):
+    for number, cell in enumerate(code_cells(notebook), 1):
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 yield f"cell {number} ends in {output['ename']}"
@@ -83,23 +57,20 @@ def no_errors(notebook):
                 yield f"cell {number} writes to stderr: {''.join(output['text'])[:80]!r}"
             if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
                 yield f"cell {number} holds a widget, which is dead on the site"
-            shown = "".join(output.get("text") or output.get("data", {}).get("text/plain") or "")
-            if re.search(r"0x[0-9a-f]{6,}", shown):
+            if re.search(r"0x[0-9a-f]{6,}", words_of(output)):
                 yield f"cell {number} prints a memory address"
-        if bad := FORBIDDEN_TAGS & set(cell["metadata"].get("tags", ())):
+        if bad := FORBIDDEN_TAGS & set(tags(cell)):
             yield f"cell {number} escapes the gate by the tag {sorted(bad)}"
 
 
 def short_cells(notebook):
-    cells = [source(c).rstrip("\n").split("\n") for c in code(notebook)]
+    cells = [source(c).rstrip("\n").split("\n") for c in code_cells(notebook)]
     practice = {"exercise", "solution", "check", "knob"}
-    count = sum(not practice & set(c["metadata"].get("tags", ())) for c in code(notebook))
+    count = sum(not practice & set(tags(c)) for c in code_cells(notebook))
     if not CELLS[0] <= count <= CELLS[1]:
         yield f"{count} code cells without exercises and knobs; {CELLS[0]} to {CELLS[1]} are allowed"
     written = [
-        lines
-        for c, lines in zip(code(notebook), cells, strict=True)
-        if not {"check", "knob"} & set(c["metadata"].get("tags", ()))
+        lines for c, lines in zip(code_cells(notebook), cells, strict=True) if not {"check", "knob"} & set(tags(c))
     ]
     if written and median(map(len, written)) > MEDIAN_LINES:
         yield f"the median code cell has {median(map(len, written))} lines, more than {MEDIAN_LINES}"
@@ -118,13 +89,13 @@ def short_cells(notebook):
 
 
 def first_cell(notebook):
-    lines = [s for s in source(code(notebook)[0]).split("\n") if s.strip()]
+    lines = [s for s in source(code_cells(notebook)[0]).split("\n") if s.strip()]
     if tuple(lines[:2]) != FIRST_LINES or len(lines) < 3 or not lines[2].startswith("model"):
         yield f"the first code cell begins {lines[:3]}, not {[*FIRST_LINES, 'model ...']}"
 
 
 def pictures(notebook):
-    for number, cell in enumerate(code(notebook), 1):
+    for number, cell in enumerate(code_cells(notebook), 1):
         data = [o["data"] for o in cell["outputs"] if "data" in o]
         if any(kind.startswith("image/") and kind != PICTURE for d in data for kind in d):
             yield f"cell {number} stores a picture that is no JPEG"
@@ -139,9 +110,8 @@ def pictures(notebook):
 
 
 def picture_words(cell):
-    about = cell["metadata"].get("mystnb", {})
-    alt = about.get("image", {}).get("alt", "")
-    caption, name = (about.get("figure", {}).get(k, "") for k in ("caption", "name"))
+    alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+    caption, name = (figure(cell).get(k, "") for k in ("caption", "name"))
     if len(alt) < 30:
         yield f"the alt text is missing or too short to tell what is seen: {alt!r}"
     if len(caption) < 30:
@@ -153,7 +123,7 @@ def picture_words(cell):
 
 
 def sentences(notebook):
-    for markdown in text(notebook):
+    for markdown in texts(notebook):
         kept = CODE_BLOCK.sub("", markdown)
         kept = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`", "x", kept, flags=re.DOTALL)
         for line in kept.split("\n"):
@@ -168,7 +138,7 @@ def sentences(notebook):
 
 
 def words(notebook):
-    everything = "\n".join(map(prose, text(notebook)))
+    everything = "\n".join(map(prose, texts(notebook)))
     count = len(re.findall(r"[\w’'-]*\w[\w’'-]*", everything))
     if not WORDS[0] <= count <= WORDS[1]:
         yield f"{count} words; {WORDS[0]} to {WORDS[1]} are allowed"
@@ -177,7 +147,7 @@ def words(notebook):
 
 
 def markup(notebook):
-    everything = "\n".join(text(notebook))
+    everything = "\n".join(texts(notebook))
     for bad in FORBIDDEN_MARKUP.findall(everything):
         yield f"the directive or role {bad!r} is not known to Jupyter Book 2"
     for label in (next(filter(None, groups)) for groups in LABEL.findall(everything)):

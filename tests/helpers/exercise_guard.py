@@ -7,8 +7,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.helpers.book_guards import code, source
 from tools.chapters import LEVEL
+from tools.ipynb import code_cells, source, tags, texts
 
 EXERCISES = (3, 5)
 LONG = {1, 3, 4, 7, 14, 18, 19}  # chapters with an exercise of an hour: a method, a metric, a counterexample
@@ -23,7 +23,7 @@ def bound(code_text: str) -> set[str]:
 
 
 def tagged(notebook: dict, tag: str) -> list[dict]:
-    return [c for c in code(notebook) if tag in c["metadata"].get("tags", ())]
+    return [c for c in code_cells(notebook) if tag in tags(c)]
 
 
 def printed(cell: dict) -> str:
@@ -65,4 +65,4 @@ def complaints(notebook: dict) -> Iterator[str]:
 
 def minutes(notebook: dict) -> list[int]:
     """How long each exercise takes."""
-    return [int(n) for c in notebook["cells"] if c["cell_type"] == "markdown" for n in LEVEL.findall(source(c))]
+    return [int(n) for text in texts(notebook) for n in LEVEL.findall(text)]

@@ -14,7 +14,7 @@ from holicam.datasets import photos
 from holicam.notebook import edition
 from tests.helpers import disk
 from tools import second_edition
-from tools.execute import BOOK
+from tools.ipynb import BOOK, code_cells
 
 BARE = ("HOLICAM_MODEL", "HOLICAM_PHOTOS", "HOLICAM_DEVICE")
 CHAPTER = BOOK / "23-your-own-network.ipynb"
@@ -197,9 +197,7 @@ LOUD = "print('Downloading: a file')\n" + FIRST  # torch says so on stdout
 
 def test_lines_of_the_edition_are_found_wherever_they_stand():
     notebook = _chapter("print('Downloading: a file')", FIRST)
-    for cell, text in zip(
-        second_edition.code_cells(notebook), ("Downloading: a file\n", "network a, 2 classes\nx\n"), strict=True
-    ):
+    for cell, text in zip(code_cells(notebook), ("Downloading: a file\n", "network a, 2 classes\nx\n"), strict=True):
         cell["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
     assert second_edition.spoken(notebook) == ["network a, 2 classes"]
 
@@ -214,10 +212,10 @@ def test_no_edition_under_the_name_of_a_network_that_did_not_run(tmp_path, torch
     monkeypatch.setenv("HOLICAM_DEVICE", "cpu")
     pending = "pending: The weights of resnet50 are not there. Until then: network toy-resnet50, 10 classes"
     ran = _chapter(LOUD)
-    second_edition.code_cells(ran)[0]["outputs"] = [
+    code_cells(ran)[0]["outputs"] = [
         nbformat.v4.new_output("stream", name="stdout", text=f"Downloading: a file\n{pending}\n")
     ]
-    monkeypatch.setattr(second_edition, "executed", lambda notebook, folder: (ran, 1.0))
+    monkeypatch.setattr(second_edition, "executed", lambda notebook, folder: (ran, 1.0, []))
     assert second_edition.write([book / "02-any.ipynb"], "resnet50", None, out) == ["02-any.ipynb"]
     assert pending in capsys.readouterr().out and not list(out.iterdir())
 

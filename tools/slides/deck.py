@@ -14,8 +14,10 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from tools.chapters import Chapter, source, tags
-from tools.slide_text import Block, announced, blocks, html, inline, options, plain, said
+from tools.chapters import Chapter
+from tools.ipynb import PICTURE, figure, source, tags, words_of
+from tools.markup import options
+from tools.slides.text import Block, announced, blocks, html, inline, plain, said
 
 ROOM = 15.0  # lines of text on one slide, below its title
 LINE = 80  # characters in a line
@@ -54,7 +56,7 @@ class Deck:
                 equations += [b.label for b in found if b.kind == "equation" and b.label]
                 figures += [options(b.text)[0].get("name", "") for b in found if b.kind == "figure"]
             else:
-                figures.append(cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", ""))
+                figures.append(figure(cell).get("name", ""))
         return {
             **{name: f"({i})" for i, name in enumerate(equations, 1)},
             **{name: f"Fig. {i}" for i, name in enumerate(filter(None, figures), 1)},
@@ -163,15 +165,13 @@ class Deck:
             return
         about = cell["metadata"].get("mystnb", {})
         for output in cell["outputs"]:
-            if picture := output.get("data", {}).get("image/jpeg"):
+            if picture := output.get("data", {}).get(PICTURE):
                 name = about["figure"]["name"]
                 path = f"pictures/{name}.jpg"
                 (self.folder / path).write_bytes(base64.b64decode("".join(picture)))
                 self.picture(name, path, about["image"]["alt"], about["figure"]["caption"])
                 return
-        shown = "".join(
-            "".join(o.get("text") or o.get("data", {}).get("text/plain") or "") for o in cell["outputs"]
-        ).rstrip("\n")
+        shown = "".join(map(words_of, cell["outputs"])).rstrip("\n")
         lines, program = shown.count("\n") + 1 if shown else 0, source(cell).rstrip("\n").split("\n")
         code = self.by_hand and len(program) + lines <= CODE_LINES and "hc.setup(seed=0)" not in program
         if not code and not 2 <= lines <= OUTPUT_LINES:

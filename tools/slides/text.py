@@ -7,11 +7,9 @@ from html import escape
 
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from pybtex.database import parse_file
 
-from tools.chapters import ROOT
+from tools.markup import ROLE, cited, parts_of
 
-ROLE = re.compile(r"\{([\w:]+)\}`(?:([^`<]*?)\s*<([^`>]*)>|([^`]*))`")
 EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?:\s*\(([^)]+)\))?$", re.DOTALL)
 ANNOUNCES = re.compile(r"\b[Tt]he (?:next|first|last|second|folded) (?:cell|function|one)\b")
 # A sentence that tells what a paper says; what was found here stands in the sentences behind it.
@@ -58,32 +56,6 @@ def blocks(markdown: str) -> list[Block]:
     return found
 
 
-def options(directive: str) -> tuple[dict[str, str], str]:
-    """The `:name: value` lines of a directive and the rest of its body."""
-    lines = directive.split("\n")[1:]
-    said = {}
-    while lines and (match := re.match(r":([\w-]+):\s*(.*)", lines[0])):
-        said[match[1]] = match[2]
-        lines.pop(0)
-    return said, "\n".join(lines).strip()
-
-
-@cache
-def _bibliography():
-    return parse_file(str(ROOT / "book" / "references.bib")).entries
-
-
-def cited(key: str, in_text: bool) -> str:
-    entry = _bibliography()[key.strip()]
-    people = entry.persons["author"]
-    name = " ".join(people[0].last_names) if people[0].last_names else str(people[0])
-    who = name.strip("{}") + (
-        " et al." if len(people) > 2 else f" and {' '.join(people[1].last_names)}" if len(people) == 2 else ""
-    )
-    year = entry.fields.get("year", "")
-    return f"{who} ({year})" if in_text else f"{who}, {year}"
-
-
 def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str:
     """`markdown` without roles: citations as name and year, references as numbers of this deck or as titles.
 
@@ -91,7 +63,7 @@ def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str
     """
 
     def word(match: re.Match) -> str:
-        role, shown, target = match[1], match[2], (match[3] or match[4]).strip()
+        role, shown, target = parts_of(match)
         if role.startswith("cite:"):
             said = "; ".join(cited(key, role == "cite:t") for key in target.split(","))
             return said if role == "cite:t" else f"({said})"

@@ -1,29 +1,14 @@
-"""Write book/provenance.md: where every output, network and stored row comes from: python tools/provenance_page.py"""
+"""Write book/provenance.md: where every output, network and stored row comes from."""
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.chapters import by_number
+from tools.ipynb import BOOK, ROOT, run_of
+from tools.pages import written
 
-from tools import pages  # noqa: E402
-from tools.chapters import by_number  # noqa: E402
-
-DATA, PAGE = ROOT / "data", pages.BOOK / "provenance.md"
-HEAD = """(sec-provenance)=
-# Provenance
-
-Which software made the outputs of each chapter, on what and in how many seconds, what the networks were \
-trained on, and where the stored rows come from.
-The page is written by a tool from the chapters' metadata, the networks' cards and the results' manifests, and \
-a test fails when it is out of date.
-
-A *digest* is a hash of a chapter's code and of all definitions of `holicam` that it reaches.
-It is stored when the chapter is run; a test computes it anew, so a chapter whose code has changed since cannot \
-pass as fresh.
-"""
+DATA, PAGE = ROOT / "data", BOOK / "provenance.md"
 
 
 def sha256(path: Path) -> str:
@@ -32,7 +17,7 @@ def sha256(path: Path) -> str:
 
 def runs() -> dict[int, dict]:
     """Number -> what a chapter says of its last run; chapters that were never run are left out."""
-    said = {n: c.notebook["metadata"].get("holicam", {}) for n, c in by_number().items()}
+    said = {n: run_of(c.notebook) for n, c in by_number().items()}
     return {n: run for n, run in said.items() if "seconds" in run}
 
 
@@ -122,7 +107,7 @@ def count(path: Path) -> int:
 def page() -> list[str]:
     """The page, line by line."""
     return [
-        HEAD,
+        written("provenance"),
         "",
         "## Software",
         "",
@@ -145,7 +130,3 @@ def page() -> list[str]:
         "",
         *results(),
     ]
-
-
-if __name__ == "__main__":
-    pages.write(PAGE, page())

@@ -1,31 +1,18 @@
-"""Write book/speed.md from the result files of benchmarks/: python tools/speed_page.py
+"""Write book/speed.md from the result files of benchmarks/.
 
 The page says what each explainer costs in forwards of the network, beside the peers that have it, and which of the
 promises about speed were kept. It holds no number that is not in a result file.
 """
 
 import json
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import holicam as hc  # noqa: E402
-from tools import pages, speed_gpu  # noqa: E402
+import holicam as hc
+from tools.ipynb import BOOK, ROOT
+from tools.pages import speed_gpu, written
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = pages.BOOK / "speed.md"
-HEAD = """(sec-speed)=
-# What it costs
-
-Costs are counted in F: one F is one plain forward of the network on one image.
-A ratio survives a change of machine better than seconds do.
-`make bench` measures these tables again; all sides run in one process, in turn.
-A peer's number is its own cost in F for the same work at its own defaults; *–* means that it does not have the method.
-Methods that ask the network about masks are timed on about 256 masks and reported a mask, beside how many a map takes.
-The same machine gives these numbers again to within some per cent.
-"""
+PAGE = BOOK / "speed.md"
 
 
 def machine(result: dict) -> str:
@@ -124,7 +111,7 @@ def runs(result: dict) -> list[str]:
 
 def page(results: Path = RESULTS) -> list[str]:
     """The lines of the page."""
-    lines = [HEAD]
+    lines = [written("speed")]
     for path in sorted(results.glob("gates-*.json")):
         lines += gates(json.loads(path.read_text()))
     for path in sorted(results.glob("explainers-*.json")):
@@ -133,12 +120,3 @@ def page(results: Path = RESULTS) -> list[str]:
     for path in sorted(results.glob("linear.json")):
         lines += runs(json.loads(path.read_text()))
     return lines + speed_gpu.page_lines(results)
-
-
-def main() -> int:
-    pages.write(PAGE, page())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

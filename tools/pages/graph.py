@@ -7,8 +7,10 @@ Links that follow from others are left out.
 
 from html import escape
 
-from tools.chapters import Chapter, prerequisites, reduced
+from tools.chapters import Chapter, load, prerequisites, reduced
+from tools.ipynb import BOOK
 
+PAGE = BOOK / "figures" / "prerequisites.svg"
 WIDTH, ROW, HEAD, LEFT, TOP = 420, 26, 30, 18, 8
 LANE, LANES = 17, 104  # a lane's width, and that of all lanes: many lanes are drawn closer
 INK, GREY = "#23252b", "#5b5f69"
@@ -102,3 +104,8 @@ def draw(chapters: list[Chapter]) -> str:
         )
         + "\n"
     )
+
+
+def page() -> list[str]:
+    """The drawing, line by line."""
+    return draw(load()).split("\n")

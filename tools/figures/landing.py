@@ -1,4 +1,4 @@
-"""Make the picture and the explorer of the first page: python tools/landing.py
+"""Make the picture and the explorer of the first page: python -m tools.figures.landing
 
 One image, the network's answer, and four maps: what a map is, and what Holistic-CAM changes. The picture goes to
 book/figures/landing.jpg, the explorer's data to book/_static/explorers/intro/, and its HTML into book/intro.md,
@@ -7,15 +7,10 @@ between `% begin explorer` and `% end explorer`.
 
 import os
 import re
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import holicam as hc
+from tools.ipynb import BOOK
 
-import holicam as hc  # noqa: E402
-
-BOOK = ROOT / "book"
 PICTURE, PAGE = BOOK / "figures" / "landing.jpg", BOOK / "intro.md"
 IMAGE = 17  # of the test images; chapter 01 meets it where Grad-CAM fails at the first stage
 LAYERS = ["layer1", "layer2", "layer3", "layer4"]
@@ -26,12 +21,12 @@ CAPTION = (
 )
 
 
-def main() -> int:
+def main() -> None:
     hc.setup(seed=0)
     model = hc.load_model("toy-resnet50")
     batch = hc.toyland.batch(1, split="test", start=IMAGE)
     target = model(batch.images).argmax(1)
-    sys.stdout.write(f"seen: {hc.toyland.CLASSES[target]}\n")
+    print(f"seen: {hc.toyland.CLASSES[target]}")
 
     maps = hc.explain_many(METHODS, model, batch.images, LAYERS, target)
     panels = {
@@ -59,8 +54,7 @@ def main() -> int:
     PAGE.write_text(
         re.sub(r"% begin explorer.*?% end explorer", lambda _: html, text, flags=re.DOTALL), encoding="utf-8"
     )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,21 +1,16 @@
-"""Fill the tables of book/teaching.md and draw the prerequisite graph: python tools/teaching_page.py
+"""Fill the tables of book/teaching.md.
 
 What stands between `% begin NAME` and `% end NAME` on the page is made here, from the chapters; all else
 on it is written by hand.
 """
 
 import re
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
+from tools.chapters import WORDS_A_MINUTE, Chapter, load
+from tools.ipynb import BOOK
+from tools.pages.graph import told
 
-from tools.chapters import WORDS_A_MINUTE, Chapter, load  # noqa: E402
-from tools.prerequisite_graph import draw, told  # noqa: E402
-
-PAGE = ROOT / "book" / "teaching.md"
-GRAPH = ROOT / "book" / "figures" / "prerequisites.svg"
+PAGE = BOOK / "teaching.md"
 
 
 def names(labels: list[str], known: dict[str, Chapter]) -> str:
@@ -98,12 +93,6 @@ def filled(text: str, chapters: list[Chapter]) -> str:
     return text
 
 
-def main() -> int:
-    chapters = load()
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), chapters), encoding="utf-8")
-    GRAPH.write_text(draw(chapters), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def page() -> list[str]:
+    """The page as it is, line by line, with its blocks made anew."""
+    return filled(PAGE.read_text(encoding="utf-8"), load()).split("\n")

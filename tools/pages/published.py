@@ -1,4 +1,4 @@
-"""Write book/published-tables.md from data/published/: python tools/published_page.py
+"""Write book/published-tables.md from data/published/.
 
 What a reader of the three papers' tables should know, cell by cell, from data/published/anomalies.csv, with the
 counts of all printed values from the tables' own files.
@@ -6,17 +6,12 @@ counts of all printed values from the tables' own files.
 
 import csv
 import re
-import sys
 from collections import Counter
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tools.ipynb import BOOK, ROOT
+from tools.pages import PAPERS, text, written
 
-from tools import pages  # noqa: E402
-from tools.pages import PAPERS  # noqa: E402
-
-FOLDER, PAGE = ROOT / "data" / "published", pages.BOOK / "published-tables.md"
+FOLDER, PAGE = ROOT / "data" / "published", BOOK / "published-tables.md"
 TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "poster": "poster", "table": "Table {}"}
 KINDS = {
     "arith_mismatch": (
@@ -46,47 +41,6 @@ COLUMN = {
     "sensitivity_max": "sensitivity",
     "pointing_game": "pointing game",
 }
-WORDS = """## Words around the tables
-
-Not in a cell, and worth knowing when a table is read:
-
-- Holistic-CAM says that it is best *across the entire stage*.
-  In its own appendix, Table 6, it has the best value in this many of {best}.
-- Holistic-CAM, Table 2: the caption calls the denoising step R and the columns call it F, and a Del column has \
-an arrow up.
-- Holistic-CAM, section 4.1: the ROAD formula as printed cannot give the positive numbers of the table \
-({{ref}}`chapter 15 <sec-remove-and-debias>`), and eq. 9 ends above its own maximum ({{ref}}`chapter 5 \
-<sec-many-scales-much-noise>`).
-- Holistic-CAM, VGG-16: layers 43, 33, 23 and 13 are poolings of the network *with* batch norm; the plain \
-VGG-16 has no layer 43.
-- Poly-CAM, Table 3: rows conv4_6 and conv5_3 agree in insertion and deletion for all three variants, as they \
-do for the layers that the code finds, not for those printed ({{ref}}`chapter 9 <sec-poly-cam>`).
-- UCAG, eq. 2 has a ReLU inside every patch, and the sentence after eq. 5 says that a patch's map is not clipped. \
-They contradict each other; the authors' code does not clip, and {{ref}}`chapter 10 <sec-unfold-and-conquer>` measures \
-both.
-- UCAG, Table 4: the caption speaks of an outside-inside ratio, which is not in the table; mAP and pixel \
-accuracy are one measurement ({{ref}}`chapter 16 <sec-pointing>`).
-- UCAG names Pascal VOC 2002 in the text and VOC07 in the tables.
-"""
-HEAD = """(sec-published-tables)=
-# Notes on the published tables
-
-Whoever compares with a printed number should know what is odd about it.
-To put our numbers beside the papers' (`python -m holicam report` does), we copied {values:,} values of their \
-tables into `data/published/` and let a program look at them: does insertion less deletion give the printed \
-Over-all, do two prints of one number agree, does the bold value win?
-Of these, {flagged} cells raised a question.
-They are listed here so that nobody has to find them twice.
-
-```{{admonition}} In fairness
-:class: note
-Tables of this size have slips in most papers, and none of these changes what a paper is about.
-We worked from the text of the papers; a slip may be the copy's and not the authors'.
-Where the text had lost a table's marks or headers, they were recovered by comparing with another print of the \
-same table ({recovered} values), and the notes say so.
-We have no access to the authors' logs, so we say what does not fit and do not say why.
-```
-"""
 
 
 def table_of(file: str) -> tuple[str, str]:
@@ -150,8 +104,6 @@ def page() -> list[str]:
     odd, every = read("anomalies.csv"), values()
     recovered = sum(bool({"reconstructed", "ambiguous"} & set(r["flag"].split("+"))) for r in every)
     out = [
-        HEAD.format(values=len(every), flagged=len(odd), recovered=recovered),
-        "",
         "## In numbers",
         "",
         "| what | " + " | ".join(name for name, _ in PAPERS.values()) + " |",
@@ -178,7 +130,8 @@ def page() -> list[str]:
                 out += [f"- {table_of(file)[1]}: {cells(group)}.", f"  *Note:* {plain(note)}."]
             out += [""] if rows else []
     best = best_in(read("holistic_appendix_table6.csv"), "Holistic-CAM")
-    return [*out, WORDS.format(best=best)]
+    counts = {"values": f"{len(every):,}", "flagged": len(odd), "recovered": recovered}
+    return [written("published", **counts, tables=text(out), best=best)]
 
 
 def grouped(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
@@ -187,7 +140,3 @@ def grouped(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
     for row in rows:
         found.setdefault((row["file"], row["note"]), []).append(row)
     return found
-
-
-if __name__ == "__main__":
-    pages.write(PAGE, page())

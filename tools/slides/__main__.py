@@ -1,0 +1,3 @@
+from tools.slides.build import main
+
+main()
