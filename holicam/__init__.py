@@ -59,6 +59,37 @@ _NAMES = {
     for name in names.split()
 } | {row.kind: f"methods.{row.file}" for row in ROWS}
 __all__ = sorted({*_ROOMS, *_SHELVES, *_NAMES})
+# Names that have left, {name: where the file is now}: they work for one minor version, with a DeprecationWarning.
+_LEFT_IN = "0.3"
+_LEFT = {
+    "asking": "methods.any_explainer",
+    "askonce": "methods.perturbation.ask_once",
+    "backprop": "methods.gradients.guided",
+    "channelcam": "methods.perturbation.channelcam",
+    "controls": "methods.controls",
+    "eigencam": "methods.cams.eigencam",
+    "extremal": "methods.perturbation.extremal",
+    "fullgrad": "methods.gradients.fullgrad",
+    "gradcam": "methods.cams.gradcam",
+    "gradient": "methods.gradients.gradient",
+    "iia": "methods.cams.iia",
+    "inputs": "core.input_gradients",
+    "integrated": "methods.gradients.integrated",
+    "joint": "methods.cams.multilayer",
+    "layernames": "models.layers",
+    "msgcam": "methods.cams.msgcam",
+    "multiscale": "methods.cams.multiscale",
+    "normgrad": "methods.cams.normgrad",
+    "outputs": "core.outputs",
+    "perturb": "methods.perturbation.rise",
+    "polyscores": "methods.perturbation.channel_scores",
+    "prepare": "models.preprocessing",
+    "randommasks": "methods.perturbation.random_masks",
+    "scorecam": "methods.perturbation.scorecam",
+    "stream": "core.batched",
+    "ucag": "methods.ucag",
+    "unfold": "methods.patches",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -66,10 +97,23 @@ def __getattr__(name: str) -> object:
         value = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
     elif name in _SHELVES or name in _ROOMS:
         value = importlib.import_module(f".{_SHELVES.get(name, name)}", __name__)
+    elif name in _LEFT:
+        return _left(name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _left(name: str) -> object:
+    """The module of a name that has left, with a warning that says what to write instead."""
+    import warnings
+
+    file = _LEFT[name]
+    public = ", ".join(f"hc.{public}" for public, home in _NAMES.items() if home == file)
+    instead = public or f"`import holicam.{file}` (a file has no public name and may move)"
+    warnings.warn(f"hc.{name} goes in holicam {_LEFT_IN}; write {instead}.", DeprecationWarning, stacklevel=3)
+    return importlib.import_module(f".{file}", __name__)
 
 
 def __dir__() -> list[str]:

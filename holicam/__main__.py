@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from typer.core import TyperGroup
+from .models.extras import extra
+
+try:
+    with extra("The command line"):
+        import typer
+        from typer.core import TyperGroup
+except ImportError as error:  # this file is a program: a sentence and an exit status, no traceback
+    sys.exit(f"Error: {error}")
 
 from .experiments import cli as evaluate_cli
 from .experiments.said import said, tell

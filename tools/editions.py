@@ -25,7 +25,7 @@ from tools.plain import on_site, plain
 from tools.plain_text import Numbers, Plain
 
 SOLUTION_TEXT = re.compile(r"^(`{3,})\{(?:dropdown\} Solution|solution\})[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
-PACKED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-text.md", "holicam", "data", "book/_static")
+PACKED = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text.md", "holicam", "data", "book/_static")
 FIRST = """\
 # Run this cell first: it installs what the chapter needs, where it is missing.
 import importlib.util
@@ -82,8 +82,11 @@ def lecturer(notebook: dict) -> dict:
 EDITIONS = {"student": student, "lecturer": lecturer}
 
 
-def wheel(folder: Path, *options: str) -> Path:
-    """The package with its data as one file in `folder`, built from a copy; `options` go to pip."""
+def wheel(folder: Path, *options: str, whole: bool = False) -> Path:
+    """The package with its data as one file in `folder`, built from a copy; `options` go to pip.
+
+    whole: with all trained networks, not only the two that chapters share.
+    """
     with tempfile.TemporaryDirectory() as copy:
         for name in PACKED:
             target = Path(copy) / name
@@ -92,6 +95,10 @@ def wheel(folder: Path, *options: str) -> Path:
                 shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / name, target)
+        if whole:
+            project = Path(copy) / "pyproject.toml"
+            words = project.read_text(encoding="utf-8").replace('"data/published",', '"data",')
+            project.write_text(words, encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-deps", "-q"]
         subprocess.run([*pip, *options, "-w", str(folder), copy], check=True)
     return next(folder.glob("holicam-*.whl"))
@@ -100,14 +107,14 @@ def wheel(folder: Path, *options: str) -> Path:
 def requirements(package: str) -> str:
     """What a notebook of the folder needs: the package, what it draws with, and JupyterLab."""
     lab = re.findall(r"^jupyterlab==\S+", (ROOT / "requirements-lab.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    return "\n".join([f"./packages/{package}", "ipykernel>=6", *lab]) + "\n"
+    return "\n".join([f"./packages/{package}[notebook,experiments]", "ipykernel>=6", *lab]) + "\n"
 
 
 def write(name: str, folder: Path, *options: str) -> None:
     """One edition; what was in the folder goes."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
-    package = wheel(folder / "packages", *options)
+    package = wheel(folder / "packages", *options, whole=True)
     (folder / "requirements.txt").write_text(requirements(package.name), encoding="utf-8")
     (folder / "README.md").write_text(
         README.format(name=name, what=WHAT[name], site=on_site("intro", "")), encoding="utf-8"

@@ -30,10 +30,10 @@ address = os.environ.get("HOLICAM_REPOSITORY", "{repository}")
 if importlib.util.find_spec("google.colab"):
     if not os.path.isdir("holicam-book"):
         !git clone -q --depth 1 {{address}} holicam-book
-    %pip install -q -e holicam-book
+    %pip install -q -e "holicam-book[notebook,experiments]"
     sys.path.insert(0, os.path.abspath("holicam-book"))
 elif importlib.util.find_spec("holicam") is None:
-    %pip install -q git+{{address}}"""
+    %pip install "holicam[notebook,experiments] @ git+{{address}}" -q"""
 EXPLORER = re.compile(
     r'<figure class="cam-explorer".*?<img src="data:image/jpeg;base64,([^"]+)"[^>]*alt="([^"]*)">\s*'
     r"<figcaption>(.*?)<span",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 from PIL import Image
 
+from ..models.extras import extra
 from .depth import DepthError, Stored, eight_bit
 from .items import NOT_ITS_FAULT, MissingDataError, UnreadableError, WrongDataError
 
@@ -70,14 +72,8 @@ def whole(found: int, expected: int, what: str, where: str | Path, how: str, par
 
 def needs(module: str, what: str):
     """The module, imported; ImportError with a sentence where it is not installed."""
-    import importlib
-
-    try:
+    with extra(what):
         return importlib.import_module(module)
-    except ImportError:
-        raise ImportError(
-            f"{what} needs {module.partition('.')[0]}, which is not installed: pip install 'holicam[data]'"
-        ) from None
 
 
 def lines(path: Path) -> list[tuple[str, str]]:

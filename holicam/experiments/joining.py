@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.called import called
+from ..models.extras import extra
 from .failures import Failure, recorded, summary
 from .manifest import Key
 from .part_file import KEY, BrokenPartError, foreign, keys_of, read_rows
@@ -54,7 +55,8 @@ def joined(
 
     Raises IncompleteError.
     """
-    import pyarrow as pa
+    with extra("Result rows"):
+        import pyarrow as pa
 
     files = _read(out, manifest, wanted)
     if move is not None:

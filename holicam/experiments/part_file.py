@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..models.extras import extra as needed
 from .manifest import run_name
 from .speed import without
 
@@ -50,7 +51,8 @@ class BrokenPartError(ValueError):
 
 def schema(extra: Iterable[str] = ()) -> pa.Schema:
     """The columns of a result row; extra: names in `EXTRA`."""
-    import pyarrow as pa
+    with needed("Result rows"):
+        import pyarrow as pa
 
     more = [(name, pa.string() if name == "subset" else pa.list_(getattr(pa, EXTRA[name])())) for name in extra]
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()] + more)
@@ -100,7 +102,8 @@ def digest(table: pa.Table) -> str:
 
 def read_rows(path: Path) -> pa.Table:
     """The rows of a part or of rows.parquet. Raises BrokenPartError; FileNotFoundError."""
-    import pyarrow.parquet as pq
+    with needed("Result rows"):
+        import pyarrow.parquet as pq
 
     try:
         if not path.stat().st_size:

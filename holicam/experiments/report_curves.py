@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..models.extras import extra
 from .storage import write_whole
 
 PANELS = ("insertion", "deletion", "road")
@@ -21,7 +22,8 @@ Curve = tuple[np.ndarray, np.ndarray]  # shares, scores
 
 def mean_curves(out: Path) -> dict[tuple[str, str], dict[str, dict[str, Curve]]]:
     """{(network, layer): {metric: {explainer: (shares, mean scores)}}} of a merged run; empty without curves."""
-    import pyarrow.parquet as pq
+    with extra("Result rows"):
+        import pyarrow.parquet as pq
 
     path = out / "rows.parquet"
     if "curve" not in pq.read_schema(path).names:
@@ -46,9 +48,11 @@ def mean_curves(out: Path) -> dict[tuple[str, str], dict[str, dict[str, Curve]]]
 
 def write_curves(out: Path) -> dict[str, str]:
     """Figures in the run's folder: {title: name of the file without its ending}; empty without curves."""
-    import matplotlib
+    if not (found := mean_curves(out)):
+        return {}
+    with extra("A figure of curves"):
+        import matplotlib
 
-    found = mean_curves(out)
     written = {}
     for i, ((network, layer), panels) in enumerate(sorted(found.items())):
         title, name = f"{network}, {layer or 'the whole network'}", f"curves-{i}"

@@ -18,6 +18,7 @@ import numpy as np
 from ..metrics import registry
 from ..models import data_folder
 from ..models.called import called
+from ..models.extras import extra
 from .bootstrap import interval, marks
 from .config import differences, from_toml
 from .manifest import run_name, settings_that_count
@@ -102,7 +103,8 @@ def load(name: str, folder: Path | None = None) -> Stored:
 
     folder: by default data/results. Raises StaleRowsError, FileNotFoundError.
     """
-    import pyarrow.parquet as pq
+    with extra("Stored rows"):
+        import pyarrow.parquet as pq
 
     folder = folder or data_folder() / "results"
     manifest = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..models.called import called
+from ..models.extras import extra
 from .config import ConfigError, same
 from .joining import IncompleteError, joined  # noqa: F401
 from .manifest import FILE, changes, complete, keys_of_run, read_manifest
@@ -122,6 +123,8 @@ def open_run(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
     Raises ConfigError with every difference where the folder holds another run, and where it holds parts of
     which no manifest says what they are; OSError.
     """
+    with extra("Result rows"):
+        import pyarrow  # noqa: F401  now, not after the first unit's work
     path = out / FILE
     (out / "parts").mkdir(parents=True, exist_ok=True)
     sweep(out)

@@ -16,7 +16,7 @@ from torch import nn
 from .called import called
 from .layers import LayerNotFoundError, default_layers, find_layers
 from .toy import BUILDERS
-from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, sha256
+from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, repository, sha256
 
 __all__ = [
     "LayerNotFoundError",
@@ -51,7 +51,8 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
         ValueError: the name is unknown (close names are listed), or the weights are not those they should be:
             shipped ones are held against the sha256 in their card, cached ones against the first digits of the
             sha256 in their file's name, both against the network's own tensors.
-        WeightsNotFoundError: the weights are neither shipped, nor in TORCH_HOME, nor downloadable.
+        WeightsNotFoundError: the weights are neither shipped, nor in TORCH_HOME, nor downloadable. An installed
+            package brings the first two of the toy networks; for the others this names file and place.
     """
     model = _load_toy(name) if name in BUILDERS else _load_torchvision(name)
     return model.eval().to(device)
@@ -79,12 +80,16 @@ def _card(name: str) -> dict:
     path = data_folder() / f"{name}.json"
     for needed in (path, path.with_suffix(".safetensors")):
         if not needed.exists():
-            raise WeightsNotFoundError(f"{needed} is missing: {_remedy(name)}.")
+            raise WeightsNotFoundError(f"{needed} is missing: {_remedy(name, needed)}.")
     return read_card(path, _remedy(name))
 
 
-def _remedy(name: str) -> str:
-    return f"restore it, or train it with `{called('train', name)}`"
+def _remedy(name: str, missing: Path | None = None) -> str:
+    """What to do about the files of a toy network. missing: one that an installed package need not have brought."""
+    again = "restore it"
+    if missing is not None and missing.is_relative_to(Path(__file__).resolve().parents[1]):
+        again = f"put the file data/{missing.name} of {repository()} there"
+    return f"{again}, or train it with `{called('train', name)}`"
 
 
 def torchvision_weights(name: str):

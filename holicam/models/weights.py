@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import torch
@@ -39,6 +40,15 @@ def read_card(path: Path, remedy: str) -> dict:
         if not isinstance(card, dict) or not isinstance(card.get(key), kind):
             raise ValueError(f"{path} is no whole card, it has no {key!r} of type {kind.__name__}: {remedy}.")
     return card
+
+
+def repository() -> str:
+    """The address where all trained networks lie, from the installed package's metadata."""
+    try:
+        links = metadata("holicam").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        links = []
+    return next((link.partition(", ")[2] for link in links if link.startswith("Repository, ")), "the repository")
 
 
 def cached(url: str) -> Path:

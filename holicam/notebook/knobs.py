@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..models.extras import extra
 from .live import live
 
 
@@ -45,7 +46,8 @@ def turn(draw: Callable[..., Any], *, start: Mapping[str, Any] | None = None, **
 
 def panel(draw: Callable[..., Any], values: Mapping[str, list], first: Mapping[str, Any]) -> Any:
     """The box of widgets; `box.knobs`, `box.picture`, `box.said`, `box.busy` and `box.trouble` are its parts."""
-    import ipywidgets as widgets
+    with extra("A knob"):
+        import ipywidgets as widgets
 
     box, made = widgets.VBox(), {}
     box.knobs = {}

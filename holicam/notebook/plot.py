@@ -12,14 +12,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from ..core.floats import levelled, rounding
+from ..models.extras import extra
+
+with extra("A picture"):
+    import matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
 
 EVIDENCE, SIGNED = "magma", "RdBu_r"
 INK, CARD, GRID = "#23252b", "#fcfcfa", "#d9d9d4"
