@@ -6,12 +6,9 @@ another host before a reader clicks.
 """
 
 import re
-import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]  # Sphinx knows this folder, not the one above
-
-from tools.plain import BRANCH, write  # noqa: E402
+from tools.plain import BRANCH, write
 
 CHAPTER = re.compile(r"book/\d\d-[\w-]+")
 

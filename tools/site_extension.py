@@ -5,13 +5,9 @@ sphinx-mathjax-offline, of which the pages use one bundle, its fonts and the TeX
 load: 2 MB of 24.
 """
 
-import io
 import shutil
 from importlib.metadata import files
 from pathlib import Path
-
-from docutils.core import publish_doctree
-from docutils.utils import Reporter
 
 BUNDLE = "tex-chtml.js"
 FOLDERS = ("output/chtml/fonts/woff-v2", "input/tex/extensions")
@@ -44,26 +40,6 @@ def without_thebe(app, pagename, templatename, context, doctree) -> None:
 
     for kind in ("script_files", "css_files"):
         context[kind] = list(filter(wanted, context.get(kind, ())))
-
-
-def absolute_bars(app, what, name, obj, options, lines) -> None:
-    """Let docstrings write |x| for an absolute value, which Sphinx takes for a substitution."""
-    for i, line in enumerate(lines):
-        code = line.split("``")  # what stands between double back-ticks is left alone
-        code[::2] = [part.replace("|", r"\|") for part in code[::2]]
-        lines[i] = "``".join(code)
-
-
-def plain_text_as_it_is(app, what, name, obj, options, lines) -> None:
-    """Show a docstring as it is written where it is laid out as plain text, in columns, say."""
-    complaints = io.StringIO()
-    publish_doctree(
-        "\n".join(lines), settings_overrides={"warning_stream": complaints, "report_level": Reporter.WARNING_LEVEL}
-    )
-    layout = ("unindent", "indentation", "start-string", "underline", "overline")
-    if any(word in complaints.getvalue() for word in layout):
-        first = lines.index("") if "" in lines else 0
-        lines[first:] = ["", "::", "", *("   " + line for line in lines[first:]), ""]
 
 
 def explorers(app, pagename, templatename, context, doctree) -> None:
@@ -111,8 +87,6 @@ def setup(app) -> dict:
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", explorers)
     app.connect("html-page-context", without_thebe, priority=900)
-    app.connect("autodoc-process-docstring", absolute_bars)
-    app.connect("autodoc-process-docstring", plain_text_as_it_is, priority=900)  # after napoleon
     app.connect("build-finished", first_page, priority=900)
     app.connect("build-finished", without_source_maps, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,183 @@
+"""What the reference says of a class, made from its code: fields, presets, an example, how it is called.
+
+Everything here is reStructuredText, line by line; `site_reference` turns it into pages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+
+import holicam as hc
+from tools.site_docstrings import built_in, linked, parts
+
+EXAMPLE = """>>> import holicam as hc
+>>> model = hc.load_model("toy-resnet50")
+>>> {batch} = hc.toyland.batch(2, split="test"){images}
+>>> maps = {call}
+>>> maps.shape
+torch.Size([2, 224, 224])"""
+
+
+# Fields of many explainers, for docstrings that do not say them again.
+COMMON = {
+    "relu": "cut the map at 0",
+    "score": 'what is explained: the "logit", the "prob"ability, or of many labels the "sigmoid"',
+    "seed": "of the random numbers; the same seed gives the same map",
+    "chunk": "the largest batch given to the network, which bounds memory",
+}
+
+
+def fields_of(cls: type) -> list[dataclasses.Field]:
+    """The fields a caller may set."""
+    return [field for field in dataclasses.fields(cls) if field.init] if dataclasses.is_dataclass(cls) else []
+
+
+def presets_of(cls: type) -> dict[str, dict[str, object]]:
+    """{preset: the value of every field}, found by making one of each; the names are those that a wrong one lists."""
+    names = [field.name for field in fields_of(cls)]
+    if "preset" not in names or cls not in hc.explainers.values():
+        return {}
+    try:
+        cls(preset="")
+    except ValueError as error:
+        listed = re.findall(r"['\"](\w[\w-]*)['\"]", str(error))
+    made = {preset: cls(preset=preset) for preset in dict.fromkeys(listed)}
+    return {preset: {name: getattr(one, name) for name in names} for preset, one in made.items()}
+
+
+def described(cls: type) -> dict[str, str]:
+    """{field: what it is}, from the docstrings of a class and of those it inherits from, the nearest first."""
+    names, found = [field.name for field in fields_of(cls)], {}
+    for parent in cls.__mro__:
+        if parent.__module__.startswith("holicam"):
+            for said, text in parts(parent.__doc__ or "", names).entries.items():
+                for name in said.split(", "):
+                    found.setdefault(name, text)
+            for name, text in comments(parent).items():
+                found.setdefault(name, text)
+    return found
+
+
+def comments(cls: type) -> dict[str, str]:
+    """{field: the comment behind it} of a class's source."""
+    try:
+        source = inspect.getsource(cls)
+    except (OSError, TypeError):
+        return {}
+    return dict(re.findall(r"^    (\w+): [^#\n]*#\s*(.+)$", source, re.MULTILINE))
+
+
+def default(field: dataclasses.Field) -> object:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else dataclasses.MISSING
+
+
+def shown(value: object) -> str:
+    """A value for a cell; long rows of numbers in short, objects as they are made."""
+    if value is dataclasses.MISSING:
+        return "required"
+    if isinstance(value, tuple) and len(value) > 4 and all(isinstance(v, (int, float)) for v in value):
+        return f"``{len(value)} numbers, {value[0]:g} to {value[-1]:g}``"
+    if dataclasses.is_dataclass(type(value)):
+        return f"``hc.{type(value).__name__}()``"
+    if callable(value):
+        return f"``{getattr(value, '__name__', type(value).__name__)}``"
+    return f"``{value!r}``"
+
+
+def typed(field: dataclasses.Field, presets: Mapping[str, Mapping[str, object]]) -> str:
+    """A field's type; one that every preset fills is never None to a reader."""
+    text = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type)
+    filled = presets and all(values[field.name] is not None for values in presets.values())
+    return text.removesuffix(" | None") if filled else text
+
+
+def table(head: list[str], rows: list[list[str]], kind: str = "") -> list[str]:
+    """A table in reStructuredText; none without rows."""
+    if not rows:
+        return []
+    out = [".. list-table::", "   :header-rows: 1"] + ([f"   :class: {kind}"] if kind else []) + [""]
+    for row in [head, *rows]:
+        out += [f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
+    return [*out, ""]
+
+
+def fields_table(cls: type) -> list[str]:
+    """Every field with its type, its default and what it is."""
+    presets, said, names = presets_of(cls), described(cls), [field.name for field in fields_of(cls)]
+    usual = presets.get(getattr(cls, "preset", ""), {})
+    rows = []
+    for field in fields_of(cls):
+        text = linked(said.get(field.name, COMMON.get(field.name, "")), cls.__module__, names)
+        value = shown(usual.get(field.name, default(field)))
+        rows.append([f"``{field.name}``", f"``{typed(field, presets)}``", value, text])
+    head, columns = ["field", "type", "default", "what it is"], [0, 1, 2, 3]
+    if all(row[2] == "required" for row in rows):
+        columns.remove(2)
+    if not any(row[3] for row in rows):
+        columns.remove(3)
+    return table([head[i] for i in columns], [[row[i] for i in columns] for row in rows], "fields")
+
+
+def presets_table(cls: type) -> list[str]:
+    """What each preset sets; fields in which all presets agree are left out."""
+    presets = presets_of(cls)
+    names = [field.name for field in fields_of(cls) if field.name != "preset"]
+    rows = [[f"``{name}``", *(shown(values[name]) for values in presets.values())] for name in names]
+    rows = [row for row in rows if len(set(row[1:])) > 1]
+    return table(["field", *(f'``"{preset}"``' for preset in presets)], rows, "presets")
+
+
+def example_of(name: str, settings: str = "") -> str:
+    """A runnable example: the docstring's own, else one call of the explainer."""
+    cls = hc.explainers[name]
+    if own := parts(cls.__doc__ or "").example:
+        return own
+    kind = getattr(cls, "takes", "layer")
+    layers = {"layer": ', layers="layer4"', "joint": ', layers=["layer3", "layer4"]'}.get(kind, "")
+    call = f"hc.{cls.__name__}({settings})(model, {{}}{layers})"
+    if "batch." in settings:
+        return EXAMPLE.format(batch="batch", images="", call=call.format("batch.images"))
+    return EXAMPLE.format(batch="images", images=".images", call=call.format("images"))
+
+
+def call_of(cls: type) -> tuple[type, list[str]]:
+    """The class that defines how `cls` is called, and its arguments without types."""
+    owner = next(parent for parent in cls.__mro__ if "__call__" in vars(parent))
+    shown, star = [], False
+    for p in list(inspect.signature(owner.__call__).parameters.values())[1:]:
+        if p.kind is p.KEYWORD_ONLY and not star:
+            shown, star = [*shown, "*"], True
+        shown.append(p.name if p.default is p.empty else f"{p.name}={p.default!r}")
+    return owner, shown
+
+
+def call_line(cls: type) -> list[str]:
+    """The signature of the call, and where it is described."""
+    return [
+        f".. py:method:: __call__({', '.join(call_of(cls)[1])})",
+        "   :no-index:",
+        "",
+        "   As every explainer is called, see :ref:`sec-calling`.",
+        "",
+    ]
+
+
+def chapters_of(obj: object) -> str:
+    """Links to the chapters that build this, as its docstring says."""
+    return built_in(parts(inspect.getdoc(obj) or "").chapters)
+
+
+def facts(name: str, paper: str) -> list[str]:
+    """By name, needs, cost, chapter, paper: a list of fields. `paper`: keys of the bibliography."""
+    cls, info = hc.explainers[name], hc.info(name)
+    source = ", ".join(f":cite:t:`{key}`" for key in paper.split()) if paper else info.paper
+    out = [f":By name: ``\"{name}\"``, in :py:obj:`hc.explain_many` and ``hc.explainers``", f":Needs: {info.needs}"]
+    out += [f":Cost: {info.cost} an image", f":Paper: {source}"]
+    out += [f":Built in: {built}"] if (built := chapters_of(cls)) else []
+    return [*out, ""]
