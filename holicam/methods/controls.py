@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.floats import levelled
+from ..core.edges import sobel
 from ..core.hardware import moved
 from ..core.input_gradients import InputExplainer
 from ..core.ops import Target, at_least_float32
@@ -63,19 +62,7 @@ class SobelMap(InputExplainer):
     """
 
     def explain(self, model: nn.Module, images: Tensor, target: Target, intermediate: bool) -> Tensor:
-        images = at_least_float32(images)
-        shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
-        weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
-        luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
-        L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
-        across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]
-        across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]
-        down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-        return torch.hypot(across, down) / 8
-
-
-# Shares of red, green and blue (ITU-R BT.601), times the ImageNet deviations that normalising takes out.
-LUMINANCE = (0.299 * 0.229, 0.587 * 0.224, 0.114 * 0.225)
+        return sobel(images)
 
 
 @dataclass(frozen=True, eq=False)
