@@ -5,7 +5,6 @@ import re
 from docutils import nodes
 
 
-
 def name_cells(app, doctree) -> None:
     """Give every code cell of a chapter a name: `cell-07-12` is the cell that ran as In [12]."""
     chapter = re.fullmatch(r"book/(\d\d)-.+", app.env.docname)

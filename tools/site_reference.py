@@ -24,18 +24,11 @@ import holicam as hc
 from tools.site_docstrings import arguments, linked, parts, rst
 from tools.site_docstrings import setup as docstrings
 from tools.site_names import chosen, documented, owner_of, register
-from tools.site_tables import (
-    call_line,
-    call_of,
-    chapters_of,
-    example_of,
-    facts,
-    fields_table,
-    presets_table,
-    table,
-)
+from tools.site_tables import call_line, call_of, chapters_of, example_of, facts, fields_table, presets_table, table
 
 ALIASES = ("Target", "Layers", "Layer", "Size", "Maps", "Reshape", "Ids", "Baseline")
+
+
 class Directive(SphinxDirective):
     """A directive that writes reStructuredText, on pages that are written in Markdown."""
 
@@ -108,7 +101,8 @@ class Calling(Directive):
         owner, _ = call_of(hc.GradCAM)
         call = owner.__call__
         shown = stringify_signature(
-            signature(call, bound_method=True, type_aliases=self.config.autodoc_type_aliases), unqualified_typehints=True
+            signature(call, bound_method=True, type_aliases=self.config.autodoc_type_aliases),
+            unqualified_typehints=True,
         )
         lines = rst(parts(call.__doc__, arguments(call)), owner.__module__, arguments(call))
         return self.rst([f".. py:method:: Explainer.__call__{shown}", "", *("   " + line for line in lines)])

@@ -6,7 +6,6 @@ Everything here is reStructuredText, line by line; `site_reference` turns it int
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import re
 from collections.abc import Mapping
@@ -177,7 +176,7 @@ def facts(name: str, paper: str) -> list[str]:
     """By name, needs, cost, chapter, paper: a list of fields. `paper`: keys of the bibliography."""
     cls, info = hc.explainers[name], hc.info(name)
     source = ", ".join(f":cite:t:`{key}`" for key in paper.split()) if paper else info.paper
-    out = [f":By name: ``\"{name}\"``, in :py:obj:`hc.explain_many` and ``hc.explainers``", f":Needs: {info.needs}"]
+    out = [f':By name: ``"{name}"``, in :py:obj:`hc.explain_many` and ``hc.explainers``', f":Needs: {info.needs}"]
     out += [f":Cost: {info.cost} an image", f":Paper: {source}"]
     out += [f":Built in: {built}"] if (built := chapters_of(cls)) else []
     return [*out, ""]

@@ -144,7 +144,7 @@ def agreement(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Spearman's rank correlation of the cells that both have; NaN below three, or where all tie."""
     import torch
 
-    from ..metrics.interventions import spearman
+    from ..metrics.correlation import spearman
 
     a, b = (torch.tensor([list(side)], dtype=torch.float64) for side in (ours, theirs))
     return float(spearman(a, b)) if int((~(a + b).isnan()).sum()) > 2 else float("nan")

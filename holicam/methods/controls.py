@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.edges import sobel
 from ..core.explainer import Call, InputExplainer
-from ..core.floats import levelled
 from ..core.hardware import moved
 from ..core.ops import at_least_float32
 from ..core.options import Seed
@@ -83,19 +82,7 @@ class SobelMap(InputExplainer):
     """
 
     def maps(self, call: Call) -> Tensor:
-        images = at_least_float32(call.images)
-        shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
-        weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
-        luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
-        L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)
-        across, down = L[..., 2:] - L[..., :-2], L[:, 2:] - L[:, :-2]
-        across = across[:, :-2] + 2 * across[:, 1:-1] + across[:, 2:]
-        down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-        return torch.hypot(across, down) / 8
-
-
-# Shares of red, green and blue (ITU-R BT.601), times the ImageNet deviations that normalising takes out.
-LUMINANCE = (0.299 * 0.229, 0.587 * 0.224, 0.114 * 0.225)
+        return sobel(call.images)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,11 +4,15 @@
     run.over_all, run.insertion_curve
 
 Every metric is f(model, images, maps, target, *, masks=None, boxes=None, recipes=None,
-explain=None, ids=None, protocol=...) -> (B,). `measure` computes several and runs what they share
-once. Means, intervals and tables are the caller's business.
+explain=None, ids=None, protocol=...) -> (B,), as `Run` says; each reads only what it needs of that. `measure`
+computes several and runs what they share once. Means, intervals and tables are the caller's business.
+
+A new metric is a function in a file of this folder, with `@run` where it measures and `@metric` where its value
+is read; both names are imported below.
 """
 
 from ..core.baselines import Constant, GaussianBlur, MeanColour, RiseBlur, Zeros
+from .call import Run, run
 from .density import Density, density_negative, density_positive, map_density
 from .drop import Drop, average_drop, average_increase, confidence_drop
 from .energy import Energy, energy_pointing, epg, epg_count, epg_top100
@@ -32,7 +36,7 @@ from .segmentation import (
 )
 from .sensitivity import Sensitivity, sensitivity, sensitivity_max
 from .sweeps import GradientVariance, confidence_by_scale, gradient_variance, resolution_sweep
-from .table import Metric, UnknownMetricError, measure, registry
+from .table import Metric, UnknownMetricError, measure, metric, registry
 
 __all__ = [
     "DEGENERATE",
@@ -54,6 +58,7 @@ __all__ = [
     "Ranking",
     "RiseBlur",
     "Road",
+    "Run",
     "Segmentation",
     "Sensitivity",
     "UnknownMetricError",
@@ -89,6 +94,7 @@ __all__ = [
     "map_density",
     "mean_average_precision",
     "measure",
+    "metric",
     "outside_inside",
     "over_all",
     "part_faithfulness",
@@ -101,6 +107,7 @@ __all__ = [
     "remove_and_debias",
     "resolution_sweep",
     "road",
+    "run",
     "segmentation_accuracy",
     "segmentation_scores",
     "sensitivity",

@@ -18,15 +18,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
+from ..core.batched import stream
 from ..core.floats import rounding
-from ..core.guard import guarded
 from ..core.hardware import moved
 from ..core.ops import Target, one_of
+from .call import run
 from .drop import unknown_maps, weights_of
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import Ids
+from .protocols import Protocol
+from .table import metric
 
 FLOOR = 1e-3  # of the mean in the denominator
 SIDES = ("positive", "negative")
@@ -49,44 +48,54 @@ class Density:
     degenerate: Tensor
 
 
-@guarded
+@run
 def map_density(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    sides: Sequence[str] = SIDES,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
+    sides: str | Sequence[str] = SIDES,
     stretch: str = "minmax",
-    chunk: int = 64,
-    on_nan: str = "raise",
 ) -> Density:
     """Both densities, or one. One forward an image and side, and one more where target is None.
 
-    Args:
-        images: (B, 3, H, W), normalised; maps: (B, H, W), any sign and scale.
-        target: None (top-1 of each image), a class, one per image, or a callable.
-        protocol: only its score and target are used. sides: "positive", "negative" or both.
-        stretch: "minmax" stretches each map to [0, 1]; "none" takes maps that lie there.
-        chunk: the largest model batch. on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, recipes, explain, ids: not used; every metric takes them.
+    Built in chapter 17.
 
-    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 17.
+    Args:
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
+        maps: (B, H, W), any sign and scale.
+        target: None (top-1 of each image), a class, one per image, or a callable.
+        protocol: its score and target.
+        chunk: the largest model batch.
+        on_nan: "raise" or "record" maps that are not finite.
+        sides: "positive", "negative" or both.
+        stretch: "minmax" stretches each map to [0, 1]; "none" takes maps that lie there.
+
+    Returns:
+        The densities, 0 or more and without an upper bound, their numerators and the map's mean.
+
+    Raises:
+        ValueError: a shape or an option that does not fit, maps outside [0, 1] under stretch="none".
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> half = torch.zeros(1, 4, 4)
+        >>> half[:, :2] = 1
+        >>> run = hc.metrics.map_density(model, torch.zeros(1, 3, 4, 4), half, 0)
+        >>> run.area.item(), round(run.positive.item(), 4)
+        (0.5, 0.6667)
     """
-    protocol = protocol_of(protocol)
     sides = (sides,) if isinstance(sides, str) else tuple(sides)
     for side in sides or (None,):
         one_of("sides", side, SIDES)
-    check_chunk(chunk)
-    check_call(model, images)
-    weights, degenerate = weights_of(maps, images, stretch, on_nan)
-    check_target(protocol, target)
+    weights, degenerate = weights_of(maps, stretch, on_nan)
     size = len(images)
     flip = moved(torch.tensor([side == "negative" for side in sides]), maps.device)
 
@@ -96,10 +105,10 @@ def map_density(
         kept = torch.where(flip[numbers // size][:, None, None], 1 - kept, kept)
         return (images[owner] * kept[:, None]).to(images.dtype), owner
 
-    target, _, scores = stream(
+    resolved, _, values = stream(
         model, images, build, len(sides) * size, target, score=protocol.score, chunk=chunk, clean=target is None
     )
-    scores = dict(zip(sides, scores.view(len(sides), size), strict=True))
+    scores = dict(zip(sides, values.view(len(sides), size), strict=True))
     area, unknown = weights.mean((1, 2)).to(scores[sides[0]].dtype), unknown_maps(degenerate, stretch)
     # A map of ones leaves nothing out, whatever its mean rounds to.
     rest = (1 - area).masked_fill(weights.amin((1, 2)) >= 1 - rounding(weights.dtype), 0)
@@ -116,20 +125,18 @@ def map_density(
         left=scores.get("negative"),
         area=area,
         clamped=torch.stack(lifted).any(0),
-        target=target,
+        target=resolved,
         degenerate=degenerate,
     )
 
 
-def density_positive(
-    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) score kept per unit of area, higher is better: `map_density`.positive. Built in chapter 17."""
-    return map_density(model, images, maps, target, sides="positive", **options).positive
+@metric("map-density+", map_density, higher_is_better=True, protocols=("ucag",), forwards=1, sides="positive")
+def density_positive(run: Density) -> Tensor | None:
+    """(B,) score kept per unit of area. Built in chapter 17."""
+    return run.positive
 
 
-def density_negative(
-    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the same of what the map leaves out, lower is better: `map_density`.negative. Built in chapter 17."""
-    return map_density(model, images, maps, target, sides="negative", **options).negative
+@metric("map-density-", map_density, higher_is_better=False, protocols=("ucag",), forwards=1, sides="negative")
+def density_negative(run: Density) -> Tensor | None:
+    """(B,) the same of what the map leaves out. Built in chapter 17."""
+    return run.negative

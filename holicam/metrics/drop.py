@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
-from ..core.guard import guarded
+from ..core.batched import stream
 from ..core.ops import Target, normalise, one_of
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .call import run
+from .protocols import Protocol
+from .ranking import DEGENERATE, rank
+from .table import metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,40 +42,48 @@ class Drop:
     degenerate: Tensor
 
 
-@guarded
+@run
 def confidence_drop(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
     stretch: str = "minmax",
-    chunk: int = 64,
-    on_nan: str = "raise",
 ) -> Drop:
-    """Both scores from two forwards an image.
+    """Both scores from two forwards an image. Built in chapter 17.
 
     Args:
-        images: (B, 3, H, W), normalised; maps: (B, H, W), any sign and scale.
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
+        maps: (B, H, W), any sign and scale.
         target: None (top-1 of each image), a class, one per image, or a callable.
-        protocol: only its score and target are used.
+        protocol: its score and target.
+        chunk: the largest model batch.
+        on_nan: "raise" or "record" maps that are not finite.
         stretch: "minmax" stretches each map to [0, 1]; "none" takes maps that lie there.
-        chunk: the largest model batch. on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, recipes, explain, ids: not used; every metric takes them.
 
-    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 17.
+    Returns:
+        Both scores, and what the network said of the image and of the weighted one.
+
+    Raises:
+        ValueError: a shape that does not fit, or maps outside [0, 1] under stretch="none".
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> images = torch.tensor([2.0, 0.0, 0.0]).view(1, 3, 1, 1).repeat(1, 1, 4, 4)
+        >>> half = torch.zeros(1, 4, 4)
+        >>> half[:, :2] = 1
+        >>> run = hc.metrics.confidence_drop(model, images, half, 0)
+        >>> round(run.clean.item(), 3), round(run.masked.item(), 3), round(run.drop.item(), 3)
+        (0.787, 0.576, 0.268)
     """
-    protocol = protocol_of(protocol)
-    check_chunk(chunk)
-    check_call(model, images)
-    weights, degenerate = weights_of(maps, images, stretch, on_nan)
-    check_target(protocol, target)
+    weights, degenerate = weights_of(maps, stretch, on_nan)
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         return (images[numbers] * weights[numbers, None]).to(images.dtype), numbers
@@ -93,10 +101,9 @@ def confidence_drop(
     )
 
 
-def weights_of(maps: Tensor, images: Tensor, stretch: str, on_nan: str) -> tuple[Tensor, Tensor]:
+def weights_of(maps: Tensor, stretch: str, on_nan: str) -> tuple[Tensor, Tensor]:
     """Maps as weights in [0, 1], (B, H, W), zero where a map is not finite, and `degenerate`."""
     one_of("stretch", stretch, ("minmax", "none"))
-    check_maps(maps, images)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     broken = degenerate == DEGENERATE.index("nan")
     maps = torch.where(broken[:, None, None], torch.zeros_like(maps), maps).detach()
@@ -116,16 +123,13 @@ def unknown_maps(degenerate: Tensor, stretch: str) -> Tensor:
     return degenerate == DEGENERATE.index("nan")
 
 
-def average_drop(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) the share of its score that an image loses, lower is better: `confidence_drop`.drop.
-
-    Built in chapter 17.
-    """
-    return confidence_drop(model, images, maps, target, **options).drop
+@metric("average-drop", confidence_drop, higher_is_better=False, forwards=2)
+def average_drop(run: Drop) -> Tensor:
+    """(B,) the share of its score that an image loses, 0..1. Built in chapter 17."""
+    return run.drop
 
 
-def average_increase(
-    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) 1 where the score rises, higher is better: `confidence_drop`.increase. Built in chapter 17."""
-    return confidence_drop(model, images, maps, target, **options).increase
+@metric("average-increase", confidence_drop, higher_is_better=True, forwards=2)
+def average_increase(run: Drop) -> Tensor:
+    """(B,) 1 where the score rises, else 0. Built in chapter 17."""
+    return run.increase

@@ -14,18 +14,18 @@ NaN here, where UCAG's published code counts 0.0, so averages over a data set ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.floats import positive_part
-from ..core.guard import guarded
-from ..core.ops import Target, at_least_float32, normalise, one_of
+from ..core.ops import at_least_float32, normalise, one_of
 from ..datasets.boxes import check_boxes, with_area
-from .protocols import Protocol, protocol_of
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .call import Boxes, run
+from .protocols import Protocol
+from .ranking import DEGENERATE, Ids, rank
+from .table import metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,44 +53,49 @@ class Energy:
         return torch.where(room > 0, (getattr(self, form) - self.uniform) / room, torch.nan)
 
 
-@guarded
+@run
 def energy_pointing(
-    model: nn.Module | None,
-    images: Tensor | None,
     maps: Tensor,
-    target: Target = None,
     *,
-    masks: Tensor | None = None,
-    boxes: Sequence[Tensor] | Tensor | None = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    masks: Tensor | None,
+    boxes: Boxes | None,
+    ids: Ids,
+    protocol: Protocol,
+    on_nan: str,
     positive: str = "relu",
     top: int = 100,
-    chunk: object = None,
-    on_nan: str = "raise",
 ) -> Energy:
-    """The energy pointing game in three forms. It runs no network.
+    """The energy pointing game in three forms. It runs no network. Built in chapter 16.
 
     Args:
-        images: (B, 3, H, W), only checked against the maps; None is allowed.
         maps: (B, H, W), as large as the images.
-        masks: (B, H, W), bool or 0 and 1; boxes, where there are no masks: one (m, 4) per image,
-            x0 y0 x1 y1 in pixels, whose union counts, from floor(x0) up to and without ceil(x1).
-        ids, protocol: for the order of ties among the top pixels; nothing else of it is used.
-        positive: "relu" cuts negative values off, "minmax" stretches the map to [0, 1], which
-            lifts the background and draws every score towards `uniform`.
-        top: K, at most all pixels. on_nan: "raise" or "record" maps that are not finite.
-        model, target, recipes, explain, chunk: not used; every metric takes them.
+        masks: (B, H, W), bool or 0 and 1.
+        boxes: where there are no masks: one (m, 4) per image, x0 y0 x1 y1 in pixels, whose union counts, from
+            floor(x0) up to and without ceil(x1).
+        ids: one per image, for the order of ties among the top pixels.
+        protocol: its rule for ties and its seed; nothing else of it is read.
+        on_nan: "raise" or "record" maps that are not finite.
+        positive: "relu" cuts negative values off; "minmax" stretches the map to [0, 1], which lifts the
+            background and draws every score towards `uniform`.
+        top: K, at most all pixels.
 
-    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 16.
+    Returns:
+        Three scores in 0..1, and a uniform map's.
+
+    Raises:
+        ValueError: neither masks nor boxes, masks of another shape, boxes that are none, a `top` below 1.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.tensor([[[3.0, 1.0], [0.0, -4.0]]])
+        >>> masks = torch.tensor([[[True, False], [False, False]]])
+        >>> run = hc.metrics.energy_pointing(None, None, maps, masks=masks)
+        >>> run.full.item(), run.uniform.item()
+        (0.75, 0.25)
     """
     one_of("positive", positive, ("relu", "minmax"))
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top must be a positive number of pixels; got {top!r}")
-    check_maps(maps, images)
-    protocol = protocol_of(protocol)
     region, inside = region_of(maps, masks, boxes)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     values = at_least_float32(maps.detach())
@@ -117,15 +122,15 @@ def energy_pointing(
     )
 
 
-def region_of(maps: Tensor, masks: Tensor | None, boxes: Sequence[Tensor] | Tensor | None) -> tuple[str, Tensor]:
+def region_of(maps: Tensor, masks: Tensor | None, boxes: Boxes | None) -> tuple[str, Tensor]:
     """ "masks" or "boxes" and the region (B, H, W) bool; masks are taken where both are given.
 
     Raises ValueError, TypeError: masks of another shape or kind, boxes that are not finite, inverted, or
     shares of the image instead of pixels.
     """
-    if masks is None and boxes is None:
-        raise ValueError("the energy pointing game needs masks= (B, H, W) or boxes=, one (m, 4) per image")
     if masks is None:
+        if boxes is None:
+            raise ValueError("the energy pointing game needs masks= (B, H, W) or boxes=, one (m, 4) per image")
         check_boxes(_rows(boxes, maps), *maps.shape[1:])
         return "boxes", boxes_to_masks(boxes, maps)
     if not isinstance(masks, Tensor) or masks.shape != maps.shape:
@@ -138,7 +143,7 @@ def region_of(maps: Tensor, masks: Tensor | None, boxes: Sequence[Tensor] | Tens
     return "masks", masks.to(maps.device)
 
 
-def boxes_to_masks(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> Tensor:
+def boxes_to_masks(boxes: Boxes, maps: Tensor) -> Tensor:
     """(B, H, W) bool: the union of each image's boxes, x0 y0 x1 y1; a box without area is none."""
     rows = _rows(boxes, maps)
     padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(maps.device)  # (B, m, 4)
@@ -150,7 +155,7 @@ def boxes_to_masks(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> Tensor:
     return (down[..., None] & across[:, :, None]).any(1)
 
 
-def _rows(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> list[Tensor]:
+def _rows(boxes: Boxes, maps: Tensor) -> list[Tensor]:
     """One (m, 4) per image. Raises ValueError for other shapes."""
     rows = [torch.as_tensor(b, dtype=torch.float32) for b in boxes]
     rows = [b.view(1, 4) if b.shape == (4,) else b for b in rows]
@@ -162,22 +167,19 @@ def _rows(boxes: Sequence[Tensor] | Tensor, maps: Tensor) -> list[Tensor]:
     return rows
 
 
-def epg(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the share of the map's energy inside, higher is better: `energy_pointing`.full. Built in chapter 16."""
-    return energy_pointing(model, images, maps, target, **options).full
+@metric("epg", energy_pointing, higher_is_better=True, protocols=("ucag", "holistic-cam"))
+def epg(run: Energy) -> Tensor:
+    """(B,) the share of the map's energy inside the region. Built in chapter 16."""
+    return run.full
 
 
-def epg_top100(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the same among the 100 largest pixels: `energy_pointing`.top_energy. Built in chapter 16."""
-    return energy_pointing(model, images, maps, target, **options).top_energy
+@metric("epg-top100", energy_pointing, higher_is_better=True, protocols=("holistic-cam",))
+def epg_top100(run: Energy) -> Tensor:
+    """(B,) the same among the 100 largest pixels. Built in chapter 16."""
+    return run.top_energy
 
 
-def epg_count(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the share of the 100 largest pixels inside: `energy_pointing`.top_count. Built in chapter 16."""
-    return energy_pointing(model, images, maps, target, **options).top_count
+@metric("epg-count", energy_pointing, higher_is_better=True, protocols=("holistic-cam",))
+def epg_count(run: Energy) -> Tensor:
+    """(B,) the share of the 100 largest pixels that lie inside. Built in chapter 16."""
+    return run.top_count

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
-from ..core.guard import guarded
+from ..core.batched import stream
 from ..core.ops import Target, at_least_float32
 from ..core.options import check_count, check_flag
+from .call import run
 from .draws import keys, uniform
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .protocols import Protocol
+from .ranking import DEGENERATE, Ids, rank
+from .table import metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,44 +34,55 @@ class Infidelity:
     degenerate: Tensor
 
 
-@guarded
+@run
 def infidelity_scores(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    ids: Ids,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
     draws: int = 10,
     sides: tuple[int, int] = (16, 64),
     scale: bool = True,
-    chunk: int = 64,
-    on_nan: str = "raise",
 ) -> Infidelity:
-    """How badly a map predicts what covering random squares does to the score.
+    """How badly a map predicts what covering random squares does to the score: draws + 1 forwards an image.
+
+    Built in chapter 17.
 
     Args:
-        images: (B, 3, H, W), normalised; maps: (B, H, W), whose values count for all channels.
-        protocol: its deletion baseline covers a square; its score, target and seed are used.
-        draws: squares an image; sides: their least and largest side in pixels.
-        scale: multiply the map by the best factor first.
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
+        maps: (B, H, W), whose values count for all channels.
+        target: None (top-1 of each image), a class, one per image, or a callable.
         ids: one per image, for the squares; without ids images share them.
-        target, chunk, on_nan: as elsewhere. The rest is not used; every metric takes it.
+        protocol: its deletion baseline covers a square; its score, target and seed are used.
+        chunk: the largest model batch.
+        on_nan: "raise" or "record" maps that are not finite.
+        draws: squares an image.
+        sides: their least and largest side in pixels.
+        scale: multiply the map by the best factor first.
 
-    Costs draws + 1 forwards an image. Raises ValueError, TypeError. Built in chapter 17.
+    Returns:
+        The mean squared error, 0 at best, and the factor.
+
+    Raises:
+        ValueError: a shape or an option that does not fit; it says which.
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+        >>> run = hc.metrics.infidelity_scores(model, images, images[:, 0], 0, sides=(2, 8))
+        >>> run.change.shape, bool((run.error < 1e-4).all())
+        (torch.Size([2, 10]), True)
     """
-    protocol = protocol_of(protocol)
-    check_call(model, images)
-    check_maps(maps, images)
     check_count("draws", draws)
     check_flag("scale", scale)
-    check_chunk(chunk)
-    check_target(protocol, target)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     batch, (height, width) = len(images), maps.shape[1:]
     some = keys(ids, batch, "infidelity", draws, protocol.seed)
@@ -104,23 +115,25 @@ def squares(numbers: Tensor, height: int, width: int, sides: tuple[int, int]) ->
     The first is the side, from sides[0] to sides[1], at most the image's; then row and column.
     """
     low, high = sides
-    for side in sides:
-        check_count("sides", side)
+    for given in sides:
+        check_count("sides", given)
     if low > high:
         raise ValueError(f"sides must be the least and the largest side; got {sides!r}")
     most = min(high, height, width)
     least = min(low, most)
     side = least + (numbers[:, 0] * (most - least + 1)).long().clamp(max=most - least)
-    top, left = ((numbers[:, k] * (n - side + 1)).long().minimum(n - side) for k, n in ((1, height), (2, width)))
-    rows, columns = (torch.arange(n, device=numbers.device) for n in (height, width))
-    down = (rows >= top[:, None]) & (rows < (top + side)[:, None])  # (n, H)
-    across = (columns >= left[:, None]) & (columns < (left + side)[:, None])
+
+    def covered(share: Tensor, pixels: int) -> Tensor:
+        """(n, pixels) bool along one axis."""
+        first = (share * (pixels - side + 1)).long().minimum(pixels - side)[:, None]
+        at = torch.arange(pixels, device=numbers.device)
+        return (at >= first) & (at < first + side[:, None])
+
+    down, across = covered(numbers[:, 1], height), covered(numbers[:, 2], width)
     return down[:, :, None] & across[:, None]
 
 
-def infidelity(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) the mean squared error of the prediction, lower is better: `infidelity_scores`.error.
-
-    Built in chapter 17.
-    """
-    return infidelity_scores(model, images, maps, target, **options).error
+@metric("infidelity", infidelity_scores, higher_is_better=False, forwards=11)
+def infidelity(run: Infidelity) -> Tensor:
+    """(B,) the mean squared error of the map's prediction, 0 at best. Built in chapter 17."""
+    return run.error

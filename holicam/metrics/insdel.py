@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
-from ..core.guard import guarded
+from ..core.batched import stream
 from ..core.hardware import moved
 from ..core.ops import Target, one_of
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import Ids, check_maps, rank
+from .call import run
+from .protocols import Protocol, protocol_of, protocols
+from .ranking import Ids, rank
+from .table import metric
 
 GAMES = ("insertion", "deletion")
 
@@ -56,48 +56,52 @@ class InsertionDeletion:
     protocol: Protocol
 
 
-@guarded
+@run
 def insertion_deletion(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    games: Sequence[str] = GAMES,
-    chunk: int = 64,
-    on_nan: str = "raise",
+    ids: Ids,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
+    games: str | Sequence[str] = GAMES,
 ) -> InsertionDeletion:
-    """Both games, or one, from one packed stream.
+    """Both games, or one, from one packed stream. Built in chapter 14.
 
     Args:
+        model: in eval mode.
         images: (B, 3, H, W), normalised as the network expects.
         maps: (B, H, W) on the images' device; only the order of their values counts.
-        target: None (top-1 of each image), a class, one class per image, or a callable
-            (n, K) -> (n,) that treats each row alike.
-        ids: one id per image, for the order of ties; without ids the images share one order.
-        protocol: a name in `protocols`, or a Protocol.
-        games: "insertion", "deletion" or both.
+        target: None (top-1 of each image), a class, one class per image, or a callable (n, K) -> (n,) that
+            treats each row alike.
+        ids: one per image, for the order of ties; without ids the images share one order.
+        protocol: everything else that the scores depend on.
         chunk: the largest model batch, which bounds memory.
         on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, recipes, explain: not used; every metric takes them.
+        games: "insertion", "deletion" or both.
 
-    Raises ValueError, TypeError, UnknownProtocolError, each naming what was wrong.
-    Built in chapter 14.
+    Returns:
+        Scores (B,) and curves (B, n + 1).
+
+    Raises:
+        ValueError: a shape, a target or an option that does not fit; it says which.
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> images = torch.zeros(1, 3, 28, 28)
+        >>> images[:, 0, :14] = 4  # the upper half speaks for class 0
+        >>> run = hc.metrics.insertion_deletion(model, images, images[:, 0], 0)
+        >>> run.insertion_curve.shape, bool(run.over_all > 0)
+        (torch.Size([1, 29]), True)
     """
-    protocol = protocol_of(protocol)
     games = (games,) if isinstance(games, str) else tuple(games)
     for game in games or (None,):
         one_of("games", game, GAMES)
-    check_chunk(chunk)
-    check_call(model, images)
-    check_maps(maps, images)
-    check_target(protocol, target)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     counts = protocol.counts(*maps.shape[1:])
     kinds = list(dict.fromkeys(getattr(protocol, game) for game in games))  # distinct baselines
@@ -117,7 +121,7 @@ def insertion_deletion(
         keep = (first == inserting[j, None, None])[:, None]  # (n, 1, H, W)
         return torch.where(keep, images[image], grounds[ground[j], image]), image
 
-    target, clean, scores = stream(
+    resolved, clean, scores = stream(
         model, images, build, len(images) * len(plan), target, score=protocol.score, chunk=chunk
     )
     scores = scores.view(len(images), len(plan))
@@ -138,7 +142,7 @@ def insertion_deletion(
         insertion_curve=curves.get("insertion"),
         deletion_curve=curves.get("deletion"),
         fraction=fraction,
-        target=target,
+        target=resolved,
         degenerate=ranking.degenerate,
         tie_fraction=ranking.tie_fraction,
         zero_fraction=ranking.zero_fraction,
@@ -159,19 +163,19 @@ def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-c
     return torch.trapezoid(curve, fraction, dim=1)
 
 
-def insertion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) the area under the insertion curve, higher is better: `insertion_deletion`, one game.
-
-    Built in chapter 14.
-    """
-    return insertion_deletion(model, images, maps, target, games="insertion", **options).insertion
+@metric("insertion", insertion_deletion, higher_is_better=True, protocols=protocols, forwards=29, games="insertion")
+def insertion(run: InsertionDeletion) -> Tensor | None:
+    """(B,) the area under the insertion curve, 0..1 for probabilities: one game alone. Built in chapter 14."""
+    return run.insertion
 
 
-def deletion(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) the area under the deletion curve, lower is better: `insertion_deletion`, one game. Built in chapter 14."""
-    return insertion_deletion(model, images, maps, target, games="deletion", **options).deletion
+@metric("deletion", insertion_deletion, higher_is_better=False, protocols=protocols, forwards=29, games="deletion")
+def deletion(run: InsertionDeletion) -> Tensor | None:
+    """(B,) the area under the deletion curve, 0..1 for probabilities: one game alone. Built in chapter 14."""
+    return run.deletion
 
 
-def over_all(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) insertion minus deletion, higher is better, from one `insertion_deletion`. Built in chapter 14."""
-    return insertion_deletion(model, images, maps, target, **options).over_all
+@metric("over-all", insertion_deletion, higher_is_better=True, protocols=protocols, forwards=57)
+def over_all(run: InsertionDeletion) -> Tensor | None:
+    """(B,) insertion minus deletion, from one run of both. Built in chapter 14."""
+    return run.over_all

@@ -26,14 +26,15 @@ import torch
 from torch import Tensor, nn
 
 from .. import toyland
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
-from ..core.floats import is_constant, score_rounding
-from ..core.guard import guarded
+from ..core.batched import stream
+from ..core.floats import score_rounding
 from ..core.hardware import moved
 from ..core.ops import Target, at_least_float32, one_of
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .call import run
+from .correlation import spearman
+from .protocols import Protocol
+from .ranking import DEGENERATE, rank
+from .table import metric
 from .truth import check_images, check_recipes, regions
 
 TRUTHS = ("change", "shapley")
@@ -59,47 +60,57 @@ class Interventions:
     degenerate: Tensor
 
 
-@guarded
+@run
 def interventions(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: Sequence[toyland.Recipe] | None = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    truths: Sequence[str] = TRUTHS,
-    chunk: int = 64,
-    on_nan: str = "raise",
+    recipes: Sequence[toyland.Recipe] | None,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
+    truths: str | Sequence[str] = TRUTHS,
 ) -> Interventions:
-    """Both faithfulness scores, or one.
+    """Both faithfulness scores, or one. Built in chapter 19.
+
+    Costs 1 + R forwards an image with R parts for the change, 2 ** R for the Shapley values, which contain it.
 
     Args:
+        model: in eval mode.
         images: (B, 3, S, S), as `toyland.batch` draws them from the recipes.
         maps: (B, S, S), any sign: a part's mass is the map's sum over its visible pixels.
         target: None (top-1 of each image), a class, one per image, or a callable.
         recipes: one `toyland.Recipe` per image, of any size.
-        protocol: only its score and target are used. truths: "change", "shapley" or both.
-        chunk: the largest model batch. on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, explain, ids: not used; every metric takes them.
+        protocol: its score and target.
+        chunk: the largest model batch.
+        on_nan: "raise" or "record" maps that are not finite.
+        truths: "change", "shapley" or both.
 
-    Costs 1 + R forwards an image with R parts for the change, 2 ** R for the Shapley values, which
-    contain it. Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 19.
+    Returns:
+        Correlations (B,) in -1..1, with the masses and truths of every part.
+
+    Raises:
+        ValueError: images that are not what the recipes draw, no recipes, an option that does not fit.
+        TypeError: something else than recipes.
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
+        >>> run = hc.metrics.interventions(
+        ...     model, batch.images, batch.images[:, 0], 0, recipes=batch.recipes, truths="change"
+        ... )
+        >>> run.change.shape == run.mass.shape == (1, len(run.parts[0]))
+        True
     """
-    protocol = protocol_of(protocol)
     truths = (truths,) if isinstance(truths, str) else tuple(truths)
     for kind in truths or (None,):
         one_of("truths", kind, TRUTHS)
-    check_chunk(chunk)
-    check_call(model, images)
-    check_maps(maps, images)
-    check_target(protocol, target)
-    recipes = check_recipes(recipes, maps)
-    found = [regions(truth) for truth in check_images(images, recipes)]
+    drawings = check_recipes(recipes, maps)
+    found = [regions(truth) for truth in check_images(images, drawings)]
     parts, exact = [list(one) for one in found], "shapley" in truths
     # Bit k of a job's number says that part k is left out; 0 is the image itself.
     jobs = [
@@ -112,11 +123,11 @@ def interventions(
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         chosen = [jobs[n] for n in numbers.tolist()]  # the pictures are drawn by the CPU
         without = [[p for k, p in enumerate(parts[b]) if absent >> k & 1] for b, absent in chosen]
-        rgb = torch.stack([toyland.render(recipes[b], names) for (b, _), names in zip(chosen, without, strict=True)])
-        drawn = moved(toyland.normalise(rgb), images.device, images.dtype)
+        rgb = torch.stack([toyland.render(drawings[b], names) for (b, _), names in zip(chosen, without, strict=True)])
+        drawn = moved(toyland.standardise(rgb), images.device, images.dtype)
         return drawn, moved(torch.tensor([b for b, _ in chosen]), images.device)
 
-    target, clean, scores = stream(
+    resolved, clean, scores = stream(
         model, images, build, len(jobs), target, score=protocol.score, chunk=chunk, numbers="cpu"
     )
     most = max(len(names) for names in parts)
@@ -135,17 +146,18 @@ def interventions(
     still = _is_rounding(change, value, protocol)
 
     def faithfulness(truth: Tensor, no_truth: Tensor) -> Tensor:
-        return spearman(mass, truth).masked_fill(unknown | no_truth, torch.nan)
+        found = spearman(mass, truth).to(torch.result_type(mass, truth))
+        return found.masked_fill(unknown | no_truth, torch.nan)
 
     return Interventions(
         part=faithfulness(change, still) if "change" in truths else None,
-        shapley=faithfulness(values, _is_rounding(values, value, protocol)) if exact else None,
+        shapley=None if values is None else faithfulness(values, _is_rounding(values, value, protocol)),
         parts=parts,
         mass=mass,
         change=change,
         values=values,
         still=still,
-        target=target,
+        target=resolved,
         degenerate=degenerate,
     )
 
@@ -164,11 +176,12 @@ def _shapley(value: Tensor, counts: Sequence[int], most: int) -> Tensor:
     out = value.new_full((len(value), most), torch.nan)
     for b, count in enumerate(counts):
         absent = torch.arange(1 << count, device=value.device)
-        size = sum((absent >> k & 1) for k in range(count)) if count else absent
+        size = torch.zeros_like(absent)
+        for k in range(count):
+            size += absent >> k & 1
         for k in range(count):
             here = absent[absent >> k & 1 == 0]  # k is present in these and absent in here + bit
-            weights = [1 / (count * comb(count - 1, s)) for s in range(count)]
-            weights = value.new_tensor(weights)[size[here]]
+            weights = value.new_tensor([1 / (count * comb(count - 1, s)) for s in range(count)])[size[here]]
             out[b, k] = (weights * (value[b, here] - value[b, here + (1 << k)])).sum()
     return out
 
@@ -184,43 +197,13 @@ def _mass(maps: Tensor, found: list[dict[str, Tensor]], most: int) -> Tensor:
     return out
 
 
-def spearman(a: Tensor, b: Tensor) -> Tensor:
-    """(B,): the rank correlation of short rows (B, R), ties at their mean rank, NaN left out.
-
-    NaN where fewer than two are left or one side is constant up to rounding.
-    """
-    valid = ~(a.isnan() | b.isnan())
-    first, second = (_mean_ranks(_level(x, valid), valid) for x in (a, b))
-    count = valid.sum(1, keepdim=True)
-    first, second = ((x - x.sum(1, keepdim=True) / count) * valid for x in (first, second))
-    return (first * second).sum(1) / ((first**2).sum(1) * (second**2).sum(1)).sqrt()
+@metric("part-faithfulness", interventions, higher_is_better=True, forwards=9, truths="change")
+def part_faithfulness(run: Interventions) -> Tensor | None:
+    """(B,) -1..1, rank correlation of the parts' masses with their true changes. Built in chapter 19."""
+    return run.part
 
 
-def _level(x: Tensor, valid: Tensor) -> Tensor:
-    """x (B, R) with one value in the rows whose valid values are constant up to rounding."""
-    if not x.shape[1]:
-        return x
-    filled = torch.where(valid, x, torch.where(valid, x, -torch.inf).amax(1, True))
-    return torch.where(is_constant(filled, 1, True), filled[:, :1], x)
-
-
-def _mean_ranks(x: Tensor, valid: Tensor) -> Tensor:
-    """(B, R): how many are smaller, and half of those equal."""
-    other, own = torch.where(valid, x, torch.inf)[:, None], x[:, :, None]
-    counted = valid[:, None]
-    below = ((other < own) & counted).sum(2) + 0.5 * ((other == own) & counted).sum(2)
-    return below.to(x.dtype) * valid
-
-
-def part_faithfulness(
-    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) -1..1, higher is better: `interventions`.part. Built in chapter 19."""
-    return interventions(model, images, maps, target, truths="change", **options).part
-
-
-def shapley_faithfulness(
-    model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) -1..1, higher is better: `interventions`.shapley. Built in chapter 19."""
-    return interventions(model, images, maps, target, truths="shapley", **options).shapley
+@metric("shapley-faithfulness", interventions, higher_is_better=True, forwards=256, truths="shapley")
+def shapley_faithfulness(run: Interventions) -> Tensor | None:
+    """(B,) -1..1, the same with their Shapley values. Built in chapter 19."""
+    return run.shapley

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core.guard import guarded
 from ..core.hardware import moved
-from ..core.ops import Target
 from ..toyland import Recipe
-from .protocols import Protocol
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .call import run
+from .ranking import DEGENERATE, check_maps, rank
+from .table import metric
 from .truth import check_recipes, drawn, energy_share
 
 
@@ -51,34 +50,28 @@ class Contrast:
     degenerate: Tensor
 
 
-@guarded
-def leakage(
-    model: nn.Module | None,
-    images: Tensor | None,
-    maps: Tensor,
-    target: Target = None,
-    *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: Sequence[Recipe] | None = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    chunk: object = None,
-    on_nan: str = "raise",
-) -> Leakage:
-    """A map's mass on the clutter. It runs no network.
+@run
+def leakage(maps: Tensor, recipes: Sequence[Recipe] | None, *, on_nan: str) -> Leakage:
+    """A map's mass on the clutter. It runs no network. Built in chapter 19.
 
     Args:
-        images: (B, 3, S, S), only checked against the maps; None is allowed.
-        maps: (B, S, S); recipes: one `toyland.Recipe` per map.
+        maps: (B, S, S), any sign; what is positive counts.
+        recipes: one `toyland.Recipe` per map.
         on_nan: "raise" or "record" maps that are not finite.
-        model, target, masks, boxes, explain, ids, protocol, chunk: not used; every metric takes
-            them.
 
-    Raises ValueError, TypeError. Built in chapter 19.
+    Returns:
+        The ratio, 0 at best and 1 for chance, with its two shares.
+
+    Raises:
+        ValueError: no recipes, or not one per map; maps that are not square.
+        TypeError: something else than recipes.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> batch = hc.toyland.batch(2, split="test", size=32)
+        >>> hc.metrics.leakage(None, None, torch.ones(2, 32, 32), recipes=batch.recipes).degenerate
+        tensor([1, 1], dtype=torch.int8)
     """
-    check_maps(maps, images)
     masks = torch.cat([drawn(r).distractor_mask for r in check_recipes(recipes, maps)])
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     masks = moved(masks, maps.device)
@@ -87,35 +80,34 @@ def leakage(
     return Leakage(ratio=torch.where(area > 0, share / area, torch.nan), share=share, area=area, degenerate=degenerate)
 
 
-@guarded
+@run
 def contrast(
-    model: nn.Module | None,
-    images: Tensor | None,
-    maps: Tensor,
-    target: Target = None,
-    *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: Sequence[Recipe] | None = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    reference: Tensor | None = None,
-    chunk: object = None,
-    on_nan: str = "raise",
+    maps: Tensor, recipes: Sequence[Recipe] | None, *, on_nan: str, reference: Tensor | None = None
 ) -> Contrast:
-    """Two networks' maps of the same images, compared on the shortcut. It runs no network.
+    """Two networks' maps of the same images, compared on the shortcut. It runs no network. Built in chapter 19.
 
     Args:
         maps: (B, S, S), of a network trained with the shortcut.
-        reference: (B, S, S), the same explainer's maps of a clean network.
         recipes: one per map, of the subset "shortcut" or "cast".
         on_nan: "raise" or "record" maps that are not finite.
-        The rest is not used; every metric takes it.
+        reference: (B, S, S), the same explainer's maps of a clean network.
 
-    Raises ValueError, TypeError. Built in chapter 19.
+    Returns:
+        The contrast, -1..1, with both networks' shares.
+
+    Raises:
+        ValueError: no reference, or one of another shape; no recipes, or not one per map.
+        TypeError: something else than recipes, or no tensor of floats.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> batch = hc.toyland.batch(2, split="test", subset="shortcut", size=32)
+        >>> drawn_to_it = batch.shortcut_mask.float() + 0.1
+        >>> clean = batch.object_mask.float() + 0.1
+        >>> run = hc.metrics.contrast(None, None, drawn_to_it, recipes=batch.recipes, reference=clean)
+        >>> bool((run.shortcut > 0).all())
+        True
     """
-    check_maps(maps, images)
     if reference is None:
         raise ValueError(
             "shortcut-contrast needs reference=, the maps (B, S, S) that the same "
@@ -148,15 +140,19 @@ def _known(score: Tensor, degenerate: Tensor) -> Tensor:
     return score.masked_fill(degenerate != DEGENERATE.index("none"), torch.nan)
 
 
-def distractor_leakage(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) 0 at best, 1 for chance, lower is better: `leakage`.ratio. Built in chapter 19."""
-    return leakage(model, images, maps, target, **options).ratio
+@metric("distractor-leakage", leakage, higher_is_better=False)
+def distractor_leakage(run: Leakage) -> Tensor:
+    """(B,) the share of the map's mass on clutter over the clutter's share of the image: 0 at best, 1 for chance.
+
+    Built in chapter 19.
+    """
+    return run.ratio
 
 
-def shortcut_contrast(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) -1..1, higher is better: `contrast`.shortcut. Built in chapter 19."""
-    return contrast(model, images, maps, target, **options).shortcut
+@metric("shortcut-contrast", contrast, higher_is_better=True)
+def shortcut_contrast(run: Contrast) -> Tensor:
+    """(B,) -1..1, how much more of the map's mass lies on the shortcut than of a clean network's.
+
+    Built in chapter 19.
+    """
+    return run.shortcut

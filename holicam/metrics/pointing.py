@@ -11,19 +11,19 @@ that of `centre`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.floats import rounding
-from ..core.guard import guarded
-from ..core.ops import Target, at_least_float32
+from ..core.ops import at_least_float32
 from ..core.options import check_number
+from .call import Boxes, run
 from .energy import region_of
-from .protocols import Protocol, protocol_of
-from .ranking import Ids, check_maps, rank
+from .protocols import Protocol
+from .ranking import Ids, rank
+from .table import metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,41 +42,43 @@ class Pointing:
     region: str
 
 
-@guarded
+@run
 def pointing_game(
-    model: nn.Module | None,
-    images: Tensor | None,
     maps: Tensor,
-    target: Target = None,
     *,
-    masks: Tensor | None = None,
-    boxes: Sequence[Tensor] | Tensor | None = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    masks: Tensor | None,
+    boxes: Boxes | None,
+    ids: Ids,
+    protocol: Protocol,
+    on_nan: str,
     tolerance: float = 15,
-    chunk: object = None,
-    on_nan: str = "raise",
 ) -> Pointing:
-    """The pointing game. It runs no network.
+    """The pointing game. It runs no network. Built in chapter 16.
 
     Args:
-        images: (B, 3, H, W), only checked against the maps; None is allowed, for maps that have
-            been brought to the images' original size.
-        maps: (B, H, W).
-        masks: (B, H, W), bool or 0 and 1; boxes, where there are no masks: one (m, 4) per image,
-            x0 y0 x1 y1 in pixels, whose union counts.
-        tolerance: in pixels of the maps; 0 asks for a point inside.
-        ids, protocol: for the order among pixels that share the largest value.
+        maps: (B, H, W); give images=None for maps that have been brought to the images' original size.
+        masks: (B, H, W), bool or 0 and 1.
+        boxes: where there are no masks: one (m, 4) per image, x0 y0 x1 y1 in pixels, whose union counts.
+        ids: one per image, for the order among pixels that share the largest value.
+        protocol: its rule for ties and its seed.
         on_nan: "raise" or "record" maps that are not finite.
-        model, target, recipes, explain, chunk: not used; every metric takes them.
+        tolerance: in pixels of the maps; 0 asks for a point inside.
 
-    Raises ValueError, TypeError, UnknownProtocolError. Built in chapter 16.
+    Returns:
+        Hit or miss, the point, and how far it lies from the region.
+
+    Raises:
+        ValueError: neither masks nor boxes, masks of another shape, boxes that are none, a negative tolerance.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> masks = torch.zeros(1, 9, 9, dtype=torch.bool)
+        >>> masks[:, :, 7:] = True
+        >>> run = hc.metrics.pointing_game(None, None, hc.metrics.centre(masks), masks=masks, tolerance=2)
+        >>> run.point.tolist(), run.distance.item(), run.hit.item()
+        ([[4, 4]], 3.0, 0.0)
     """
     check_number("tolerance", tolerance)
-    check_maps(maps, images)
-    protocol = protocol_of(protocol)
     region, inside = region_of(maps, masks, boxes)
     values, width = at_least_float32(maps.detach()), maps.shape[-1]
     largest = values.amax((1, 2), True)
@@ -101,11 +103,10 @@ def pointing_game(
     )
 
 
-def pointing_hits(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) 1 for a hit, 0 for a miss, higher is better: `pointing_game`.hit. Built in chapter 16."""
-    return pointing_game(model, images, maps, target, **options).hit
+@metric("pointing-game", pointing_game, higher_is_better=True, protocols=("ucag",))
+def pointing_hits(run: Pointing) -> Tensor:
+    """(B,) 1 for a hit, 0 for a miss. Built in chapter 16."""
+    return run.hit
 
 
 def by_class(values: Tensor, classes: Tensor, count: int) -> Tensor:

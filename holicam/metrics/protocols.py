@@ -68,7 +68,7 @@ class Protocol:
     def counts(self, height: int, width: int) -> list[int]:
         """Changed pixels at each point of the curve: 0, s, 2s, ... and the whole image."""
         pixels = height * width
-        step = -(-pixels // self.steps) if self.steps else self.rows * width
+        step = -(-pixels // self.steps) if self.steps else (self.rows or 1) * width
         return [*range(0, pixels, step), pixels]
 
     @property

@@ -23,17 +23,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk, stream
-from ..core.capture import check_call
+from ..core.batched import stream
 from ..core.floats import levelled
-from ..core.guard import guarded
 from ..core.hardware import moved
 from ..core.ops import Target, at_least_float32, one_of
 from ..core.options import check_number
+from .call import run
 from .draws import keys, normal
 from .impute import impute
-from .protocols import Protocol, check_target, protocol_of
-from .ranking import Ids, check_maps, rank
+from .protocols import Protocol
+from .ranking import Ids, rank
+from .table import metric
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet, by which images were divided
@@ -63,59 +63,66 @@ class Road:
     protocol: Protocol
 
 
-@guarded
+@run
 def remove_and_debias(
     model: nn.Module,
     images: Tensor,
     maps: Tensor,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    ids: Ids,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
     ratios: Sequence[float] = RATIOS,
     noise: float = 0.01,
     space: str = "normalised",
     counts: str = "exact",
     tolerance: float = 1e-6,
-    chunk: int = 64,
-    on_nan: str = "raise",
 ) -> Road:
-    """MoRF and LeRF scores at several ratios, from one packed stream.
+    """MoRF and LeRF scores at several ratios, from one packed stream: 2 T + 1 forwards an image.
+
+    The noise depends on image id, ratio and order alone, so two maps with the same ranks score the same.
+    Built in chapter 15.
 
     Args:
+        model: in eval mode.
         images: (B, 3, H, W), normalised as the network expects.
         maps: (B, H, W) on the images' device; only the order of their values counts.
-        target: None (top-1 of each image), a class, one class per image, or a callable
-            (n, K) -> (n,) that treats each row alike.
+        target: None (top-1 of each image), a class, one class per image, or a callable (n, K) -> (n,) that
+            treats each row alike.
         ids: one per image, for the order of ties and the noise; without ids images share both.
-        protocol: a name or a Protocol; its score, target, tie and seed are used.
+        protocol: its score, target, rule for ties and seed.
+        chunk: the largest model batch, which bounds memory.
+        on_nan: "raise" or "record" maps that are not finite.
         ratios: shares of the pixels that are removed, each in (0, 1).
         noise: deviation of the noise on removed pixels.
-        space: where the noise is added. "normalised", or "rgb", for images of three colours: 0.01 of
-            the range [0, 1], about 0.044 after normalisation. The filling itself is the same in both.
-        counts: "exact" removes round(t H W) pixels by rank; "percentile" all whose value reaches
-            the percentile, as pytorch-grad-cam does: where values are tied it may remove all.
-        tolerance: of `impute`. chunk: the largest model batch, which bounds memory.
-        on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, recipes, explain: not used; every metric takes them.
+        space: where the noise is added: "normalised"; or "rgb", for images of three colours: 0.01 of the range
+            [0, 1], about 0.044 after normalisation. The filling itself is the same in both.
+        counts: "exact" removes round(t H W) pixels by rank; "percentile" all whose value reaches the percentile,
+            as pytorch-grad-cam does: where values are tied it may remove all.
+        tolerance: of `impute`.
 
-    Costs 2 T + 1 forwards an image. The noise depends on image id, ratio and order alone, so two
-    maps with the same ranks score the same. Raises ValueError, TypeError, UnknownProtocolError.
-    Built in chapter 15.
+    Returns:
+        Three summaries (B,), and both scores at each ratio.
+
+    Raises:
+        ValueError: a shape or an option that does not fit; it says which.
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> images = torch.zeros(1, 3, 16, 16)
+        >>> images[:, 0, :8] = 4  # the upper half speaks for class 0
+        >>> run = hc.metrics.remove_and_debias(model, images, images[:, 0], 0, ratios=(0.25,), noise=0)
+        >>> run.removed_morf.item(), bool(run.lerf > run.morf)
+        (0.25, True)
     """
-    protocol = protocol_of(protocol)
     one_of("space", space, ("normalised", "rgb"))
     one_of("counts", counts, ("exact", "percentile"))
     check_number("noise", noise)
-    check_chunk(chunk)
-    check_call(model, images)
-    check_maps(maps, images)
     ratios = _checked(ratios)
-    check_target(protocol, target)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     batch, kinds = len(images), 2 * len(ratios)  # input k of an image: MoRF at each t, then LeRF
     pixels = maps[0].numel()
@@ -123,8 +130,7 @@ def remove_and_debias(
     level = levelled(at_least_float32(maps.detach()))
     cut = _cuts(level, ratios) if counts == "percentile" else None  # (B, 2 T)
     noises = keys(ids, batch, "road", kinds, protocol.seed)  # B 2 T
-    amount = _amounts(noise, space, images.shape[1])
-    amount = moved(torch.tensor(amount, dtype=images.dtype), images.device)
+    amount = moved(torch.tensor(_amounts(noise, space, images.shape[1]), dtype=images.dtype), images.device)
     share = at_least_float32(maps.new_zeros(batch * kinds))
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +150,7 @@ def remove_and_debias(
         dirt = normal(some, filled[0].numel(), filled).view(filled.shape).to(filled.dtype)
         return filled + removed[:, None] * dirt * amount[:, None, None], owner
 
-    target, clean, scores = stream(
+    resolved, clean, scores = stream(
         model, images, build, batch * kinds, target, score=protocol.score, chunk=chunk, numbers="cpu"
     )
     morf, lerf = scores.view(batch, 2, -1).unbind(1)  # (B, T) each
@@ -161,7 +167,7 @@ def remove_and_debias(
         ratios=ratios,
         removed_morf=removed_morf,
         removed_lerf=removed_lerf,
-        target=target,
+        target=resolved,
         degenerate=ranking.degenerate,
         tie_fraction=ranking.tie_fraction,
         zero_fraction=ranking.zero_fraction,
@@ -169,9 +175,10 @@ def remove_and_debias(
     )
 
 
-def road(model: nn.Module, images: Tensor, maps: Tensor, target: Target = None, **options: object) -> Tensor:
-    """(B,) half of LeRF less MoRF, higher is better: `remove_and_debias`.half. Built in chapter 15."""
-    return remove_and_debias(model, images, maps, target, **options).half
+@metric("road", remove_and_debias, higher_is_better=True, protocols=("holistic-cam",), forwards=9)
+def road(run: Road) -> Tensor:
+    """(B,) half of LeRF less MoRF, -1/2..1/2 for probabilities. Built in chapter 15."""
+    return run.half
 
 
 def _amounts(noise: float, space: str, channels: int) -> list[float]:

@@ -16,18 +16,17 @@ Gur et al. (AAAI 2021); outside-inside: Lapuschkin et al. (CVPR 2016) turned rou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.floats import is_constant, levelled, positive_part, rounding
-from ..core.guard import guarded
-from ..core.ops import Target, at_least_float32
+from ..core.ops import at_least_float32
+from .call import Boxes, run
 from .energy import region_of
-from .protocols import Protocol
-from .ranking import DEGENERATE, Ids, check_maps, rank
+from .ranking import DEGENERATE, rank
+from .table import metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,45 +52,38 @@ class Segmentation:
         return 1 - 1 / (1 + self.outside_inside)
 
 
-@guarded
+@run
 def segmentation_scores(
-    model: nn.Module | None,
-    images: Tensor | None,
-    maps: Tensor,
-    target: Target = None,
-    *,
-    masks: Tensor | None = None,
-    boxes: Sequence[Tensor] | Tensor | None = None,
-    recipes: object = None,
-    explain: object = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
-    threshold: str | float = "zero",
-    chunk: object = None,
-    on_nan: str = "raise",
+    maps: Tensor, *, masks: Tensor | None, boxes: Boxes | None, on_nan: str, threshold: str | float = "zero"
 ) -> Segmentation:
-    """All five scores. It runs no network.
+    """All five scores. It runs no network. Built in chapter 16.
 
     Args:
-        images: (B, 3, H, W), only checked against the maps; None is allowed.
         maps: (B, H, W).
-        masks: (B, H, W), bool or 0 and 1; boxes, where there are no masks.
-        threshold: "zero", which calls every pixel of a CAM foreground that its ReLU left alone;
-            "mean", each map's own; or a number.
+        masks: (B, H, W), bool or 0 and 1.
+        boxes: where there are no masks: one (m, 4) per image, x0 y0 x1 y1 in pixels.
         on_nan: "raise" or "record" maps that are not finite.
-        model, target, recipes, explain, ids, protocol, chunk: not used; every metric takes them.
+        threshold: "zero", which calls every pixel of a CAM foreground that its ReLU left alone; "mean", each
+            map's own; or a number.
 
-    Raises ValueError, TypeError. Built in chapter 16.
+    Returns:
+        Five scores, all in 0..1 but outside_inside, which is 0 or more.
+
+    Raises:
+        ValueError: neither masks nor boxes, masks of another shape, a threshold that is none.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.tensor([[[2.0, 1.0], [0.0, 0.0]]])
+        >>> masks = torch.tensor([[[True, False], [False, False]]])
+        >>> run = hc.metrics.segmentation_scores(None, None, maps, masks=masks)
+        >>> run.accuracy.item(), run.iou.item(), run.ap_soft.item()
+        (0.75, 0.5, 1.0)
     """
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not number and threshold not in ("zero", "mean"):
-        raise ValueError(f"threshold must be 'zero', 'mean' or a number; got {threshold!r}")
-    check_maps(maps, images)
     region, inside = region_of(maps, masks, boxes)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     values, inside = levelled(at_least_float32(maps.detach())).flatten(1), inside.flatten(1)  # (B, N)
-    cut = _mean(values) if threshold == "mean" else threshold if number else 0
-    above = values > cut
+    above = values > _cut(values, threshold)
     unknown = (degenerate != DEGENERATE.index("none")) | ~inside.any(1)
 
     def known(score: Tensor) -> Tensor:
@@ -109,6 +101,15 @@ def segmentation_scores(
         degenerate=degenerate,
         region=region,
     )
+
+
+def _cut(values: Tensor, threshold: str | float) -> Tensor | float:
+    """What values (B, N) must exceed: a number, or (B, 1)."""
+    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
+        return threshold
+    if threshold not in ("zero", "mean"):
+        raise ValueError(f"threshold must be 'zero', 'mean' or a number; got {threshold!r}")
+    return _mean(values) if threshold == "mean" else 0
 
 
 def _mean(values: Tensor) -> Tensor:
@@ -140,29 +141,25 @@ def _ratio(values: Tensor, inside: Tensor) -> Tensor:
     return (without / (~inside).sum(1)) / (within / inside.sum(1))
 
 
-def segmentation_accuracy(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the share of pixels that agree, higher is better: `segmentation_scores`.accuracy. Built in chapter 16."""
-    return segmentation_scores(model, images, maps, target, **options).accuracy
+@metric("segmentation-accuracy", segmentation_scores, higher_is_better=True, protocols=("ucag",))
+def segmentation_accuracy(run: Segmentation) -> Tensor:
+    """(B,) the share of pixels that agree. Built in chapter 16."""
+    return run.accuracy
 
 
-def mean_average_precision(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) what papers print as mAP, higher is better: `segmentation_scores`.ap_hard. Built in chapter 16."""
-    return segmentation_scores(model, images, maps, target, **options).ap_hard
+@metric("map", segmentation_scores, higher_is_better=True, protocols=("ucag",))
+def mean_average_precision(run: Segmentation) -> Tensor:
+    """(B,) what papers print as mAP. Built in chapter 16."""
+    return run.ap_hard
 
 
-def iou(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) overlap over union, higher is better: `segmentation_scores`.iou. Built in chapter 16."""
-    return segmentation_scores(model, images, maps, target, **options).iou
+@metric("iou", segmentation_scores, higher_is_better=True)
+def iou(run: Segmentation) -> Tensor:
+    """(B,) overlap over union. Built in chapter 16."""
+    return run.iou
 
 
-def outside_inside(
-    model: nn.Module | None, images: Tensor | None, maps: Tensor, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) outside over inside, lower is better: `segmentation_scores`.outside_inside. Built in chapter 16."""
-    return segmentation_scores(model, images, maps, target, **options).outside_inside
+@metric("outside-inside", segmentation_scores, higher_is_better=False)
+def outside_inside(run: Segmentation) -> Tensor:
+    """(B,) mean evidence outside over mean evidence inside, 0 at best. Built in chapter 16."""
+    return run.outside_inside

@@ -15,21 +15,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ..core.batched import check_chunk
-from ..core.capture import check_call
 from ..core.checks import apart
-from ..core.guard import guarded
 from ..core.hardware import moved
 from ..core.network import forward
 from ..core.ops import Target, at_least_float32, normalise, one_of, resolve_target
 from ..core.options import check_count, check_number
 from ..core.outputs import logits_of
 from ..core.targets import targets_of
-from .draws import keys, uniform
-from .protocols import Protocol, check_target, protocol_of
+from .call import run
+from .draws import Key, keys, uniform
+from .protocols import Protocol
 from .ranking import Ids
+from .table import metric
 
-NORMS = {
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "raw": lambda maps: maps,
     "minmax": normalise,
     "l2": lambda maps: torch.nn.functional.normalize(maps.flatten(1)).view(maps.shape),
@@ -47,51 +46,64 @@ class Sensitivity:
     norm: Tensor
 
 
-@guarded
+@run
 def sensitivity(
     model: nn.Module,
     images: Tensor,
-    maps: Tensor | None,
-    target: Target = None,
+    target: Target,
     *,
-    masks: object = None,
-    boxes: object = None,
-    recipes: object = None,
-    explain: Callable[..., Tensor] | None = None,
-    ids: Ids = None,
-    protocol: str | Protocol = "holistic-cam",
+    explain: Callable[..., Tensor] | None,
+    ids: Ids,
+    protocol: Protocol,
+    chunk: int,
+    on_nan: str,
     radius: float = 0.02,
     draws: int = 10,
     norm: str = "raw",
-    chunk: int = 64,
-    on_nan: str = "raise",
 ) -> Sensitivity:
-    """How far a map moves under noise that no eye sees.
+    """How far a map moves under noise that no eye sees: draws + 1 explanations an image. Built in chapter 17.
+
+    Maps that are given are not read: E(x) is computed like the others, so that nothing done to the maps since,
+    such as a stretch, counts as a change.
 
     Args:
+        model: in eval mode; it finds the top-1 class where target is None.
         images: (B, 3, H, W), normalised; 0.02 is about one grey level.
-        maps: not used: E(x) is computed like the others, so that nothing done to the maps since,
-            such as a stretch, counts as a change.
         target: None (top-1 of each image), a class, one per image, or a callable; it stays.
         explain: (images, target) -> maps (n, h, w) of any size, images apart from each other.
-        ids: one per image, for the noise; without ids images share it. protocol: its seed.
-        radius, draws: of the noise. norm: "raw", or "minmax" or "l2" of each map first.
+        ids: one per image, for the noise; without ids images share it.
+        protocol: its seed and target.
         chunk: the largest number of images that `explain` gets at once.
         on_nan: "raise" or "record" maps that are not finite.
-        masks, boxes, recipes: not used; every metric takes them.
+        radius: of the noise, above 0.
+        draws: of the noise, for each image.
+        norm: "raw"; or "minmax" or "l2", of each map first.
 
-    Costs draws + 1 explanations an image. Raises ValueError, TypeError. Built in chapter 17.
+    Returns:
+        The largest relative change, 0 at best, and all of them.
+
+    Raises:
+        ValueError: no explain, or one that returns no maps; an option that does not fit.
+        UnknownProtocolError: no protocol of that name.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+        >>> images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> edges = lambda x, target: hc.SobelMap()(model, x)
+        >>> still = lambda x, target: torch.ones(len(x), 8, 8)
+        >>> hc.metrics.sensitivity(model, images, None, 0, explain=still, draws=3).maximum
+        tensor([0., 0.])
+        >>> bool((hc.metrics.sensitivity(model, images, None, 0, explain=edges, draws=3).maximum > 0).all())
+        True
     """
-    protocol = protocol_of(protocol)
-    check_call(model, images)
     check_number("radius", radius, above=True)
     check_count("draws", draws)
-    check_chunk(chunk)
     one_of("norm", norm, NORMS)
     one_of("on_nan", on_nan, ("raise", "record"))
     if not callable(explain):
         raise ValueError("sensitivity-max needs explain=, a callable (images, target) -> maps")
-    target, batch = _settled(model, images, target, protocol), len(images)
+    settled, batch = _settled(model, images, target), len(images)
     size, noises = batch * (draws + 1), keys(ids, batch, "sensitivity", draws, protocol.seed)
     parts = []
     for start in range(0, size, chunk):
@@ -99,7 +111,7 @@ def sensitivity(
         owner = moved(numbers // (draws + 1), images.device)
         inputs = _moved(images[owner], numbers, noises, draws, radius)
         with apart():
-            found = explain(inputs, targets_of(target, owner))
+            found = explain(inputs, targets_of(settled, owner))
         if not isinstance(found, Tensor) or found.dim() != 3 or len(found) != len(inputs):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"explain must return maps ({len(inputs)}, h, w); got {got}")
@@ -114,7 +126,7 @@ def sensitivity(
     return Sensitivity(maximum=each.amax(1).masked_fill(broken, torch.nan), each=each, norm=length)
 
 
-def _moved(inputs: Tensor, numbers: Tensor, noises: list, draws: int, radius: float) -> Tensor:
+def _moved(inputs: Tensor, numbers: Tensor, noises: list[Key], draws: int, radius: float) -> Tensor:
     """Inputs by number, draws + 1 an image: the image itself, then its noisy copies."""
     draw = numbers % (draws + 1)
     noisy = draw.nonzero()[:, 0]
@@ -126,11 +138,8 @@ def _moved(inputs: Tensor, numbers: Tensor, noises: list, draws: int, radius: fl
     return inputs.index_add(0, moved(noisy, inputs.device), shift)
 
 
-def _settled(
-    model: nn.Module, images: Tensor, target: Target, protocol: Protocol
-) -> Tensor | Callable[[Tensor], Tensor]:
+def _settled(model: nn.Module, images: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor]:
     """The target as every explanation gets it; a forward where it is the top-1 class."""
-    check_target(protocol, target)
     if callable(target):
         return target
     if target is None:
@@ -140,8 +149,7 @@ def _settled(
     return classes.to(images.device, torch.long)
 
 
-def sensitivity_max(
-    model: nn.Module, images: Tensor, maps: Tensor | None, target: Target = None, **options: object
-) -> Tensor:
-    """(B,) the largest relative change, lower is better: `sensitivity`.maximum. Built in chapter 17."""
-    return sensitivity(model, images, maps, target, **options).maximum
+@metric("sensitivity-max", sensitivity, higher_is_better=False, protocols=("poly-cam",), explanations=11)
+def sensitivity_max(run: Sensitivity) -> Tensor:
+    """(B,) the largest relative change of the map, 0 at best. Built in chapter 17."""
+    return run.maximum

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +24,10 @@ from ..core.ops import Target, at_least_float32, normalise, one_of, resolve_targ
 from ..core.options import check_number
 from ..core.outputs import class_logits, logits_of
 from ..models.layers import Layer, Layers, is_single
-from .insdel import insertion_deletion
-from .protocols import Protocol, protocol_of
+from .insdel import GAMES
+from .protocols import Protocol
 from .ranking import Ids
+from .table import measure
 
 FACTORS = (1, 2, 3, 4, 5)
 
@@ -100,9 +102,9 @@ def confidence_by_scale(
             logits = torch.cat(
                 [class_logits(forward(model, _enlarged(part, size, mode)), len(part)) for part in images.split(rows)]
             )
-        target = resolve_target(logits, target)
-        scores.append(select_score(logits, target, score))
-        agree.append(logits.argmax(1) == target)
+        target = classes = cast("Tensor", resolve_target(logits, target))  # a callable was refused
+        scores.append(select_score(logits, classes, score))
+        agree.append(logits.argmax(1).eq(target))
     return torch.stack(scores, 1), torch.stack(agree, 1)
 
 
@@ -134,21 +136,22 @@ def resolution_sweep(
     if target is None:
         with torch.no_grad():
             target = resolve_target(logits_of(forward(model, images), len(images)), None)
-    both = []
+    insertions, deletions = [], []
     for factor in factors:
         with apart():
             with resized(model, images, "give factors=(1,)"):
                 maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
-        run = insertion_deletion(model, images, maps, target, protocol=protocol_of(protocol), ids=ids, chunk=chunk)
-        both.append(torch.stack([run.insertion, run.deletion]))
-    insertion, deletion = torch.stack(both, 2)  # (B, S) each
-    return insertion, deletion
+        games = measure(GAMES, model, images, maps, target, protocol=protocol, ids=ids, chunk=chunk)
+        insertions.append(games["insertion"])
+        deletions.append(games["deletion"])
+    return torch.stack(insertions, 1), torch.stack(deletions, 1)  # (B, S) each
 
 
 def _size(images: Tensor, factor: float) -> tuple[int, int]:
     check_number("factors", factor, above=True)
-    return tuple(round(factor * n) for n in images.shape[-2:])
+    height, width = images.shape[-2:]
+    return round(factor * height), round(factor * width)
 
 
 def _enlarged(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:

@@ -1,28 +1,33 @@
-"""The registry: every metric by name, with what it needs and what it costs."""
+"""The registry: every metric by name, with what it needs and what it costs.
+
+A metric is entered where it is defined, by the decorator `metric`, and nowhere else.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from ..core.guard import guarded
 from ..core.ops import Target
-from .density import density_negative, density_positive, map_density
-from .drop import average_drop, average_increase, confidence_drop
-from .energy import energy_pointing, epg, epg_count, epg_top100
-from .infidelity import infidelity, infidelity_scores
-from .insdel import deletion, insertion, insertion_deletion, over_all
-from .interventions import interventions, part_faithfulness, shapley_faithfulness
-from .leakage import contrast, distractor_leakage, leakage, shortcut_contrast
-from .pointing import pointing_game, pointing_hits
-from .protocols import protocols
-from .road import remove_and_debias, road
-from .segmentation import iou, mean_average_precision, outside_inside, segmentation_accuracy, segmentation_scores
-from .sensitivity import sensitivity, sensitivity_max
+from .call import Run, as_shown, read_by
+
+R = TypeVar("R")
+# What a caller must give beside maps, by the argument that a run reads.
+NEEDS = {
+    "model": "model",
+    "images": "images",
+    "masks": "masks or boxes",
+    "recipes": "recipes",
+    "explain": "explain",
+    "reference": "reference",
+}
 
 
 class UnknownMetricError(KeyError):
@@ -34,67 +39,95 @@ class UnknownMetricError(KeyError):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric in the registry; calling it calls `function`, which returns (B,).
+    """A metric in the registry; calling it calls `function`.
 
-    run gives the record of the whole run, whose attribute `reads` is this metric; metrics with the
-    same `run` share one. needs: what must be given beside maps. protocols: those that the papers
-    print it under; every metric takes any. forwards: of the network, per image, with the target
-    given, in the holistic-cam protocol at 224 pixels when run alone, at most; explanations: calls
-    of `explain`, per image.
+    Args:
+        name: in the registry, in runs and in tables.
+        function: the metric, with the call of `Run`; returns (B,).
+        run: gives the record of the whole run; metrics with the same `run` share one.
+        read: the record -> this metric's (B,), or None where the run left it out.
+        protocols: those that the papers print it under; every metric takes any.
+        higher_is_better: which way it points.
+        needs: what must be given beside maps.
+        forwards: of the network, per image, with the target given, in the holistic-cam protocol at 224 pixels
+            when run alone, at most.
+        explanations: calls of `explain`, per image.
     """
 
     name: str
-    function: Callable[..., Tensor] = field(repr=False)
-    run: Callable[..., object] = field(repr=False)
-    reads: str
+    function: Run[Tensor] = field(repr=False)
+    run: Run[Any] = field(repr=False)
+    read: Callable[[Any], Tensor | None] = field(repr=False)
     protocols: tuple[str, ...]
     higher_is_better: bool
     needs: tuple[str, ...]
     forwards: int
     explanations: int = 0
 
-    def __call__(self, *args: object, **options: object) -> Tensor:
+    def __call__(self, *args: Any, **options: Any) -> Tensor:
         return self.function(*args, **options)
 
-
-_GAMES, _REGION, _RECIPES = ("model", "images"), ("masks or boxes",), ("recipes",)
-_ALL = (
-    Metric("insertion", insertion, insertion_deletion, "insertion", tuple(protocols), True, _GAMES, 29),
-    Metric("deletion", deletion, insertion_deletion, "deletion", tuple(protocols), False, _GAMES, 29),
-    Metric("over-all", over_all, insertion_deletion, "over_all", tuple(protocols), True, _GAMES, 57),
-    Metric("road", road, remove_and_debias, "half", ("holistic-cam",), True, _GAMES, 9),
-    Metric("epg", epg, energy_pointing, "full", ("ucag", "holistic-cam"), True, _REGION, 0),
-    Metric("epg-top100", epg_top100, energy_pointing, "top_energy", ("holistic-cam",), True, _REGION, 0),
-    Metric("epg-count", epg_count, energy_pointing, "top_count", ("holistic-cam",), True, _REGION, 0),
-    Metric("pointing-game", pointing_hits, pointing_game, "hit", ("ucag",), True, _REGION, 0),
-    Metric("map-density+", density_positive, map_density, "positive", ("ucag",), True, _GAMES, 1),
-    Metric("map-density-", density_negative, map_density, "negative", ("ucag",), False, _GAMES, 1),
-    Metric("map", mean_average_precision, segmentation_scores, "ap_hard", ("ucag",), True, _REGION, 0),
-    Metric(
-        "segmentation-accuracy", segmentation_accuracy, segmentation_scores, "accuracy", ("ucag",), True, _REGION, 0
-    ),
-    Metric("iou", iou, segmentation_scores, "iou", (), True, _REGION, 0),
-    Metric("outside-inside", outside_inside, segmentation_scores, "outside_inside", (), False, _REGION, 0),
-    Metric("average-drop", average_drop, confidence_drop, "drop", (), False, _GAMES, 2),
-    Metric("average-increase", average_increase, confidence_drop, "increase", (), True, _GAMES, 2),
-    Metric(
-        "sensitivity-max", sensitivity_max, sensitivity, "maximum", ("poly-cam",), False, (*_GAMES, "explain"), 0, 11
-    ),
-    Metric("infidelity", infidelity, infidelity_scores, "error", (), False, _GAMES, 11),
-    Metric("part-faithfulness", part_faithfulness, interventions, "part", (), True, _GAMES + _RECIPES, 9),
-    Metric("shapley-faithfulness", shapley_faithfulness, interventions, "shapley", (), True, _GAMES + _RECIPES, 256),
-    Metric("distractor-leakage", distractor_leakage, leakage, "ratio", (), False, _RECIPES, 0),
-    Metric("shortcut-contrast", shortcut_contrast, contrast, "shortcut", (), True, (*_RECIPES, "reference"), 0),
-)
+    def of(self, record: Any) -> Tensor:
+        """(B,) of a run's record. Raises ValueError where the run was told to leave this metric out."""
+        value = self.read(record)
+        if value is None:
+            raise ValueError(f"{self.name} is not in this run: an option has left it out")
+        return value
 
 
-class _Registry(dict):
+class _Registry(dict[str, Metric]):
     def __missing__(self, name: str) -> Metric:
         close = difflib.get_close_matches(str(name).lower(), self, n=3, cutoff=0.4)
         raise UnknownMetricError(f"there is no metric {name!r}; close names are {', '.join(close or self)}")
 
 
-registry: Mapping[str, Metric] = _Registry({m.name: m for m in _ALL})
+_entered = _Registry()
+registry: Mapping[str, Metric] = _entered
+
+
+def metric(
+    name: str,
+    run: Run[R],
+    *,
+    higher_is_better: bool,
+    protocols: Iterable[str] = (),
+    forwards: int = 0,
+    explanations: int = 0,
+    **alone: Any,
+) -> Callable[[Callable[[R], Tensor | None]], Run[Tensor]]:
+    """Enter a metric that is read from a run's record; the function becomes one with the call of every metric.
+
+    Args:
+        name: of the metric in the registry.
+        run: a function made by `call.run`.
+        higher_is_better, protocols, forwards, explanations: as in `Metric`.
+        **alone: options of the run where no other metric reads the same one, so that it does no more than needed.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _entered:
+        raise ValueError(f"there is a metric {name!r} already: give this one another name")
+    needs = tuple(need for argument, need in NEEDS.items() if argument in read_by(run))
+    whole = inspect.signature(run)
+    shown = [p for p in whole.parameters.values() if p.name not in alone]
+
+    def enter(read: Callable[[R], Tensor | None]) -> Run[Tensor]:
+        @functools.wraps(read, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def function(*args: Any, **options: Any) -> Tensor:
+            whole_run: Callable[..., R] = run
+            return entry.of(whole_run(*args, **options, **alone))
+
+        signature = whole.replace(parameters=shown, return_annotation="Tensor")
+        better = "higher" if higher_is_better else "lower"
+        called = as_shown(
+            function, signature, f"{name!r} in the registry, {better} is better; called like `{run.__name__}`."
+        )
+        entry = Metric(name, called, run, read, tuple(protocols), higher_is_better, needs, forwards, explanations)
+        _entered[name] = entry
+        return called
+
+    return enter
 
 
 @guarded
@@ -102,30 +135,45 @@ def measure(
     names: Iterable[str],
     model: nn.Module | None,
     images: Tensor | None,
-    maps: Tensor,
+    maps: Tensor | None,
     target: Target = None,
-    **options: object,
+    **options: Any,
 ) -> dict[str, Tensor]:
-    """Several metrics by name, {name: (B,)}: insertion, deletion and over-all from one run.
+    """Several metrics by name, those that read one run from one run.
 
-    Args: names in `registry`; the rest as for one metric. An option that only some of the metrics
-    have, such as `tolerance`, goes to those. A metric alone runs only what it needs: 29 forwards
-    for insertion, 57 for any two of the three.
-    Raises UnknownMetricError, TypeError (an option that none has) and what the metrics raise.
+    Args:
+        names: in `registry`.
+        model, images, maps, target: as in `Run`.
+        **options: as in `Run`; one that only some of the metrics have, such as `tolerance`, goes to those.
+            A metric alone runs only what it needs: 29 forwards for insertion, 57 for any two of insertion,
+            deletion and over-all.
+
+    Returns:
+        {name: (B,)}, in the order of `names`.
+
+    Raises:
+        UnknownMetricError: there is no metric of that name.
+        TypeError: an option that none of them has; and what the metrics raise.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps, masks = torch.rand(2, 8, 8), torch.ones(2, 8, 8, dtype=torch.bool)
+        >>> hc.metrics.measure(["epg", "pointing-game"], None, None, maps, masks=masks)["pointing-game"]
+        tensor([1., 1.])
     """
     chosen = [registry[name] for name in ([names] if isinstance(names, str) else names)]
     known = {metric.run: set(inspect.signature(metric.run).parameters) for metric in chosen}
-    if chosen and (strange := set(options) - set.union(*known.values())):
+    if chosen and (strange := set(options).difference(*known.values())):
         raise TypeError(f"none of these metrics has the option {min(strange)!r}")
-    shared: dict[Callable[..., object], list[Metric]] = {}
+    shared: dict[Run[Any], list[Metric]] = {}
     for metric in chosen:
         shared.setdefault(metric.run, []).append(metric)
-    values = {}
+    values: dict[str, Tensor] = {}
     for run, group in shared.items():
         given = {name: value for name, value in options.items() if name in known[run]}
         if len(group) == 1:
             values[group[0].name] = group[0](model, images, maps, target, **given)
         else:
             record = run(model, images, maps, target, **given)
-            values |= {metric.name: getattr(record, metric.reads) for metric in group}
+            values |= {metric.name: metric.of(record) for metric in group}
     return {metric.name: values[metric.name] for metric in chosen}

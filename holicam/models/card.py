@@ -59,7 +59,7 @@ def glyph_flips(model: nn.Module, n: int = 500) -> dict[str, float]:
         named = (drawn.target + 1 + torch.arange(len(drawn)) % 9) % 10
         swapped = torch.stack([toyland.render(r, mark=int(k)) for r, k in zip(drawn.recipes, named, strict=True)])
         before = model(_to(model, drawn.images)).argmax(1).cpu()
-        after = model(_to(model, toyland.normalise(swapped))).argmax(1).cpu()
+        after = model(_to(model, toyland.standardise(swapped))).argmax(1).cpu()
         follow += int((after == named).sum())
         change += int((after != before).sum())
     return {"follow_glyph": follow / n, "changed": change / n}
@@ -81,7 +81,7 @@ def under_marks(model: nn.Module, subset: str, n: int = 500, *, size: int = 224,
 
         def says(picture, recipes=drawn.recipes, other=other):
             shown = torch.stack([picture(r, int(k)) for r, k in zip(recipes, other, strict=True)])
-            return model(_to(model, toyland.normalise(shown))).argmax(1).cpu()
+            return model(_to(model, toyland.standardise(shown))).argmax(1).cpu()
 
         misled = says(lambda r, k: toyland.render(r, mark=k))
         hits = {

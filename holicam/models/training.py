@@ -178,7 +178,7 @@ def views(data, training: Training, start: int) -> Iterator[tuple[torch.Tensor, 
         size = int(rng.choice(sizes))
         chosen = rng.choice(len(labels), training.batch, replace=False)
         cuts = np.stack([_cut(rgb[i], boxes[i], size, training.zoom, rng) for i in chosen])
-        yield toyland.normalise(torch.from_numpy(cuts)), torch.from_numpy(labels[chosen])
+        yield toyland.standardise(torch.from_numpy(cuts)), torch.from_numpy(labels[chosen])
 
 
 def train(name: str, device: str = "cpu", progress=lambda items, total, start=0: items) -> nn.Module:

@@ -17,16 +17,21 @@ from .draw import draw
 from .scene import SPLITS, SUBSETS, Recipe, scene
 from .shapes import CLASSES, parts
 
-__all__ = ["CLASSES", "SPLITS", "SUBSETS", "Batch", "Recipe", "batch", "normalise", "part_names", "render"]
+__all__ = ["CLASSES", "SPLITS", "SUBSETS", "Batch", "Recipe", "batch", "part_names", "render", "standardise"]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def normalise(rgb: torch.Tensor) -> torch.Tensor:
+def standardise(rgb: torch.Tensor) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W) float32 with the ImageNet mean and deviation taken out."""
     x = torch.as_tensor(rgb).permute(0, 3, 1, 2).contiguous().float()
     mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (MEAN, STD))
     return x.sub_(mean).div_(std)
+
+
+def normalise(rgb: torch.Tensor) -> torch.Tensor:
+    """The old name of `standardise`; `ops.normalise` is something else. Deprecated: it goes in a later version."""
+    return standardise(rgb)
 
 
 def part_names(name: str) -> list[str]:
@@ -189,7 +194,7 @@ def batch(
     target = torch.tensor([d["label"] for d in drawn])
     classes = torch.from_numpy(np.stack([d["classes"] for d in drawn]))
     return Batch(
-        images=normalise(rgb),
+        images=standardise(rgb),
         rgb=rgb,
         target=target,
         names=[CLASSES[k] for k in target.tolist()],

@@ -60,7 +60,7 @@ def test_slow_twin(world, record_property):
         @torch.no_grad()
         def value(there, b=b, parts=parts, recipe=recipe):
             rgb = toyland.render(recipe, [p for p in parts if p not in there])[None]
-            return model(toyland.normalise(rgb).double()).softmax(1)[0, batch.target[b]].item()
+            return model(toyland.standardise(rgb).double()).softmax(1)[0, batch.target[b]].item()
 
         whole = value(frozenset(parts))
         changes = [whole - value(frozenset(parts) - {p}) for p in parts]

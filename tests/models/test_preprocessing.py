@@ -59,7 +59,7 @@ def test_images_are_those_of_torchvision():
         assert torch.allclose(x[0], normalize(small, list(wants.mean), list(wants.std)), atol=1e-5)
     default = hc.photos.to_images(rgb)
     assert torch.equal(default, hc.photos.to_images(rgb, "resnet50"))
-    assert torch.equal(default, hc.toyland.normalise(rgb[None]))
+    assert torch.equal(default, hc.toyland.standardise(rgb[None]))
 
 
 class Mean(nn.Module):

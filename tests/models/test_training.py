@@ -182,7 +182,7 @@ def test_what_stands_under_marks():
             ({"without": "object"}, own, blank),
             ({"without": ["object", "shortcut"]}, blank, blank),
         ):
-            image = toyland.normalise(toyland.render(recipe, size=size, **given)[None])
+            image = toyland.standardise(toyland.render(recipe, size=size, **given)[None])
             key = round(float(image.double().sum()), 2)
             mark[key], thing[key] = says, sees
     reader = card.under_marks(Reads(mark), "shortcut", n, size=size)

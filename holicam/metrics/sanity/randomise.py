@@ -66,8 +66,8 @@ def units(
     groups: dict[str, list[str]] = {}
     ends: dict[str, int] = {}  # when the last weights of a group run
     early: list[str] = []  # norms in front of all weights
-    last = None
-    for name in sorted(order, key=order.get):
+    last: str | None = None
+    for name in sorted(order, key=order.__getitem__):
         own = _block(name) if granularity == "block" else name
         if not isinstance(holders[name], NORMS):
             last = own
@@ -82,7 +82,7 @@ def units(
     groups[next(iter(groups))] += early
     for inside in groups.values():  # parts that are used without being called, as in attention
         inside += [n for n in holders if n not in order and any(m and n.startswith(f"{m}.") for m in inside)]
-    backwards = sorted(groups, key=ends.get, reverse=True)
+    backwards = sorted(groups, key=ends.__getitem__, reverse=True)
     return tuple(Unit(name or type(model).__name__, tuple(groups[name])) for name in backwards)
 
 

@@ -20,30 +20,26 @@ from torch import Tensor
 from ...core.floats import is_constant
 from ...core.hardware import wide
 from ...core.ops import at_least_float32, normalise
-
-
-@wide
-def average_ranks(values: Tensor) -> Tensor:
-    """(B, N) -> (B, N) float64, ranks from 0; equal values share the average of theirs. Built in chapter 18."""
-    ordered, order = values.sort(-1)
-    place = torch.arange(values.shape[-1], device=values.device).expand_as(order)
-    other = ordered[..., 1:] != ordered[..., :-1]  # begins a group of equals, and ends the one before
-    edge = other.new_ones(*other.shape[:-1], 1)
-    first = torch.where(torch.cat([edge, other], -1), place, 0).cummax(-1)[0]
-    last = torch.where(torch.cat([other, edge], -1), place, place.shape[-1]).flip(-1).cummin(-1)[0].flip(-1)
-    return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, order, (first + last).double() / 2)
-
-
-@wide
-def pearson(a: Tensor, b: Tensor) -> Tensor:
-    """(B, N) twice -> (B,) float64; NaN where one of the two is constant."""
-    a, b = (x.double() - x.double().mean(-1, keepdim=True) for x in (a, b))
-    return (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()
+from ..correlation import average_ranks, pearson
 
 
 @wide
 def spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Correlation of average ranks. `scipy.stats.spearmanr` of the flattened maps. Built in chapter 18."""
+    """Correlation of average ranks: `scipy.stats.spearmanr` of the flattened maps. Built in chapter 18.
+
+    Args:
+        a: (B, H, W).
+        b: (B, H, W).
+
+    Returns:
+        (B,) float64, -1..1; NaN where a map is constant or not finite.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(2, 8, 8)
+        >>> hc.sanity.spearman(maps, maps.exp()).tolist()
+        [1.0, 1.0]
+    """
     return _where_defined(a, b, pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))))
 
 

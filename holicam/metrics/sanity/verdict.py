@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...core.edges import sobel
 from ...core.guard import guarded
 from ...core.ops import Target, one_of, resolve_target
 from ...core.options import check_count
-from ...methods.controls import SobelMap
 from .cascade import Explain, logits_of, maps_of
 from .randomise import BN, kept, recalibrate, reinitialise, units
 from .similarity import degenerate, similarity
@@ -112,7 +112,7 @@ def verdict(
     chosen = resolve_target(logits_of(model, images), target)
     steps = units(model, images)
     trained_maps = maps_of(explain, model, images, chosen)
-    edges = maps_of(SobelMap(), model, images, chosen)
+    edges = sobel(images)
     drawn = []
     with kept(model):
         for seed in range(seeds):
