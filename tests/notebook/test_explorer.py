@@ -40,6 +40,7 @@ def some_maps(seed=0, sign=0.0):
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """An empty book, the working directory in it, as where a chapter is run."""
+    monkeypatch.setenv("HOLICAM_STORED", "1")
     (tmp_path / "book" / "_static").mkdir(parents=True)
     (tmp_path / "_config.yml").write_text("title: a book\n")
     monkeypatch.chdir(tmp_path / "book")
@@ -281,9 +282,12 @@ def test_where_a_kernel_runs_the_figure_carries_all_it_needs(book, monkeypatch):
     in_a_kernel(monkeypatch)
     alive = str(hc.explore(picture(), some_maps(), name="one/two"))
     assert not files(book) and "<script" in alive and 'data-manifest="data:application/json' in alive
+    in_a_kernel(monkeypatch, stored="compared")
+    compared = str(hc.explore(picture(), some_maps(), name="one/two"))
+    assert not files(book), "outputs that are only compared leave no files"
     in_a_kernel(monkeypatch, stored="1")
     stored = str(hc.explore(picture(), some_maps(), name="one/two"))
-    assert files(book) and "<script" not in stored and "where this notebook runs" in stored
+    assert files(book) and stored == compared and "<script" not in stored and "where this notebook runs" in stored
 
 
 class Sometimes:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..live import compared
 from . import packed
 from .data import Content
 
@@ -59,7 +60,7 @@ def named(what: str, suffix: str, content: bytes) -> str:
 
 
 def written(folder: Path, what: str, content: Content, view: bytes) -> tuple[str, dict[str, Any]]:
-    """The manifest's file name and the manifest; its files lie in `folder` afterwards.
+    """The manifest's file name and the manifest; its files lie in `folder`, unless outputs are compared only.
 
     Raises ValueError where they would have more than `LIMIT` bytes together.
     """
@@ -81,7 +82,7 @@ def written(folder: Path, what: str, content: Content, view: bytes) -> tuple[str
             f"an explorer has at most {LIMIT // 1000} kB, this one would have {size // 1000} kB: "
             "give it fewer methods, layers or targets, or a smaller image."
         )
-    for name, raw in files.items():
+    for name, raw in ({} if compared() else files).items():
         if not (folder / name).exists():
             (folder / name).write_bytes(raw)
     return named(what, "json", own), manifest
