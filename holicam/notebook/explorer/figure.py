@@ -113,7 +113,8 @@ class Explorer:
         folder = None if live() else store.place(name)
         if folder is not None:
             file, self.manifest = store.written(folder, name.split("/")[1], content, view)
-            view, self._script = (folder / self.manifest["view"]).read_bytes(), ""
+            stored = folder / self.manifest["view"]  # not there where outputs are compared only, and differ
+            view, self._script = stored.read_bytes() if stored.exists() else view, ""
             self._source = f"{store.FOLDER}/{folder.name}/{file}"
         else:
             self.manifest = store.inline(content)
