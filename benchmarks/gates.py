@@ -9,7 +9,6 @@ promise is not kept, 3 where time was short.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from pathlib import Path
@@ -75,10 +74,8 @@ def cam_gates(model, images) -> list[dict]:
 
     def arithmetic():
         for explainer in TEN.values():  # what each makes of a pass that is there already
-            gather = explainer.gather(hc.passes.Call(model, images, tuple(STAGES)))
-            next(gather)
-            with contextlib.suppress(StopIteration):
-                gather.send(captured)
+            call = explainer.checked(model, images, STAGES, TARGET, None, None, False)
+            explainer.returned(call, explainer.finish(call, explainer.step(call, None, captured, hc.passes.View())))
 
     runs["arithmetic"] = arithmetic
     runs |= {f"eigen {name}": lambda name=name: hc.EigenCAM().map(model, captured, name) for name in STAGES}

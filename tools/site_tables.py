@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Mapping
+from typing import get_type_hints
 
 import holicam as hc
 from tools.site_docstrings import built_in, linked, parts
@@ -89,9 +90,9 @@ def shown(value: object) -> str:
     return f"``{value!r}``"
 
 
-def typed(field: dataclasses.Field, presets: Mapping[str, Mapping[str, object]]) -> str:
-    """A field's type; one that every preset fills is never None to a reader."""
-    text = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type)
+def typed(cls: type, field: dataclasses.Field, presets: Mapping[str, Mapping[str, object]]) -> str:
+    """A field's type, without what is asked of its value; one that every preset fills is never None to a reader."""
+    text = inspect.formatannotation(get_type_hints(cls).get(field.name, field.type))
     filled = presets and all(values[field.name] is not None for values in presets.values())
     return text.removesuffix(" | None") if filled else text
 
@@ -114,7 +115,7 @@ def fields_table(cls: type) -> list[str]:
     for field in fields_of(cls):
         text = linked(said.get(field.name, COMMON.get(field.name, "")), cls.__module__, names)
         value = shown(usual.get(field.name, default(field)))
-        rows.append([f"``{field.name}``", f"``{typed(field, presets)}``", value, text])
+        rows.append([f"``{field.name}``", f"``{typed(cls, field, presets)}``", value, text])
     head, columns = ["field", "type", "default", "what it is"], [0, 1, 2, 3]
     if all(row[2] == "required" for row in rows):
         columns.remove(2)

@@ -7,6 +7,7 @@ method, brings the maps to the size asked for and returns them bare where one la
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -46,6 +47,16 @@ class Call:
         return maps if self.size is None else upsample(maps, self.size)
 
 
+class _Settings:
+    """What `inspect.signature` says of a class: its fields; of an explainer, how it is called."""
+
+    def __get__(self, explainer: object, kind: type) -> inspect.Signature:
+        if explainer is not None:
+            raise AttributeError("__signature__")
+        made = inspect.signature(kind.__init__)
+        return made.replace(parameters=list(made.parameters.values())[1:])
+
+
 class Explainer:
     """What all explainers share. One of your own is a frozen dataclass with a method `maps`.
 
@@ -57,6 +68,7 @@ class Explainer:
     takes: ClassVar[str] = "layer"
     has_stages: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    __signature__ = _Settings()
 
     def maps(self, call: Call) -> Result:
         """What is particular to a method: {layer: map}, or one map where `takes` is not "layer".
@@ -160,7 +172,8 @@ class Explainer:
                     f"{cls.__name__} is made without a network, and called with it: {cls.__name__}()(model, images)"
                 )
         made = super().__new__(cls)
-        if "__dataclass_fields__" in vars(cls):
+        owner = next(parent for parent in cls.__mro__ if "__init__" in vars(parent))
+        if "__dataclass_fields__" in vars(owner):
             known = [f.name for f in fields(cls)]
             first = [f.name for f in fields(cls) if not f.kw_only]
             if len(settings) > len(first):

@@ -16,7 +16,7 @@ from ..core.ops import Target
 from ..core.options import Maps, Size
 from ..core.passes import PassExplainer, run
 from ..models.layers import Layers, as_given, is_single
-from .table import TABLE, Row
+from .table import TABLE, Info
 
 
 class UnknownExplainerError(KeyError):
@@ -26,7 +26,7 @@ class UnknownExplainerError(KeyError):
         return str(self.args[0])
 
 
-def info(name: str) -> Row:
+def info(name: str) -> Info:
     """Family, cost, needs and paper of an explainer. Raises UnknownExplainerError.
 
     >>> info("grad-cam").cost

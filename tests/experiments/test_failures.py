@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from holicam.core.input_gradients import InputExplainer
+from holicam.core.explainer import InputExplainer
 from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError
@@ -97,10 +97,10 @@ class Picky(InputExplainer):
 
     first: float = 0.0
 
-    def explain(self, model, images, target, intermediate):
-        if bool((images[:, 0, 0, 0] == self.first).any()):
+    def maps(self, call):
+        if bool((call.images[:, 0, 0, 0] == self.first).any()):
             raise KeyError("no such place")
-        return SobelMap()(model, images, None, target)
+        return SobelMap().maps(call)
 
 
 def test_one_explainer_that_fails_leaves_the_others(tmp_path):

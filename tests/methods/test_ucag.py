@@ -49,7 +49,7 @@ def by_hand(net: TinyNet, layer: str, target: int) -> Callable:
 )
 def test_the_slow_twin(shape, options):
     net, images = TinyNet().double(), random_images(2, 3, *shape).double()
-    kept = {"rho": options.get("rho"), "alpha": options["alpha"], "patches": options["n"]}
+    kept = {"patches" if key == "n" else key: value for key, value in options.items()}
     got = hc.UCAG(hc.GradCAM(relu=False), **kept)(net, images, ["relu1", "relu2"], [1, 3])
     for layer, maps in got.items():
         for b, target in enumerate([1, 3]):
@@ -264,7 +264,7 @@ def test_bases_that_a_reader_wrote():
     signed = plain(net, images)
     assert (signed < 0).any()  # nobody said that its sign means nothing
     torch.testing.assert_close(wrapped(net, images), signed.relu())
-    with pytest.raises(ValueError, match="base takes no layers"):
+    with pytest.raises(ValueError, match="UCAG explains the image itself and reads no layer"):
         plain(net, images, "relu1")
     with torch.no_grad():
         torch.testing.assert_close(plain(net, images), signed)

@@ -7,7 +7,7 @@ any number of explainers, such as a paper's ablations, that agree on scales and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -88,7 +88,10 @@ class MultiScale(PassExplainer):
         return [Ask(self.score, View(ratio, self.interpolation)) for ratio in self.scales]
 
     def step(self, call: Call, state: Scales | None, seen: Captured, view: View) -> Scales:
-        return (state or Scales()).take(seen, call.layers, self.weights)
+        W = {}
+        for layer in call.layers:
+            W[layer] = self.weights(seen.A[layer], seen.G[layer])
+        return (state or Scales()).add(seen, W)
 
     def finish(self, call: Call, state: Scales) -> dict[Layer, Tensor | Stages]:
         size, skips = tuple(call.images.shape[-2:]), self._skips(call.target is not None)
@@ -110,7 +113,7 @@ class MultiScale(PassExplainer):
         """
         seen = Scales()
         for captured in passes:
-            seen.take(captured, captured.A, self.weights)
+            seen.add(captured, {name: self.weights(A, captured.G[name]) for name, A in captured.A.items()})
             del captured
         return {
             name: self.fused(*seen.of(name), size, seen.keep(self._skips(target is not None))) for name in list(seen.A)
@@ -125,12 +128,12 @@ class Scales:
         self.W: dict[Layer, list[Tensor]] = {}
         self.top: list[Tensor] = []
 
-    def take(self, captured: Captured, layers: Iterable[Layer], weights: Callable[[Tensor, Tensor], Tensor]) -> Scales:
+    def add(self, captured: Captured, weights: Mapping[Layer, Tensor]) -> Scales:
+        """One more scale; of its pass only A, these W and the top-1 class stay."""
         self.top.append(captured.logits.flatten(1).argmax(1))
-        for name in layers:
-            A = captured.A[name]
-            self.A.setdefault(name, []).append(A)
-            self.W.setdefault(name, []).append(weights(A, captured.G[name]))
+        for layer, W in weights.items():
+            self.A.setdefault(layer, []).append(captured.A[layer])
+            self.W.setdefault(layer, []).append(W)
         return self
 
     def of(self, layer: Layer) -> tuple[list[Tensor], list[Tensor]]:
