@@ -1,7 +1,7 @@
 """Write book/api-used.md: which chapter builds and which uses each public name.
 
-Names are those of the reference pages; what a chapter uses is read from its code cells (`hc.cam.alpha`, or an
-explainer's or a metric's name in quotes) and its text.
+Names are those that the reference pages show; what a chapter uses is read from its code cells (`hc.cam.alpha`,
+or an explainer's or a metric's name in quotes) and its text.
 """
 
 import ast
@@ -14,9 +14,9 @@ from types import ModuleType
 
 import holicam as hc
 from tools.chapters import Chapter, by_number
-from tools.ipynb import BOOK, ROOT
+from tools.ipynb import BOOK
 from tools.pages import written
-from tools.site_names import owner_of, register, shown_by
+from tools.site_names import owner_of, pages
 
 PAGE = BOOK / "api-used.md"
 PROTOCOLS = ("holistic-cam", "poly-cam")
@@ -27,10 +27,26 @@ BUILT = re.compile(r"\bchapter\s+(\d\d)\b")
 class Name:
     """A public function or class, and where the book has it."""
 
-    name: str
+    name: str  # as the reference has it, "hc.cam.alpha"
     about: str
     built: list[int]
     used: set[int] = field(default_factory=set)
+
+
+def public(shown: list[str]) -> dict[object, Name]:
+    """The functions and classes that a reference page shows."""
+    found = {}
+    for dotted in shown:
+        path, _, last = dotted.rpartition(".")
+        value = getattr(owner_of(path), last)
+        said = inspect.cleandoc(value.__doc__ or "")
+        found[value] = Name(dotted, said.split("\n")[0], sorted({int(n) for n in BUILT.findall(said)}))
+    return found
+
+
+def title(page: str) -> str:
+    """The heading of a page."""
+    return re.search(r"^# (.+)$", (BOOK / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 
 def reached(dotted: str, start: object = hc) -> object | None:
@@ -74,28 +90,15 @@ def in_quotes(code: list[str]) -> Iterator[object]:
             yield from (table[w] for w in words if w in table)
 
 
-def public(page: str) -> dict[int, Name]:
-    """What a reference page documents, by the id of each function and class."""
-    found = {}
-    for name in shown_by(BOOK / f"{page}.md"):
-        path, _, last = name.rpartition(".")
-        value = getattr(owner_of(path), last)
-        said = inspect.cleandoc(value.__doc__ or "")
-        found[id(value)] = Name(name, said.split("\n")[0], sorted({int(n) for n in BUILT.findall(said)}))
-    return found
-
-
-def names() -> dict[str, dict[int, Name]]:
-    """Reference page -> its names, with what the chapters use; pages in the order of the contents."""
-    register()  # a page may name files that nothing has loaded
-    pages = re.findall(r"file: book/(api[\w-]*)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    found = {page: some for page in pages if (some := public(page))}
-    every = {key: name for part in found.values() for key, name in part.items()}
+def names() -> dict[str, dict[object, Name]]:
+    """API page -> its public names, with what the chapters use."""
+    found = {page: public(shown) for page, shown in pages().items()}
+    every = {value: name for part in found.values() for value, name in part.items()}
     for number, chapter in by_number().items():
         text = [reached(dotted.strip(".")) for dotted in re.findall(r"`hc\.([\w.]+)", chapter.text)]
         for value in (*named(chapter.code), *in_quotes(chapter.code), *text):
-            if id(value) in every:
-                every[id(value)].used.add(number)
+            if hasattr(value, "__qualname__") and value in every:
+                every[value].used.add(number)
     return found
 
 
@@ -104,23 +107,20 @@ def links(numbers: list[int] | set[int], book: dict[int, Chapter]) -> str:
 
 
 @cache
-def offered() -> list[object]:
+def offered() -> set[object]:
     """What a reader reaches for: every explainer and metric, and all that `hc.metrics` and `hc.sanity` offer."""
     listed = (getattr(room, name) for room in (hc.metrics, hc.sanity) for name in room.__all__)
-    return [*registered().values(), *(v for v in listed if inspect.isclass(v) or inspect.isroutine(v))]
+    return {*registered().values(), *(value for value in listed if hasattr(value, "__qualname__"))}
 
 
 def page() -> list[str]:
     """The page, line by line."""
     book, out = by_number(), [written("used"), ""]
-    wanted = {id(value) for value in offered()}
     for part, found in names().items():
-        shown = {key: n for key, n in found.items() if n.built or n.used}
-        rest = [n for key, n in found.items() if key in wanted and key not in shown]
-        if shown or rest:
-            title = (BOOK / f"{part}.md").read_text(encoding="utf-8").split("\n# ")[1].split("\n")[0]
-            out += [f"## {title}", "", "| name | built in | used in |", "|---|---|---|"]
-            out += [f"| `{n.name}` | {links(n.built, book)} | {links(n.used, book)} |" for n in shown.values()]
-            out += ["", "Offered, and named in no chapter:", ""] if rest else [""]
-            out += [f"- `{n.name}`: {n.about}" for n in rest] + [""]
+        shown = {value: n for value, n in found.items() if n.built or n.used}
+        out += [f"## {title(part)}", "", "| name | built in | used in |", "|---|---|---|"]
+        out += [f"| `{n.name}` | {links(n.built, book)} | {links(n.used, book)} |" for n in shown.values()]
+        rest = [n for value, n in found.items() if value in offered() and value not in shown]
+        out += ["", "Offered, and named in no chapter:", ""] if rest else [""]
+        out += [f"- `{n.name}`: {n.about}" for n in rest] + [""]
     return out
