@@ -1,8 +1,8 @@
 """Which code made a result: the files of holicam that a run imported, boiled down to 64 hexadecimal digits.
 
 Only what may change a value counts: comments, docstrings, layout, the names of files and the order of
-definitions do not, nor does what only says where another file's definitions are: an import, or a table of places
-such as {"grad-cam": ("cams.gradcam:GradCAM", ...)}. So a move changes nothing, and neither does a new entry.
+definitions do not, nor does what only says where another file's definitions are: an import, the table of
+explainers, or one of places such as {"mura": "folders:mura"}. So a move changes nothing, nor does a new entry.
 Imports are lazy, so the files that a run loads are those it needs.
 """
 
@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+TABLES = {"__init__.py", "methods/table.py"}  # where names are written, and what a reader should know of them
 PLACE = re.compile(r"[a-z_][\w.]*:[A-Za-z_]\w*")  # a file and a name in it
 
 
@@ -30,7 +31,7 @@ def loaded(modules: Mapping[str, object] | None = None) -> list[str]:
     }
     paths = (Path(file).resolve() for file in files if file)
     found = {path.relative_to(PACKAGE).as_posix() for path in paths if path.is_relative_to(PACKAGE)}
-    return sorted(found - {"__init__.py"})  # it only says where names are written
+    return sorted(found - TABLES)
 
 
 def code_hash(files: Iterable[str], package: Path = PACKAGE) -> str:
@@ -81,7 +82,7 @@ def _within(node: ast.AST) -> bool:
 
 
 def _places(node: ast.AST) -> bool:
-    """A table of which every entry says where something is written: {"grad-cam": "cams.gradcam:GradCAM"}."""
+    """A table of which every entry says where something is written: {"mura": "folders:mura"}."""
     table = getattr(node, "value", None)
     if not isinstance(table, ast.Dict) or not table.values:
         return False

@@ -31,7 +31,7 @@ def test_guard(path, guard):
 def test_is_fresh(path):
     notebook = load(path)
     changed = list(changes(notebook))
-    assert not changed, f"{path.name} was run before {', '.join(changed)} changed: run `make execute`"
+    assert not changed, f"{path.name} is stale ({', '.join(changed)}): run `make execute`"
     stored = run_of(notebook)
     if all((ROOT / "holicam" / file).exists() for file in stored["files"]):  # none has moved
         assert stored["digest"] == digest(parts(notebook, stored["files"]))

@@ -117,17 +117,14 @@ def imported(path: Path, seen: set[Path]) -> set[str]:
         return found
     seen.add(path)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        names = (
-            [a.name for a in node.names]
-            if isinstance(node, ast.Import)
-            else ([node.module] if isinstance(node, ast.ImportFrom) and node.module else [])
-        )
+        names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
         for name in names:
-            own = [ROOT / "tests" / f"{name}.py", ROOT / f"{name.replace('.', '/')}.py"]
-            if name == "tools":
-                own = [ROOT / "tools" / f"{a.name}.py" for a in node.names]
-            ours = [p for p in own if p.exists() and "holicam" not in p.relative_to(ROOT).parts[:1]]
-            found |= set().union(*(imported(p, seen) for p in ours)) if ours else {name.split(".")[0]}
+            module = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+            places = [module, [*module, *name.split(".")]]  # a name may be a file of a folder
+            own = [ROOT.joinpath(*place).with_suffix(".py") for place in places if place and place[0] != "holicam"]
+            ours = [p for p in own if p.is_file()]
+            outside = [(module or name.split("."))[0]] if not ours else []
+            found |= set().union(outside, *(imported(p, seen) for p in ours))
     return found
 
 
@@ -140,9 +137,10 @@ def test_a_file_with_tests_for_a_gpu_needs_nothing_else(path):
 
 def test_property_tests_are_skipped_where_hypothesis_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    monkeypatch.delitem(sys.modules, "properties", raising=False)
-    stand_in = importlib.import_module("properties")
-    sys.modules.pop("properties")
+    name = "tests.helpers.properties"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    stand_in = importlib.import_module(name)
+    sys.modules.pop(name)
 
     @stand_in.settings(max_examples=3)
     @stand_in.given(stand_in.st.integers(1, 3), stand_in.st.lists(stand_in.st.floats()))

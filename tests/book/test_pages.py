@@ -197,12 +197,13 @@ def test_explainers_and_metrics_name_the_chapter_that_builds_them(every, book):
 
 def test_every_explainer_is_used_where_it_is_built(every):
     for word, value in hc.explainers.items():
-        assert set(every[value].built) <= every[value].used, f"{word} is not used in the chapter that builds it"
+        name = every[value]
+        assert set(name.built) <= name.used, f"{word} is not used in the chapter that builds it"
 
 
-def test_all_that_is_offered_is_on_an_api_page(every):
+def test_all_that_is_offered_is_in_the_reference(every):
     for value in used.offered():
-        assert value in every, f"{value.__module__}.{value.__qualname__} is on no API page"
+        assert value in every, f"{value.__module__}.{value.__qualname__} is on no page of the reference"
 
 
 def unknown(dotted):
