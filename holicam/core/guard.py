@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -82,7 +82,7 @@ def guarded(function: F) -> F:
         with turn(*(x for x in (*args, *given.values()) if isinstance(x, nn.Module))), _own_precision(), together():
             return function(*args, **given)
 
-    return call
+    return cast(F, call)
 
 
 @contextmanager

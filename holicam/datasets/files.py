@@ -139,7 +139,8 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except DepthError as error:
         raise UnreadableError(f"{path} {error}") from None
     except Image.DecompressionBombError:
-        raise UnreadableError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels") from None
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UnreadableError(f"{path} has more than {most:.0f} megapixels") from None
     except Exception as error:  # Pillow, SciPy, HDF5 and XML raise many kinds for broken files
         raise UnreadableError(f"{path} cannot be read as {what} ({error or type(error).__name__})") from None
 
