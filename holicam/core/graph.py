@@ -49,7 +49,7 @@ def recorded(
     thread = threading.get_ident()
 
     def hook(name: Layer, inputs: tuple, output: object) -> Tensor | None:
-        if again and not torch.is_grad_enabled() or not again and thread != threading.get_ident():
+        if (again and not torch.is_grad_enabled()) or (not again and thread != threading.get_ident()):
             return None  # a forward of somebody else's
         if name in A and repeated == "raise":
             raise ValueError(
@@ -138,8 +138,10 @@ def pull_back(
 
 
 def expect_some_of(G: Mapping[Layer, Tensor], maps: dict[Layer, Tensor]) -> dict[Layer, Tensor]:
-    """`maps`, which a `reshape` made of the gradients G: a ValueError where it left all but zeros out, and a
-    ZeroGradientWarning where there was nothing else."""
+    """`maps`, which a `reshape` made of the gradients G.
+
+    Raises ValueError where it left all but zeros out; a ZeroGradientWarning where there was nothing else.
+    """
     for name, made in maps.items():
         warn_zero(all_zero(G[name]), name)
         if made.shape != G[name].shape:

@@ -71,10 +71,10 @@ _mine = _Mine()
 
 
 def guarded(function: F) -> F:
-    """A function or method whose networks, any of its arguments, are its own while it runs; autocast is off, and
-    what it asks about values (`checks`) is read at its end.
+    """A function or method whose networks, any of its arguments, are its own while it runs.
 
-    It may call others of its kind, with the same network or a part of it.
+    Autocast is off, and what it asks about values (`checks`) is read at its end. It may call others of its kind, with
+    the same network or a part of it.
     """
 
     @functools.wraps(function)

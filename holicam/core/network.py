@@ -53,8 +53,10 @@ def forward(
 
 @contextmanager
 def resized(model: nn.Module, images: Tensor, way_out: str) -> Iterator[None]:
-    """Around passes on resized images, where the network has taken `images` as they are: what it refuses
-    then is another size. way_out: what to do, for the sentence."""
+    """Around passes on resized images, where the network has taken `images` as they are.
+
+    What it refuses then is another size. way_out: what to do, for the sentence.
+    """
     try:
         yield
     except NetworkError as error:

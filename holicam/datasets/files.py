@@ -146,9 +146,9 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def read_picture(path: Path, decoder: str = "pillow") -> Image.Image:
-    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this. Grey values
-    of 16 bits and floats become 8 bits as in photographs (`depth`).
+    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this.
 
+    Grey values of 16 bits and floats become 8 bits as in photographs (`depth`).
     decoder: "pillow", or "opencv" as Holistic-CAM's code reads it; where a file breaks off OpenCV
     paints it grey without a word, so Pillow looks at it first.
     Raises UnreadableError: no such file, one that is broken or of a depth that cannot be told.

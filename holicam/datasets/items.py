@@ -75,8 +75,10 @@ class Item:
     notes: tuple[str, ...] = ()
 
     def region(self, target: int) -> Tensor | None:
-        """(H, W) bool, where the class is: its mask, else all of its boxes, from floor(x0) up to
-        and without ceil(x1); None where neither is known."""
+        """(H, W) bool, where the class is; None where that is not known.
+
+        Its mask, else all of its boxes, from floor(x0) up to and without ceil(x1).
+        """
         if self.masks is not None:
             return self.masks[self.targets.index(target)].as_subclass(Tensor) == 1
         own = self.boxes.as_subclass(Tensor)[self.box_targets == target]

@@ -37,8 +37,9 @@ def is_single(layers: Layers) -> bool:
 
 
 def as_given(layers: Layers) -> tuple[Layer, ...]:
-    """The layers one by one, names and modules as given. Raises TypeError for anything else, and ValueError
-    for none and for one twice.
+    """The layers one by one, names and modules as given.
+
+    Raises TypeError for anything else, and ValueError for none and for one twice.
     """
     several = not isinstance(layers, (Tensor, Mapping, bytes)) and isinstance(layers, (Iterable, nn.ModuleList))
     given: tuple[Any, ...] = (layers,)

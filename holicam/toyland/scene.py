@@ -60,6 +60,8 @@ class Thing:
 
 @dataclass
 class Scene:
+    """What is drawn, from the back to the front: all that `draw` needs, and no pixel."""
+
     label: int
     background: dict
     clutter: list[Shape]

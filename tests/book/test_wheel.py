@@ -1,4 +1,4 @@
-"""A built wheel carries the networks that chapters share: installed alone, elsewhere, it runs a chapter and a command."""
+"""The built wheel carries the networks that chapters share: alone, elsewhere, it runs a chapter and a command."""
 
 import json
 import re
