@@ -77,10 +77,12 @@ def stream(
     best: Tensor | None = None  # the images' top-1, filled as they are seen
     chosen: Tensor | Callable[[Tensor], Tensor] | None = None
     parts = [at_least_float32(images.new_empty(0))]
+    builds = cast(Build, build)  # it is None only where there is nothing to build
+    where = images.device if numbers == "device" else "cpu"
     with torch.no_grad():
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
-            inputs, owner = _inputs(first, build, start, stop, images.device if numbers == "device" else "cpu")
+            inputs, owner = _inputs(first, builds, start, stop, where)
             logits = logits_of(forward(model, inputs, compiled=True), stop - start, target)
             if start == 0:
                 remark(model, logits, score)
@@ -112,9 +114,7 @@ def model_batch(chunk: int, images: Tensor) -> int:
     return min(chunk, max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])))
 
 
-def _inputs(
-    images: Tensor, build: Build | None, start: int, stop: int, where: torch.device | str
-) -> tuple[Tensor, Tensor]:
+def _inputs(images: Tensor, build: Build, start: int, stop: int, where: torch.device | str) -> tuple[Tensor, Tensor]:
     """Inputs number start..stop-1 of the whole stream, the images first, and their owners."""
     size = len(images)
     if start >= size:
