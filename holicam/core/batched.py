@@ -12,6 +12,7 @@ The images themselves go first. Their scores are an end of every curve, and thei
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -73,27 +74,34 @@ def stream(
     chunk = model_batch(chunk, images)
     first = images if clean else images[:0]
     size, total = len(first), len(first) + count
-    chosen, parts = None, [at_least_float32(images.new_empty(0))]
+    best: Tensor | None = None  # the images' top-1, filled as they are seen
+    chosen: Tensor | Callable[[Tensor], Tensor] | None = None
+    parts = [at_least_float32(images.new_empty(0))]
+    builds = cast(Build, build)  # it is None only where there is nothing to build
+    where = images.device if numbers == "device" else "cpu"
     with torch.no_grad():
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
-            inputs, owner = _inputs(first, build, start, stop, images.device if numbers == "device" else "cpu")
+            inputs, owner = _inputs(first, builds, start, stop, where)
             logits = logits_of(forward(model, inputs, compiled=True), stop - start, target)
             if start == 0:
                 remark(model, logits, score)
             if target is None and start < size:  # top-1, as far as the images have been seen
-                seen, top = min(stop, size), resolve_target(logits, None)
-                chosen = top.new_empty(size) if chosen is None else chosen
-                chosen[start:seen] = top[: seen - start]
+                seen, top = min(stop, size), cast(Tensor, resolve_target(logits, None))
+                best = top.new_empty(size) if best is None else best
+                best[start:seen] = top[: seen - start]
+                chosen = best
             elif chosen is None:
                 chosen = resolve_target(logits, target, len(images))
             wanted = targets_of(chosen, owner)
             parts.append(select_score(logits, wanted, score))
     scores = torch.cat(parts)
-    if target is None and size:
-        resolved(chosen, logits.shape[1])
+    if best is not None and isinstance(logits, Tensor):
+        resolved(best, logits.shape[1])
     expect_finite(scores, NOT_FINITE.format("scores"))
-    return target if chosen is None else chosen, scores[:size], scores[size:]
+    if chosen is None:
+        return target, scores[:size], scores[size:]  # type: ignore[return-value]  # as given: no input was run
+    return chosen, scores[:size], scores[size:]
 
 
 def model_batch(chunk: int, images: Tensor) -> int:
@@ -106,9 +114,7 @@ def model_batch(chunk: int, images: Tensor) -> int:
     return min(chunk, max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])))
 
 
-def _inputs(
-    images: Tensor, build: Build | None, start: int, stop: int, where: torch.device | str
-) -> tuple[Tensor, Tensor]:
+def _inputs(images: Tensor, build: Build, start: int, stop: int, where: torch.device | str) -> tuple[Tensor, Tensor]:
     """Inputs number start..stop-1 of the whole stream, the images first, and their owners."""
     size = len(images)
     if start >= size:

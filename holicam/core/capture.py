@@ -103,12 +103,12 @@ def capture(
             with recorded(wanted, gradients, repeated, again=True):
                 G = pull_back(chosen.sum(), A) if gradients else {}
     layouts = Layouts(model, wanted, readers, images, reshape)
-    whole = isinstance(logits, Whole)
+    said = chosen[:, None] if isinstance(logits, Whole) else logits
     return Captured(
-        logits=at_least_float32((chosen[:, None] if whole else logits).detach()),
+        logits=at_least_float32(said.detach()),
         target=target,
         score=chosen.detach(),
         A=layouts.maps(A),
         G=expect_some_of(G, layouts.maps(G)),
-        whole=whole,
+        whole=isinstance(logits, Whole),
     )

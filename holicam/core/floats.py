@@ -26,8 +26,11 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def tolerance(x: Tensor, fine: float = 1e-3, coarse: float = 5e-2) -> Tensor:
-    """How far what is computed again may lie from a network's numbers x, as a share: `coarse` where each of them
-    is one of bfloat16 or float16, as from a network of half precision or under autocast."""
+    """How far what is computed again may lie from a network's numbers x, as a share.
+
+    That is `coarse` where each of them is one of bfloat16 or float16, as from a network of half precision or under
+    autocast, else `fine`.
+    """
     low = torch.stack([(x.to(kind).to(x.dtype) == x).all() for kind in (torch.bfloat16, torch.float16)]).any()
     return torch.where(low, coarse, fine)
 

@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from ..models.layers import Layer, called
 from .checks import refuse_where, warn_where
 
+Place = TypeVar("Place", bound=Layer | None)  # a layer, or None for the image
 REENTRANT = (
     "the network uses torch.utils.checkpoint with use_reentrant=True, which hides its layers from "
     "gradients: give it use_reentrant=False, or turn checkpointing off"
@@ -46,7 +49,7 @@ def recorded(
     thread = threading.get_ident()
 
     def hook(name: Layer, inputs: tuple, output: object) -> Tensor | None:
-        if again and not torch.is_grad_enabled() or not again and thread != threading.get_ident():
+        if (again and not torch.is_grad_enabled()) or (not again and thread != threading.get_ident()):
             return None  # a forward of somebody else's
         if name in A and repeated == "raise":
             raise ValueError(
@@ -84,7 +87,7 @@ def recorded(
 
 def _checkpointed() -> bool:
     """Whether a checkpoint of the kind that runs without a graph is under way."""
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
             return True
@@ -94,12 +97,12 @@ def _checkpointed() -> bool:
 
 def pull_back(
     out: Tensor,
-    places: Mapping[Layer | None, Tensor],
+    places: Mapping[Place, Tensor],
     start: Tensor | None = None,
     *,
     keep: bool = False,
     mode: TorchFunctionMode | None = None,
-) -> dict[Layer | None, Tensor]:
+) -> dict[Place, Tensor]:
     """d out / d place of every place, {layer name, or None for the image: tensor}, from one backward pass.
 
     out: one number, or with `start`, the gradient that it begins with. keep: the graph, for another walk.
@@ -122,6 +125,7 @@ def pull_back(
             if "use_reentrant=True" in str(error):
                 raise ValueError(REENTRANT) from error
             raise
+    given: dict[Place, Tensor] = {}
     for name, gradient in zip(places, found, strict=True):
         if gradient is None:
             raise ValueError(
@@ -129,12 +133,15 @@ def pull_back(
                 "the network cuts the graph (torch.no_grad(), detach(), quantised layers) or does not "
                 "use it"
             )
-    return dict(zip(places, found, strict=True))
+        given[name] = gradient
+    return given
 
 
 def expect_some_of(G: Mapping[Layer, Tensor], maps: dict[Layer, Tensor]) -> dict[Layer, Tensor]:
-    """`maps`, which a `reshape` made of the gradients G: a ValueError where it left all but zeros out, and a
-    ZeroGradientWarning where there was nothing else."""
+    """`maps`, which a `reshape` made of the gradients G.
+
+    Raises ValueError where it left all but zeros out; a ZeroGradientWarning where there was nothing else.
+    """
     for name, made in maps.items():
         warn_zero(all_zero(G[name]), name)
         if made.shape != G[name].shape:

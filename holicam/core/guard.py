@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -71,10 +71,10 @@ _mine = _Mine()
 
 
 def guarded(function: F) -> F:
-    """A function or method whose networks, any of its arguments, are its own while it runs; autocast is off, and
-    what it asks about values (`checks`) is read at its end.
+    """A function or method whose networks, any of its arguments, are its own while it runs.
 
-    It may call others of its kind, with the same network or a part of it.
+    Autocast is off, and what it asks about values (`checks`) is read at its end. It may call others of its kind, with
+    the same network or a part of it.
     """
 
     @functools.wraps(function)
@@ -82,7 +82,7 @@ def guarded(function: F) -> F:
         with turn(*(x for x in (*args, *given.values()) if isinstance(x, nn.Module))), _own_precision(), together():
             return function(*args, **given)
 
-    return call
+    return cast(F, call)
 
 
 @contextmanager

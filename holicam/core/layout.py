@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 from weakref import ref
 
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ def _norm_of_last_axis(module: nn.Module) -> bool:
 def _width(module: nn.Module) -> int | None:
     """How many channels its weights give."""
     if _norm_of_last_axis(module):
-        return module.normalized_shape[0]
+        return cast(nn.LayerNorm, module).normalized_shape[0]
     found = (getattr(module, name, None) for name in ("out_channels", "out_features", "num_features", "num_channels"))
     return next((n for n in found if isinstance(n, int)), None)
 
@@ -125,7 +126,7 @@ class Layouts:
 
     def _map(self, layer: Layer, tensor: Tensor) -> Tensor:
         tensor = tensor.dequantize() if tensor.is_quantized else tensor
-        size = tuple(self.images.shape[-2:])
+        size = (self.images.shape[-2], self.images.shape[-1])
         tensor = at_least_float32(tensor if self.reshape is None else for_images(self.reshape, size)(tensor))
         shape = tuple(tensor.shape)
         if tensor.dim() != 4:

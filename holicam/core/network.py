@@ -48,13 +48,15 @@ def forward(
         if isinstance(error, NetworkError) or _of_the_machine(error):
             raise
         reason = _reason(error)
-        raise NetworkError(_said(error, reason, model, images), reason, tuple(images.shape[-2:])) from error
+        raise NetworkError(_said(error, reason, model, images), reason, (images.shape[-2], images.shape[-1])) from error
 
 
 @contextmanager
 def resized(model: nn.Module, images: Tensor, way_out: str) -> Iterator[None]:
-    """Around passes on resized images, where the network has taken `images` as they are: what it refuses
-    then is another size. way_out: what to do, for the sentence."""
+    """Around passes on resized images, where the network has taken `images` as they are.
+
+    What it refuses then is another size. way_out: what to do, for the sentence.
+    """
     try:
         yield
     except NetworkError as error:
@@ -109,8 +111,8 @@ def _of_the_machine(error: Exception) -> bool:
 def _said(error: Exception, reason: str, model: nn.Module, images: Tensor) -> str:
     dtype = str(images.dtype).removeprefix("torch.")
     given = f"images of shape (B, {', '.join(map(str, images.shape[1:]))}) and {dtype} on {images.device}"
-    name, module = _where(error, model)
-    place = f" at its layer {name!r}, {_brief(module)}" if name else ""
+    where = _where(error, model)
+    place = f" at its layer {where[0]!r}, {_brief(where[1])}" if where else ""
     kinds, places = {p.dtype for p in model.parameters()}, {p.device for p in model.parameters()}
     hint = ""
     if len(kinds) == 1 and images.dtype not in kinds and "type" in str(error):
@@ -126,10 +128,11 @@ def _reason(error: Exception) -> str:
     return first if len(first) <= 160 else f"{first[:157]}..."
 
 
-def _where(error: Exception, model: nn.Module) -> tuple[str | None, nn.Module | None]:
-    """The innermost layer that was running, by name."""
+def _where(error: Exception, model: nn.Module) -> tuple[str, nn.Module] | None:
+    """The innermost layer that was running, and its name."""
     names = {id(module): name for name, module in model.named_modules()}
-    found, trace = (None, None), error.__traceback__
+    found: tuple[str, nn.Module] | None = None
+    trace = error.__traceback__
     while trace is not None:
         owner = trace.tb_frame.f_locals.get("self")
         if isinstance(owner, nn.Module) and names.get(id(owner)):

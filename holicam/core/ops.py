@@ -130,7 +130,7 @@ def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Ten
 def _one_each(score: object, batch: int) -> Tensor:
     """What a callable target returned, (B,); (B, 1) is what a head of one class gives."""
     shape = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-    if shape not in ((batch,), (batch, 1)):
+    if not isinstance(score, Tensor) or shape not in ((batch,), (batch, 1)):
         raise ValueError(
             f"a callable target must return one score per image, a tensor of shape ({batch},); got {shape}"
         )

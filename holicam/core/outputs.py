@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
@@ -43,12 +44,12 @@ class FromOutput:
 class Whole:
     """An output of which only a callable target can say what is meant; `why` not, in words."""
 
-    output: object
+    output: Any
     batch: int
     why: str = ""
     error: type[Exception] = ValueError
 
-    def refuse(self) -> None:
+    def refuse(self) -> NoReturn:
         """Raise for a target that is a class."""
         raise self.error(self.why)
 

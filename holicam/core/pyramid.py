@@ -16,7 +16,7 @@ def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int,
         raise ValueError(
             f"scales must be one or more positive ratios to the images' size, such as (1, 1.5, 2); got {scales!r}"
         )
-    return [tuple(max(1, round(n * r)) for n in size) for r in scales]
+    return [(max(1, round(size[0] * r)), max(1, round(size[1] * r))) for r in scales]
 
 
 def pyramid(images: Tensor, scales: Sequence[float], mode: str = "bicubic") -> Iterator[Tensor]:

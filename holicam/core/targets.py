@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+NOTE = "_holicam_classes"  # (K, how often the tensor had been written to)
+
 
 def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
     """The targets of packed rows: a resolved target, and the image (n,) of each row."""
@@ -18,11 +20,11 @@ def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Te
 def resolved(chosen: Tensor, classes: int) -> Tensor:
     """A note on the tensor that its values lie in 0..classes - 1, as long as nobody writes into it."""
     if not chosen.is_inference():  # those count no writes
-        chosen._holicam_classes = classes, chosen._version
+        setattr(chosen, NOTE, (classes, chosen._version))
     return chosen
 
 
 def classes_of(target: Tensor) -> int | None:
     """The K of that note, where it still holds."""
-    classes, version = getattr(target, "_holicam_classes", (None, None))
+    classes, version = getattr(target, NOTE, (None, None))
     return classes if classes is not None and version == target._version else None

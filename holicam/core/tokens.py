@@ -48,7 +48,7 @@ class _Grid:
     size: tuple[int, int] | None = None
 
     def for_images(self, size: tuple[int, int]) -> _Grid:
-        return replace(self, size=tuple(size))
+        return replace(self, size=(size[0], size[1]))
 
     def __call__(self, tokens: Tensor) -> Tensor:
         count = tokens.shape[1] - self.skip if tokens.dim() == 3 else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,8 @@ class Batch:
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch with its tensors there."""
-        moved = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: value.to(device) for name, value in held.items() if isinstance(value, Tensor)}
         return replace(self, boxes=[b.to(device) for b in self.boxes], **moved)
 
 
@@ -64,15 +66,16 @@ def collate(items: Iterable[Item | Skipped], *, pairs: bool = False) -> Batch:
             f"images of {sorted(sizes)} cannot share a batch: batch one image at a time, or choose a preset of one size"
         )
     known = [item.region(t) if item.masks is not None and t >= 0 else None for item, t in rows]
-    masked = bool(known) and all(mask is not None for mask in known)
+    masks = [mask for mask in known if mask is not None]
+    masked = bool(known) and len(masks) == len(known)
     own = [item.box_targets == t if t >= 0 else item.box_targets == item.box_targets for item, t in rows]
     return Batch(
         images=torch.stack([item.image for item, _ in rows]) if rows else torch.zeros(0, 3, 0, 0),
         target=torch.tensor([t for _, t in rows], dtype=torch.long),
         targets=[item.targets for item, _ in rows],
         boxes=[item.boxes.as_subclass(Tensor)[mine] for (item, _), mine in zip(rows, own, strict=True)],
-        masks=torch.stack(known) if masked else None,
-        unjudged=torch.stack([item.unjudged(t) for item, t in rows]) if masked else None,
+        masks=torch.stack(masks) if masked else None,
+        unjudged=torch.stack([open for item, t in rows if (open := item.unjudged(t)) is not None]) if masked else None,
         difficult=torch.tensor(
             [t >= 0 and item.difficult[item.targets.index(t)] for item, t in rows], dtype=torch.bool
         ),

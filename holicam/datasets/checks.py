@@ -15,12 +15,18 @@ LARGEST = 2**27  # pixels of a picture or mask; a few bytes on the disk can clai
 class Truth(Protocol):
     """What is looked at here of an `items.Raw`."""
 
-    image: Image
-    targets: tuple[int, ...]
-    boxes: Tensor | None
-    box_targets: Tensor | None
-    masks: Tensor | None
-    difficult: tuple[bool, ...]
+    @property
+    def image(self) -> Image: ...
+    @property
+    def targets(self) -> tuple[int, ...]: ...
+    @property
+    def boxes(self) -> Tensor | None: ...
+    @property
+    def box_targets(self) -> Tensor | None: ...
+    @property
+    def masks(self) -> Tensor | None: ...
+    @property
+    def difficult(self) -> tuple[bool, ...]: ...
 
 
 def check_label(label: int, classes: int, place: str, error: type = ValueError) -> int:
@@ -31,7 +37,7 @@ def check_label(label: int, classes: int, place: str, error: type = ValueError) 
     return label
 
 
-def check_size(size: tuple[int, int], picture: tuple[int, int], what: str) -> None:
+def check_size(size: tuple[object, object], picture: tuple[int, int], what: str) -> None:
     """Raise ValueError where something was made for a picture of another size; sizes are (width, height)."""
     if tuple(size) != tuple(picture):
         raise ValueError(f"{what} is for {size[0]} x {size[1]} pixels, the picture has {picture[0]} x {picture[1]}")
@@ -59,7 +65,7 @@ def check_raw(raw: Truth, classes: int) -> None:
                 f"its masks have the shape {tuple(raw.masks.shape)}: there must be one for each of its "
                 f"{len(raw.targets)} classes"
             )
-        check_size(tuple(raw.masks.shape[:0:-1]), (width, height), "its mask")
+        check_size((raw.masks.shape[2], raw.masks.shape[1]), (width, height), "its mask")
     if raw.boxes is not None:
         if raw.boxes.dim() != 2 or raw.boxes.shape[1] != 4 or not bool(raw.boxes.isfinite().all()):
             raise ValueError("a box must be four finite numbers")

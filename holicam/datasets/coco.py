@@ -51,7 +51,8 @@ class CocoReader:
         targets = tuple(sorted(set(kinds)))
         width, height = image.size
         masks = np.zeros((len(targets), height, width), dtype=np.uint8)
-        corners, notes = [], []
+        corners: list[list[float]] = []
+        notes: list[str] = []
         try:
             if None not in (told := self.sizes[name]):
                 check_size(told, image.size, "its entry")
@@ -102,14 +103,12 @@ def coco2014(root: str | Path, preset: str | Preset = "torchray", *, partial: bo
         listed = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise MissingDataError(f"{path} is not the whole file of COCO's annotations ({error}): {HOW}.") from None
-    images, categories, annotations = (
-        list(_entries(listed, path, part, keys))
-        for part, keys in (
-            ("images", {"id": int, "file_name": str}),
-            ("categories", {"id": int, "name": str}),
-            ("annotations", {"image_id": int, "category_id": None, "bbox": None, "segmentation": None}),
-        )
-    )
+    keys: dict[str, dict[str, type | None]] = {
+        "images": {"id": int, "file_name": str},
+        "categories": {"id": int, "name": str},
+        "annotations": {"image_id": int, "category_id": None, "bbox": None, "segmentation": None},
+    }
+    images, categories, annotations = (list(_entries(listed, path, part, keys[part])) for part in keys)
     names = {entry["id"]: Path(below(entry["file_name"], place)).stem for place, entry in images}
     for entries, key in ((images, "id"), (categories, "id"), (categories, "name")):
         each_once((place, str(entry[key])) for place, entry in entries)

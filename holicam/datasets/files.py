@@ -139,15 +139,16 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except DepthError as error:
         raise UnreadableError(f"{path} {error}") from None
     except Image.DecompressionBombError:
-        raise UnreadableError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels") from None
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UnreadableError(f"{path} has more than {most:.0f} megapixels") from None
     except Exception as error:  # Pillow, SciPy, HDF5 and XML raise many kinds for broken files
         raise UnreadableError(f"{path} cannot be read as {what} ({error or type(error).__name__})") from None
 
 
 def read_picture(path: Path, decoder: str = "pillow") -> Image.Image:
-    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this. Grey values
-    of 16 bits and floats become 8 bits as in photographs (`depth`).
+    """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this.
 
+    Grey values of 16 bits and floats become 8 bits as in photographs (`depth`).
     decoder: "pillow", or "opencv" as Holistic-CAM's code reads it; where a file breaks off OpenCV
     paints it grey without a word, so Pillow looks at it first.
     Raises UnreadableError: no such file, one that is broken or of a depth that cannot be told.

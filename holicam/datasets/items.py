@@ -9,6 +9,7 @@ long run records it and goes on. What is wrong with a whole data set is said whe
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -74,8 +75,10 @@ class Item:
     notes: tuple[str, ...] = ()
 
     def region(self, target: int) -> Tensor | None:
-        """(H, W) bool, where the class is: its mask, else all of its boxes, from floor(x0) up to
-        and without ceil(x1); None where neither is known."""
+        """(H, W) bool, where the class is; None where that is not known.
+
+        Its mask, else all of its boxes, from floor(x0) up to and without ceil(x1).
+        """
         if self.masks is not None:
             return self.masks[self.targets.index(target)].as_subclass(Tensor) == 1
         own = self.boxes.as_subclass(Tensor)[self.box_targets == target]
@@ -132,8 +135,7 @@ class Dataset(torch.utils.data.Dataset):
             except UnicodeEncodeError:
                 raise ValueError(f"{self.name} has a file whose name is not UTF-8, {name!r}: rename it") from None
         if len(set(self.ids)) < len(self.ids):
-            seen: set[str] = set()
-            twice = next(name for name in self.ids if name in seen or seen.add(name))
+            twice = next(name for name, count in Counter(self.ids).items() if count > 1)
             raise ValueError(f"{self.name} has the image {twice!r} twice: every image must have a name of its own")
 
     def __len__(self) -> int:
@@ -157,7 +159,7 @@ class Dataset(torch.utils.data.Dataset):
     def _place(self, name: str) -> object:
         """The file of an item where the reader knows it, else its name."""
         try:
-            return self.read.place(name)
+            return self.read.place(name)  # type: ignore[attr-defined]  # a reader need not have it
         except Exception:  # what went wrong is being told already
             return name
 

@@ -59,19 +59,28 @@ def read_boxes(path: Path) -> tuple[tuple[int, int], list[Boxed]]:
     """((width, height), objects) of a box file. Raises UnreadableError."""
     with reading(path, "a box file"):
         tree = ElementTree.parse(path).getroot()
-        size = int(tree.findtext("size/width")), int(tree.findtext("size/height"))
+        size = _number(tree, "size/width"), _number(tree, "size/height")
         return size, [_boxed(thing) for thing in tree.iter("object")]
+
+
+def _number(tree: ElementTree.Element, place: str) -> int:
+    """The whole number that stands there. Raises ValueError."""
+    if (text := tree.findtext(place)) is None:
+        raise ValueError(f"it has no <{place}>")
+    return int(text)
 
 
 def _boxed(thing: ElementTree.Element) -> Boxed:
     """One <object>. Raises ValueError."""
-    corners = [thing.findtext(f"bndbox/{corner}") for corner in CORNERS]
-    if None in corners or not all(math.isfinite(float(corner)) for corner in corners):
-        raise ValueError(f"an object has the corners {corners}: four finite numbers are needed")
+    found = [thing.findtext(f"bndbox/{corner}") for corner in CORNERS]
+    corners = [float(corner) for corner in found if corner is not None]
+    if len(corners) < 4 or not all(map(math.isfinite, corners)):
+        raise ValueError(f"an object has the corners {found}: four finite numbers are needed")
     difficult = thing.findtext("difficult", "").strip() or "0"
     if difficult not in ("0", "1"):
         raise ValueError(f"difficult must be 0 or 1; got {difficult!r}")
-    return Boxed((thing.findtext("name") or "").strip(), tuple(map(float, corners)), difficult == "1")
+    x0, y0, x1, y1 = corners
+    return Boxed((thing.findtext("name") or "").strip(), (x0, y0, x1, y1), difficult == "1")
 
 
 def check_file_size(path: Path, size: tuple[int, int], picture: Path, image: Image) -> None:

@@ -131,8 +131,8 @@ def apply(
     if masks is not None:
         together["masks"] = tv_tensors.Mask(masks)
     done = preset.transform()(together)
-    image = done["image"].as_subclass(Tensor)
-    height, width = image.shape[-2:]
+    seen = done["image"].as_subclass(Tensor)
+    height, width = seen.shape[-2:]
     limits = torch.tensor([width, height, width, height], dtype=torch.float32)
     boxes = torch.minimum(done["boxes"].as_subclass(Tensor).clamp(min=0), limits)
-    return image, boxes, done.get("masks")
+    return seen, boxes, done.get("masks")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class SegmentationReader:
     """Reads image and mask by number; every process opens the file for itself, when it first reads."""
 
     path: Path
-    _file: object = field(default=None, repr=False)
+    _file: Any = field(default=None, repr=False)
     _process: int = 0  # HDF5 handles break when a process forks
 
     def place(self, name: str) -> str:

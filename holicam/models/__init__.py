@@ -68,7 +68,7 @@ def class_names(name: str) -> list[str]:
 def _load_toy(name: str) -> nn.Module:
     from safetensors.torch import load_file
 
-    card, path = _card(name), data_folder() / f"{name}.safetensors"
+    card, path = _card(name), _there(name, "safetensors")
     found = sha256(path)
     if found != card["sha256"]:
         raise ValueError(f"{path} does not match its card: sha256 is {found[:12]}…, not {card['sha256'][:12]}….")
@@ -77,11 +77,15 @@ def _load_toy(name: str) -> nn.Module:
 
 def _card(name: str) -> dict:
     """What `data/` says of a shipped network: classes, sha256, recipe, measurements."""
-    path = data_folder() / f"{name}.json"
-    for needed in (path, path.with_suffix(".safetensors")):
-        if not needed.exists():
-            raise WeightsNotFoundError(f"{needed} is missing: {_remedy(name, needed)}.")
-    return read_card(path, _remedy(name))
+    return read_card(_there(name, "json"), _remedy(name))
+
+
+def _there(name: str, ending: str) -> Path:
+    """A file of a toy network. Raises WeightsNotFoundError."""
+    path = data_folder() / f"{name}.{ending}"
+    if not path.exists():
+        raise WeightsNotFoundError(f"{path} is missing: {_remedy(name, path)}.")
+    return path
 
 
 def _remedy(name: str, missing: Path | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 from torch import nn
@@ -104,7 +105,7 @@ def card(name: str, model: nn.Module) -> dict:
         return _described(name, model, {"memory": memory(model, training)})
     if "cast" in training.subsets:
         size = training.settle
-        measured = {"accuracy": {"single": accuracy(model, "single", 500, size=size)}}
+        measured: dict[str, Any] = {"accuracy": {"single": accuracy(model, "single", 500, size=size)}}
         return _described(name, model, measured | {"cast": under_marks(model, "cast", 500, size=size), "size": size})
     shortcut = "shortcut" in training.subsets
     subsets = ("single", "shortcut") if shortcut else ("single", "twins", "scene")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +37,14 @@ def is_single(layers: Layers) -> bool:
 
 
 def as_given(layers: Layers) -> tuple[Layer, ...]:
-    """The layers one by one, names and modules as given. Raises TypeError for anything else, and ValueError
-    for none and for one twice.
+    """The layers one by one, names and modules as given.
+
+    Raises TypeError for anything else, and ValueError for none and for one twice.
     """
     several = not isinstance(layers, (Tensor, Mapping, bytes)) and isinstance(layers, (Iterable, nn.ModuleList))
-    given = (layers,) if is_single(layers) or not several else tuple(layers)
+    given: tuple[Any, ...] = (layers,)
+    if several and not is_single(layers):
+        given = tuple(cast(Iterable[Any], layers))
     for layer in given:
         if not isinstance(layer, (str, nn.Module)):
             raise TypeError(
@@ -110,6 +114,7 @@ def default_layers(model: nn.Module) -> tuple[str, ...]:
 
 def _found(model: nn.Module, layer: Layer) -> nn.Module:
     networks = list(wrapped(model))
+    module: nn.Module | None
     if isinstance(model, torch.jit.ScriptModule):
         see_inside(model, layers=True)
     if isinstance(layer, nn.Module):

@@ -11,8 +11,11 @@ from .toy import BUILDERS
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """size: pixels of the square the network was measured on. mean, std: taken out of values in 0..1, by channel.
-    mode: how photographs are resized to it, "bilinear" or "bicubic"."""
+    """What a network expects of its images.
+
+    size: pixels of the square the network was measured on. mean, std: taken out of values in 0..1, by channel.
+    mode: how photographs are resized to it, "bilinear" or "bicubic".
+    """
 
     size: int = 224
     mean: tuple[float, float, float] = MEAN

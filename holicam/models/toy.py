@@ -22,13 +22,13 @@ class ToyResNet50(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        channels = width
-        for number, (blocks, stride) in enumerate(((3, 1), (4, 2), (6, 2), (3, 2))):
-            planes = width * 2**number
-            setattr(self, f"layer{number + 1}", _stage(channels, planes, blocks, stride))
-            channels = 4 * planes
+        plans = ((width, 3, 1), (4 * width, 4, 2), (8 * width, 6, 2), (16 * width, 3, 2))
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(channels, width * 2**number, blocks, stride)
+            for number, (channels, blocks, stride) in enumerate(plans)
+        )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, num_classes)
+        self.fc = nn.Linear(32 * width, num_classes)
         _initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -194,7 +194,7 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     if training.random_labels:
         data = (data[0], random_labels(len(data[1]), training.seed).numpy(), data[2])
     torch.manual_seed(training.seed)
-    model = BUILDERS[name]().to(device, memory_format=torch.channels_last)
+    model = BUILDERS[name]().to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
     checkpoint, start = cache_folder() / f"{name}.pt", 0
     if checkpoint.exists():

@@ -120,7 +120,7 @@ def draw(scene: Scene, size: int, leave_out=lambda group, shape, thing: False) -
     hidden = leave_out("background", None, None)
     image = np.full((3, size, size), GREY, np.float32) if hidden else _paint_background(scene.background, size)
     canvas = Canvas(image, _fractal(scene.texture, size))
-    layers = [("clutter", shape, None) for shape in scene.clutter]
+    layers: list[tuple[str, Shape, int | None]] = [("clutter", shape, None) for shape in scene.clutter]
     layers += [("part", shape, i) for i, thing in enumerate(scene.things) for shape in thing.shapes]
     layers += [("mark", shape, None) for shape in (mark_shapes(scene.mark) if scene.mark else [])]
     for number, (group, shape, thing) in enumerate(layers):

@@ -60,6 +60,8 @@ class Thing:
 
 @dataclass
 class Scene:
+    """What is drawn, from the back to the front: all that `draw` needs, and no pixel."""
+
     label: int
     background: dict
     clutter: list[Shape]
@@ -126,7 +128,9 @@ def _rotate(points, angle) -> np.ndarray:
 def _thing(rng, label, centre, extent) -> Thing:
     angle, mirror, aspect = rng.uniform(-0.4, 0.4), rng.choice([-1, 1]), rng.uniform(0.85, 1.15)
     # Parts of one kind ("wheel 1", "wheel 2") share a colour half of the time, as in the real world.
-    shared, colours, shapes = rng.random() < 0.5, {}, []
+    shared = rng.random() < 0.5
+    colours: dict[str, np.ndarray] = {}
+    shapes = []
     for name, polygon, material in parts(CLASSES[label], rng):
         kind, colour = name.rstrip(" 0123456789"), _colour(rng, material)
         colour = colours.setdefault(kind, colour) if shared or material == "green" else colour
@@ -156,7 +160,8 @@ def _things(rng, subset, label) -> list[Thing]:
         wanted = [(label, largest), *((int(k), largest * rng.uniform(0.45, 0.72)) for k in others)]
     else:
         wanted = [(label, float(np.exp(rng.uniform(np.log(0.13), np.log(0.47)))))]
-    things, taken = [], []
+    things: list[Thing] = []
+    taken: list[tuple[np.ndarray, float]] = []
     for cls, extent in wanted:
         centre = _place(rng, extent, taken)
         if centre is not None:

@@ -64,7 +64,7 @@ def test_answers_are_with_the_lecturer_only():
 @pytest.mark.parametrize("edition", ["student", "lecturer"])
 def test_editions_on_disk(edition, tmp_path, monkeypatch):
     """The lecturer's folder holds exam and notes, the students' holds no answer in any of its files."""
-    monkeypatch.setattr(editions, "wheel", lambda folder, *_: folder / "holicam-0-py3-none-any.whl")
+    monkeypatch.setattr(editions, "wheel", lambda folder, *_, **__: folder / "holicam-0-py3-none-any.whl")
     editions.write(edition, tmp_path / edition)
     folder = tmp_path / edition
     others = {path.name for path in folder.iterdir() if path.suffix != ".ipynb"}

@@ -35,7 +35,7 @@ def calls_of_networks(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if name in NETWORKS or isinstance(node.func, ast.Attribute) and name == "forward":
+            if name in NETWORKS or (isinstance(node.func, ast.Attribute) and name == "forward"):
                 found.append(f"{path.name}:{node.lineno}")
     return found
 
@@ -347,7 +347,7 @@ def test_autocast_of_the_caller_stays_as_it_was():
     x = random_images(2, 3, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         hc.metrics.insertion(net, x, x[:, 0], 1)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="target must lie in 0"):
             hc.GradCAM()(net, x, "relu1", 99)
         assert torch.is_autocast_enabled("cpu") and net.fc(torch.zeros(1, 8)).dtype == torch.bfloat16
         net(x).sum().backward()  # casts that were made without a graph are not handed on

@@ -148,7 +148,7 @@ def test_no_annotation_of_coco_s_ends_the_process(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     for i, ((*_, words), said) in enumerate(zip(cases, json.loads(done.stdout), strict=True)):
         assert re.search(words, said), (words, said)
-        assert words == "read" or f"{i:04d}.jpg" in said and "\n" not in said and len(said) < 400, said
+        assert words == "read" or (f"{i:04d}.jpg" in said and "\n" not in said and len(said) < 400), said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ from holicam.models.extras import EXTRAS, extra, lacking
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = [package for packages in EXTRAS.values() for package in packages]
 # In a Python that has none of them. Both halves are programs that print.
-WITHOUT = f"import sys\nsys.modules.update(dict.fromkeys({BLOCKED!r}))\nimport torch, holicam as hc\n"
+WITHOUT = f"""
+import sys
+class Missing:
+    def find_spec(name, path, target=None):
+        if name.partition(".")[0] in {BLOCKED!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing)
+import torch, holicam as hc
+"""
 WORKS = """
 model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(2, split="test", size=64)
 for name in ("holistic-cam", "grad-cam", "relevance-cam"):

@@ -1,0 +1,93 @@
+"""What stands in several files of the project agrees: version, address, packages, and names that are leaving."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import warnings
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+import holicam as hc
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PLACES = ("CITATION.cff", "README.md", "pyproject.toml", "book/intro.md", "book/23-your-own-network.ipynb")
+
+
+def test_the_version_stands_in_one_place():
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert said == hc.__version__ and PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "holicam/__init__.py"
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_address_is_that_of_the_configuration(name):
+    """_config.yml is where it is changed; each of these must follow."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = set(re.findall(r"https://(?:www\.)?github\.com/[\w.-]+/holicam\b", text))
+    assert found == {ADDRESS}, f"{name} names {found}, _config.yml {ADDRESS}"
+
+
+def test_no_other_file_holds_the_address():
+    """Each new place would be one more to change."""
+    known = {*PLACES, "_config.yml"}
+    for folder in ("holicam", "tools", "tests", "benchmarks", "teaching", ".github"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".yml", ".mjs", ".toml", ".cfg"):
+                assert ADDRESS not in path.read_text(encoding="utf-8"), path.relative_to(ROOT)
+    for path in [*ROOT.glob("*.*"), *(ROOT / "book").glob("*.*")]:
+        name = path.relative_to(ROOT).as_posix()
+        if path.is_file() and name not in known:
+            assert ADDRESS not in path.read_text(encoding="utf-8"), name
+
+
+def test_the_book_installs_all_that_the_module_and_its_extras_need():
+    exact = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
+    extras = PROJECT["project"]["optional-dependencies"]
+    needs = [*PROJECT["project"]["dependencies"], *(need for name in extras if name != "data" for need in extras[name])]
+    assert {re.match(r"[\w-]+", need)[0] for need in needs} <= exact
+    tests = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements-test.txt").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {re.match(r"[\w-]+", need)[0] for need in extras["data"]} <= exact | tests
+
+
+@pytest.mark.parametrize("name", hc._LEFT)
+def test_a_name_that_is_leaving_works_and_says_what_to_write(name):
+    assert name not in hc.__all__
+    with pytest.warns(DeprecationWarning, match=rf"^hc\.{name} goes in holicam \d+\.\d+; write \S+") as told:
+        module = getattr(hc, name)
+    assert module.__name__ == f"holicam.{hc._LEFT[name]}" and Path(told[0].filename) == Path(__file__)
+    for public in re.findall(r"hc\.(\w+)", str(told[0].message).partition("; write ")[2]):
+        assert getattr(hc, public).__module__.startswith("holicam.")
+
+
+def test_the_names_go_when_they_were_said_to():
+    """One minor version after the one that took them out of `hc.__all__`."""
+    assert tuple(map(int, hc.__version__.split(".")[:2])) < tuple(map(int, hc._LEFT_IN.split("."))), "delete hc._LEFT"
+
+
+def test_names_that_stay_do_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        for name in hc.__all__:
+            getattr(hc, name)
+
+
+def test_the_changelog_speaks_of_this_version_and_of_numbers():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest, *_ = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert hc.__version__ in newest or "unreleased" in newest.lower()
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert all("### Numbers that changed" in part for part in parts)
+
+
+def test_an_installed_package_is_of_this_version():
+    try:
+        installed = metadata.version("holicam")
+    except metadata.PackageNotFoundError:
+        pytest.skip("holicam is not installed in this environment")
+    assert installed == hc.__version__, "run `make` again: the environment holds another version"
