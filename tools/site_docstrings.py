@@ -115,7 +115,7 @@ def linked(text: str, module: str, names: Collection[str] = ()) -> str:
 
     def mention(found: re.Match) -> str:
         said = found[1].strip()
-        plain = said.removeprefix("hc.").removesuffix("()")
+        plain = re.sub(r"\(.*\)$", "", said.removeprefix("hc."))
         target = resolved(plain, module) if re.fullmatch(r"[\w.]+", plain) and plain not in names else None
         return f":py:obj:`{said} <{target}>`" if target else f"``{said}``"
 

@@ -69,6 +69,12 @@ def documented() -> dict[int, str]:
     return {id(getattr(owner_of(path), last)): name for name in names for path, _, last in [name.rpartition(".")]}
 
 
+@cache
+def every_name() -> frozenset[str]:
+    """All names that the reference has."""
+    return frozenset(documented().values())
+
+
 def resolved(text: str, module: str) -> str | None:
     """The documented name that `text` means in a docstring of this module, or None.
 
@@ -84,7 +90,8 @@ def resolved(text: str, module: str) -> str | None:
             found = getattr(found, part, None)
         if found is not None and id(found) in documented():
             return documented()[id(found)]
-    return None
+    same = [name for name in every_name() if rest and name.endswith(f".{rest[-1]}")]
+    return same[0] if len(same) == 1 else None
 
 
 def register() -> None:

@@ -156,11 +156,23 @@ def call_of(cls: type) -> tuple[type, list[str]]:
     return owner, shown
 
 
+def made(cls: type) -> str:
+    """The signature by which an explainer is made, with what its default preset sets; long values in short."""
+    presets, out = presets_of(cls), []
+    usual = presets.get(getattr(cls, "preset", ""), {})
+    for field in fields_of(cls):
+        value = shown(usual.get(field.name, default(field))).strip("`")
+        out += ["*"] * (field.kw_only and "*" not in out)
+        out.append(f"{field.name}={'(...)' if 'numbers' in value else value}")
+    return f"({', '.join(out)})"
+
+
 def call_line(cls: type) -> list[str]:
     """The signature of the call, and where it is described."""
     return [
         f".. py:method:: __call__({', '.join(call_of(cls)[1])})",
         "   :no-index:",
+        "   :single-line-parameter-list:",
         "",
         "   As every explainer is called, see :ref:`sec-calling`.",
         "",
