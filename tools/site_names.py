@@ -25,7 +25,7 @@ def owner_of(path: str) -> object:
     """The package, room or module that "hc", "hc.metrics" or "hc.cam" means."""
     found = hc
     for part in path.split(".")[1:]:
-        found = getattr(found, part)
+        found = getattr(found, part, None) or importlib.import_module(f"{found.__name__}.{part}")
     return found
 
 

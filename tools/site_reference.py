@@ -65,16 +65,16 @@ class Directive(SphinxDirective):
 
 
 class Explainer(Directive):
-    """```{explainer} grad-cam``` with the formula as content; `:with:` are settings for a cheap example."""
+    """```{explainer} grad-cam``` with the formula as content."""
 
     required_arguments = 1
-    option_spec = {"paper": directives.unchanged, "with": directives.unchanged}
+    option_spec = {"paper": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
         cls = hc.explainers[name]
         inner = [".. container:: formula", "", "   formula", "", *call_line(cls), ".. rubric:: Example", ""]
-        inner += [*example_of(name, self.options.get("with", "")).split("\n"), ""]
+        inner += [*example_of(cls).split("\n"), ""]
         for title, rows in (("Fields", fields_table(cls)), ("Presets", presets_table(cls))):
             inner += [f".. rubric:: {title}", "", *rows] if rows else []
         inner += facts(name, self.options.get("paper", ""))
@@ -183,7 +183,11 @@ def link_names(app, doctree) -> None:
     """Code in a text that names something of the reference, `hc.cam.alpha`, leads there, in chapters too."""
     for node in list(doctree.findall(nodes.literal)):
         said = re.fullmatch(r"(hc(?:\.\w+)+)(?:\(\))?", node.astext())
-        if said and said[1] in every_name() and not isinstance(node.parent, (nodes.reference, pending_xref, nodes.title)):
+        if (
+            said
+            and said[1] in every_name()
+            and not isinstance(node.parent, (nodes.reference, pending_xref, nodes.title))
+        ):
             link = pending_xref("", refdomain="py", reftype="obj", reftarget=said[1], refdoc=app.env.docname)
             node.replace_self(link)
             link += node

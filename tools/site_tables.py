@@ -8,26 +8,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping
+from typing import get_type_hints
 
 import holicam as hc
 from tools.site_docstrings import built_in, linked, parts
-
-EXAMPLE = """>>> import holicam as hc
->>> model = hc.load_model("toy-resnet50")
->>> {batch} = hc.toyland.batch(2, split="test"){images}
->>> maps = {call}
->>> maps.shape
-torch.Size([2, 224, 224])"""
-
-
-# Fields of many explainers, for docstrings that do not say them again.
-COMMON = {
-    "relu": "cut the map at 0",
-    "score": 'what is explained: the "logit", the "prob"ability, or of many labels the "sigmoid"',
-    "seed": "of the random numbers; the same seed gives the same map",
-    "chunk": "the largest batch given to the network, which bounds memory",
-}
 
 
 def fields_of(cls: type) -> list[dataclasses.Field]:
@@ -36,16 +20,11 @@ def fields_of(cls: type) -> list[dataclasses.Field]:
 
 
 def presets_of(cls: type) -> dict[str, dict[str, object]]:
-    """{preset: the value of every field}, found by making one of each; the names are those that a wrong one lists."""
-    names = [field.name for field in fields_of(cls)]
-    if "preset" not in names or cls not in hc.explainers.values():
+    """{preset: the value of every field}, found by making one of each; empty for a class without presets."""
+    if cls not in hc.explainers.values() or not cls.presets:
         return {}
-    try:
-        cls(preset="")
-    except ValueError as error:
-        listed = re.findall(r"['\"](\w[\w-]*)['\"]", str(error))
-    made = {preset: cls(preset=preset) for preset in dict.fromkeys(listed)}
-    return {preset: {name: getattr(one, name) for name in names} for preset, one in made.items()}
+    made = {preset: cls(preset=preset) for preset in cls.presets}
+    return {preset: {field.name: getattr(one, field.name) for field in fields_of(cls)} for preset, one in made.items()}
 
 
 def described(cls: type) -> dict[str, str]:
@@ -89,11 +68,21 @@ def shown(value: object) -> str:
     return f"``{value!r}``"
 
 
-def typed(field: dataclasses.Field, presets: Mapping[str, Mapping[str, object]]) -> str:
-    """A field's type; one that every preset fills is never None to a reader."""
+def typed(field: dataclasses.Field, hint: object) -> str:
+    """A field's type, with what it must be beside: its choices, or the limits of a number."""
     text = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type)
-    filled = presets and all(values[field.name] is not None for values in presets.values())
-    return text.removesuffix(" | None") if filled else text
+    for check in getattr(hint, "__metadata__", ()):
+        text = inspect.formatannotation(hint.__origin__)
+        limits = inspect.signature(check).parameters if callable(check) else {}
+        if "choices" in limits:
+            return " | ".join(map(repr, limits["choices"].default))
+        if {"low", "high", "above"} <= limits.keys():
+            low, high = limits["low"].default, limits["high"].default
+            text += "" if low == float("-inf") else f" {'>' if limits['above'].default else '≥'} {low:g}"
+            text += "" if high == float("inf") else f", ≤ {high:g}"
+        elif "low" in limits:
+            text += f" ≥ {limits['low'].default}"
+    return text
 
 
 def table(head: list[str], rows: list[list[str]], kind: str = "") -> list[str]:
@@ -106,15 +95,23 @@ def table(head: list[str], rows: list[list[str]], kind: str = "") -> list[str]:
     return [*out, ""]
 
 
+def hints_of(cls: type) -> dict[str, object]:
+    """The fields' types, as far as they can be told while the package runs."""
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except NameError:  # named for type checkers only
+        return {}
+
+
 def fields_table(cls: type) -> list[str]:
     """Every field with its type, its default and what it is."""
     presets, said, names = presets_of(cls), described(cls), [field.name for field in fields_of(cls)]
     usual = presets.get(getattr(cls, "preset", ""), {})
-    rows = []
+    hints, rows = hints_of(cls), []
     for field in fields_of(cls):
-        text = linked(said.get(field.name, COMMON.get(field.name, "")), cls.__module__, names)
+        text = linked(said.get(field.name, ""), cls.__module__, names)
         value = shown(usual.get(field.name, default(field)))
-        rows.append([f"``{field.name}``", f"``{typed(field, presets)}``", value, text])
+        rows.append([f"``{field.name}``", f"``{typed(field, hints.get(field.name))}``", value, text])
     head, columns = ["field", "type", "default", "what it is"], [0, 1, 2, 3]
     if all(row[2] == "required" for row in rows):
         columns.remove(2)
@@ -132,17 +129,9 @@ def presets_table(cls: type) -> list[str]:
     return table(["field", *(f'``"{preset}"``' for preset in presets)], rows, "presets")
 
 
-def example_of(name: str, settings: str = "") -> str:
-    """A runnable example: the docstring's own, else one call of the explainer."""
-    cls = hc.explainers[name]
-    if own := parts(cls.__doc__ or "").example:
-        return own
-    kind = getattr(cls, "takes", "layer")
-    layers = {"layer": ', layers="layer4"', "joint": ', layers=["layer3", "layer4"]'}.get(kind, "")
-    call = f"hc.{cls.__name__}({settings})(model, {{}}{layers})"
-    if "batch." in settings:
-        return EXAMPLE.format(batch="batch", images="", call=call.format("batch.images"))
-    return EXAMPLE.format(batch="images", images=".images", call=call.format("images"))
+def example_of(cls: type) -> str:
+    """The runnable example of a class's docstring."""
+    return parts(cls.__doc__ or "").example
 
 
 def call_of(cls: type) -> tuple[type, list[str]]:

@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torchvision.models import VisionTransformer
 
 import holicam as hc
-from tools.pages import BOOK
+from tools.ipynb import BOOK
 
 TEXT = (BOOK / "coming-from.md").read_text(encoding="utf-8")
 PACKAGES = {"pytorch-grad-cam": "grad-cam", "torchcam": "torchcam", "captum": "captum"}
@@ -46,7 +47,7 @@ def ran(given, tmp_path_factory):
                 patch.chdir(tmp_path_factory.mktemp(whose))
                 space = dict(given)
                 exec(compile(CELLS[task, whose], f"{task}: {whose}", "exec"), space)
-                space["written"] = [path.name for path in __import__("pathlib").Path().iterdir()]
+                space["written"] = [path.name for path in Path().iterdir()]
             done[task, whose] = space
         return done[task, whose]
 
@@ -70,7 +71,9 @@ def test_a_cell_runs(task, whose, ran):
     if task == "A metric":
         values = space["values"]
         values = list(values.values()) if isinstance(values, dict) else values
-        assert len(values) >= 2 and all(np.isfinite(np.asarray(v.detach() if hasattr(v, "detach") else v)).all() for v in values)
+        assert len(values) >= 2 and all(
+            np.isfinite(np.asarray(v.detach() if hasattr(v, "detach") else v)).all() for v in values
+        )
     elif task == "An overlay picture":
         assert space["written"] == ["overlay.png"]
     else:
@@ -85,7 +88,9 @@ def stretched(maps, size=(64, 64)):
 
 def alike(one, other):
     one, other = stretched(one), stretched(other)
-    return min(float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) for a, b in zip(one, other, strict=True))
+    return min(
+        float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) for a, b in zip(one, other, strict=True)
+    )
 
 
 @pytest.mark.parametrize("whose", PACKAGES)

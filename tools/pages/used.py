@@ -1,6 +1,6 @@
 """Write book/api-used.md: which chapter builds and which uses each public name.
 
-Names are those of the files that the API pages show; what a chapter uses is read from its code cells (`hc.cam.alpha`,
+Names are those that the reference pages show; what a chapter uses is read from its code cells (`hc.cam.alpha`,
 or an explainer's or a metric's name in quotes) and its text.
 """
 
@@ -10,16 +10,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 
 import holicam as hc
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK
 from tools.pages import written
+from tools.site_names import owner_of, pages
 
 PAGE = BOOK / "api-used.md"
-PAGES = {"api-explainers": "Explainers", "api-evaluation": "Metrics and sanity checks", "api": "Everything else"}
 PROTOCOLS = ("holistic-cam", "poly-cam")
 BUILT = re.compile(r"\bchapter\s+(\d\d)\b")
 
@@ -28,29 +27,26 @@ BUILT = re.compile(r"\bchapter\s+(\d\d)\b")
 class Name:
     """A public function or class, and where the book has it."""
 
-    module: str
-    name: str
+    name: str  # as the reference has it, "hc.cam.alpha"
     about: str
     built: list[int]
     used: set[int] = field(default_factory=set)
 
 
-def own(module: ModuleType) -> Iterator[tuple[str, object]]:
-    """The public functions and classes that a file defines, in its order."""
-    for name, value in vars(module).items():
-        if not name.startswith("_") and hasattr(value, "__qualname__") and value.__module__ == module.__name__:
-            yield name, value
-
-
-def public(page: str) -> dict[object, Name]:
-    """What the files that an API page shows define."""
+def public(shown: list[str]) -> dict[object, Name]:
+    """The functions and classes that a reference page shows."""
     found = {}
-    text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
-    for file in re.findall(r"^\.\. automodule:: holicam\.([\w.]+)$", text, re.MULTILINE):
-        for name, value in own(import_module(f"holicam.{file}")):
-            said = inspect.cleandoc(value.__doc__ or "")
-            found[value] = Name(file, name, said.split("\n")[0], sorted({int(n) for n in BUILT.findall(said)}))
+    for dotted in shown:
+        path, _, last = dotted.rpartition(".")
+        value = getattr(owner_of(path), last)
+        said = inspect.cleandoc(value.__doc__ or "")
+        found[value] = Name(dotted, said.split("\n")[0], sorted({int(n) for n in BUILT.findall(said)}))
     return found
+
+
+def title(page: str) -> str:
+    """The heading of a page."""
+    return re.search(r"^# (.+)$", (BOOK / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 
 def reached(dotted: str, start: object = hc) -> object | None:
@@ -96,7 +92,7 @@ def in_quotes(code: list[str]) -> Iterator[object]:
 
 def names() -> dict[str, dict[object, Name]]:
     """API page -> its public names, with what the chapters use."""
-    found = {page: public(page) for page in PAGES}
+    found = {page: public(shown) for page, shown in pages().items()}
     every = {value: name for part in found.values() for value, name in part.items()}
     for number, chapter in by_number().items():
         text = [reached(dotted.strip(".")) for dotted in re.findall(r"`hc\.([\w.]+)", chapter.text)]
@@ -122,9 +118,9 @@ def page() -> list[str]:
     book, out = by_number(), [written("used"), ""]
     for part, found in names().items():
         shown = {value: n for value, n in found.items() if n.built or n.used}
-        out += [f"## {PAGES[part]}", "", "| name | built in | used in |", "|---|---|---|"]
-        out += [f"| `{n.module}.{n.name}` | {links(n.built, book)} | {links(n.used, book)} |" for n in shown.values()]
+        out += [f"## {title(part)}", "", "| name | built in | used in |", "|---|---|---|"]
+        out += [f"| `{n.name}` | {links(n.built, book)} | {links(n.used, book)} |" for n in shown.values()]
         rest = [n for value, n in found.items() if value in offered() and value not in shown]
         out += ["", "Offered, and named in no chapter:", ""] if rest else [""]
-        out += [f"- `{n.module}.{n.name}`: {n.about}" for n in rest] + [""]
+        out += [f"- `{n.name}`: {n.about}" for n in rest] + [""]
     return out
