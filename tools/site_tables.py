@@ -12,6 +12,7 @@ from typing import get_type_hints
 
 import holicam as hc
 from tools.site_docstrings import built_in, linked, parts
+from tools.site_names import documented
 
 
 def fields_of(cls: type) -> list[dataclasses.Field]:
@@ -31,7 +32,7 @@ def described(cls: type) -> dict[str, str]:
     """{field: what it is}, from the docstrings of a class and of those it inherits from, the nearest first."""
     names, found = [field.name for field in fields_of(cls)], {}
     for parent in cls.__mro__:
-        if parent.__module__.startswith("holicam"):
+        if parent is not object:
             for said, text in parts(parent.__doc__ or "", names).entries.items():
                 for name in said.split(", "):
                     found.setdefault(name, text)
@@ -55,6 +56,11 @@ def default(field: dataclasses.Field) -> object:
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else dataclasses.MISSING
 
 
+def required(cls: type) -> list[dataclasses.Field]:
+    """The fields without a default."""
+    return [field for field in fields_of(cls) if default(field) is dataclasses.MISSING]
+
+
 def shown(value: object) -> str:
     """A value for a cell; long rows of numbers in short, objects as they are made."""
     if value is dataclasses.MISSING:
@@ -62,7 +68,9 @@ def shown(value: object) -> str:
     if isinstance(value, tuple) and len(value) > 4 and all(isinstance(v, (int, float)) for v in value):
         return f"``{len(value)} numbers, {value[0]:g} to {value[-1]:g}``"
     if dataclasses.is_dataclass(type(value)):
-        return f"``hc.{type(value).__name__}()``"
+        name, settings = type(value).__name__, repr(value).partition("(")[2]
+        usual = settings == repr(type(value)()).partition("(")[2] if not required(type(value)) else False
+        return f"``{documented().get(id(type(value)), name)}({'' if usual else settings.removesuffix(')')})``"
     if callable(value):
         return f"``{getattr(value, '__name__', type(value).__name__)}``"
     return f"``{value!r}``"
