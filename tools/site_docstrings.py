@@ -53,9 +53,8 @@ def split_entries(text: str, names: Collection[str]) -> tuple[str, dict[str, str
     if not names:
         return text, {}
     one = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    starts = re.compile(
-        rf"(?:^|(?<=[.;:)·] )|(?<=\n))[ \t]*\**((?:{one})(?:,\s(?:\*\*)?(?:{one}))*)(?: \([^()]*\))?(?:: |:\n| (?=\([A-Za-z0-9]))"
-    )
+    begins, several = r"(?:^|(?<=[.;:)·] )|(?<=\n))[ \t]*\**", rf"((?:{one})(?:,\s(?:\*\*)?(?:{one}))*)"
+    starts = re.compile(rf"{begins}{several}(?: \([^()]*\))?(?:: |:\n| (?=\([A-Za-z0-9]))")
     found = list(starts.finditer(text))
     if not found:
         return text, {}
@@ -115,9 +114,10 @@ def linked(text: str, module: str, names: Collection[str] = ()) -> str:
 
     def mention(found: re.Match) -> str:
         said = found[1].strip()
-        plain = said.removeprefix("hc.").removesuffix("()")
+        plain = re.sub(r"\(.*\)$", "", said.removeprefix("hc."))
         target = resolved(plain, module) if re.fullmatch(r"[\w.]+", plain) and plain not in names else None
-        return f":py:obj:`{said} <{target}>`" if target else f"``{said}``"
+        shown = said if "." not in plain else target  # files have no public names
+        return f":py:obj:`{shown} <{target}>`" if target else f"``{said}``"
 
     code = re.split(r"(``.+?``|`[^`]+`(?!`))", text)
     for i, piece in enumerate(code):

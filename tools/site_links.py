@@ -1,4 +1,4 @@
-"""A Sphinx extension: every code cell of a chapter is a place that another page can link to, as the claim ledger does."""
+"""A Sphinx extension: every code cell of a chapter is a place that another page can link to."""
 
 import re
 

@@ -11,20 +11,32 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from myst_parser.mdit_to_docutils.base import make_document
 from myst_parser.mocking import MockRSTParser
+from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import signature, stringify_signature
 
 import holicam as hc
 from tools.site_docstrings import arguments, linked, parts, rst
 from tools.site_docstrings import setup as docstrings
-from tools.site_names import chosen, documented, owner_of, register
-from tools.site_tables import call_line, call_of, chapters_of, example_of, facts, fields_table, presets_table, table
+from tools.site_names import chosen, documented, every_name, owner_of, register
+from tools.site_tables import (
+    call_line,
+    call_of,
+    chapters_of,
+    example_of,
+    facts,
+    fields_table,
+    made,
+    presets_table,
+    table,
+)
 
 ALIASES = ("Target", "Layers", "Layer", "Size", "Maps", "Reshape", "Ids", "Baseline")
 
@@ -53,19 +65,19 @@ class Directive(SphinxDirective):
 
 
 class Explainer(Directive):
-    """```{explainer} grad-cam``` with the formula as content; `:with:` are settings for a cheap example."""
+    """```{explainer} grad-cam``` with the formula as content."""
 
     required_arguments = 1
-    option_spec = {"paper": directives.unchanged, "with": directives.unchanged}
+    option_spec = {"paper": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
         cls = hc.explainers[name]
-        inner = [".. container:: formula", "", "   formula", "", ".. rubric:: Example", ""]
-        inner += [*example_of(name, self.options.get("with", "")).split("\n"), ""]
+        inner = [".. container:: formula", "", "   formula", "", *call_line(cls), ".. rubric:: Example", ""]
+        inner += [*example_of(cls).split("\n"), ""]
         for title, rows in (("Fields", fields_table(cls)), ("Presets", presets_table(cls))):
             inner += [f".. rubric:: {title}", "", *rows] if rows else []
-        inner += [*call_line(cls), *facts(name, self.options.get("paper", ""))]
+        inner += facts(name, self.options.get("paper", ""))
         lines = [f".. autoclass:: hc.{cls.__name__}", ""]
         found, content = self.rst(lines + ["   " + line for line in inner]), self.markdown()
         for box in [n for node in found for n in node.findall(nodes.container) if "formula" in n["classes"]]:
@@ -115,7 +127,7 @@ class Explainers(Directive):
         rows = []
         for name, cls in hc.explainers.items():
             info = hc.info(name)
-            link = f":py:class:`hc.{cls.__name__}`"
+            link = f":py:class:`~hc.{cls.__name__}`"
             rows.append([f"``{name}``", link, info.family, info.cost, info.needs, chapters_of(cls) or "–"])
         return self.rst(table(["name", "class", "family", "cost an image", "needs", "built in"], rows, "facts"))
 
@@ -130,7 +142,7 @@ class Metrics(Directive):
         for name in self.arguments or hc.metrics.registry:
             metric = hc.metrics.registry[name]
             label = documented().get(id(metric.function))
-            link = f":py:func:`{label}`" if label else f"``{metric.function.__name__}``"
+            link = f":py:func:`~{label}`" if label else f"``{metric.function.__name__}``"
             cost = f"{metric.forwards} F" if metric.forwards else "no forward"
             cost += f", {metric.explanations} maps" if metric.explanations else ""
             better = "higher" if metric.higher_is_better else "lower"
@@ -162,9 +174,30 @@ def _docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
+def signature_of(app, what, name, obj, options, shown, returned):
+    """An explainer is made with its fields, whatever its base's `__new__` takes."""
+    return (made(obj), None) if what == "class" and obj in hc.explainers.values() else None
+
+
+def link_names(app, doctree) -> None:
+    """Code in a text that names something of the reference, `hc.cam.alpha`, leads there, in chapters too."""
+    for node in list(doctree.findall(nodes.literal)):
+        said = re.fullmatch(r"(hc(?:\.\w+)+)(?:\(\))?", node.astext())
+        if (
+            said
+            and said[1] in every_name()
+            and not isinstance(node.parent, (nodes.reference, pending_xref, nodes.title))
+        ):
+            link = pending_xref("", refdomain="py", reftype="obj", reftarget=said[1], refdoc=app.env.docname)
+            node.replace_self(link)
+            link += node
+
+
 def setup(app) -> dict:
     register()
     docstrings(app)
+    app.connect("autodoc-process-signature", signature_of)
+    app.connect("doctree-read", link_names)
     app.config.autodoc_type_aliases = {name: name for name in ALIASES}
     for name, kind in {
         "explainer": Explainer,

@@ -8,27 +8,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping
 from typing import get_type_hints
 
 import holicam as hc
 from tools.site_docstrings import built_in, linked, parts
-
-EXAMPLE = """>>> import holicam as hc
->>> model = hc.load_model("toy-resnet50")
->>> {batch} = hc.toyland.batch(2, split="test"){images}
->>> maps = {call}
->>> maps.shape
-torch.Size([2, 224, 224])"""
-
-
-# Fields of many explainers, for docstrings that do not say them again.
-COMMON = {
-    "relu": "cut the map at 0",
-    "score": 'what is explained: the "logit", the "prob"ability, or of many labels the "sigmoid"',
-    "seed": "of the random numbers; the same seed gives the same map",
-    "chunk": "the largest batch given to the network, which bounds memory",
-}
+from tools.site_names import documented
 
 
 def fields_of(cls: type) -> list[dataclasses.Field]:
@@ -37,23 +21,18 @@ def fields_of(cls: type) -> list[dataclasses.Field]:
 
 
 def presets_of(cls: type) -> dict[str, dict[str, object]]:
-    """{preset: the value of every field}, found by making one of each; the names are those that a wrong one lists."""
-    names = [field.name for field in fields_of(cls)]
-    if "preset" not in names or cls not in hc.explainers.values():
+    """{preset: the value of every field}, found by making one of each; empty for a class without presets."""
+    if cls not in hc.explainers.values() or not cls.presets:
         return {}
-    try:
-        cls(preset="")
-    except ValueError as error:
-        listed = re.findall(r"['\"](\w[\w-]*)['\"]", str(error))
-    made = {preset: cls(preset=preset) for preset in dict.fromkeys(listed)}
-    return {preset: {name: getattr(one, name) for name in names} for preset, one in made.items()}
+    made = {preset: cls(preset=preset) for preset in cls.presets}
+    return {preset: {field.name: getattr(one, field.name) for field in fields_of(cls)} for preset, one in made.items()}
 
 
 def described(cls: type) -> dict[str, str]:
     """{field: what it is}, from the docstrings of a class and of those it inherits from, the nearest first."""
     names, found = [field.name for field in fields_of(cls)], {}
     for parent in cls.__mro__:
-        if parent.__module__.startswith("holicam"):
+        if parent is not object:
             for said, text in parts(parent.__doc__ or "", names).entries.items():
                 for name in said.split(", "):
                     found.setdefault(name, text)
@@ -77,6 +56,11 @@ def default(field: dataclasses.Field) -> object:
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else dataclasses.MISSING
 
 
+def required(cls: type) -> list[dataclasses.Field]:
+    """The fields without a default."""
+    return [field for field in fields_of(cls) if default(field) is dataclasses.MISSING]
+
+
 def shown(value: object) -> str:
     """A value for a cell; long rows of numbers in short, objects as they are made."""
     if value is dataclasses.MISSING:
@@ -84,17 +68,29 @@ def shown(value: object) -> str:
     if isinstance(value, tuple) and len(value) > 4 and all(isinstance(v, (int, float)) for v in value):
         return f"``{len(value)} numbers, {value[0]:g} to {value[-1]:g}``"
     if dataclasses.is_dataclass(type(value)):
-        return f"``hc.{type(value).__name__}()``"
+        name, settings = type(value).__name__, repr(value).partition("(")[2]
+        usual = settings == repr(type(value)()).partition("(")[2] if not required(type(value)) else False
+        return f"``{documented().get(id(type(value)), name)}({'' if usual else settings.removesuffix(')')})``"
     if callable(value):
         return f"``{getattr(value, '__name__', type(value).__name__)}``"
     return f"``{value!r}``"
 
 
-def typed(cls: type, field: dataclasses.Field, presets: Mapping[str, Mapping[str, object]]) -> str:
-    """A field's type, without what is asked of its value; one that every preset fills is never None to a reader."""
-    text = inspect.formatannotation(get_type_hints(cls).get(field.name, field.type))
-    filled = presets and all(values[field.name] is not None for values in presets.values())
-    return text.removesuffix(" | None") if filled else text
+def typed(field: dataclasses.Field, hint: object) -> str:
+    """A field's type, with what it must be beside: its choices, or the limits of a number."""
+    text = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type)
+    for check in getattr(hint, "__metadata__", ()):
+        text = inspect.formatannotation(hint.__origin__)
+        limits = inspect.signature(check).parameters if callable(check) else {}
+        if "choices" in limits:
+            return " | ".join(map(repr, limits["choices"].default))
+        if {"low", "high", "above"} <= limits.keys():
+            low, high = limits["low"].default, limits["high"].default
+            text += "" if low == float("-inf") else f" {'>' if limits['above'].default else '≥'} {low:g}"
+            text += "" if high == float("inf") else f", ≤ {high:g}"
+        elif "low" in limits:
+            text += f" ≥ {limits['low'].default}"
+    return text
 
 
 def table(head: list[str], rows: list[list[str]], kind: str = "") -> list[str]:
@@ -107,15 +103,23 @@ def table(head: list[str], rows: list[list[str]], kind: str = "") -> list[str]:
     return [*out, ""]
 
 
+def hints_of(cls: type) -> dict[str, object]:
+    """The fields' types, as far as they can be told while the package runs."""
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except NameError:  # named for type checkers only
+        return {}
+
+
 def fields_table(cls: type) -> list[str]:
     """Every field with its type, its default and what it is."""
     presets, said, names = presets_of(cls), described(cls), [field.name for field in fields_of(cls)]
     usual = presets.get(getattr(cls, "preset", ""), {})
-    rows = []
+    hints, rows = hints_of(cls), []
     for field in fields_of(cls):
-        text = linked(said.get(field.name, COMMON.get(field.name, "")), cls.__module__, names)
+        text = linked(said.get(field.name, ""), cls.__module__, names)
         value = shown(usual.get(field.name, default(field)))
-        rows.append([f"``{field.name}``", f"``{typed(cls, field, presets)}``", value, text])
+        rows.append([f"``{field.name}``", f"``{typed(field, hints.get(field.name))}``", value, text])
     head, columns = ["field", "type", "default", "what it is"], [0, 1, 2, 3]
     if all(row[2] == "required" for row in rows):
         columns.remove(2)
@@ -133,17 +137,9 @@ def presets_table(cls: type) -> list[str]:
     return table(["field", *(f'``"{preset}"``' for preset in presets)], rows, "presets")
 
 
-def example_of(name: str, settings: str = "") -> str:
-    """A runnable example: the docstring's own, else one call of the explainer."""
-    cls = hc.explainers[name]
-    if own := parts(cls.__doc__ or "").example:
-        return own
-    kind = getattr(cls, "takes", "layer")
-    layers = {"layer": ', layers="layer4"', "joint": ', layers=["layer3", "layer4"]'}.get(kind, "")
-    call = f"hc.{cls.__name__}({settings})(model, {{}}{layers})"
-    if "batch." in settings:
-        return EXAMPLE.format(batch="batch", images="", call=call.format("batch.images"))
-    return EXAMPLE.format(batch="images", images=".images", call=call.format("images"))
+def example_of(cls: type) -> str:
+    """The runnable example of a class's docstring."""
+    return parts(cls.__doc__ or "").example
 
 
 def call_of(cls: type) -> tuple[type, list[str]]:
@@ -157,11 +153,23 @@ def call_of(cls: type) -> tuple[type, list[str]]:
     return owner, shown
 
 
+def made(cls: type) -> str:
+    """The signature by which an explainer is made, with what its default preset sets; long values in short."""
+    presets, out = presets_of(cls), []
+    usual = presets.get(getattr(cls, "preset", ""), {})
+    for field in fields_of(cls):
+        value = shown(usual.get(field.name, default(field))).strip("`")
+        out += ["*"] * (field.kw_only and "*" not in out)
+        out.append(f"{field.name}={'(...)' if 'numbers' in value else value}")
+    return f"({', '.join(out)})"
+
+
 def call_line(cls: type) -> list[str]:
     """The signature of the call, and where it is described."""
     return [
         f".. py:method:: __call__({', '.join(call_of(cls)[1])})",
         "   :no-index:",
+        "   :single-line-parameter-list:",
         "",
         "   As every explainer is called, see :ref:`sec-calling`.",
         "",
