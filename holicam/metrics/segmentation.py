@@ -118,9 +118,22 @@ def _mean(values: Tensor) -> Tensor:
 
 
 def average_precision(values: Tensor, inside: Tensor) -> Tensor:
-    """(B,): the mean, over the region's pixels, of the precision at their value.
+    """The mean, over the region's pixels, of the precision at their value. Built in chapter 16.
 
-    Equal values are one threshold, as in scikit-learn. Args: values (B, N), inside (B, N) bool. Built in chapter 16.
+    Equal values are one threshold, as in scikit-learn.
+
+    Args:
+        values: (B, N).
+        inside: (B, N) bool, the region.
+
+    Returns:
+        (B,) 0..1.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> values, inside = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[True, False, True]])
+        >>> round(hc.metrics.average_precision(values, inside).item(), 4)
+        0.8333
     """
     values, order = values.sort(dim=1, descending=True)
     right = inside.gather(1, order)

@@ -47,12 +47,27 @@ def units(
     before it. The order is that of one forward pass, not of registration.
 
     Args:
+        model: in eval mode.
+        images: (B, 3, H, W); one of them is run.
         granularity: "block" keeps together what stands under one number of the network's outermost
             list ("layer4.2" of a ResNet, as Adebayo et al. do); "layer" takes every convolution and
             linear layer alone. Both are the same in a VGG.
         layers: instead, these module paths or modules, each with all that lies in it, in the order given.
 
-    Raises ValueError: a granularity that does not exist, or nothing that holds weights; LayerNotFoundError.
+    Returns:
+        Units, each with the paths of its modules.
+
+    Raises:
+        ValueError: a granularity that does not exist, or nothing that holds weights.
+        LayerNotFoundError: no layer of that name.
+
+    Example:
+        >>> import functools, torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> model, images = model.eval(), torch.rand(2, 3, 12, 12)
+        >>> [unit.name for unit in hc.sanity.units(model, images)]
+        ['4', '0']
     """
     one_of("granularity", granularity, ("block", "layer"))
     see_inside(model, layers=True)
@@ -124,9 +139,27 @@ def _run_order(model: nn.Module, holders: dict[str, nn.Module], images: Tensor) 
 def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> None:
     """New weights for a unit, in place, by each module's own `reset_parameters`.
 
-    A module without one has its tensors' entries shuffled. bn: what happens to norms, "reset" to
-    scale 1, shift 0, mean 0 and variance 1; "keep" leaves them trained; "recalibrate" as "reset",
-    `recalibrate` then measures.
+    A module without one has its tensors' entries shuffled.
+
+    Args:
+        model: changed in place.
+        unit: of `units(model, ...)`.
+        seed: the weights follow from it and the modules' paths alone, on any device.
+        bn: what happens to norms: "reset" to scale 1, shift 0, mean 0 and variance 1; "keep" leaves them trained;
+            "recalibrate" as "reset", `recalibrate` then measures.
+
+    Example:
+        >>> import functools, torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> model, images = model.eval(), torch.rand(2, 3, 12, 12)
+        >>> before = model[4].weight.clone()
+        >>> with hc.sanity.kept(model):
+        ...     hc.sanity.reinitialise(model, hc.sanity.units(model, images)[0], seed=0)
+        ...     torch.equal(model[4].weight, before)
+        False
+        >>> torch.equal(model[4].weight, before)
+        True
     """
     modules = dict(model.named_modules())
     for path in unit.modules:
@@ -161,7 +194,22 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 
 @guarded
 def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> None:
-    """Measure mean and variance of the units' batch norms anew, over these images, in one pass."""
+    """Measure mean and variance of the units' batch norms anew, over these images, in one pass.
+
+    Args:
+        model: changed in place.
+        chosen: units of `units(model, ...)`.
+        images: (B, 3, H, W).
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+        >>> images = torch.rand(4, 3, 8, 8)
+        >>> hc.sanity.recalibrate(model, hc.sanity.units(model, images), images)
+        >>> torch.allclose(model[1].running_mean, model[0](images).mean((0, 2, 3)), atol=1e-5)
+        True
+    """
     inside = {path for unit in chosen for path in unit.modules}
     norms = [
         m
@@ -198,7 +246,23 @@ class Trained:
 
 @contextmanager
 def kept(model: nn.Module) -> Iterator[Trained]:
-    """Whatever is done to the model's tensors inside is undone at the end, after an exception too."""
+    """Whatever is done to the model's tensors inside is undone at the end, after an exception too.
+
+    Args:
+        model: any network.
+
+    Yields:
+        What was kept, with `restore(unit)` to put back one unit's tensors earlier.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> model = torch.nn.Linear(2, 2)
+        >>> before = model.weight.clone()
+        >>> with hc.sanity.kept(model):
+        ...     _ = model.weight.data.zero_()
+        >>> torch.equal(model.weight, before)
+        True
+    """
     with turn(model):
         trained = Trained(model)
         try:

@@ -45,11 +45,25 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
 
 @wide
 def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False) -> Tensor:
-    """Structural similarity, mean over all 11 x 11 windows that lie inside.
+    """Structural similarity, mean over all 11 x 11 windows that lie inside (Wang et al., IEEE TIP 2004).
 
     Gaussian weights with deviation 1.5, K1 = 0.01, K2 = 0.03; both maps are stretched to [0, 1].
-    data_range=2, sample=True is what the call of Adebayo et al. amounted to (floats were taken to
-    span -1 to 1, and covariances were those of samples); its values are higher.
+
+    Args:
+        a: (B, H, W), 11 x 11 pixels at least.
+        b: (B, H, W).
+        data_range: with `sample=True`, 2 is what the call of Adebayo et al. amounted to: floats were taken to
+            span -1 to 1; its values are higher.
+        sample: covariances are those of samples.
+
+    Returns:
+        (B,) float64, at most 1; NaN where a map is constant or not finite.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 16, 16)
+        >>> round(hc.sanity.ssim(maps, 3 * maps + 1).item(), 4)
+        1.0
     """
     _at_least(a, 11, "SSIM")
     x, y = (normalise(m).double()[:, None] for m in (a, b))  # (B, 1, H, W)
@@ -71,13 +85,24 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False)
 
 
 def hog(maps: Tensor, *, bins: int = 9, cell: int = 16, block: int = 3) -> Tensor:
-    """Histograms of oriented gradients of maps stretched to [0, 1].
+    """Histograms of oriented gradients of maps stretched to [0, 1] (Dalal and Triggs, CVPR 2005).
 
-    Magnitudes of central differences are summed over cells of `cell` pixels in `bins` directions
-    from 0 to 180 degrees; blocks of `block` x `block` cells, one cell apart, are set to length 1, cut
-    at 0.2 and set to length 1 again.
+    Magnitudes of central differences are summed over cells in directions from 0 to 180 degrees; blocks of cells,
+    one cell apart, are set to length 1, cut at 0.2 and set to length 1 again.
 
-    Returns (B, blocks * block * block * bins); 11,664 numbers at 224 x 224.
+    Args:
+        maps: (B, H, W), `cell * block` pixels a side at least.
+        bins: directions.
+        cell: pixels a side.
+        block: cells a side.
+
+    Returns:
+        (B, blocks * block * block * bins); 11,664 numbers at 224 x 224.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> hc.sanity.hog(torch.rand(2, 48, 64)).shape
+        torch.Size([2, 162])
     """
     _at_least(maps, cell * block, "HOG")
     x = normalise(maps)
@@ -96,13 +121,41 @@ def hog(maps: Tensor, *, bins: int = 9, cell: int = 16, block: int = 3) -> Tenso
 
 @wide
 def hog_pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of the two maps' `hog`, as the text of Adebayo et al. says."""
+    """Pearson's correlation of the two maps' `hog`, as the text of Adebayo et al. (NeurIPS 2018) says.
+
+    Args:
+        a: (B, H, W), 48 x 48 pixels at least.
+        b: (B, H, W).
+
+    Returns:
+        (B,) float64, -1..1; NaN where a map is constant or not finite.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 48, 48)
+        >>> round(hc.sanity.hog_pearson(maps, maps).item(), 4)
+        1.0
+    """
     return _where_defined(a, b, pearson(hog(a), hog(b)))
 
 
 @wide
 def hog_spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Rank correlation of the two maps' `hog`, as their code does."""
+    """Rank correlation of the two maps' `hog`, as the code of Adebayo et al. (NeurIPS 2018) does.
+
+    Args:
+        a: (B, H, W), 48 x 48 pixels at least.
+        b: (B, H, W).
+
+    Returns:
+        (B,) float64, -1..1; NaN where a map is constant or not finite.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 48, 48)
+        >>> round(hc.sanity.hog_spearman(maps, maps).item(), 4)
+        1.0
+    """
     return _where_defined(a, b, pearson(average_ranks(hog(a)), average_ranks(hog(b))))
 
 
@@ -117,7 +170,25 @@ MEASURES: tuple[str, ...] = (*_SIGNED, *(f"{name}-abs" for name in _SIGNED))
 
 
 def similarity(name: str, a: Tensor, b: Tensor) -> Tensor:
-    """One of `MEASURES` by name. Raises ValueError for another, and for maps of different shapes."""
+    """One of `MEASURES` by name.
+
+    Args:
+        name: such as "spearman", or "spearman-abs" of the maps' magnitudes.
+        a: (B, H, W).
+        b: (B, H, W).
+
+    Returns:
+        (B,) float64; NaN where a map is constant or not finite.
+
+    Raises:
+        ValueError: another name, or maps of different shapes or too small for the measure.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 8, 8)
+        >>> [round(hc.sanity.similarity(name, maps, -maps).item(), 4) for name in ("spearman", "spearman-abs")]
+        [-1.0, 1.0]
+    """
     if name not in MEASURES:
         raise ValueError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}")
     if a.shape != b.shape or a.dim() != 3:
@@ -129,7 +200,25 @@ def similarity(name: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 def similarities(a: Tensor, b: Tensor, measures: Iterable[str] = MEASURES) -> dict[str, Tensor]:
-    """{measure: (B,) float64}. Maps without a negative value are compared once for both forms."""
+    """Several of `MEASURES`. Maps without a negative value are compared once for both forms.
+
+    Args:
+        a: (B, H, W).
+        b: (B, H, W).
+        measures: names.
+
+    Returns:
+        {measure: (B,) float64}.
+
+    Raises:
+        ValueError: as `similarity`.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 12, 12)
+        >>> list(hc.sanity.similarities(maps, maps, ["spearman", "ssim"]))
+        ['spearman', 'ssim']
+    """
     found: dict[str, Tensor] = {}
     unsigned = bool((a >= 0).all()) and bool((b >= 0).all())
     for name in measures:
@@ -154,7 +243,19 @@ _SMALLEST = {"ssim": 11, "hog-pearson": 48, "hog-spearman": 48}
 
 
 def degenerate(maps: Tensor) -> Tensor:
-    """(B,) bool: constant up to rounding, or not finite."""
+    """Which maps say nothing about places.
+
+    Args:
+        maps: (B, H, W).
+
+    Returns:
+        (B,) bool: constant up to rounding, or not finite.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> hc.sanity.degenerate(torch.ones(1, 2, 2)).item()
+        True
+    """
     return is_constant(maps) | ~maps.flatten(1).isfinite().all(1)
 
 
