@@ -108,7 +108,7 @@ class Explorer:
         view = packed.jpeg(seen, QUALITY)
         self.alt = alt or words(content, start["target"], start["method"], start["layer"])
         folder = None if live() else store.place(name)
-        if folder is not None:
+        if folder is not None and name is not None:
             file, self.manifest = store.written(folder, name.split("/")[1], content, view)
             view, self._script = (folder / self.manifest["view"]).read_bytes(), ""
             self._source = f"{store.FOLDER}/{folder.name}/{file}"
