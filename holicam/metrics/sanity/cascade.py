@@ -21,8 +21,10 @@ from ...core.guard import guarded
 from ...core.network import forward
 from ...core.ops import Target, at_least_float32, one_of, resolve_target
 from ...models.layers import Layers
-from .randomise import BN, kept, recalibrate, reinitialise, units
-from .similarity import MEASURES, check_size, degenerate, similarities
+from .measures import degenerate
+from .network_units import units
+from .randomise import BN, kept, recalibrate, reinitialise
+from .similarity import MEASURES, check_size, similarities
 
 Explain = Callable[..., Tensor]
 ORDERS, POLICIES = ("cascading", "independent"), ("fixed", "repredict")

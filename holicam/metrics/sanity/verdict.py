@@ -31,8 +31,10 @@ from ...core.guard import guarded
 from ...core.ops import Target, one_of, resolve_target
 from ...core.options import check_count
 from .cascade import Explain, logits_of, maps_of
-from .randomise import BN, kept, recalibrate, reinitialise, units
-from .similarity import degenerate, similarity
+from .measures import degenerate
+from .network_units import units
+from .randomise import BN, kept, recalibrate, reinitialise
+from .similarity import similarity
 
 LIMIT = 1 / 3  # of the likeness above chance may survive; a choice, so every verdict shows its number
 SAME = 0.95  # maps of different images and networks that are as alike as this are one map
