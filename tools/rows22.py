@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import holicam as hc  # noqa: E402
-from holicam.metrics.sanity.similarity import average_ranks  # noqa: E402
+from holicam.metrics.correlation import average_ranks  # noqa: E402
 from holicam.models import data_folder, load_model  # noqa: E402
 from tools.stored_rows import append, resume  # noqa: E402
 

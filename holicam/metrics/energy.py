@@ -144,7 +144,24 @@ def region_of(maps: Tensor, masks: Tensor | None, boxes: Boxes | None) -> tuple[
 
 
 def boxes_to_masks(boxes: Boxes, maps: Tensor) -> Tensor:
-    """(B, H, W) bool: the union of each image's boxes, x0 y0 x1 y1; a box without area is none."""
+    """The union of each image's boxes; a box without area is none.
+
+    Args:
+        boxes: one (m, 4) per image, x0 y0 x1 y1 in pixels.
+        maps: (B, H, W), whose size and device count.
+
+    Returns:
+        (B, H, W) bool.
+
+    Raises:
+        ValueError: not one (m, 4) per image.
+
+    Example:
+        >>> import torch
+        >>> from holicam.metrics.energy import boxes_to_masks
+        >>> boxes_to_masks([torch.tensor([0.5, 0, 2, 1])], torch.zeros(1, 2, 3)).int().tolist()
+        [[[1, 1, 0], [0, 0, 0]]]
+    """
     rows = _rows(boxes, maps)
     padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(maps.device)  # (B, m, 4)
     low, high = padded[..., :2].floor(), padded[..., 2:].ceil()

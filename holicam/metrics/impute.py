@@ -28,14 +28,28 @@ COARSEST = 4  # halvings of the grid at most; 224 pixels become 14
 
 
 def impute(images: Tensor, removed: Tensor, *, tolerance: float = 1e-6, most: int = 800) -> Tensor:
-    """Images with their removed pixels filled in, without the noise.
+    """Images with their removed pixels filled in, without the noise. Built in chapter 15.
 
     Args:
-        images: (n, C, H, W); removed: (n, H, W) bool, the same pixels in all channels.
-        tolerance: the largest ||b - A u|| / ||b|| that a channel may keep. most: iterations.
+        images: (n, C, H, W).
+        removed: (n, H, W) bool, the same pixels in all channels.
+        tolerance: the largest ||b - A u|| / ||b|| that a channel may keep.
+        most: iterations.
 
-    Returns (n, C, H, W) in the images' dtype; the other pixels are untouched. An image of which
-    nothing is left becomes its channels' means. Raises ValueError. Built in chapter 15.
+    Returns:
+        (n, C, H, W) in the images' dtype; the other pixels are untouched. An image of which nothing is left
+        becomes its channels' means.
+
+    Raises:
+        ValueError: `removed` is not bool or of another size.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)
+        >>> hole = torch.zeros(1, 5, 5, dtype=torch.bool)
+        >>> hole[0, 2, 2] = True
+        >>> round(hc.metrics.impute(ramp, hole)[0, 0, 2, 2].item(), 4)
+        2.0
     """
     if (
         not isinstance(removed, Tensor)

@@ -76,7 +76,7 @@ def infidelity_scores(
     Example:
         >>> import torch, holicam as hc
         >>> model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-        >>> images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+        >>> images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
         >>> run = hc.metrics.infidelity_scores(model, images, images[:, 0], 0, sides=(2, 8))
         >>> run.change.shape, bool((run.error < 1e-4).all())
         (torch.Size([2, 10]), True)

@@ -151,9 +151,23 @@ def insertion_deletion(
 
 
 def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-cam") -> Tensor:
-    """The area under curves (B, n + 1) at shares (n + 1,) by a protocol's rule: (B,).
+    """The area under curves by a protocol's rule. Built in chapter 14.
 
-    Where all steps are equal, the two rules differ by (last - first point) / (2 n). Built in chapter 14.
+    Where all steps are equal, the two rules differ by (last - first point) / (2 n).
+
+    Args:
+        curve: (B, n + 1), scores.
+        fraction: (n + 1,), the share of the image at each point, from 0 to 1.
+        protocol: a name or a `Protocol`; its `auc` and `equal_spacing` are read.
+
+    Returns:
+        (B,).
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> curve, fraction = torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([0.0, 0.5, 1.0])
+        >>> [hc.metrics.area(curve, fraction, name).item() for name in ("rise", "poly-cam")]
+        [0.5, 0.75]
     """
     protocol = protocol_of(protocol)
     if protocol.auc == "right":

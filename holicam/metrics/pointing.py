@@ -110,10 +110,20 @@ def pointing_hits(run: Pointing) -> Tensor:
 
 
 def by_class(values: Tensor, classes: Tensor, count: int) -> Tensor:
-    """(count,): the mean of the values of each class, NaN for one without any.
+    """The mean of the values of each class; the papers' number is `by_class(...).nanmean()`. Built in chapter 16.
 
-    Values that are NaN are left out. The papers' number is `by_class(...).nanmean()`: classes that
-    a subset lacks do not count. Args: values (n,); classes (n,) in 0..count-1. Built in chapter 16.
+    Args:
+        values: (n,); NaN is left out.
+        classes: (n,) in 0..count-1.
+        count: of classes.
+
+    Returns:
+        (count,), NaN for a class without any value: classes that a subset lacks do not count.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> hc.metrics.by_class(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0, 0, 2]), 3)
+        tensor([0.5000,    nan, 1.0000])
     """
     known = ~values.isnan()
     zeros = at_least_float32(values).new_zeros(count)
@@ -122,10 +132,23 @@ def by_class(values: Tensor, classes: Tensor, count: int) -> Tensor:
 
 
 def difficult(class_masks: Tensor, target: Tensor) -> Tensor:
-    """(B,) bool: the class covers less than a quarter of the image, and another class is there.
+    """Whether a class covers less than a quarter of its image, where another class is too. Built in chapter 16.
 
-    Args: class_masks (B, K, H, W) bool, every class's region; target (B,). VOC and COCO come with
-    lists of their own, which are the authority there. Built in chapter 16.
+    VOC and COCO come with lists of their own, which are the authority there.
+
+    Args:
+        class_masks: (B, K, H, W) bool, every class's region.
+        target: (B,) the class in question.
+
+    Returns:
+        (B,) bool.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+        >>> masks[0, 0, 0, 0] = masks[0, 1, 2:] = True
+        >>> [hc.metrics.difficult(masks, torch.tensor([k])).item() for k in (0, 1)]
+        [True, False]
     """
     areas = class_masks.flatten(2).to(torch.float32).mean(2)  # (B, K)
     own = areas.gather(1, target[:, None])[:, 0]
@@ -133,7 +156,19 @@ def difficult(class_masks: Tensor, target: Tensor) -> Tensor:
 
 
 def centre(maps: Tensor) -> Tensor:
-    """Maps (B, H, W) whose largest value is the image's middle: the control of the game. Built in chapter 16."""
+    """Maps whose largest value is the image's middle: the control of the game. Built in chapter 16.
+
+    Args:
+        maps: (B, H, W), of which only the shape counts.
+
+    Returns:
+        (B, H, W), 1 in the middle and 0 elsewhere.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> hc.metrics.centre(torch.zeros(1, 3, 3)).nonzero().tolist()
+        [[0, 1, 1]]
+    """
     height, width = maps.shape[1:]
     out = at_least_float32(maps).new_zeros(maps.shape)
     out[:, height // 2, width // 2] = 1

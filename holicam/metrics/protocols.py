@@ -26,19 +26,32 @@ class UnknownProtocolError(KeyError):
 
 @dataclass(frozen=True)
 class Protocol:
-    """How insertion and deletion are run. `dataclasses.replace` makes a variant; rename it then.
+    """How insertion and deletion are run. `dataclasses.replace` makes a variant; rename it then. Built in chapter 14.
 
-    insertion, deletion: the baselines that pixels come from and go to.
-    rows, steps: give one. `rows` times the image's width is the number of pixels that change at
-        once; `steps` divides the image into that many intervals, the last one possibly short.
-    auc: "trapezoid" over the true fractions, or "right", the mean of the points after the first.
-    equal_spacing: the trapezoids get equal widths, also a short last one.
-    score: "prob" (softmax), "sigmoid" for labels that do not exclude each other, or "logit", which also
-        suits a network that ends in a softmax or sigmoid. A callable target receives what it names
-        (`ops.select_score`): give "logit" to one that wants logits.
-    target: "pred" allows target=None for the top-1 class; "label" wants it given.
-    preprocess: how the paper makes images into tensors. A note: metrics receive tensors.
-    tie, seed: see `ranking`; the reference implementations leave ties to their library. Built in chapter 14.
+    Args:
+        name: shown beside the numbers.
+        insertion: the baseline that pixels come from.
+        deletion: the baseline that pixels go to.
+        rows: times the image's width is the number of pixels that change at once. Give this or `steps`.
+        steps: intervals that the image is divided into, the last one possibly short.
+        auc: "trapezoid" over the true fractions, or "right", the mean of the points after the first.
+        equal_spacing: the trapezoids get equal widths, also a short last one.
+        score: "prob" (softmax), "sigmoid" for labels that do not exclude each other, or "logit", which also
+            suits a network that ends in a softmax or sigmoid. A callable target receives what it names
+            (`ops.select_score`): give "logit" to one that wants logits.
+        target: "pred" allows target=None for the top-1 class; "label" wants it given.
+        preprocess: how the paper makes images into tensors. A note: metrics receive tensors.
+        tie: the rule for equal values, see `ranking`; the reference implementations leave it to their library.
+        seed: of that rule and of noise.
+
+    Raises:
+        ValueError: neither rows nor steps, or both; an option that is none.
+
+    Example:
+        >>> import holicam as hc
+        >>> from dataclasses import replace
+        >>> replace(hc.metrics.protocols["holistic-cam"], name="four", steps=4).counts(8, 8)
+        [0, 16, 32, 48, 64]
     """
 
     name: str
@@ -99,7 +112,20 @@ protocols: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
 
 
 def protocol_of(protocol: str | Protocol) -> Protocol:
-    """A protocol by name, or the one given. Raises UnknownProtocolError, TypeError."""
+    """A protocol by name, or the one given.
+
+    Args:
+        protocol: "rise", "poly-cam", "ucag", "holistic-cam" or a `Protocol`.
+
+    Raises:
+        UnknownProtocolError: no protocol of that name; it lists close ones.
+        TypeError: neither a name nor a protocol.
+
+    Example:
+        >>> import holicam as hc
+        >>> hc.metrics.protocol_of("ucag").counts(224, 224)[:3]
+        [0, 1792, 3584]
+    """
     if isinstance(protocol, Protocol):
         return protocol
     if not isinstance(protocol, str):

@@ -53,15 +53,26 @@ class Ranking:
 
 
 def rank(maps: Tensor, *, ids: Ids = None, tie: str = "hash", seed: int = 0, on_nan: str = "raise") -> Ranking:
-    """Rank the pixels of each map, the largest value first.
+    """Rank the pixels of each map, the largest value first. Built in chapter 14.
 
     Args:
         maps: (B, H, W), any sign and scale.
         ids: one id per map, for tie="hash"; without ids all maps share one order of ties.
-        tie: "hash", "raster", "reverse_raster" or "noise"; seed: of the hash and the noise.
-        on_nan: "raise", or "record" such maps as degenerate.
+        tie: "hash", "raster", "reverse_raster" or "noise".
+        seed: of the hash and the noise.
+        on_nan: "raise" or "record" maps that are not finite.
 
-    Raises ValueError (shape, ids, values that are not finite), TypeError. Built in chapter 14.
+    Returns:
+        The ranks, and which maps are degenerate.
+
+    Raises:
+        ValueError: a shape or ids that do not fit, values that are not finite.
+        TypeError: no tensor of floats, or ids that are no sequence.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> hc.metrics.rank(torch.tensor([[[5.0, 7.0], [7.0, 6.0]]]), tie="raster").ranks.tolist()
+        [[[3, 0], [1, 2]]]
     """
     one_of("tie", tie, TIES)
     one_of("on_nan", on_nan, ("raise", "record"))

@@ -80,6 +80,8 @@ def segmentation_scores(
         >>> run.accuracy.item(), run.iou.item(), run.ap_soft.item()
         (0.75, 0.5, 1.0)
     """
+    if threshold not in ("zero", "mean") and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
+        raise ValueError(f"threshold must be 'zero', 'mean' or a number; got {threshold!r}")
     region, inside = region_of(maps, masks, boxes)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     values, inside = levelled(at_least_float32(maps.detach())).flatten(1), inside.flatten(1)  # (B, N)
@@ -105,11 +107,9 @@ def segmentation_scores(
 
 def _cut(values: Tensor, threshold: str | float) -> Tensor | float:
     """What values (B, N) must exceed: a number, or (B, 1)."""
-    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
-        return threshold
-    if threshold not in ("zero", "mean"):
-        raise ValueError(f"threshold must be 'zero', 'mean' or a number; got {threshold!r}")
-    return _mean(values) if threshold == "mean" else 0
+    if threshold == "mean":
+        return _mean(values)
+    return threshold if isinstance(threshold, (int, float)) else 0
 
 
 def _mean(values: Tensor) -> Tensor:
@@ -118,9 +118,22 @@ def _mean(values: Tensor) -> Tensor:
 
 
 def average_precision(values: Tensor, inside: Tensor) -> Tensor:
-    """(B,): the mean, over the region's pixels, of the precision at their value.
+    """The mean, over the region's pixels, of the precision at their value. Built in chapter 16.
 
-    Equal values are one threshold, as in scikit-learn. Args: values (B, N), inside (B, N) bool. Built in chapter 16.
+    Equal values are one threshold, as in scikit-learn.
+
+    Args:
+        values: (B, N).
+        inside: (B, N) bool, the region.
+
+    Returns:
+        (B,) 0..1.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> values, inside = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[True, False, True]])
+        >>> round(hc.metrics.average_precision(values, inside).item(), 4)
+        0.8333
     """
     values, order = values.sort(dim=1, descending=True)
     right = inside.gather(1, order)

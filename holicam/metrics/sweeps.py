@@ -48,11 +48,27 @@ class GradientVariance:
 def gradient_variance(
     model: nn.Module, images: Tensor, layers: Layers, target: Target = None, *, score: str = "logit"
 ) -> GradientVariance | dict[Layer, GradientVariance]:
-    """The variance of the gradients at some layers, from one forward and one backward.
+    """The variance of the gradients at some layers, from one forward and one backward. Built in chapter 03.
 
-    Args: as `capture`; a single one of `layers` returns the record itself. At the input of a
-    global average and a linear layer all three are 0, whatever the network learned: an identity.
-    Built in chapter 03.
+    At the input of a global average and a linear layer all three are 0, whatever the network learned: an identity.
+
+    Args:
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
+        layers: as for `capture`; a single one returns the record itself.
+        target: as for `capture`.
+        score: what is differentiated, "logit", "prob" or "sigmoid".
+
+    Returns:
+        The record, or {layer: record}.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+        >>> run = hc.metrics.gradient_variance(model, torch.rand(1, 3, 4, 4), "0", 1)
+        >>> run.relative.round(decimals=3).tolist(), run.lost.tolist()
+        ([[0.0, 0.0]], [0.0])
     """
     G = capture(model, images, layers, target, score=score).G
 
@@ -77,15 +93,32 @@ def confidence_by_scale(
     score: str = "prob",
     chunk: int = 16,
 ) -> tuple[Tensor, Tensor]:
-    """The class score, and whether the top class is still the target, at enlarged sizes.
+    """The class score, and whether the top class is still the target, at enlarged sizes. Built in chapter 05.
+
+    Costs the sum of factors**2, in F.
 
     Args:
-        images: (B, 3, H, W); target: None (top-1 at the first factor), a class, or one per image.
-        factors: of the side; mode: "bilinear" (the papers' text) or "bicubic" (their code).
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
+        target: None (top-1 at the first factor), a class, or one per image.
+        factors: of the side.
+        mode: "bilinear" (the papers' text) or "bicubic" (their code).
+        score: "prob", "logit" or "sigmoid".
         chunk: the largest model batch at the images' own size; it shrinks with the area.
 
-    Returns score and agreement, both (B, S). Costs the sum of factors**2, in F. Raises ValueError,
-    TypeError. Built in chapter 05.
+    Returns:
+        Score and agreement (bool), both (B, S).
+
+    Raises:
+        ValueError: a callable target, or an option that does not fit.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+        >>> sure, same = hc.metrics.confidence_by_scale(model, torch.rand(2, 3, 4, 4), factors=(1, 2))
+        >>> sure.shape, same.all().item()
+        (torch.Size([2, 2]), True)
     """
     check_call(model, images)
     check_chunk(chunk)
@@ -121,15 +154,34 @@ def resolution_sweep(
     ids: Ids = None,
     chunk: int = 64,
 ) -> tuple[Tensor, Tensor]:
-    """Insertion and deletion, on the images themselves, of maps made from enlarged images.
+    """Insertion and deletion, on the images themselves, of maps made from enlarged images. Built in chapter 17.
 
     Args:
-        explain: (images, target) -> maps (n, h, w) of any size; they are cut at 0, brought to the
-            images' size and stretched.
+        explain: (images, target) -> maps (n, h, w) of any size; they are cut at 0, brought to the images' size
+            and stretched.
+        model: in eval mode.
+        images: (B, 3, H, W), normalised as the network expects.
         target: a class or one per image; with None, the top-1 class of the images as they are.
-        factors, mode: as `confidence_by_scale`. protocol, ids, chunk: as `insertion_deletion`.
+        factors: of the side.
+        mode: "bilinear" or "bicubic".
+        protocol: as for `insertion_deletion`.
+        ids: as for `insertion_deletion`.
+        chunk: as for `insertion_deletion`.
 
-    Returns two (B, S). Raises what those two raise. Built in chapter 17.
+    Returns:
+        Insertion and deletion, both (B, S).
+
+    Raises:
+        ValueError: an option that does not fit.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+        >>> cam = lambda x, target: hc.GradCAM()(model, x, "0", target)
+        >>> insertion, deletion = hc.metrics.resolution_sweep(cam, model, torch.rand(1, 3, 8, 8), 0, factors=(1, 2))
+        >>> insertion.shape
+        torch.Size([1, 2])
     """
     check_call(model, images)
     one_of("mode", mode, ("bilinear", "bicubic"))

@@ -143,8 +143,11 @@ def measure(
 
     Args:
         names: in `registry`.
-        model, images, maps, target: as in `Run`.
-        **options: as in `Run`; one that only some of the metrics have, such as `tolerance`, goes to those.
+        model: as in `Run`.
+        images: as in `Run`.
+        maps: as in `Run`.
+        target: as in `Run`.
+        options: as in `Run`; one that only some of the metrics have, such as `tolerance`, goes to those.
             A metric alone runs only what it needs: 29 forwards for insertion, 57 for any two of insertion,
             deletion and over-all.
 

@@ -71,7 +71,8 @@ def photographs(most: int = 4) -> tuple[list[Path], str]:
     if not Path(folder).is_dir():
         raise photos.PhotoError(f"HOLICAM_PHOTOS is {folder!r}, and there is no such folder.")
     files = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    good, bad = [], []
+    good: list[Path] = []
+    bad: list[Path] = []
     for file in files:
         if len(good) < most:
             (good if _readable(file) else bad).append(file)

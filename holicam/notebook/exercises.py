@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -103,7 +104,7 @@ def close(answer: object, truth: object, within: float, what: str = "the answer"
     assert abs(answer - truth) <= within, f"{what} is too {'large' if answer > truth else 'small'}"
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return (isinstance(value, Real) or getattr(value, "shape", None) == ()) and not isinstance(value, bool)
 
 

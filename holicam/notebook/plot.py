@@ -20,16 +20,18 @@ from ..models.extras import extra
 
 with extra("A picture"):
     import matplotlib
+    from cycler import cycler
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 EVIDENCE, SIGNED = "magma", "RdBu_r"
 INK, CARD, GRID = "#23252b", "#fcfcfa", "#d9d9d4"
 LINES = ("#3b4cc0", "#c2410c", "#0f766e", "#7c3aed", "#a16207", "#475569")
 WIDTH = 6.8  # inches: the text column at 100 dpi; a phone shows it at half that
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 100,
     "font.size": 14,  # still readable when a phone halves it
@@ -43,7 +45,7 @@ STYLE = {
     "axes.titlepad": 5,
     "grid.color": GRID,
     "lines.linewidth": 2.2,
-    "axes.prop_cycle": matplotlib.cycler(color=LINES),
+    "axes.prop_cycle": cycler(color=LINES),
 }
 
 
@@ -109,7 +111,7 @@ def grid(
 def images(pictures: Mapping[str, Any], *, columns: int = 4) -> Figure:
     """Pictures side by side, each under its name: {name: uint8 RGB (H, W, 3)}."""
     _filled(pictures, "pictures", "uint8 RGB image (H, W, 3)")
-    panels = [(name, picture, None) for name, picture in pictures.items()]
+    panels: list[tuple[str, Any, np.ndarray | None]] = [(name, picture, None) for name, picture in pictures.items()]
     return _panels(panels, columns)
 
 
@@ -189,8 +191,8 @@ def _panels(
     longest = max(len(title) for title, _, _ in panels)
     font = max(8.0, min(14.0, 72 * side / (0.66 * max(longest, 1))))  # neighbours must not touch
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
+        engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
+        figure = Figure(figsize=size, layout=engine)
         cells = figure.subplots(lines, columns, squeeze=False)
         for axes in cells.ravel():
             axes.set(xticks=[], yticks=[], frame_on=False)
@@ -214,7 +216,7 @@ def _draw(axes: Any, rgb: np.ndarray, m: np.ndarray | None, bar: Bar | None, opa
     frame = (-0.5, rgb.shape[1] - 0.5, rgb.shape[0] - 0.5, -0.5)
     if m is None or opacity > 0:
         axes.imshow(rgb if m is None else _grey(rgb).astype(np.uint8), interpolation="nearest")
-    if m is not None:
+    if m is not None and bar is not None:
         low, high, colours, _ = bar
         axes.imshow(m, cmap=colours, vmin=low, vmax=high, extent=frame, alpha=opacity or None, interpolation="nearest")
 

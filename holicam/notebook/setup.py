@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,9 @@ def setup(seed: int = 0, *, threads: int | None = None) -> None:
         raise ValueError(f"seed must be an integer of at least 0; got {seed!r}.")
     if threads is None:
         said = os.environ.get("HOLICAM_THREADS", "1")
-        threads = int(said) if said.isdecimal() else said
+        if not said.isdecimal():
+            raise ValueError(f"threads must be an integer of at least 1; got {said!r}.")
+        threads = int(said)
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f"threads must be an integer of at least 1; got {threads!r}.")
     random.seed(seed)
@@ -60,6 +63,7 @@ def _figures() -> None:
     matplotlib.rcParams.update(plot.STYLE)
     backend = InlineBackend.instance()
     # The default trims a figure to its content, so its width on the page would vary.
-    backend.print_figure_kwargs = {"bbox_inches": None, "pil_kwargs": {"quality": 85}}
+    saved: Any = {"bbox_inches": None, "pil_kwargs": {"quality": 85}}
+    backend.print_figure_kwargs = saved
     backend.figure_formats = {"jpeg"}
     set_matplotlib_formats("jpeg")

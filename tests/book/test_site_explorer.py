@@ -20,6 +20,7 @@ from PIL import Image
 import holicam as hc
 from holicam.notebook.explorer import figure, packed
 from tests.helpers.browser import PAGES, SITE, THEMES, Quiet
+from tests.helpers.pictures import in_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDERS = [name for name in PAGES if 'class="cam-explorer"' in (SITE / name).read_text(encoding="utf-8")]
@@ -108,10 +109,12 @@ def settled(tab, words):
     tab.wait_for_function("words => decodeURIComponent(location.hash).includes(words)", arg=words)
 
 
-def expected(m, **how):
+def expected(m, cells=False, **how):
     """What the figure's arithmetic in Python draws from the bytes that the page gets."""
     bits, low, high = packed.quantised(m)
-    return figure.drawn(PHOTO, low + (high - low) * bits / 255, **how).astype(int)
+    values = low + (high - low) * bits / 255
+    side = figure.SIDE // PHOTO.shape[1] * PHOTO.shape[1]
+    return figure.drawn(PHOTO, in_cells(values, side) if cells else values, **how).astype(int)
 
 
 def same(a, b):

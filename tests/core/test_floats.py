@@ -17,7 +17,7 @@ from holicam.methods.gradients import fullgrad
 from holicam.methods.perturbation.channel_masks import live_channels, percentile, soft_masks
 from holicam.metrics import interventions, rank, registry
 from holicam.metrics.interventions import spearman
-from holicam.metrics.sanity.similarity import MEASURES, degenerate, similarity
+from holicam.metrics.sanity import MEASURES, degenerate, similarity
 from holicam.notebook import plot
 from holicam.notebook.explorer import data, figure, packed
 from tests.helpers.nets import TinyNet, random_images

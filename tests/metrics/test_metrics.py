@@ -1,6 +1,9 @@
 """What holds for every metric: cost, batches, degenerate maps, protocols, the registry, errors."""
 
+import ast
+import inspect
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,28 +21,12 @@ from holicam.metrics import (
     registry,
 )
 from tests.helpers.nets import Counting, TinyNet, random_images
+from tests.helpers.waits import given as called_with
 
 RUN = hc.metrics.insertion_deletion
+FOLDER = Path(hc.metrics.__file__).parent
 NAMES = ["insertion", "deletion", "over-all", "epg", "epg-top100", "epg-count"]
-FURTHER = [
-    "road",
-    "pointing-game",
-    "map-density+",
-    "map-density-",
-    "map",
-    "segmentation-accuracy",
-    "iou",
-    "outside-inside",
-    "average-drop",
-    "average-increase",
-    "sensitivity-max",
-    "infidelity",
-    "part-faithfulness",
-    "shapley-faithfulness",
-    "distractor-leakage",
-    "shortcut-contrast",
-]
-LOWER = [
+LOWER = {
     "deletion",
     "map-density-",
     "outside-inside",
@@ -47,7 +34,7 @@ LOWER = [
     "sensitivity-max",
     "infidelity",
     "distractor-leakage",
-]
+}
 
 
 def setting(size=3, height=14, width=11, dtype=torch.float32):
@@ -222,11 +209,85 @@ def test_other_baselines():
 
 
 def test_registry():
-    assert sorted(registry) == sorted(NAMES + FURTHER) and {"metrics", "stream"} <= set(dir(hc))
-    assert [m.name for m in registry.values() if not m.higher_is_better] == LOWER
+    assert len(registry) == 22 and "metrics" in dir(hc)
+    assert {m.name for m in registry.values() if not m.higher_is_better} == LOWER
     assert registry["over-all"].forwards == 57 and registry["epg"].needs == ("masks or boxes",)
     with pytest.raises(UnknownMetricError, match="'over_all'; close names are over-all"):
         registry["over_all"]
+
+
+def decorated(decorator):
+    """{function: file} of the functions below `@decorator` in the folder of metrics, read from the source."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            marks = [ast.unparse(mark).split("(")[0] for mark in getattr(node, "decorator_list", [])]
+            if decorator in marks:
+                found[node.name] = path.name
+    return found
+
+
+@pytest.mark.parametrize("decorator", ["run", "metric"])
+def test_every_metric_is_entered(decorator):
+    """`@metric` enters it, if its file is imported; `hc.metrics` names both the metric and its run."""
+    for function, file in decorated(decorator).items():
+        assert function in hc.metrics.__all__ and hasattr(hc.metrics, function), (
+            f"{file} defines {function} with @{decorator}, but hc.metrics does not have it: "
+            f"import it in holicam/metrics/__init__.py and add it to __all__ there"
+        )
+    assert len(decorated("metric")) == len(registry)
+
+
+def test_every_run_is_read_by_a_metric():
+    read = {metric.run.__name__ for metric in registry.values()}
+    for function, file in decorated("run").items():
+        assert function in read, (
+            f"{file} defines the run {function}, which no metric reads: below it, write a function from its record "
+            f'to (B,) with @metric("its-name", {function}, higher_is_better=...)'
+        )
+
+
+@pytest.mark.parametrize("name", registry)
+def test_an_entry_tells_the_truth(name):
+    """What it says it needs is enough, it runs no more than it says, and each need is asked for by name."""
+    metric, arguments, given = called_with(name, TinyNet(classes=10))
+    model = Counting(arguments[0])
+    asked = []
+    if "explain" in given:
+        own = given["explain"]
+        given["explain"] = lambda x, target: asked.append(len(x)) or own(x, target)
+    value = metric(model, *arguments[1:], **given)
+    assert value.shape == (2,) and value.dtype == torch.float32
+    assert sum(model.batches) <= 2 * metric.forwards, f"{name}: say forwards={-(-sum(model.batches) // 2)} in @metric"
+    assert sum(asked) == 2 * metric.explanations, f"{name}: say explanations={sum(asked) // 2} in @metric"
+    assert metric.forwards == 0 or model.batches, f"{name} runs no network: leave forwards= out of @metric"
+    for option in set(given) - {"ids"}:
+        with pytest.raises(ValueError, match=f"{option}="):
+            metric(*arguments, **{key: value for key, value in given.items() if key != option})
+
+
+def test_two_metrics_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="there is a metric 'epg' already"):
+        hc.metrics.metric("epg", hc.metrics.energy_pointing, higher_is_better=True)
+
+
+def test_what_a_metric_is_called_with():
+    """The whole call for all; what a function does not name is accepted and does nothing."""
+    shared = "model images maps target masks boxes recipes explain ids protocol chunk on_nan".split()
+    for metric in registry.values():
+        for function in (metric.run, metric.function):
+            assert list(inspect.signature(function).parameters)[:12] == shared
+    maps = torch.rand(2, 8, 8)
+    plain = hc.metrics.epg(None, None, maps, masks=maps > 0.5)
+    assert torch.equal(
+        plain, hc.metrics.epg("no", None, maps, "thing", masks=maps > 0.5, recipes=3, explain=4, chunk=0)
+    )
+    for function in (hc.metrics.epg, hc.metrics.energy_pointing):
+        with pytest.raises(TypeError, match="energy_pointing: got an unexpected keyword argument 'tolerance'"):
+            function(None, None, maps, masks=maps > 0.5, tolerance=1)
+    model, images, maps, target = setting()
+    with pytest.raises(ValueError, match="deletion is not in this run: an option has left it out"):
+        measure(["deletion", "over-all"], model, images, maps, target, games="insertion")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from torch import nn
 
 import holicam as hc
 from holicam.notebook.explorer import data, figure, packed, store
+from tests.helpers.pictures import in_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLORERS = ROOT / "book" / "_static" / "explorers"
@@ -241,9 +242,9 @@ def test_drawn_by_hand():
     photo, m = np.full((4, 4, 3), (200, 100, 0), np.uint8), np.array([[0.0, 1.0]])
     low, high = figure.table(False)[[0, 255]].astype(float)
     grey = 0.299 * 200 + 0.587 * 100
-    seen = figure.drawn(photo, m, opacity=1, cells=True, side=4)
+    seen = figure.drawn(photo, in_cells(m, 4), opacity=1, side=4)
     assert np.array_equal(seen[0, 0], low) and np.array_equal(seen[0, 3], high)
-    cut = figure.drawn(photo, m, opacity=0.5, threshold=0.5, cells=True, side=4)
+    cut = figure.drawn(photo, in_cells(m, 4), opacity=0.5, threshold=0.5, side=4)
     under = 0.5 * np.array([200, 100, 0]) + 0.5 * grey
     assert np.array_equal(cut[0, 0], np.round(under)) and np.array_equal(cut[0, 3], np.round((under + high) / 2))
     assert np.array_equal(figure.drawn(photo, m, opacity=0, side=4), photo)
@@ -256,7 +257,7 @@ def test_drawn_by_hand():
 
 def test_signed_maps_are_symmetric():
     photo, m = np.zeros((2, 2, 3), np.uint8), np.array([[-1.0, 0.0], [0.0, 0.5]])
-    seen = figure.drawn(photo, m, signed=True, opacity=1, cells=True, side=2)
+    seen = figure.drawn(photo, in_cells(m, 2), signed=True, opacity=1, side=2)
     colours = figure.table(True)
     assert np.array_equal(seen[0, 0], colours[0]) and np.array_equal(seen[1, 1], colours[round(255 * 0.75)])
     assert np.array_equal(seen[0, 1], colours[round(255 * 0.5)])

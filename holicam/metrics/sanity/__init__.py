@@ -8,22 +8,13 @@ They know no explainer: whatever is called as explain(model, images, target=targ
 can be checked, an edge detector too, which must fail.
 """
 
+from ..correlation import average_ranks, pearson
 from .cascade import Randomisation, randomise
 from .labels import LabelRandomisation, label_randomisation
-from .randomise import Unit, kept, recalibrate, reinitialise, units
-from .similarity import (
-    MEASURES,
-    average_ranks,
-    degenerate,
-    hog,
-    hog_pearson,
-    hog_spearman,
-    pearson,
-    similarities,
-    similarity,
-    spearman,
-    ssim,
-)
+from .measures import degenerate, hog, hog_pearson, hog_spearman, spearman, ssim
+from .network_units import Unit, units
+from .randomise import kept, recalibrate, reinitialise
+from .similarity import MEASURES, similarities, similarity
 from .verdict import Band, Verdict, verdict
 
 __all__ = [

@@ -21,8 +21,10 @@ from ...core.guard import guarded
 from ...core.network import forward
 from ...core.ops import Target, at_least_float32, one_of, resolve_target
 from ...models.layers import Layers
-from .randomise import BN, kept, recalibrate, reinitialise, units
-from .similarity import MEASURES, check_size, degenerate, similarities
+from .measures import degenerate
+from .network_units import units
+from .randomise import BN, kept, recalibrate, reinitialise
+from .similarity import MEASURES, check_size, similarities
 
 Explain = Callable[..., Tensor]
 ORDERS, POLICIES = ("cascading", "independent"), ("fixed", "repredict")
@@ -78,19 +80,40 @@ def randomise(
 ) -> Randomisation:
     """Randomise a network's weights step by step and compare its maps with those it had.
 
+    Costs one explanation more than there are states, and a forward pass each. Built in chapter 18.
+
     Args:
         explain: called as explain(model, images, target=target), returns maps (B, H, W).
         model: changed in place, one model for all states, and as it was at the end, also after an error.
-        images: (B, 3, H, W), all in one batch a state. target: as for explainers; None is top-1 when trained.
-        order: "cascading" or "independent". class_policy: "fixed" explains `target` throughout, "repredict" what
-            the changed network names, as Adebayo et al. and Poly-CAM do.
-        bn, granularity, layers: as in `units` and `reinitialise`; the reference keeps running statistics
-            ("keep" keeps the norms whole).
-        seed: new weights follow from it and the units' names alone. measures: of `MEASURES`.
-        keep_maps: keep the maps of every state. progress: called as progress(states, total=S), such as tqdm.
+        images: (B, 3, H, W), all in one batch a state.
+        target: as for explainers; None is top-1 when trained.
+        order: "cascading" or "independent".
+        class_policy: "fixed" explains `target` throughout, "repredict" what the changed network names, as
+            Adebayo et al. and Poly-CAM do.
+        bn: of the norms, as in `reinitialise`; the reference keeps running statistics ("keep" keeps the norms whole).
+        granularity: "block" or "layer", as in `units`.
+        layers: instead of that, these, as in `units`.
+        seed: new weights follow from it and the units' names alone.
+        measures: of `MEASURES`.
+        keep_maps: keep the maps of every state.
+        progress: called as progress(states, total=S), such as tqdm.
 
-    Costs one explanation more than there are states, and a forward pass each. Raises ValueError.
-    Built in chapter 18.
+    Returns:
+        Similarities (S, B) by measure, and what is needed to read them.
+
+    Raises:
+        ValueError: an option that is none, maps too small for a measure, a network without weights.
+        TypeError: `explain` returns no tensor.
+
+    Example:
+        >>> import functools, torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> model, images = model.eval(), torch.rand(2, 3, 12, 12)
+        >>> cam = functools.partial(hc.InputXGradient(), layers=None)
+        >>> run = hc.sanity.randomise(cam, model, images, measures=["spearman"])
+        >>> run.layers, run.similarity["spearman"].shape
+        (('4', '0'), torch.Size([2, 2]))
     """
     one_of("order", order, ORDERS)
     one_of("class_policy", class_policy, POLICIES)

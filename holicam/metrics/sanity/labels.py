@@ -52,14 +52,32 @@ def label_randomisation(
 ) -> LabelRandomisation:
     """Compare the maps of a network with those of one that learned random labels.
 
+    Costs two explanations. Built in chapter 18.
+
     Args:
         explain: called as explain(model, images, target=target), returns maps (B, H, W).
+        model: the network that learned from true labels.
         random_model: of the same kind, trained on labels drawn at random ("toy-resnet50-random-labels").
         images: (B, 3, H, W), at least two; those that both have learned, at the size they learned them.
+        target: as for explainers.
         class_policy: "repredict" explains what each network answers, as in the paper; "fixed" explains `target`
             (None: the true network's answer) in both.
+        measures: of `MEASURES`.
 
-    Costs two explanations. Raises ValueError. Built in chapter 18.
+    Returns:
+        Similarities (B,) by measure, of the same and of different images.
+
+    Raises:
+        ValueError: one image only, an option that is none, maps too small for a measure.
+
+    Example:
+        >>> import functools, torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> model, images = model.eval(), torch.rand(2, 3, 12, 12)
+        >>> run = hc.sanity.label_randomisation(hc.InputXGradient(), model, model, images, measures=["spearman"])
+        >>> round(run.mean("spearman"), 4)
+        1.0
     """
     one_of("class_policy", class_policy, POLICIES)
     if len(images) < 2:

@@ -13,98 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ...core.floats import is_constant
-from ...core.hardware import wide
-from ...core.ops import at_least_float32, normalise
-from ..correlation import average_ranks, pearson
-
-
-@wide
-def spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Correlation of average ranks: `scipy.stats.spearmanr` of the flattened maps. Built in chapter 18.
-
-    Args:
-        a: (B, H, W).
-        b: (B, H, W).
-
-    Returns:
-        (B,) float64, -1..1; NaN where a map is constant or not finite.
-
-    Example:
-        >>> import torch, holicam as hc
-        >>> maps = torch.rand(2, 8, 8)
-        >>> hc.sanity.spearman(maps, maps.exp()).tolist()
-        [1.0, 1.0]
-    """
-    return _where_defined(a, b, pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))))
-
-
-@wide
-def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False) -> Tensor:
-    """Structural similarity, mean over all 11 x 11 windows that lie inside.
-
-    Gaussian weights with deviation 1.5, K1 = 0.01, K2 = 0.03; both maps are stretched to [0, 1].
-    data_range=2, sample=True is what the call of Adebayo et al. amounted to (floats were taken to
-    span -1 to 1, and covariances were those of samples); its values are higher.
-    """
-    _at_least(a, 11, "SSIM")
-    x, y = (normalise(m).double()[:, None] for m in (a, b))  # (B, 1, H, W)
-    steps = torch.arange(-5, 6, device=x.device, dtype=x.dtype)
-    line = torch.exp(-steps.square() / (2 * 1.5**2))
-    line = line / line.sum()
-
-    def blur(v: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(v, line[None, None, None]), line[None, None, :, None])
-
-    mean_x, mean_y = blur(x), blur(y)
-    scale = 121 / 120 if sample else 1.0
-    var_x, var_y = scale * (blur(x * x) - mean_x**2), scale * (blur(y * y) - mean_y**2)
-    both = scale * (blur(x * y) - mean_x * mean_y)
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    alike = (2 * mean_x * mean_y + c1) * (2 * both + c2)
-    alike = alike / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    return _where_defined(a, b, alike.mean((1, 2, 3)))
-
-
-def hog(maps: Tensor, *, bins: int = 9, cell: int = 16, block: int = 3) -> Tensor:
-    """Histograms of oriented gradients of maps stretched to [0, 1].
-
-    Magnitudes of central differences are summed over cells of `cell` pixels in `bins` directions
-    from 0 to 180 degrees; blocks of `block` x `block` cells, one cell apart, are set to length 1, cut
-    at 0.2 and set to length 1 again.
-
-    Returns (B, blocks * block * block * bins); 11,664 numbers at 224 x 224.
-    """
-    _at_least(maps, cell * block, "HOG")
-    x = normalise(maps)
-    across, down = torch.zeros_like(x), torch.zeros_like(x)  # no change is known at the border
-    across[:, :, 1:-1] = x[:, :, 2:] - x[:, :, :-2]
-    down[:, 1:-1] = x[:, 2:] - x[:, :-2]
-    degrees = torch.rad2deg(torch.atan2(down, across)) % 180
-    which = (degrees * (bins / 180)).long().clamp(max=bins - 1)  # (B, H, W)
-    votes = torch.hypot(across, down)[:, None] * (which[:, None] == torch.arange(bins, device=x.device)[:, None, None])
-    cells = F.avg_pool2d(votes, cell)  # (B, bins, h, w); pixels beyond the last whole cell count nowhere
-    blocks = cells.unfold(2, block, 1).unfold(3, block, 1)  # (B, bins, h', w', block, block)
-    blocks = blocks.permute(0, 2, 3, 4, 5, 1).flatten(3)  # (B, h', w', block * block * bins)
-    blocks = (blocks / (blocks.square().sum(-1, keepdim=True) + 1e-10).sqrt()).clamp(max=0.2)
-    return (blocks / (blocks.square().sum(-1, keepdim=True) + 1e-10).sqrt()).flatten(1)
-
-
-@wide
-def hog_pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of the two maps' `hog`, as the text of Adebayo et al. says."""
-    return _where_defined(a, b, pearson(hog(a), hog(b)))
-
-
-@wide
-def hog_spearman(a: Tensor, b: Tensor) -> Tensor:
-    """Rank correlation of the two maps' `hog`, as their code does."""
-    return _where_defined(a, b, pearson(average_ranks(hog(a)), average_ranks(hog(b))))
-
+from ...core.ops import at_least_float32
+from .measures import hog_pearson, hog_spearman, spearman, ssim
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 _SIGNED: dict[str, Measure] = {
@@ -117,7 +29,25 @@ MEASURES: tuple[str, ...] = (*_SIGNED, *(f"{name}-abs" for name in _SIGNED))
 
 
 def similarity(name: str, a: Tensor, b: Tensor) -> Tensor:
-    """One of `MEASURES` by name. Raises ValueError for another, and for maps of different shapes."""
+    """One of `MEASURES` by name.
+
+    Args:
+        name: such as "spearman", or "spearman-abs" of the maps' magnitudes.
+        a: (B, H, W).
+        b: (B, H, W).
+
+    Returns:
+        (B,) float64; NaN where a map is constant or not finite.
+
+    Raises:
+        ValueError: another name, or maps of different shapes or too small for the measure.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 8, 8)
+        >>> [round(hc.sanity.similarity(name, maps, -maps).item(), 4) for name in ("spearman", "spearman-abs")]
+        [-1.0, 1.0]
+    """
     if name not in MEASURES:
         raise ValueError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}")
     if a.shape != b.shape or a.dim() != 3:
@@ -129,7 +59,25 @@ def similarity(name: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 def similarities(a: Tensor, b: Tensor, measures: Iterable[str] = MEASURES) -> dict[str, Tensor]:
-    """{measure: (B,) float64}. Maps without a negative value are compared once for both forms."""
+    """Several of `MEASURES`. Maps without a negative value are compared once for both forms.
+
+    Args:
+        a: (B, H, W).
+        b: (B, H, W).
+        measures: names.
+
+    Returns:
+        {measure: (B,) float64}.
+
+    Raises:
+        ValueError: as `similarity`.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.rand(1, 12, 12)
+        >>> list(hc.sanity.similarities(maps, maps, ["spearman", "ssim"]))
+        ['spearman', 'ssim']
+    """
     found: dict[str, Tensor] = {}
     unsigned = bool((a >= 0).all()) and bool((b >= 0).all())
     for name in measures:
@@ -151,17 +99,3 @@ def check_size(names: Iterable[str], maps: Tensor) -> None:
 
 
 _SMALLEST = {"ssim": 11, "hog-pearson": 48, "hog-spearman": 48}
-
-
-def degenerate(maps: Tensor) -> Tensor:
-    """(B,) bool: constant up to rounding, or not finite."""
-    return is_constant(maps) | ~maps.flatten(1).isfinite().all(1)
-
-
-def _where_defined(a: Tensor, b: Tensor, value: Tensor) -> Tensor:
-    return torch.where(degenerate(a) | degenerate(b), torch.nan, value)
-
-
-def _at_least(maps: Tensor, pixels: int, name: str) -> None:
-    if min(maps.shape[-2:]) < pixels:
-        raise ValueError(f"{name} needs maps of at least {pixels} x {pixels} pixels; got {tuple(maps.shape[-2:])}")

@@ -31,8 +31,10 @@ from ...core.guard import guarded
 from ...core.ops import Target, one_of, resolve_target
 from ...core.options import check_count
 from .cascade import Explain, logits_of, maps_of
-from .randomise import BN, kept, recalibrate, reinitialise, units
-from .similarity import degenerate, similarity
+from .measures import degenerate
+from .network_units import units
+from .randomise import BN, kept, recalibrate, reinitialise
+from .similarity import similarity
 
 LIMIT = 1 / 3  # of the likeness above chance may survive; a choice, so every verdict shows its number
 SAME = 0.95  # maps of different images and networks that are as alike as this are one map
@@ -99,11 +101,31 @@ def verdict(
 ) -> Verdict:
     """Pass or fail, and why.
 
-    Args: as for `randomise`. images: at least two. seeds: networks that are drawn, at least two. The class
-    explained is that of the trained network. bn: with "reset" deep random networks hardly see their image
-    (`Verdict.sees`); "recalibrate" is the harder test.
+    Costs seeds + 1 explanations. The model is as it was at the end. Built in chapter 18.
 
-    Costs seeds + 1 explanations. The model is as it was at the end. Raises ValueError. Built in chapter 18.
+    Args:
+        explain: called as explain(model, images, target=target), returns maps (B, H, W).
+        model: changed in place, and as it was at the end.
+        images: (B, 3, H, W), at least two.
+        target: as for explainers; the class explained is that of the trained network.
+        measure: of `MEASURES`.
+        seeds: networks that are drawn, at least two.
+        bn: with "reset" deep random networks hardly see their image (`Verdict.sees`); "recalibrate" is the
+            harder test.
+
+    Returns:
+        The verdict with its numbers; printed, it is a sentence.
+
+    Raises:
+        ValueError: one image or one seed only, an option that is none.
+
+    Example:
+        >>> import functools, torch, holicam as hc
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> model, images = model.eval(), torch.rand(2, 3, 12, 12)
+        >>> hc.sanity.verdict(hc.SobelMap(), model, images).passed  # an edge detector never asks the network
+        False
     """
     check_count("seeds", seeds, 2)
     one_of("bn", bn, BN)

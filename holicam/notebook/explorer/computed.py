@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ... import toyland
 from ...core.guard import turn
 from ...core.network import check_call, forward
-from ...core.ops import normalise, resolve_target
+from ...core.ops import normalise
 from ...core.outputs import class_logits
 from ...methods.registry import explain_many, explainers
 from ...metrics.sanity import recalibrate, reinitialise, units
@@ -63,7 +63,7 @@ def computed(
         maps = _maps(ready, model, images, names, classes)
         other = None if random is False else _forgetful(model, images)
         blank = other and _maps(ready, other, images, names, classes)
-        scores = _scores(model, images, classes)
+        scores: dict[str, Any] = dict(_scores(model, images, classes))
         if other is not None:
             blind = _scores(other, images, classes)
             scores = {name: (scores[name], blind[name]) for name in classes}
@@ -89,8 +89,8 @@ def _maps(
                     del alive[name]
     if not alive:
         raise next(iter(failed.values()))
-    for name, error in failed.items():
-        warnings.warn(f"{name} is left out: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=4)
+    for name, why in failed.items():
+        warnings.warn(f"{name} is left out: {type(why).__name__}: {why}", RuntimeWarning, stacklevel=4)
     joint = {name for name, explainer in alive.items() if getattr(explainer, "takes", "layer") == "joint"}
     return {
         word: {name: {JOINT: maps[name]} if name in joint else maps[name] for name in alive}
@@ -122,7 +122,7 @@ def _scores(model: nn.Module, images: Tensor, classes: Mapping[str, int]) -> dic
 
 def _classes(model: nn.Module, images: Tensor, targets: Any) -> dict[str, int]:
     if targets is None:
-        top = int(resolve_target(_logits(model, images), None)[0])
+        top = int(_logits(model, images)[0].argmax())
         return {f"class {top}, predicted": top}
     if isinstance(targets, int):
         targets = [targets]

@@ -51,37 +51,34 @@ def drawn(
     signed: bool = False,
     opacity: float = 0.6,
     threshold: float = 0.0,
-    cells: bool = False,
     side: int = SIDE,
-    cursor: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """A map over its photograph, uint8 (H, W, 3), as the page draws it.
+    """A map over its photograph, as the page draws it.
 
-    picture: uint8 RGB. m: (h, w). The map is resampled bilinearly with half-pixel centres, or shown in its true
-    cells; where its magnitude is below the threshold the photograph alone is seen. The more opaque the map, the
-    greyer the photograph, so that colours belong to the map. cursor: a cell (row, column) to outline.
+    The more opaque the map, the greyer the photograph, so that colours belong to the map. Where the map's magnitude
+    is below the threshold the photograph alone is seen.
+
+    Args:
+        picture: (H, W, 3) uint8, RGB.
+        m: (h, w), resampled bilinearly with half-pixel centres.
+        signed: the map has two signs, and colours for both.
+        opacity: 0..1, of the map.
+        threshold: 0..1, of the map's magnitude on its own scale.
+        side: pixels up to which the picture is enlarged by a whole number.
+
+    Returns:
+        uint8 (H', W', 3).
     """
     zoom = max(1, side // picture.shape[1])
     size = picture.shape[0] * zoom, picture.shape[1] * zoom
     photo = np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)).astype(float)
-    values = torch.from_numpy(relative(m, signed))[None, None]
-    enlarged = (
-        torch.nn.functional.interpolate(values, size, mode="nearest-exact") if cells else ops.upsample(values, size)
-    )
-    v = enlarged[0, 0].numpy()  # (H, W)
+    v = ops.upsample(torch.from_numpy(relative(m, signed))[None], size)[0].numpy()  # (H, W)
     grey = photo @ np.array([0.299, 0.587, 0.114])
     under = photo + opacity * (grey[..., None] - photo)
     level = (v + 1) / 2 if signed else v
     colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
     share = np.where(np.abs(v) >= threshold, opacity, 0.0)[..., None]
-    out = np.round(under + share * (colours - under)).astype(np.uint8)
-    if cursor is not None:
-        (h, w), (row, column) = m.shape, cursor
-        top, left = (round(row * size[0] / h), round(column * size[1] / w))
-        bottom, right = (round((row + 1) * size[0] / h) - 1, round((column + 1) * size[1] / w) - 1)
-        for y, x in ((slice(top, bottom + 1), [left, right]), ([top, bottom], slice(left, right + 1))):
-            out[y, x] = 255
-    return out
+    return np.round(under + share * (colours - under)).astype(np.uint8)
 
 
 def words(content: data.Content, target: str, method: str, layer: str, random: bool = False) -> str:
@@ -111,7 +108,7 @@ class Explorer:
         view = packed.jpeg(seen, QUALITY)
         self.alt = alt or words(content, start["target"], start["method"], start["layer"])
         folder = None if live() else store.place(name)
-        if folder is not None:
+        if folder is not None and name is not None:
             file, self.manifest = store.written(folder, name.split("/")[1], content, view)
             stored = folder / self.manifest["view"]  # not there where outputs are compared only, and differ
             view, self._script = stored.read_bytes() if stored.exists() else view, ""
