@@ -13,6 +13,7 @@ from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError
 from holicam.experiments.failures import FailedError, recorded, summary
+from holicam.experiments.joining import IncompleteError
 from holicam.experiments.manifest import read_manifest
 from holicam.experiments.part_file import keys_of, read_rows
 from holicam.experiments.run import evaluate
@@ -71,7 +72,7 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     fragile(shows(plan, 1))
     failing(plan, tmp_path)
     message = "2 of 8 rows are missing.*2 are missing because of failures"
-    with pytest.raises(parts.IncompleteError, match=message) as caught:
+    with pytest.raises(IncompleteError, match=message) as caught:
         parts.merge(tmp_path)
     for word in (
         plan.dataset.ids[1],
@@ -87,7 +88,7 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     for path in report.write(tmp_path):
         assert "2 rows are left out" in path.read_text() and "3 images" in path.read_text()
     parts_of(tmp_path)[0].unlink()
-    with pytest.raises(parts.IncompleteError, match="3 of 8 rows.*computes what is missing"):
+    with pytest.raises(IncompleteError, match="3 of 8 rows.*computes what is missing"):
         parts.merge(tmp_path, partial=True)
 
 
@@ -146,12 +147,12 @@ def test_out_of_memory_asks_for_a_smaller_batch(plan, truth, tmp_path, fragile, 
         assert "out of memory; go on with a smaller --batch than 64" in said and "it worked" in said
     table = parts.merge(tmp_path / "small")
     assert table["value"].to_pylist() == pytest.approx(truth["value"].to_pylist(), abs=1e-5, nan_ok=True)
-    assert run(planned(batch=1), tmp_path / "one")[1].said == []
+    assert run(planned(batch_size=1), tmp_path / "one")[1].said == []
     fragile(lambda images: True, error)
     failures = failing(plan, tmp_path / "none").failures
     assert len(failures) == 8 and all("smaller --batch than 64" in one.reason for one in failures)
     fragile(lambda images: False)
-    run(planned(batch=2), tmp_path / "none")
+    run(planned(batch_size=2), tmp_path / "none")
     assert parts.same_rows(parts.merge(tmp_path / "none"), truth)
 
 

@@ -15,9 +15,10 @@ from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table
 from holicam.experiments.paper_tables import NAMES, preset
+from holicam.experiments.plan import Plan
 from holicam.experiments.published import in_our_unit
 from holicam.experiments.remarks import remarks
-from holicam.experiments.run import Plan, evaluate
+from holicam.experiments.run import evaluate
 from holicam.models import data_folder
 
 PUBLISHED = data_folder() / "published"
