@@ -116,7 +116,7 @@ def merge(
     result = joined(out, manifest, wanted, partial=partial, move=(lambda path: aside(out, path)) if repair else None)
     code, said = made_by.of_parts(out, result.parts)
     if said:
-        say(f"{out}: {said}: `{called('evaluate', out)}` into a new folder gives rows of one code")
+        say(f"{out}: {said}")
     write_whole(out / "rows.parquet", encode(result.table, result.about))
     if code != manifest.get("code"):
         known = {key: value for key, value in manifest.items() if key != "code"}

@@ -53,7 +53,7 @@ def planned(root, **more) -> Plan:
         "target": "label",
         "protocol": "ucag",
         "metrics": ["pointing-game", "epg"],
-        "chunk": 2,
+        "images_per_unit": 2,
         "pairs": True,
         **more,
     }
