@@ -19,7 +19,7 @@ from .part_file import about
 from .whole_files import write_new
 
 ROOMS = ("toyland", "models", "datasets", "core", "methods", "metrics")
-OURS = ("rows", "scoring", "class_pairs", "loading", "entries", "naming", "speed")  # the rest moves no value
+OURS = ("work", "rows", "scoring", "class_pairs", "loading", "entries", "naming", "speed")  # the rest moves no value
 FOLDER = "code"
 Code = Mapping[str, Sequence[str]]  # {file: the hashes of its definitions}
 

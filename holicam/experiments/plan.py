@@ -16,8 +16,9 @@ from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
 from .naming import named
-from .rows import Work, check_target
+from .rows import check_target
 from .units import Unit, units_of
+from .work import Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +85,12 @@ class Plan:
             unit,
             config,
             dataset,
-            self.load(unit.network).to(where),
+            self.load(unit.network),
             where,
             self.layers[unit.network],
             about,
             settings or {label: named(made) for label, made in config.made.items()},
-            self.load(config.reference).to(where) if contrast else None,
+            self.load(config.reference) if contrast else None,
         )
 
     @cached_property

@@ -16,7 +16,8 @@ from ..core.memory import no_memory
 from ..models import LayerNotFoundError
 from .config import ConfigError
 from .failures import Failure, of_unit
-from .rows import Work, rows
+from .rows import rows
+from .work import Work
 
 # A user mends these once, and every unit would fail alike.
 FATAL = (ConfigError, ImportError, LayerNotFoundError)

@@ -95,7 +95,10 @@ def package(tmp_path):
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda core: (core / "ops.py").write_text('def double(x):\n    """Twice x."""\n    return 2 * x  # yes\n'), []),
+        (
+            lambda core: (core / "ops.py").write_text('def double(x):\n    """Twice x."""\n    return 2 * x  # yes\n'),
+            [],
+        ),
         (lambda core: (core / "ops.py").rename(core / "moved.py"), []),
         (lambda core: (core / "more.py").write_text("from .moved import double\n\nLIMIT = 3\n"), []),
         (lambda core: (core / "new.py").write_text("OTHER = 4\n"), []),

@@ -12,7 +12,7 @@ from holicam.experiments import results as stored
 from holicam.experiments.config import from_table
 from holicam.experiments.manifest import setting_changes
 from holicam.experiments.naming import kinds_of, named, parsed, reduced
-from holicam.experiments.rows import image_seed
+from holicam.experiments.work import image_seed
 from holicam.methods.cams import gradcam
 from holicam.models import data_folder
 

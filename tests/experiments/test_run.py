@@ -251,6 +251,8 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
         ({**TABLE, "target": "top1"}, "target must be one of 'top-1', 'label'"),
         ({**TABLE, "images_per_unit": 0}, "images_per_unit must be a whole number of at least 1"),
         ({"dataset": "toyland"}, "the configuration is not whole"),
+        ({**TABLE, "chunk": 3}, "chunk is called images_per_unit now: rename it"),
+        ({**TABLE, "batch": 3}, "batch is called batch_size now: rename it"),
     ],
 )
 def test_bad_configurations_are_named(table, message):

@@ -16,9 +16,10 @@ from holicam.experiments.config import ConfigError, from_table, same
 from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
 from holicam.experiments.report_curves import mean_curves
-from holicam.experiments.rows import image_seed, rows
+from holicam.experiments.rows import rows
 from holicam.experiments.run import evaluate
 from holicam.experiments.scoring import NO_CHANGE
+from holicam.experiments.work import image_seed
 from holicam.methods.controls import SobelMap
 
 TOY = {

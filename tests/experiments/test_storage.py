@@ -16,9 +16,9 @@ import pytest
 
 from holicam.experiments import report, whole_files
 from holicam.experiments import storage as parts
-from holicam.experiments.config import ConfigError
+from holicam.experiments.config import RENAMED, ConfigError
 from holicam.experiments.joining import IncompleteError
-from holicam.experiments.manifest import ManifestError, depended_on, read_manifest, run_name
+from holicam.experiments.manifest import ManifestError, complete, depended_on, read_manifest, run_name
 from holicam.experiments.naming import named, without
 from holicam.experiments.part_file import BrokenPartError, encode, read_rows, table_of
 from holicam.experiments.run import evaluate
@@ -183,6 +183,31 @@ def test_the_manifest_of_an_older_version_goes_on(plan, whole, out):
         parts.merge(out)
     table = parts.merge(out, plan.keys())
     assert table["run"].unique().to_pylist() == [old] and table["value"].equals(whole[1]["value"])
+
+
+def test_a_run_of_an_older_version_goes_on_under_its_names(plan, whole, out):
+    """Explainers by their whole `repr`, two settings under old names: the new rows say what the old ones do."""
+
+    def older(manifest):
+        config = {key: value for key, value in manifest["config"].items() if key not in RENAMED.values()}
+        config["explainers"] = {label: [repr(made), None] for label, made in plan.config.made.items()}
+        given = {("chunk" if key == "images_per_unit" else key): value for key, value in manifest["given"].items()}
+        old = {**manifest, "config": config | {"chunk": 2, "batch": 64}, "given": given}
+        return complete({key: value for key, value in old.items() if key not in ("run", "code")})
+
+    edit(out / "manifest.json", older)
+    old = read_manifest(out)
+    names = {label: said for label, (said, _) in old["config"]["explainers"].items()}
+    for path in parts_of(out):
+        rewritten(path, run=old["run"])
+        rows = read_rows(path).to_pylist()
+        parts.write_part(path, [{**row, "settings": names[row["explainer"]]} for row in rows])
+    parts_of(out)[0].unlink()
+    done, heard = run(plan, out)
+    assert done == 1 and heard.said == [] and names["grad-cam"].startswith("GradCAM(relu=True")
+    table = parts.merge(out)
+    assert set(table["settings"].to_pylist()) == set(names.values())
+    assert table["value"].equals(whole[1]["value"]) and run(planned(images_per_unit=3), out)[0] == 0
 
 
 def test_another_run_is_refused_by_what_its_rows_depend_on(plan, out):
