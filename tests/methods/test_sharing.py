@@ -90,7 +90,7 @@ def test_sharing_never_costs_more_than_it_saves():
     _, first = count.of(lambda: alone(wide, net, x, layers))
     _, second = count.of(lambda: alone(narrow, net, x, layers))
     assert both == first + second  # "+" of two layers, "+" and "-" of the third, and a forward for each kind
-    _, one = count.of(lambda: hc.explain_many(wide, net, x, layers))
+    _, one = count.of(lambda: hc.explain_many(wide, net, x, LAYERS))
     assert one == first
 
 
