@@ -37,7 +37,7 @@ METHODS = {  # name: (explainer, layer)
     "Grad-CAM 2": (hc.GradCAM(), "layer2"),
     "Holistic-CAM 4": (hc.HolisticCAM(scale_kernels=True), "layer4"),
     "Holistic-CAM 2": (hc.HolisticCAM(scale_kernels=True), "layer2"),
-    "UCAG 4": (hc.UCAG(hc.GradCAM()), "layer4"),
+    "UCAG 4": (hc.UCAG(base=hc.GradCAM()), "layer4"),
     "Poly-CAM": (hc.PCAM(on_zero="pass"), None),
     "gradient": (hc.Gradient(), None),
     "input x gradient": (hc.InputXGradient(), None),

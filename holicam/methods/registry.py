@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.capture import Reshape
-from ..core.explainer import Explainer
+from ..core.explainer import Explainer, plain_autograd
 from ..core.guard import guarded
 from ..core.ops import Target
 from ..core.options import Maps, Size
-from ..core.passes import PassExplainer, run
+from ..core.passes import PassExplainer, shared
 from ..models.layers import Layers, as_given, is_single
 from .table import TABLE, Row
 
@@ -143,7 +143,6 @@ def explain_many(
         chosen: names or explainers, or a mapping from any label to them.
         layers: as for a single explainer, or a mapping from each label to its own. Methods that join several
             layers join these; methods that explain the input itself take no layers and are not given any.
-            Explainers of the CAM family share passes with those of the same layers.
         model, images, target, size, reshape: as for a single explainer.
 
     Returns {label, or the name or explainer as given: what the explainer alone would return}.
@@ -153,27 +152,25 @@ def explain_many(
     for label, item in ready.items():
         if getattr(item, "takes", "layer") == "input":
             own[label] = None
-    rounds: dict[Hashable, list[Hashable]] = {}
+    rounds: dict[Hashable, dict[Hashable, Any]] = {"passes": {}}  # first, since a pass resolves the target for all
     for label, item in ready.items():
-        shared = sharing(item)
-        key = (shared, _alike(own[label])) if shared == "passes" else (shared or "alone", None if shared else label)
-        rounds.setdefault(key, []).append(label)
-    maps = {}
-    for (shared, _), labels in sorted(rounds.items(), key=lambda one: (one[0][0] != "passes", one[0][0] == "alone")):
-        some = {label: ready[label] for label in labels}
-        if shared == "passes":
-            found, last = run(some, model, images, own[labels[0]], target, size=size, reshape=reshape)
+        rounds.setdefault(sharing(item), {})[label] = item
+    alone = rounds.pop(None, {})
+    maps: dict[Hashable, Maps] = {}
+    for kind, some in rounds.items():
+        if kind == "passes" and some:
+            calls = {k: one.checked(model, images, own[k], target, size, reshape, False) for k, one in some.items()}
+            with plain_autograd():
+                found, last = shared(some, calls)
+                maps |= {label: one.returned(calls[label], found[label]) for label, one in some.items()}
             target = last.target
-        elif shared == "alone":
-            found = {
-                label: item(model, images, own[label], target, size=size, reshape=reshape)
-                for label, item in some.items()
-            }
-        else:
+        elif some:
             from .perturbation.ask_once import ask_once  # not everybody has one
 
             found, target = ask_once(some, model, images, own, target, size=size, reshape=reshape)
-        maps |= found
+            maps |= found
+    for label, item in alone.items():
+        maps[label] = item(model, images, own[label], target, size=size, reshape=reshape)
     return {label: maps[label] for label in ready}
 
 
@@ -194,8 +191,3 @@ def _each(
     if layers is not None and not is_single(layers):
         layers = as_given(layers)  # all of them read it
     return dict.fromkeys(labels, layers)
-
-
-def _alike(layers: Layers | None) -> Hashable:
-    """Equal for layers that give the same maps in the same form."""
-    return None if layers is None else (is_single(layers), as_given(layers))

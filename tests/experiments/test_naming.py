@@ -25,9 +25,9 @@ NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
     [
         hc.GradCAM(),
         hc.GradCAMpp(eps=0.0),
-        hc.HolisticCAM("paper"),
+        hc.HolisticCAM(preset="paper"),
         hc.CAMERAS(scales=(1.0, 2.0)),
-        hc.UCAG(hc.SmoothGrad(samples=3), patches=2),
+        hc.UCAG(base=hc.SmoothGrad(samples=3), patches=2),
         hc.PCAM(preset="reference", chunk=3),
     ],
 )
@@ -40,7 +40,7 @@ def test_a_name_and_the_repr_of_older_versions_are_one(explainer):
 
 def test_names_are_short_and_tell_what_differs():
     assert named(hc.GradCAM()) == "GradCAM()" and named(hc.RISE(chunk=3)) == "RISE()"
-    assert named(hc.UCAG(hc.GradCAM(relu=False), patches=2)) == "UCAG(base=GradCAM(relu=False), patches=2)"
+    assert named(hc.UCAG(base=hc.GradCAM(relu=False), patches=2)) == "UCAG(base=GradCAM(relu=False), patches=2)"
     assert named(hc.GradCAM(relu=False)) != named(hc.GradCAM())
     assert parsed("GradCAM(eps=nan") == "GradCAM(eps=nan"  # what is no expression stays text
 
