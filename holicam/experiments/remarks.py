@@ -20,8 +20,8 @@ def remarks(results: Results) -> list[str]:
     kinds = results.pivoted("degenerate")
     for place in sorted({key[:3] for key in kinds}):
         cells = {key[3]: kind for key, kind in kinds.items() if key[:3] == place}
-        *_, last = cells.values()  # a map is as it is for every metric
-        known = [kind for kind in last if kind is not None]
+        each = zip(*cells.values(), strict=True)  # of an image, what each metric's row says of the same map
+        known = [next(kind for kind in said_of if kind) for said_of in each if any(said_of)]
         odd = [kind for kind in known if kind != "none"]
         if odd:
             counts = ", ".join(f"{odd.count(kind)} {kind}" for kind in sorted(set(odd)))
