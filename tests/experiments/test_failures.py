@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from holicam.core.input_gradients import InputExplainer
+from holicam.core.explainer import InputExplainer
 from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError
