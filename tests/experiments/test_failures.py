@@ -98,17 +98,17 @@ class Picky(InputExplainer):
 
     first: float = 0.0
 
-    def explain(self, model, images, target, intermediate):
-        if bool((images[:, 0, 0, 0] == self.first).any()):
+    def maps(self, call):
+        if bool((call.images[:, 0, 0, 0] == self.first).any()):
             raise KeyError("no such place")
-        return SobelMap()(model, images, None, target)
+        return SobelMap().maps(call)
 
 
 def test_one_explainer_that_fails_leaves_the_others(tmp_path):
     """Also inside a unit: of several explainers that share passes, and of one that fails on all images."""
     plan = planned(explainers=["grad-cam", "grad-cam++", "sobel"])
     bad = plan.dataset[3]
-    plan.config.__dict__["made"] = {**plan.config.made, "sobel": Picky(float(bad.image[0, 0, 0]))}
+    plan.config.__dict__["made"] = {**plan.config.made, "sobel": Picky(first=float(bad.image[0, 0, 0]))}
     last = next(unit for unit in plan.units if unit.labels == ("sobel",) and unit.start == 2)
     found, failed = attempt(plan.work(last, "r", "cpu"), print)
     assert [row["image"] for row in found] == [plan.dataset.ids[2]] and [one.image for one in failed] == [bad.id]
