@@ -33,7 +33,8 @@ def one(count: int, chunk: int) -> dict:
 
     from holicam.experiments import storage as parts
     from holicam.experiments.config import from_table
-    from holicam.experiments.run import Plan, evaluate
+    from holicam.experiments.plan import Plan
+    from holicam.experiments.run import evaluate
 
     torch.set_num_threads(1)
     plan = Plan.of(
@@ -44,7 +45,7 @@ def one(count: int, chunk: int) -> dict:
                 "layers": ["layer4"],
                 "explainers": ["grad-cam"],
                 "metrics": ["epg"],
-                "chunk": chunk,
+                "images_per_unit": chunk,
             }
         )
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from ..models.called import called
-from .config import Config, ConfigError, differences, from_toml
-from .manifest import Key, config_of_run, read_manifest, settings_that_count
+from .config import Config, ConfigError, from_toml
+from .manifest import Key, config_of_run, read_manifest, setting_changes
 from .paper_tables import preset
-from .run import Plan
+from .plan import Plan
 
 
 def is_run(folder: Path) -> bool:
@@ -32,8 +31,7 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
     Raises ConfigError where `chosen` is another run.
     """
     if chosen is not None:
-        asked = json.loads(json.dumps(chosen.plain()))
-        if changed := differences(*map(settings_that_count, (manifest["config"], asked))):
+        if changed := setting_changes(manifest["config"], chosen):
             raise ConfigError(
                 f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
                 f"configuration, or the folder alone: `{called('merge', folder)}`"
@@ -42,7 +40,7 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
 
 
 def config_of(
-    name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None, batch: int = 0
+    name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None, batch_size: int = 0
 ) -> Config:
     """The configuration that a file, a preset's name or the folder of a run stands for."""
     if name.endswith(".toml"):
@@ -51,7 +49,7 @@ def config_of(
         config = config_of_run(read_manifest(Path(name)), Path(name))
     else:
         config = preset(name, toyland=toyland, root=root)
-    config = replace(config, batch=batch) if batch else config
+    config = replace(config, batch_size=batch_size) if batch_size else config
     if load:
         if any("=" not in entry for entry in load):
             raise ValueError(f"--load must be NAME=module:function; got {', '.join(load)}")

@@ -39,9 +39,11 @@ def evaluate(
     images: IMAGES = 0,
     root: Annotated[Path | None, typer.Option(help="Where the data set lies, for presets on real data.")] = None,
     load: LOAD = None,
-    batch: Annotated[
+    batch_size: Annotated[
         int,
         typer.Option(
+            "--batch-size",
+            "--batch",
             min=0,
             help="The largest model batch; 0: what the configuration says. It "
             "changes no value: out of memory, go on with less.",
@@ -59,18 +61,19 @@ def evaluate(
     from . import run as runner
     from .failures import FailedError, summary
     from .joining import counted
+    from .plan import Plan
     from .shown import Shown
     from .workers import parse_shard
 
     with said():
         part = parse_shard(shard) if shard else runner.shard()
         where = find_device(device or runner.device(), "--device")
-        folder, chosen = folder_of(config, out), config_of(config, toyland, images, root, load, batch)
-        plan = runner.Plan.of(chosen)
+        folder, chosen = folder_of(config, out), config_of(config, toyland, images, root, load, batch_size)
+        plan = Plan.of(chosen)
         if dry_run:
             typer.echo(estimate(plan, runner.mine(plan.units, *part), where))
             return
-        watch, failed = Shown(plan), ()
+        watch, failed = Shown(plan.dataset, plan.cost, chosen.pairs), ()
         try:
             runner.evaluate(plan, folder, part=part, on=where, watch=watch)
         except FailedError as error:
@@ -122,7 +125,7 @@ def merge(
         manifest = read_manifest(folder)
         asked = config.endswith(".toml") or toyland or images or root or load
         chosen = config_of(config, toyland, images, root, load) if asked and not is_run(Path(config)) else None
-        table = join(folder, expected(folder, manifest, chosen), partial=partial, repair=repair)
+        table = join(folder, expected(folder, manifest, chosen), partial=partial, repair=repair, say=tell)
         pairs = bool(manifest["config"].get("pairs"))
         typer.echo(
             f"{folder / 'rows.parquet'}: {table.num_rows} rows; "

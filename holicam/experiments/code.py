@@ -39,8 +39,12 @@ def code_hash(files: Iterable[str], package: Path = PACKAGE) -> str:
 
     A file that is no longer there raises FileNotFoundError: whoever compares knows that the code has changed.
     """
-    found = sorted(one for file in files for one in definitions(package / file))
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+    return joined_hash(one for file in files for one in definitions(package / file))
+
+
+def joined_hash(found: Iterable[str]) -> str:
+    """The hash of definitions, wherever they stand."""
+    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
 
 
 def definitions(path: Path) -> tuple[str, ...]:

@@ -10,23 +10,19 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
 from ..core.ops import one_of
 from ..core.options import check_count, check_flag
-from ..core.passes import PassExplainer
-from ..methods.perturbation.ask_once import same_questions
-from ..methods.registry import explainers
 from ..metrics import registry
+from .entries import ConfigError, Entry
 from .kinds import check_kinds
-from .speed import named, settled
+from .naming import named
 
 TARGETS = ("top-1", "label")
 LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves", "loaders")  # not in older manifests
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the key and what would be right."""
+RENAMED = {"chunk": "images_per_unit", "batch": "batch_size"}  # names of older versions
 
 
 @dataclass(frozen=True)
@@ -36,10 +32,10 @@ class Config:
     dataset: {"name": ..., options of that data set}. networks: names for `load_model`. layers:
     names, the same for all networks, or {network: names}; empty means each network's default
     layers. explainers: names, or {"name": ..., "label": ..., fields of the explainer}, for a joint
-    explainer also "layers", those it joins. metrics: names in the registry. protocol: of the
+    explainer also "layers", those it joins; kept as `Entry`. metrics: names in the registry. protocol: of the
     metrics. target: "top-1" or "label". n: images, drawn by `seed` from the data set; 0 takes all.
-    chunk: images a unit. batch: the largest model batch, of images and of what explainers and metrics
-    make of them; neither changes a value, so neither is part of what a run is. notes: what a reader of
+    images_per_unit: of a unit of work. batch_size: the largest model batch, of images and of what explainers
+    and metrics make of them; neither changes a value, so neither is part of what a run is. notes: what a reader of
     the table must be told, such as a reduced number of masks. table: the published table beside which
     ours is put.
 
@@ -55,15 +51,15 @@ class Config:
 
     dataset: Mapping[str, object]
     networks: Sequence[str]
-    explainers: Sequence[str | Mapping[str, object]]
+    explainers: Sequence[str | Mapping[str, object] | Entry]
     metrics: Sequence[str] = ("insertion", "deletion", "over-all")
     layers: Sequence[str] | Mapping[str, Sequence[str]] = ()
     protocol: str = "holistic-cam"
     target: str = "top-1"
     n: int = 0
     seed: int = 0
-    chunk: int = 8
-    batch: int = 64
+    images_per_unit: int = 8
+    batch_size: int = 64
     notes: Sequence[str] = ()
     table: str = ""
     pairs: bool = False
@@ -83,15 +79,16 @@ class Config:
             value = getattr(self, key)
             if isinstance(value, str) or not len(value):
                 raise ConfigError(f"{key} must be a list with at least one entry; got {value!r}")
+        object.__setattr__(self, "explainers", tuple(map(Entry.of, self.explainers)))
         for name in self.metrics:
             registry[name]  # raises with the close names
         one_of("target", self.target, TARGETS)
-        check_count("chunk", self.chunk)
-        check_count("batch", self.batch)
+        check_count("images_per_unit", self.images_per_unit)
+        check_count("batch_size", self.batch_size)
         check_count("n", self.n, 0)
         for key in ("pairs", "curves"):
             check_flag(key, getattr(self, key))
-        self._check_together(self.made())
+        self._check_together(self.made)
 
     def _check_together(self, made: Mapping[str, object]) -> None:
         """Raise ConfigError where settings that are sound alone do not fit each other."""
@@ -114,51 +111,21 @@ class Config:
         if self.seed_by_image and "sensitivity-max" in self.metrics:
             raise ConfigError("sensitivity-max asks for maps of images that have no id: leave out seed_by_image")
 
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """{label: entry}, in order."""
+        return {entry.label: entry for entry in self.explainers}
+
+    @cached_property
     def made(self) -> dict[str, object]:
         """{label: explainer}, in order. Raises ConfigError."""
         found: dict[str, object] = {}
         for entry in self.explainers:
-            options = {"name": entry} if isinstance(entry, str) else dict(entry)
-            name = options.pop("name", None)
-            label = options.pop("label", name)
-            options.pop("layers", None)
-            try:
-                if isinstance(options.get("base"), str):
-                    options["base"] = explainers[options["base"]]()
-                explainer = explainers[name](
-                    **{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
-                )
-            except (TypeError, ValueError, KeyError) as error:
-                raise ConfigError(f"explainer {label!r}: {error}") from None
-            if label in found:
-                raise ConfigError(f"two explainers are called {label!r}: give one of them a label")
-            found[label] = explainer
+            explainer = entry.made()
+            if entry.label in found:
+                raise ConfigError(f"two explainers are called {entry.label!r}: give one of them a label")
+            found[entry.label] = explainer
         return found
-
-    def joined(self, label: str) -> list[str] | None:
-        """The layers that a joint explainer joins, None for its own list."""
-        found = {e.get("label", e["name"]): e.get("layers") for e in self.explainers if not isinstance(e, str)}
-        return found.get(label)
-
-    def names(self) -> dict[str, str]:
-        """{label: name in the registry}."""
-        pairs = [(e, e) if isinstance(e, str) else (e.get("label", e["name"]), e["name"]) for e in self.explainers]
-        return dict(pairs)
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """{group: labels}: "cams" for those that share passes, "asked" for those that share questions
-        (`askonce`; "asked-1" and so on for a second set), else one explainer a group.
-        """
-        shared, asked, alone = [], {}, {}
-        for label, explainer in self.made().items():
-            if isinstance(explainer, PassExplainer) and explainer.takes == "layer":
-                shared.append(label)
-            elif questions := same_questions(settled(explainer)):
-                asked.setdefault(questions, []).append(label)
-            else:
-                alone[label] = (label,)
-        together = {f"asked-{i}" if i else "asked": tuple(labels) for i, labels in enumerate(asked.values())}
-        return ({"cams": tuple(shared)} if shared else {}) | together | alone
 
     def layers_for(self, network: str, default: Sequence[str]) -> tuple[str, ...]:
         """The layers explained on a network, `default` where none are named."""
@@ -166,23 +133,29 @@ class Config:
         return tuple(named) or tuple(default)
 
     def plain(self) -> dict[str, object]:
-        """What the rows depend on, as JSON has it; explainers with every resolved field."""
+        """What the rows depend on, as JSON has it; explainers as `named` and with the layers that they join."""
         said = json.loads(json.dumps(asdict(self)))
         for key in LATER:
             if not said[key]:
                 del said[key]
-        said["explainers"] = {label: [named(made), self.joined(label)] for label, made in self.made().items()}
+        if self.seed_by_image:
+            said["seeds_from"] = "identity"  # older versions took another text, and so drew other noise
+        joined = {label: None if entry.layers is None else list(entry.layers) for label, entry in self.entries.items()}
+        said["explainers"] = {label: [named(made), joined[label]] for label, made in self.made.items()}
         return said
 
     def given(self) -> dict[str, object]:
         """The table that `from_table` makes this configuration of again, as JSON has it."""
-        return json.loads(json.dumps({key: value for key, value in asdict(self).items() if value}))
+        said = {key: value for key, value in asdict(self).items() if value}
+        return json.loads(json.dumps(said | {"explainers": [entry.table() for entry in self.explainers]}))
 
 
 def from_table(table: Mapping[str, object]) -> Config:
     """A configuration from a mapping. Raises ConfigError with close names for an unknown key."""
     known = [f.name for f in fields(Config)]
     for key in table:
+        if key in RENAMED:
+            raise ConfigError(f"{key} is called {RENAMED[key]} now: rename it in the configuration")
         if key not in known:
             close = difflib.get_close_matches(key, known, n=2, cutoff=0.4)
             raise ConfigError(f"there is no setting {key!r}; close names are {', '.join(close or known)}")
@@ -190,6 +163,11 @@ def from_table(table: Mapping[str, object]) -> Config:
         return Config(**table)
     except TypeError as error:
         raise ConfigError(f"the configuration is not whole: {error}") from None
+
+
+def renamed(table: Mapping[str, object]) -> dict[str, object]:
+    """A table of an older version under today's names."""
+    return {RENAMED.get(key, key): value for key, value in table.items()}
 
 
 def from_toml(path: Path) -> Config:

@@ -7,7 +7,7 @@ size, Shapley values by the parts that the images show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ..methods.registry import explainers, info
 from ..metrics import protocol_of, registry
@@ -50,15 +50,12 @@ def scoring(config: Config, size: tuple[int, int], recipes: Sequence[object] = (
     return total
 
 
-def explaining(config: Config, unit: Unit, made: Mapping[str, object]) -> float:
-    """F of the maps of one image; made: the explainers by label."""
-    names = config.names()
-    passes = {label: _passes(names[label], made[label]) for label in unit.labels}
+def explaining(config: Config, unit: Unit) -> float:
+    """F of the maps of one image: explainers of one unit share their work, which costs what the costliest costs."""
+    passes = [_passes(config.entries[label].name, config.made[label]) for label in unit.labels]
     again = sum(registry[name].explanations for name in config.metrics)  # sensitivity's own
-    shared = unit.group.startswith(("cams", "asked"))
-    own = max(passes.values()) if shared else sum(passes.values())
     reference = 2 if config.reference and "shortcut-contrast" in config.metrics else 1
-    return own * reference + again * sum(passes.values())
+    return max(passes) * reference + again * sum(passes)
 
 
 def _passes(name: str, explainer: object) -> float:

@@ -19,6 +19,7 @@ from ..models.toy import BUILDERS
 from . import map_files as mapfiles
 from .captions import draw
 from .find_class import find_class
+from .naming import named
 from .said import no_memory, printable, sentence
 from .seen import Layout, Seen, last_layer, layout_of, one_size
 
@@ -146,7 +147,7 @@ class PhotoExplainer:
             photo,
             self.network,
             self.explainer,
-            repr(self.ready),
+            named(self.ready),
             tuple(self.layers or ()),
             "" if self.target is None else f"{target}-{name}",
             self.size,

@@ -26,10 +26,11 @@ class IncompleteError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """All rows, sorted by their key; about: what was left out, for who reads rows.parquet."""
+    """All rows, sorted by their key; about: what was left out, for who reads rows.parquet; parts: the files."""
 
     table: pa.Table
     about: Mapping[str, object]
+    parts: tuple[Path, ...]
 
 
 @dataclass(eq=False)
@@ -75,7 +76,7 @@ def joined(
     table = pa.concat_tables(files.tables.values()).sort_by([(name, "ascending") for name in KEY])
     nothing_read(out, table)
     about = {"missing": len(explained), "why": summary(failed, 3)} if explained else {}
-    return Joined(table, about)
+    return Joined(table, about, tuple(files.tables))
 
 
 def _read(out: Path, manifest: Mapping[str, object], wanted: set[Key]) -> _Files:

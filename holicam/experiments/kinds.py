@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .entries import Entry
+
 NAMES = ("networks", "metrics", "notes", "seed_by_image", "layers")  # lists of names
 NAME = ("table", "difficult", "reference")
 
@@ -26,5 +28,7 @@ def check_kinds(config: object) -> None:
     if not isinstance(own, Mapping) or not all(isinstance(said, str) for said in own.values()):
         raise TypeError(f'loaders must be a table such as {{NAME = "module:function"}}; got {own!r}')
     for entry in config.explainers if isinstance(config.explainers, Sequence) else [config.explainers]:
-        if not isinstance(entry, str) and not (isinstance(entry, Mapping) and isinstance(entry.get("name"), str)):
+        if not isinstance(entry, (str, Entry)) and not (
+            isinstance(entry, Mapping) and isinstance(entry.get("name"), str)
+        ):
             raise TypeError(f'an explainer must be a name or a table with one, {{name = "rise"}}; got {entry!r}')

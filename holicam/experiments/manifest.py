@@ -1,9 +1,10 @@
 """What a run is, in its folder's manifest.json: what its rows depend on, and what joins them without the data.
 
 `config`, `ids`, `preset`, `weights`, `layers` and `holicam` (the version) are what the rows depend on;
-the run's name, which stands in every row, is their hash. What only changes speed (`batch`, `chunk`, an
-explainer's own `chunk`) is left out of it. `given` is the configuration as it was asked for and
-`images` the list of ids, so that nothing but the folder is needed to join the parts.
+the run's name, which stands in every row, is their hash. What only changes speed (`batch_size`,
+`images_per_unit`, an explainer's `chunk`) is left out of it. `given` is the configuration as it was asked for and
+`images` the list of ids, so that nothing but the folder is needed to join the parts. `code`, which comes with
+the merged rows, says which code made them (`made_by`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..datasets import Dataset
-from .config import Config, ConfigError, differences, from_table
-from .speed import without
+from .config import RENAMED, Config, ConfigError, differences, from_table, renamed
+from .naming import kinds_of, reduced, without
 from .units import Unit, units_of
 
 FILE = "manifest.json"
-BESIDE = ("run", "given", "images")  # not what rows depend on
-SPEED = ("batch", "chunk")  # of the configuration
+BESIDE = ("run", "given", "images", "code", "digits")  # not what rows depend on
+SPEED = (*RENAMED, *RENAMED.values())  # of the configuration, of older versions and today's
 NEEDED = {"config": dict, "ids": str, "weights": dict, "layers": dict}
 Key = tuple[str, str, str, str, str]  # network, image, explainer, layer, metric
 
@@ -36,7 +37,7 @@ def settings_that_count(config: Mapping[str, object]) -> dict[str, object]:
     return kept | {"explainers": made}
 
 
-def identity(manifest: Mapping[str, object]) -> dict[str, object]:
+def depended_on(manifest: Mapping[str, object]) -> dict[str, object]:
     """The part of a manifest that its rows depend on."""
     kept = {key: value for key, value in manifest.items() if key not in BESIDE}
     return kept | {"config": settings_that_count(kept["config"])}
@@ -46,22 +47,49 @@ def run_name(manifest: Mapping[str, object]) -> str:
     """Twelve hex digits, which stand in every row. Manifests of older versions, without a name, are hashed whole."""
     if "run" in manifest:
         return manifest["run"]
-    return _hash(manifest)
+    return _hash({key: value for key, value in manifest.items() if key != "code"})
 
 
 def complete(manifest: Mapping[str, object]) -> dict[str, object]:
     """The manifest with its run's name, as JSON has it."""
     plain = json.loads(json.dumps(manifest))
-    return plain | {"run": _hash(identity(plain))}
+    return plain | {"run": _hash(depended_on(plain))}
 
 
 def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Where two runs differ in what their rows depend on: "config.protocol: 'rise' became 'ucag'"."""
-    return differences(identity(old), identity(json.loads(json.dumps(new))))
+def changes(old: Mapping[str, object], new: Mapping[str, object], made: Mapping[str, object]) -> list[str]:
+    """Where two runs differ in what their rows depend on: "config.protocol: 'rise' became 'ucag'".
+
+    made: {label: explainer} of the new one, see `setting_changes`.
+    """
+    one, other = depended_on(old), depended_on(json.loads(json.dumps(new)))
+    return differences({"config": _alike(one["config"], other["config"], made), **_rest(one)}, other)
+
+
+def setting_changes(old: Mapping[str, object], new: Config) -> list[str]:
+    """Where a configuration differs from one that a manifest holds, in what rows depend on.
+
+    Explainers are compared as today's classes know them: a field that the old ones had not, and that stands at
+    its default, is no difference.
+    """
+    one, other = settings_that_count(old), settings_that_count(json.loads(json.dumps(new.plain())))
+    return differences(_alike(one, other, new.made), other)
+
+
+def _rest(manifest: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in manifest.items() if key != "config"}
+
+
+def _alike(old: Mapping[str, object], new: Mapping[str, object], made: Mapping[str, object]) -> dict[str, object]:
+    """The old settings, in which explainers that are today's are written as today's are."""
+    kinds, found = kinds_of(made.values()), {}
+    for label, (said, *rest) in old["explainers"].items():
+        now = new["explainers"].get(label, [said])[0]
+        found[label] = [now if now == said or reduced(said, kinds) == reduced(now, kinds) else said, *rest]
+    return {**old, "explainers": found}
 
 
 def read_manifest(out: Path) -> dict[str, object]:
@@ -115,7 +143,7 @@ def _fault(manifest: object) -> str:
             return f"config.explainers.{label} is no explainer"
     if "run" not in manifest:  # of an older version
         return ""
-    if manifest["run"] != _hash(identity(manifest)):
+    if manifest["run"] != _hash(depended_on(manifest)):
         return f"its settings are not those of run {manifest['run']}"
     images = manifest.get("images")
     if not isinstance(images, list) or _split_hash(images) != manifest["ids"]:
@@ -130,6 +158,12 @@ def _split_hash(ids: list[str]) -> str:
         return ""
 
 
+def images_per_unit(manifest: Mapping[str, object], default: int) -> int:
+    """How many images a unit of a run has that has begun."""
+    config = renamed(manifest["config"])
+    return config.get("images_per_unit", default)
+
+
 def config_of_run(manifest: Mapping[str, object], out: Path) -> Config:
     """The configuration that a run was started with. Raises ManifestError for a manifest of an older version."""
     if "given" not in manifest:
@@ -137,7 +171,7 @@ def config_of_run(manifest: Mapping[str, object], out: Path) -> Config:
             f"{Path(out) / FILE} was written by an older version and does not list its images: name "
             f"the configuration instead of the folder, and the folder with --out {out}"
         )
-    return from_table(manifest["given"])
+    return from_table(renamed(manifest["given"]))
 
 
 def units_of_run(manifest: Mapping[str, object], out: Path) -> list[Unit]:
@@ -148,9 +182,8 @@ def units_of_run(manifest: Mapping[str, object], out: Path) -> list[Unit]:
 def keys_of_run(manifest: Mapping[str, object], out: Path) -> Iterator[Key]:
     """The key of every row that a run must have. Raises ManifestError."""
     config = config_of_run(manifest, out)
-    made = config.made()
     for unit in units_of(config, manifest["images"]):
-        yield from unit_keys(unit, made, manifest["layers"], config.metrics)
+        yield from unit_keys(unit, config.made, manifest["layers"], config.metrics)
 
 
 def unit_keys(

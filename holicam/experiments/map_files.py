@@ -35,7 +35,7 @@ class Made:
     photo: Path
     network: str
     explainer: str  # its name
-    settings: str  # its repr
+    settings: str  # what names it, see `naming`
     layers: tuple[str, ...]
     wanted: str
     size: int

@@ -257,11 +257,11 @@ def small(config: Config, n: int = 8, size: int = 112) -> Config:
         raise ConfigError(f"no toy network for {', '.join(config.networks)}")
     explainers = []
     for entry in config.explainers:
-        less = SMALLER.get(entry["name"], {})
-        kernels = {"scale_kernels": True} if entry["name"] == "holistic-cam" else {}
-        explainers.append({**entry, **less, **kernels})
+        less = SMALLER.get(entry.name, {})
+        kernels = {"scale_kernels": True} if entry.name == "holistic-cam" else {}
+        explainers.append(replace(entry, fields={**entry.fields, **less, **kernels}))
         if less:
-            notes.append(f"{entry['label']}: {', '.join(f'{k} = {v}' for k, v in less.items())}")
+            notes.append(f"{entry.label}: {', '.join(f'{k} = {v}' for k, v in less.items())}")
     layers = config.layers
     if isinstance(layers, Mapping):
         layers = {TWINS[network]: layers[network] for network in networks if network in layers}
@@ -275,5 +275,5 @@ def small(config: Config, n: int = 8, size: int = 112) -> Config:
         explainers=tuple(explainers),
         layers=layers,
         notes=tuple(notes),
-        chunk=4,
+        images_per_unit=4,
     )

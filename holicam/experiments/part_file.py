@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..models.extras import extra as needed
 from .manifest import run_name
-from .speed import without
+from .naming import without
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,7 +15,10 @@ from .class_pairs import pairs_of
 from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
+from .naming import named
+from .rows import check_target
 from .units import Unit, units_of
+from .work import Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +52,46 @@ class Plan:
                 check_target(dataset, len(class_names(name)), name)
         return plan
 
-    def in_units_of(self, chunk: int) -> Plan:
+    def in_units_of(self, count: int) -> Plan:
         """The same work in units of so many images, as a run that is there has them."""
-        if chunk == self.config.chunk:
+        if count == self.config.images_per_unit:
             return self
-        config = replace(self.config, chunk=chunk)
+        config = replace(self.config, images_per_unit=count)
         other = replace(self, config=config, units=tuple(units_of(config, self.dataset.ids)))
-        other.__dict__.update(
-            {name: self.__dict__[name] for name in ("layers", "weights", "made", "scoring") if name in self.__dict__}
-        )
+        known = ("layers", "weights", "scoring")
+        other.__dict__.update({name: self.__dict__[name] for name in known if name in self.__dict__})
         return other
+
+    def work(self, unit: Unit, run: str, where: str, settings: Mapping[str, str] | None = None) -> Work:
+        """A unit with all that its rows are made of, on the device `where`.
+
+        run: the run's name, which stands in every row. settings: {label: how rows name the explainer}, where the
+        run has begun and has names already.
+        """
+        config, dataset = self.config, self.dataset
+        about = {
+            "run": run,
+            "dataset": dataset.name,
+            "split": dataset.split_hash,
+            "network": unit.network,
+            "weights": self.weights[unit.network],
+            "preset": dataset.preset.name,
+            "target_policy": "each label" if config.pairs else config.target,
+        }
+        about |= {"subset": ""} if config.pairs else {}
+        about |= {"share": None, "curve": None} if config.curves else {}
+        contrast = "shortcut-contrast" in config.metrics
+        return Work(
+            unit,
+            config,
+            dataset,
+            self.load(unit.network),
+            where,
+            self.layers[unit.network],
+            about,
+            settings or {label: named(made) for label, made in config.made.items()},
+            self.load(config.reference) if contrast else None,
+        )
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:
@@ -71,11 +104,6 @@ class Plan:
         """{network: twelve hex digits of all its parameters and buffers}."""
         names = dict.fromkeys([*self.config.networks, self.config.reference])
         return {name: fingerprint(self.load(name)) for name in names if name}
-
-    @cached_property
-    def made(self) -> dict[str, object]:
-        """{label: explainer}."""
-        return self.config.made()
 
     def manifest(self) -> dict[str, object]:
         """What the rows depend on, and what joins them without the data."""
@@ -92,7 +120,7 @@ class Plan:
 
     def layers_of(self, label: str, network: str) -> tuple[str, ...]:
         """What stands in the column `layer`: names, or "" for a map that is not of one layer."""
-        return layers_of(self.made[label], self.layers[network])
+        return layers_of(self.config.made[label], self.layers[network])
 
     def keys(self) -> Iterator[Key]:
         """(network, image, explainer, layer, metric) of every row there must be."""
@@ -101,7 +129,7 @@ class Plan:
 
     def unit_keys(self, unit: Unit) -> Iterator[Key]:
         """The same of one unit."""
-        return unit_keys(unit, self.made, self.layers, self.config.metrics)
+        return unit_keys(unit, self.config.made, self.layers, self.config.metrics)
 
     @cached_property
     def scoring(self) -> float:
@@ -115,12 +143,4 @@ class Plan:
     def cost(self, unit: Unit) -> float:
         """F of a unit, about."""
         maps = sum(len(self.layers_of(label, unit.network)) for label in unit.labels)
-        return len(unit.ids) * (costs.explaining(self.config, unit, self.made) + maps * self.scoring)
-
-
-def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
-    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
-    try:
-        datasets.check_labels(dataset, classes, network)
-    except ValueError as error:
-        raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
+        return len(unit.ids) * (costs.explaining(self.config, unit) + maps * self.scoring)

@@ -6,40 +6,33 @@ rule for ties; so its means are said twice, with such maps in the table and with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 import numpy as np
 
-from .joining import SKIPPED
+from .pivot import Results
 
 
-def remarks(rows: Iterable[Mapping[str, object]]) -> list[str]:
+def remarks(results: Results) -> list[str]:
     """One sentence on the images that were skipped, one for each explainer with maps that say nothing."""
-    skipped, flat, known = {}, {}, {}
-    for row in rows:
-        if row["note"].startswith(SKIPPED):
-            skipped[row["image"]] = row["note"].removeprefix(SKIPPED)
-            continue
-        key = row["network"], row["layer"], row["explainer"]
-        flat.setdefault(key, {})[row["image"]] = row["degenerate"]
-        if row["degenerate"] == "none":
-            known.setdefault(key, {}).setdefault(row["metric"], []).append(row["value"])
     said = []
-    if skipped:
-        name, reason = min(skipped.items())
-        said.append(f"{len(skipped)} could not be read, the first: {name} ({reason}).")
-    for (network, layer, explainer), kinds in sorted(flat.items()):
-        odd = [kind for kind in kinds.values() if kind != "none"]
+    if results.skipped:
+        name, reason = min(results.skipped.items())
+        said.append(f"{len(results.skipped)} could not be read, the first: {name} ({reason}).")
+    kinds = results.pivoted("degenerate")
+    for place in sorted({key[:3] for key in kinds}):
+        cells = {key[3]: kind for key, kind in kinds.items() if key[:3] == place}
+        each = zip(*cells.values(), strict=True)  # of an image, what each metric's row says of the same map
+        known = [next(kind for kind in said_of if kind) for said_of in each if any(said_of)]
+        odd = [kind for kind in known if kind != "none"]
         if odd:
             counts = ", ".join(f"{odd.count(kind)} {kind}" for kind in sorted(set(odd)))
-            rest = {
-                metric: [v for v in values if np.isfinite(v)]
-                for metric, values in known.get((network, layer, explainer), {}).items()
-            }
-            means = ", ".join(f"{metric} {np.mean(values):.3f}" for metric, values in rest.items() if values)
-            where = ", ".join(filter(None, (network, layer, explainer)))
+            means = []
+            for metric, kind in cells.items():
+                values = results.values[*place, metric][kind == "none"]
+                values = values[np.isfinite(values)]
+                means += [f"{metric} {np.mean(values):.3f}"] if len(values) else []
+            where = ", ".join(filter(None, place))
             said.append(
-                f"{where}: {len(odd)} of {len(kinds)} maps say nothing ({counts})"
-                + (f"; without them {means}." if means else ".")
+                f"{where}: {len(odd)} of {len(known)} maps say nothing ({counts})"
+                + (f"; without them {', '.join(means)}." if means else ".")
             )
     return said

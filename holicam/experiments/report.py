@@ -17,15 +17,16 @@ import numpy as np
 from ..metrics import registry
 from ..models.called import called
 from .bootstrap import FEWEST, Grouping, interval, marks, mean
-from .joining import SKIPPED, counted, nothing_read, skipped_in
+from .joining import counted, nothing_read, skipped_in
 from .manifest import read_manifest
 from .part_file import BrokenPartError, about, foreign, read_rows
+from .pivot import Results
 from .published import beside, in_our_unit, published
 from .remarks import remarks
 from .report_curves import write_curves
 from .report_formats import to_html, to_latex, to_markdown
-from .storage import write_whole
 from .table import Cell, Table, notes
+from .whole_files import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,61 +56,43 @@ def tables(out: Path) -> tuple[list[Table], dict]:
     Raises FileNotFoundError, with what to do; ValueError where rows and manifest are not of one run, or damaged.
     """
     table, manifest = _merged(Path(out))
-    return _tables(table.to_pylist(), manifest), manifest
+    return _tables(Results.of(table.to_pylist(), manifest["config"])), manifest
 
 
-def _tables(rows: list[dict], manifest: Mapping) -> list[Table]:
-    config = manifest["config"]
-    images = {image: i for i, image in enumerate(sorted({row["image"] for row in rows}))}
-    values: dict[tuple, np.ndarray] = {}
-    for row in rows:
-        key = row["network"], row["layer"], row["metric"], row["explainer"]
-        values.setdefault(key, np.full(len(images), np.nan))[images[row["image"]]] = row["value"]
-    read = np.ones(len(images), bool)
-    read[[images[row["image"]] for row in rows if row["note"].startswith(SKIPPED)]] = False
-    views, grouping = _views(rows, images) if config.get("pairs") else ({"": read}, None)
-    known, found = published(config["table"]), []
-    for network in config["networks"]:
-        for layer in sorted({key[1] for key in values if key[0] == network}):
-            labels = [
-                name
-                for name in config["explainers"]
-                if any(key[:2] == (network, layer) and key[3] == name for key in values)
-            ]
-            cells = {label: {} for label in labels}
-            for metric in config["metrics"]:
-                for view, chosen in views.items():
-                    columns = {
-                        label: np.where(chosen, values.get((network, layer, metric, label), np.nan), np.nan)
-                        for label in labels
-                    }
-                    best, name = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
-                    for label, column in columns.items():
-                        count = int(np.isfinite(column).sum())
-                        low, high = interval(column, grouping) if count else (np.nan, np.nan)
-                        said, note = beside(known, network, layer, label, name)
-                        cells[label][name] = Cell(
-                            mean(column, grouping),
-                            low,
-                            high,
-                            count,
-                            best.get(label, ""),
-                            in_our_unit(said),
-                            note,
-                            int((chosen & read).sum()),
-                        )
-            heads = tuple(f"{metric} {view}".strip() for metric in config["metrics"] for view in views)
-            found.append(Table(f"{network}, {layer or 'the whole network'}", heads, cells))
-    return found
+def _tables(results: Results) -> list[Table]:
+    views, grouping = _views(results) if results.config.get("pairs") else ({"": results.read()}, None)
+    known = published(results.config["table"])
+    return [_table(results, place, views, grouping, known) for place in results.places()]
 
 
-def _views(rows: list[dict], images: Mapping[str, int]) -> tuple[dict[str, np.ndarray], Grouping]:
+def _table(
+    results: Results, place: tuple[str, str], views: Mapping[str, np.ndarray], grouping: Grouping | None, known: Mapping
+) -> Table:
+    """The table of one network and layer: a column for each metric and view, the images (n,) that it counts."""
+    network, layer = place
+    cells: dict[str, dict[str, Cell]] = {}
+    heads = []
+    for metric in results.config["metrics"]:
+        for view, chosen in views.items():
+            found = results.column(network, layer, metric)
+            columns = {label: np.where(chosen, values, np.nan) for label, values in found.items()}
+            best, head = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
+            heads.append(head)
+            for label, column in columns.items():
+                count = int(np.isfinite(column).sum())
+                low, high = interval(column, grouping) if count else (np.nan, np.nan)
+                said, note = beside(known, network, layer, label, head)
+                of = int((chosen & results.read()).sum())
+                found = mean(column, grouping), low, high, count, best.get(label, ""), in_our_unit(said), note, of
+                cells.setdefault(label, {})[head] = Cell(*found)
+    return Table(f"{network}, {layer or 'the whole network'}", tuple(heads), cells)
+
+
+def _views(results: Results) -> tuple[dict[str, np.ndarray], Grouping]:
     """All pairs that are not flagged and the difficult ones, (n,) bool each; images and classes of the pairs."""
-    subset, target = np.full(len(images), "flagged", object), np.zeros(len(images), int)
-    for row in rows:
-        if row["target"] is not None:
-            subset[images[row["image"]]], target[images[row["image"]]] = row["subset"], row["target"]
-    owners = np.unique([image.rpartition("#")[0] or image for image in images], return_inverse=True)[1]
+    subset = np.array([said or "flagged" for said in results.of_images("subset")], object)
+    target = np.array([said or 0 for said in results.of_images("target")], int)
+    owners = np.unique([image.rpartition("#")[0] or image for image in results.images], return_inverse=True)[1]
     return {"": subset != "flagged", "difficult": subset == "difficult"}, Grouping(owners, target)
 
 
@@ -147,11 +130,11 @@ def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
     table, manifest = _merged(out)
     if say:
         say(f"{out}: {images(manifest, table)}")
-    rows, left = table.to_pylist(), about(out / "rows.parquet")
-    found = _tables(rows, manifest)
+    results, left = Results.of(table.to_pylist(), manifest["config"]), about(out / "rows.parquet")
+    found = _tables(results)
     without = f"{left['missing']} rows are left out: {'; '.join(left['why'])}." if left else ""
-    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(rows)]))
-    figures, written = write_curves(out), []
+    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(results)]))
+    figures, written = write_curves(results, out), []
     for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
         write_whole(out / name, render(found, said, notes(found), figures).encode())
         written.append(out / name)

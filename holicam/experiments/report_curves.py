@@ -13,42 +13,36 @@ from pathlib import Path
 import numpy as np
 
 from ..models.extras import extra
-from .storage import write_whole
+from .pivot import Results
+from .whole_files import write_whole
 
 PANELS = ("insertion", "deletion", "road")
 DASHES = ("-", "--", ":", "-.")
 Curve = tuple[np.ndarray, np.ndarray]  # shares, scores
 
 
-def mean_curves(out: Path) -> dict[tuple[str, str], dict[str, dict[str, Curve]]]:
+def mean_curves(results: Results) -> dict[tuple[str, str], dict[str, dict[str, Curve]]]:
     """{(network, layer): {metric: {explainer: (shares, mean scores)}}} of a merged run; empty without curves."""
-    with extra("Result rows"):
-        import pyarrow.parquet as pq
-
-    path = out / "rows.parquet"
-    if "curve" not in pq.read_schema(path).names:
+    if not any("curve" in row for row in results.rows[:1]):
         return {}
-    columns = ["network", "layer", "metric", "explainer", "share", "curve"]
-    sums: dict[tuple, list] = {}
-    for batch in pq.ParquetFile(path).iter_batches(65536, columns=columns):
-        for row in batch.to_pylist():
-            if row["curve"] is None or not np.isfinite(row["curve"]).all():
-                continue
-            key = row["network"], row["layer"], row["metric"], row["explainer"]
-            shares, scores = np.array(row["share"]), np.array(row["curve"], float)
-            held = sums.setdefault(key, [shares, np.zeros_like(scores), 0])
-            if held[0].shape == shares.shape:  # pictures of another size may have other steps
-                held[1] += scores
-                held[2] += 1
     found: dict[tuple[str, str], dict[str, dict[str, Curve]]] = {}
-    for (network, layer, metric, explainer), (shares, total, count) in sums.items():
-        found.setdefault((network, layer), {}).setdefault(metric, {})[explainer] = shares, total / count
+    shares = results.pivoted("share")
+    for (network, layer, explainer, metric), curves in results.pivoted("curve").items():
+        steps, total, count = None, 0.0, 0
+        for share, curve in zip(shares[network, layer, explainer, metric], curves, strict=True):
+            if curve is None or not np.isfinite(curve).all():
+                continue
+            steps = np.array(share) if steps is None else steps
+            if len(share) == len(steps):  # pictures of another size may have other steps
+                total, count = total + np.array(curve, float), count + 1
+        if count:
+            found.setdefault((network, layer), {}).setdefault(metric, {})[explainer] = steps, total / count
     return found
 
 
-def write_curves(out: Path) -> dict[str, str]:
+def write_curves(results: Results, out: Path) -> dict[str, str]:
     """Figures in the run's folder: {title: name of the file without its ending}; empty without curves."""
-    if not (found := mean_curves(out)):
+    if not (found := mean_curves(results)):
         return {}
     with extra("A figure of curves"):
         import matplotlib

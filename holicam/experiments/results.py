@@ -2,14 +2,16 @@
 
 `data/results/NAME.toml` is a configuration, NAME.parquet the merged rows of its run and NAME.json
 the run's manifest. A configuration that was changed since is refused, so a table in the book is
-always the table of the file that lies beside it.
+always the table of the file that lies beside it. Where other code than today's made the rows, `load` warns;
+`python -m tools.restamp` recomputes a slice of them and says that they still hold.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +22,10 @@ from ..models import data_folder
 from ..models.called import called
 from ..models.extras import extra
 from .bootstrap import interval, marks
-from .config import differences, from_toml
-from .manifest import run_name, settings_that_count
+from .config import from_toml
+from .made_by import changed, shortened
+from .manifest import run_name, setting_changes
+from .pivot import Results
 from .published import beside, in_our_unit, published
 
 
@@ -29,27 +33,24 @@ class StaleRowsError(ValueError):
     """The stored rows are not those of the configuration; the message says what differs."""
 
 
-@dataclass(frozen=True, eq=False)
-class Stored:
+class StaleCodeWarning(UserWarning):
+    """The stored rows were made by other code than today's; the message says which files changed."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stored(Results):
     """The rows of a run: `values` {(network, layer, explainer, metric): (n,) float64, by image}.
 
     layer is "" for a map that is not of one layer. images: their ids, in the order of the values.
     """
 
     name: str
-    config: Mapping[str, object]
-    images: tuple[str, ...]
-    values: Mapping[tuple[str, str, str, str], np.ndarray] = field(repr=False)
 
     def column(self, network: str, layer: str, metric: str) -> dict[str, np.ndarray]:
         """{explainer: (n,)}, in the configuration's order; a map of no layer goes with every layer."""
-        found = {}
-        for label in self.config["explainers"]:
-            for place in (layer, ""):
-                if (network, place, label, metric) in self.values:
-                    found[label] = self.values[network, place, label, metric]
-                    break
-        return found
+        here, anywhere = super().column(network, layer, metric), super().column(network, "", metric)
+        both = anywhere | here
+        return {label: both[label] for label in self.config["explainers"] if label in both}
 
     def average(self, network: str, layer: str, label: str, metric: str) -> float:
         """Over the images that have a value; NaN where none has."""
@@ -101,31 +102,44 @@ def aligned(rows: Mapping[str, Mapping[str, str]]) -> str:
 def load(name: str, folder: Path | None = None) -> Stored:
     """The stored rows of that name, after a check against its configuration.
 
-    folder: by default data/results. Raises StaleRowsError, FileNotFoundError.
+    folder: by default data/results. Warns of other code (StaleCodeWarning). Raises StaleRowsError, FileNotFoundError.
     """
     with extra("Stored rows"):
         import pyarrow.parquet as pq
 
     folder = folder or data_folder() / "results"
-    manifest = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    config = json.loads(json.dumps(from_toml(folder / f"{name}.toml").plain()))  # its order is the file's
-    if changed := differences(settings_that_count(manifest["config"]), settings_that_count(config)):
-        raise StaleRowsError(
-            f"the rows of {name} were made by another configuration ({'; '.join(changed)}): run "
-            f"`{called('evaluate', folder / f'{name}.toml')}` again, or go back to its settings"
-        )
-    rows = pq.read_table(
-        folder / f"{name}.parquet", columns=["run", "network", "layer", "explainer", "metric", "image", "value"]
-    ).to_pylist()
+    manifest = read(name, folder)
+    config = manifest["config"]
+    if (path := folder / f"{name}.toml").exists():
+        wanted = from_toml(path)
+        if differ := setting_changes(config, wanted):
+            raise StaleRowsError(
+                f"the rows of {name} were made by another configuration ({'; '.join(differ)}): run "
+                f"`{called('evaluate', path)}` again, or go back to its settings"
+            )
+        config = json.loads(json.dumps(wanted.plain()))  # its order is the file's
+    if said := other_code(name, manifest):
+        warnings.warn(said, StaleCodeWarning, stacklevel=2)
+    columns = ["run", "network", "layer", "explainer", "metric", "image", "value", "note"]
+    rows = pq.read_table(folder / f"{name}.parquet", columns=columns).to_pylist()
     if {row["run"] for row in rows} != {run_name(manifest)}:
         raise StaleRowsError(f"{name}.parquet holds other rows than those of {name}.json: copy both from one run")
-    images = sorted({row["image"] for row in rows}, key=lambda id: (len(id), id))
-    place = {image: i for i, image in enumerate(images)}
-    values: dict[tuple[str, str, str, str], np.ndarray] = {}
-    for row in rows:
-        key = row["network"], row["layer"], row["explainer"], row["metric"]
-        values.setdefault(key, np.full(len(images), np.nan))[place[row["image"]]] = row["value"]
-    return Stored(name, config, tuple(images), values)
+    images = tuple(sorted({row["image"] for row in rows}, key=lambda id: (len(id), id)))
+    return Stored.of(rows, config, name=name, images=images)
+
+
+def read(name: str, folder: Path) -> dict[str, object]:
+    """The manifest of stored rows."""
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def other_code(name: str, manifest: Mapping[str, object]) -> str:
+    """What a reader must know of the code that made stored rows, "" where it is today's."""
+    code = manifest.get("code")
+    if code is None:
+        return f"it is not known which code made the rows of {name}"
+    files = changed(code)
+    return f"the rows of {name} were made by other code than today's ({shortened(files)} changed)" if files else ""
 
 
 def paired(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:

@@ -6,96 +6,93 @@ An image that cannot be read has rows without values, with the reason in `note`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import datasets, metrics
 from ..core.network import forward
 from ..core.outputs import class_logits
-from ..methods.controls import GroundTruth
-from ..methods.perturbation.ask_once import ask_once, same_questions
-from ..methods.registry import explain_many
-from ..metrics.energy import boxes_to_masks
-from ..metrics.ranking import id_words
-from .class_pairs import MARK
+from .class_pairs import MARK, region
 from .config import ConfigError
 from .joining import SKIPPED
-from .plan import Plan, check_target
-from .scoring import Values, measured
-from .speed import bounded, named
-from .units import Unit
+from .manifest import layers_of
+from .scoring import Values, score
+from .work import Work, again, maps_of, with_truth
 
 
-def rows(plan: Plan, unit: Unit, run: str, where: str) -> Iterator[dict[str, object]]:
-    """The rows of one unit on the device `where`; run: the run's name, which stands in every row."""
-    config, model = plan.config, plan.load(unit.network).to(where)
-    items = list(plan.dataset.select(unit.ids))
-    shared = {
-        "run": run,
-        "dataset": plan.dataset.name,
-        "split": plan.dataset.split_hash,
-        "network": unit.network,
-        "weights": plan.weights[unit.network],
-        "preset": plan.dataset.preset.name,
-        "target_policy": "each label" if config.pairs else config.target,
-    }
-    shared |= {"subset": ""} if config.pairs else {}
-    shared |= {"share": None, "curve": None} if config.curves else {}
+def rows(work: Work) -> Iterator[dict[str, object]]:
+    """The rows of one unit, in no order that matters."""
+    work, items = work.there(), list(work.dataset.select(work.unit.ids))
     good = [item for item in items if isinstance(item, datasets.Item)]
-    bad = {item.id: item.reason for item in items if isinstance(item, datasets.Skipped)}
-    for same in _of_one_size(good, config.batch):
-        batch = datasets.collate(same).to(where)
-        with torch.no_grad():
-            probability = class_logits(forward(model, batch.images), len(batch.images)).softmax(1)
-        target = _target(plan, unit, batch, probability)
-        p = probability.gather(1, target[:, None])[:, 0].tolist()
-        made = {label: _with_truth(bounded(plan.made[label], config.batch), batch) for label in unit.labels}
-        clean = _reference(plan, unit, made, batch, target, where)
-        about = [_about(notes) for notes in batch.notes]
-        for label, layer, maps in _maps(plan, unit, made, model, batch, target):
-            values = measured(plan, model, label, made[label], layer, batch, maps, target, clean.get((label, layer)))
-            kinds = metrics.rank(maps, on_nan="record").degenerate.tolist()
-            for metric, found in values.items():
-                for i, image in enumerate(batch.ids):
-                    yield {
-                        **shared,
-                        "image": image,
-                        "layer": layer,
-                        "explainer": label,
-                        "settings": named(made[label]),
-                        "target": int(target[i]),
-                        "probability": p[i],
-                        "metric": metric,
-                        "protocol": found.protocol,
-                        "value": float(found.value[i]),
-                        "degenerate": metrics.DEGENERATE[kinds[i]],
-                        **_extras(shared, found, i, *about[i]),
-                    }
-    for image, reason in bad.items():
-        for label in unit.labels:
-            for layer in plan.layers_of(label, unit.network):
-                for metric in config.metrics:
-                    yield {
-                        **shared,
-                        "image": image,
-                        "layer": layer,
-                        "explainer": label,
-                        "settings": named(plan.made[label]),
-                        "target": None,
-                        "probability": None,
-                        "metric": metric,
-                        "protocol": "",
-                        "value": float("nan"),
-                        "degenerate": "none",
-                        "note": f"{SKIPPED}{reason}",
-                    }
+    for some in _of_one_size(good, work.config.batch_size):
+        yield from _of_batch(work, datasets.collate(some).to(work.device))
+    for item in items:
+        if isinstance(item, datasets.Skipped):
+            yield from _of_skipped(work, item.id, item.reason)
 
 
-def image_seed(image: str, settings: str, protocol: str) -> int:
-    """The seed of one image's noise, from its id, the explainer as `speed.named` names it, and the protocol."""
-    return id_words([f"{image}/{settings}/{protocol}"], 1)[0][0]
+def _of_batch(work: Work, batch: datasets.Batch) -> Iterator[dict[str, object]]:
+    """The rows of images of one size."""
+    with torch.no_grad():
+        probability = class_logits(forward(work.model, batch.images), len(batch.images)).softmax(1)
+    target = _target(work, batch, probability)
+    p = probability.gather(1, target[:, None])[:, 0].tolist()
+    made = {label: with_truth(explainer, batch) for label, explainer in work.explainers().items()}
+    clean = {} if work.reference is None else maps_of(work, made, work.reference, batch, target)
+    inside = [region(work.dataset.read(image)) for image in batch.ids] if work.config.pairs else None
+    about = [_about(notes) for notes in batch.notes]
+    for (label, layer), maps in maps_of(work, made, work.model, batch, target).items():
+        explain = partial(again, made[label], work.model, layer or work.read_by(label))
+        found = score(
+            maps,
+            batch,
+            work.config,
+            work.model,
+            target,
+            explain=explain,
+            reference=clean.get((label, layer)),
+            inside=inside,
+        )
+        kinds = metrics.rank(maps, on_nan="record").degenerate.tolist()
+        for metric, values in found.items():
+            for i, image in enumerate(batch.ids):
+                yield {
+                    **work.about,
+                    "image": image,
+                    "layer": layer,
+                    "explainer": label,
+                    "settings": work.settings[label],
+                    "target": int(target[i]),
+                    "probability": p[i],
+                    "metric": metric,
+                    "protocol": values.protocol,
+                    "value": float(values.value[i]),
+                    "degenerate": metrics.DEGENERATE[kinds[i]],
+                    **_extras(work.about, values, i, *about[i]),
+                }
+
+
+def _of_skipped(work: Work, image: str, reason: str) -> Iterator[dict[str, object]]:
+    """The rows of an image that could not be read."""
+    for label in work.unit.labels:
+        for layer in layers_of(work.config.made[label], work.layers):
+            for metric in work.config.metrics:
+                yield {
+                    **work.about,
+                    "image": image,
+                    "layer": layer,
+                    "explainer": label,
+                    "settings": work.settings[label],
+                    "target": None,
+                    "probability": None,
+                    "metric": metric,
+                    "protocol": "",
+                    "value": float("nan"),
+                    "degenerate": "none",
+                    "note": f"{SKIPPED}{reason}",
+                }
 
 
 def _of_one_size(items: list[datasets.Item], most: int) -> Iterator[list[datasets.Item]]:
@@ -110,22 +107,22 @@ def _of_one_size(items: list[datasets.Item], most: int) -> Iterator[list[dataset
         yield run
 
 
-def _target(plan: Plan, unit: Unit, batch: datasets.Batch, probability: Tensor) -> Tensor:
+def _target(work: Work, batch: datasets.Batch, probability: Tensor) -> Tensor:
     """(B,): the labels, which must be classes of this network, or the top-1 classes."""
-    if plan.config.target != "label":
+    if work.config.target != "label":
         return probability.argmax(1)
-    check_target(plan.dataset, probability.shape[1], unit.network)
+    check_target(work.dataset, probability.shape[1], work.unit.network)
     if bool((batch.target < 0).any()):
-        raise ConfigError(f'{plan.dataset.name} has images without a label: give target = "top-1"')
+        raise ConfigError(f'{work.dataset.name} has images without a label: give target = "top-1"')
     return batch.target
 
 
-def _with_truth(explainer: object, batch: datasets.Batch) -> object:
-    """The explainer; "ground-truth" with the masks of these images, or what their boxes enclose."""
-    if not isinstance(explainer, GroundTruth):
-        return explainer
-    masks = batch.masks if batch.masks is not None else boxes_to_masks(batch.boxes, batch.images[:, 0])
-    return replace(explainer, masks=masks)
+def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
+    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
+    try:
+        datasets.check_labels(dataset, classes, network)
+    except ValueError as error:
+        raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
 
 
 def _about(notes: tuple[str, ...]) -> tuple[str, str]:
@@ -141,67 +138,3 @@ def _extras(shared: Mapping[str, object], found: Values, i: int, note: str, subs
         more |= {"share": found.share.tolist(), "curve": found.curve[i].half().tolist()}
     said = [note, found.notes[i] if found.notes else ""]
     return more | {"note": "; ".join(filter(None, said))}
-
-
-def _reference(
-    plan: Plan, unit: Unit, made: Mapping[str, object], batch: datasets.Batch, target: Tensor, where: str
-) -> dict[tuple[str, str], Tensor]:
-    """{(label, layer): maps} of the clean network, for shortcut-contrast."""
-    if "shortcut-contrast" not in plan.config.metrics:
-        return {}
-    model = plan.load(plan.config.reference).to(where)
-    return {(label, layer): maps for label, layer, maps in _maps(plan, unit, made, model, batch, target)}
-
-
-def _maps(
-    plan: Plan, unit: Unit, made: Mapping[str, object], model: nn.Module, batch: datasets.Batch, target: Tensor
-) -> Iterator[tuple[str, str, Tensor]]:
-    images, own = batch.images, set(plan.config.seed_by_image)
-    together = {label: explainer for label, explainer in made.items() if label not in own}
-    found = {
-        label: _one_by_one(plan, label, made[label], model, batch, _layers(plan, unit, label), target)
-        for label in made
-        if label in own
-    }
-    if unit.group == "cams" and together:
-        found |= explain_many(together, model, images, list(plan.layers[unit.network]), target)
-    elif together and all(map(same_questions, together.values())):
-        least = min(explainer.chunk for explainer in together.values())
-        found |= ask_once(
-            {label: (bounded(explainer, least), _layers(plan, unit, label)) for label, explainer in together.items()},
-            model,
-            images,
-            target,
-        )
-    else:
-        for label, explainer in together.items():
-            found[label] = explainer(model, images, _layers(plan, unit, label), target)
-    for label in made:
-        maps = found[label]
-        for layer, one in maps.items() if isinstance(maps, dict) else [("", maps)]:
-            yield label, layer, one
-
-
-def _one_by_one(
-    plan: Plan,
-    label: str,
-    explainer: object,
-    model: nn.Module,
-    batch: datasets.Batch,
-    layers: list[str] | None,
-    target: Tensor,
-) -> Tensor | dict[str, Tensor]:
-    """The maps of an explainer that draws each image's noise by the image's id."""
-    each = []
-    for i, image in enumerate(batch.ids):
-        seeded = replace(explainer, seed=image_seed(image, named(explainer), plan.config.protocol))
-        each.append(seeded(model, batch.images[i : i + 1], layers, target[i : i + 1]))
-    if isinstance(each[0], Tensor):
-        return torch.cat(each)
-    return {layer: torch.cat([maps[layer] for maps in each]) for layer in each[0]}
-
-
-def _layers(plan: Plan, unit: Unit, label: str) -> list[str] | None:
-    """The run's layers, or those that a joint explainer joins."""
-    single = getattr(plan.made[label], "takes", "layer") == "layer"
-    return list(plan.layers[unit.network]) if single else plan.config.joined(label)

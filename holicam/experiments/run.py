@@ -19,14 +19,14 @@ from pathlib import Path
 
 from .failures import FailedError, Failure, record, record_path
 from .joining import skipped_in
-from .loading import fingerprint, loader  # noqa: F401  names that this file has always offered
-from .manifest import run_name
+from .made_by import note
+from .manifest import images_per_unit, run_name
 from .part_file import BrokenPartError, foreign, keys_of, read_rows, table_of
 from .plan import Plan
-from .rows import rows  # noqa: F401
-from .storage import aside, open_run, part_path, write_part, write_whole
+from .storage import aside, open_run, part_path, write_part
 from .trying import attempt
 from .units import Unit, mine
+from .whole_files import write_whole
 from .workers import checked, device, shard
 
 SOME = "some of its rows are missing"
@@ -70,11 +70,12 @@ def evaluate(
     rank, world = checked(*part) if part else shard()
     where, watch = str(on or device()), watch or Watch()
     out = Path(out)
-    manifest = open_run(out, plan.manifest())
-    begun = manifest["config"].get("chunk", plan.config.chunk)
-    if begun != plan.config.chunk:
+    manifest = open_run(out, plan.manifest(), plan.config.made)
+    asked = plan.config.images_per_unit
+    begun = images_per_unit(manifest, asked)
+    if begun != asked:
         watch.say(
-            f"{out} was begun in units of {begun} images and goes on so; chunk = {plan.config.chunk} holds for a "
+            f"{out} was begun in units of {begun} images and goes on so; images_per_unit = {asked} holds for a "
             "new folder"
         )
         plan = plan.in_units_of(begun)
@@ -103,13 +104,14 @@ def _run(
     plan: Plan, unit: Unit, out: Path, manifest: Mapping[str, object], where: str, watch: Watch, skipped: dict[str, str]
 ) -> list[Failure]:
     """Write the part of a unit, or as much of it as can be had and a record of what failed."""
-    found, failed = attempt(plan, unit, run_name(manifest), where, watch.say)
+    settings = {label: said for label, (said, *_) in manifest["config"]["explainers"].items()}
+    found, failed = attempt(plan.work(unit, run_name(manifest), where, settings), watch.say)
     path, told = part_path(out, unit.name), record_path(out, unit.name)
     skipped |= skipped_in(table_of(found))
     if failed and path.exists() and not _lacks(plan, unit, path, manifest):
         return []  # another process did better
     if found:
-        write_part(path, found)
+        write_part(path, found, note(out))
     if failed:
         told.parent.mkdir(exist_ok=True)
         write_whole(told, record(manifest, failed))

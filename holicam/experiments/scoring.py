@@ -7,22 +7,17 @@ picture's own size, and a part-faithfulness of changes that are rounding is none
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from .. import datasets
 from ..core.ops import upsample
-from ..methods.controls import GroundTruth
 from ..metrics import insertion_deletion, interventions, measure, registry, remove_and_debias
 from ..metrics.energy import boxes_to_masks
-from .class_pairs import region
-
-if TYPE_CHECKING:
-    from .plan import Plan
+from .config import Config
 
 NO_CHANGE = "no part changes the score"
 
@@ -38,45 +33,39 @@ class Values:
     notes: Sequence[str] = ()
 
 
-def measured(
-    plan: Plan,
-    model: nn.Module,
-    label: str,
-    explainer: object,
-    layer: str,
-    batch: datasets.Batch,
+def score(
     maps: Tensor,
+    batch: datasets.Batch,
+    config: Config,
+    model: nn.Module,
     target: Tensor,
+    *,
+    explain: Callable[[Tensor, Tensor], Tensor],
     reference: Tensor | None = None,
+    inside: Sequence[Tensor] | None = None,
 ) -> dict[str, Values]:
-    """{metric: values} of one explainer's maps (B, H, W) at one layer, in the run's order.
+    """{metric: values} of maps (B, H, W) of the images of a batch, in the run's order.
 
-    reference: the clean network's maps, for shortcut-contrast.
+    explain: (images, target) -> maps, for metrics that ask about other images. reference: the clean network's
+    maps, for shortcut-contrast. inside: for pairs, where each class is at its picture's own size, (h, w) bool each.
     """
-    config = plan.config
-
-    def again(images: Tensor, target: Tensor) -> Tensor:
-        if isinstance(explainer, GroundTruth):  # whatever the pixels are, the object is where it is
-            return explainer.masks[:1].float().expand(len(images), -1, -1)
-        return explainer(model, images, layer or config.joined(label), target)
-
     # What a crop leaves of a box may be less than a pixel: as a mask it is not taken for a share of the picture.
     masks = batch.masks if batch.masks is not None else boxes_to_masks(batch.boxes, maps)
     given = {
         "masks": masks,
         "ids": batch.ids,
         "recipes": batch.recipes,
-        "explain": again,
-        "chunk": config.batch,
+        "explain": explain,
+        "chunk": config.batch_size,
         "on_nan": "record",
     }
     values: dict[str, Values] = {}
     for protocol in (config.protocol, ""):
         names = [name for name in config.metrics if (config.protocol in registry[name].protocols) == bool(protocol)]
         options = {**given, "protocol": protocol} if protocol else given
-        if config.pairs:
+        if inside is not None:
             here = [name for name in names if _reads_regions(name)]
-            values |= _in_the_file(plan, here, batch.ids, maps, protocol)
+            values |= _in_the_file(inside, here, batch.ids, maps, protocol)
             names = [name for name in names if name not in here]
         for special in ((_curves,) if config.curves else ()) + (_parts,):
             found = special(names, model, batch.images, maps, target, options, protocol)
@@ -94,28 +83,16 @@ def _reads_regions(name: str) -> bool:
 
 
 def _in_the_file(
-    plan: Plan, names: Sequence[str], ids: Sequence[str], maps: Tensor, protocol: str
+    inside: Sequence[Tensor], names: Sequence[str], ids: Sequence[str], maps: Tensor, protocol: str
 ) -> dict[str, Values]:
     """Games on regions at the pictures' own sizes, as the papers play them."""
     if not names:
         return {}
-    options = {"protocol": protocol} if protocol else {}
+    options = {"on_nan": "record"} | ({"protocol": protocol} if protocol else {})
     each = []
-    for i, name in enumerate(ids):
-        inside = region(plan.dataset.read(name))[None].to(maps.device)
-        each.append(
-            measure(
-                names,
-                None,
-                None,
-                upsample(maps[i : i + 1], inside.shape[1:]),
-                None,
-                masks=inside,
-                ids=[name],
-                on_nan="record",
-                **options,
-            )
-        )
+    for i, region in enumerate(inside):
+        own = options | {"ids": [ids[i]], "masks": region[None].to(maps.device)}
+        each.append(measure(names, None, None, upsample(maps[i : i + 1], region.shape), None, **own))
     return {name: Values(protocol, torch.cat([found[name] for found in each])) for name in names}
 
 

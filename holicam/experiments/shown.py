@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
+from ..datasets import Dataset
 from .looking import look, nothing_can_be_read, told
-from .run import Plan, Watch
+from .run import Watch
 from .said import tell
 from .units import Unit
 
@@ -16,22 +17,22 @@ from .units import Unit
 class Shown(Watch):
     """Looks at the images before the first unit, draws the bar, keeps the counts for the last line."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.bar = plan, None
+    def __init__(self, dataset: Dataset, cost: Callable[[Unit], float], pairs: bool = False) -> None:
+        self.dataset, self.cost, self.what, self.bar = dataset, cost, "pairs" if pairs else "images", None
         self.there = self.done = self.count = 0
         self.images: Sequence[str] = ()
         self.skipped: dict[str, str] = {}
 
     def begin(self, there: Sequence[Unit], todo: Sequence[Unit]) -> None:
         """Raises ValueError where no image of the data set can be read."""
-        data = self.plan.dataset
+        data = self.dataset
         ids = list(dict.fromkeys(image for unit in todo for image in unit.ids))
         looked, bad = look(data, ids)
         if bad and len(bad) == len(ids) and not there and (none := nothing_can_be_read(data, bad)):
             raise ValueError(none)
-        if words := told(looked, len(ids), bad, "pairs" if self.plan.config.pairs else "images"):
+        if words := told(looked, len(ids), bad, self.what):
             tell(words)
-        before, after = (sum(map(self.plan.cost, units)) for units in (there, todo))
+        before, after = (sum(map(self.cost, units)) for units in (there, todo))
         self.there, self.count = len(there), len(there) + len(todo)
         self.bar = tqdm(total=round(before + after), initial=round(before), unit="F", unit_scale=True)
 

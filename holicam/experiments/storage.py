@@ -8,117 +8,31 @@ at once in one folder, one writes it and the other has to agree with it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import re
-import secrets
-import socket
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..models.called import called
 from ..models.extras import extra
+from . import made_by
 from .config import ConfigError, same
-from .joining import IncompleteError, joined  # noqa: F401
+from .joining import joined
 from .manifest import FILE, changes, complete, keys_of_run, read_manifest
 from .part_file import encode, table_of
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
-
-HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:24] or "host"
-HOUR = 3600  # no process takes that long over one file
-NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+from .whole_files import sweep, write_new, write_whole
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """A file that is there whole or not at all. Raises OSError with the path, and then leaves nothing behind."""
-    with _named(path), _draft(path, data) as draft:
-        os.replace(draft, path)
+def write_part(path: Path, rows: Sequence[Mapping[str, object]], code: str = "") -> None:
+    """The rows of one unit. The same rows of the same `code` (its hash) give the same bytes. Raises OSError."""
+    write_whole(path, encode(table_of(rows), {"code": code} if code else None))
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """The same, but never in place of a file that is there. Raises FileExistsError, OSError."""
-    with _named(path), _draft(path, data) as draft:
-        try:
-            os.link(draft, path)
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            with open(path, "xb") as file:  # a file system without links
-                file.write(data)
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """A full disk names no file of itself."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-@contextlib.contextmanager
-def _draft(path: Path, data: bytes) -> Iterator[Path]:
-    """A synced file beside `path`, of a name that no process has, on this machine or another; gone afterwards.
-
-    Its lock is held until then, so that `sweep` knows it from one whose process is dead.
-    """
-    there = False
-    while not there:
-        other = path.with_name(f".{path.name[:80]}.{HOST}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
-        with open(other, "wb") as file:
-            try:
-                _lock(file, wait=True)
-                with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
-                    there = os.stat(other).st_ino == os.fstat(file.fileno()).st_ino
-                if there:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    if fcntl is None:
-                        file.close()  # Windows renames no open file
-                    yield other
-            finally:
-                with contextlib.suppress(OSError):
-                    other.unlink()
-
-
-def _lock(file, wait: bool = False) -> bool | None:
-    """Take the lock of an open file; False where another process has it, None where there are no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
-def sweep(out: Path) -> None:
-    """Remove what killed processes left half written; a file that a process is writing stays."""
-    for folder in (out, out / "parts", out / "failures"):
-        for path in [*folder.glob(".*.tmp"), *folder.glob(".*.parquet.*")]:
-            with contextlib.suppress(OSError), open(path, "r+b") as file:
-                old = time.time() - path.stat().st_mtime > HOUR
-                ours = f".{HOST}." in path.name and path.suffix == ".tmp"  # locks may not reach other machines
-                if old or (ours and _lock(file)):
-                    path.unlink()
-
-
-def write_part(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """The rows of one unit. The same rows give the same bytes. Raises OSError."""
-    write_whole(path, encode(table_of(rows)))
-
-
-def open_run(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
+def open_run(out: Path, manifest: Mapping[str, object], made: Mapping[str, object]) -> dict[str, object]:
     """Make the folders, or check that the run that is there is this one. Returns the manifest that is there.
+
+    made: {label: explainer}, for `manifest.changes`.
 
     Raises ConfigError with every difference where the folder holds another run, and where it holds parts of
     which no manifest says what they are; OSError.
@@ -129,18 +43,18 @@ def open_run(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
     (out / "parts").mkdir(parents=True, exist_ok=True)
     sweep(out)
     with contextlib.suppress(FileNotFoundError):
-        return _same(out, manifest)
+        return _same(out, manifest, made)
     whole = complete(manifest)
     try:
-        write_new(path, (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode())
+        write_new(path, as_json(whole))
         return whole
     except FileExistsError:  # another process was faster
-        return _same(out, manifest)
+        return _same(out, manifest, made)
 
 
-def _same(out: Path, manifest: Mapping[str, object]) -> dict[str, object]:
+def _same(out: Path, manifest: Mapping[str, object], made: Mapping[str, object]) -> dict[str, object]:
     old = read_manifest(out)
-    if changed := changes(old, manifest):
+    if changed := changes(old, manifest, made):
         raise ConfigError(
             f"{out} holds the rows of another run ({'; '.join(changed)}): choose another folder, or "
             "go back to its settings"
@@ -173,15 +87,23 @@ def same_rows(one, other) -> bool:
     return one.schema.equals(other.schema) and same(one.to_pylist(), other.to_pylist())
 
 
-def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, partial: bool = False, repair: bool = False):
+def merge(
+    out: Path,
+    expected: Iterable[tuple[str, ...]] | None = None,
+    *,
+    partial: bool = False,
+    repair: bool = False,
+    say: Callable[[str], None] = warnings.warn,
+):
     """The union of all parts as one sorted table, checked: every expected key (`KEY`) exactly once, all of this run.
 
-    Also written to rows.parquet.
+    Also written to rows.parquet; which code made the parts is written to the manifest.
 
     Args:
         expected: keys; default: those of the manifest.
         partial: leave out the rows that a recorded failure explains.
         repair: move files that cannot be read, are of another run or repeat rows into the folder `aside` first.
+        say: hears where parts were made by different code.
 
     Raises IncompleteError, which says what ends the trouble; ManifestError, FileNotFoundError, OSError.
     """
@@ -192,5 +114,16 @@ def merge(out: Path, expected: Iterable[tuple[str, ...]] | None = None, *, parti
     manifest = read_manifest(out)
     wanted = set(keys_of_run(manifest, out) if expected is None else expected)
     result = joined(out, manifest, wanted, partial=partial, move=(lambda path: aside(out, path)) if repair else None)
+    code, said = made_by.of_parts(out, result.parts)
+    if said:
+        say(f"{out}: {said}")
     write_whole(out / "rows.parquet", encode(result.table, result.about))
+    if code != manifest.get("code"):
+        known = {key: value for key, value in manifest.items() if key != "code"}
+        write_whole(out / FILE, as_json(known | ({"code": code} if code else {})))
     return result.table
+
+
+def as_json(manifest: Mapping[str, object]) -> bytes:
+    """A manifest's file."""
+    return (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()

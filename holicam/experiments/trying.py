@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,10 +17,7 @@ from ..models import LayerNotFoundError
 from .config import ConfigError
 from .failures import Failure, of_unit
 from .rows import rows
-from .units import Unit
-
-if TYPE_CHECKING:
-    from .plan import Plan
+from .work import Work
 
 # A user mends these once, and every unit would fail alike.
 FATAL = (ConfigError, ImportError, LayerNotFoundError)
@@ -32,23 +28,22 @@ class DeviceLostError(RuntimeError):
     """The device cannot compute any more; the message says why."""
 
 
-def attempt(
-    plan: Plan, unit: Unit, run: str, where: str, say: Callable[[str], None]
-) -> tuple[list[dict[str, object]], list[Failure]]:
+def attempt(work: Work, say: Callable[[str], None]) -> tuple[list[dict[str, object]], list[Failure]]:
     """(the rows that could be had, what failed); see `rows.rows`. say: hears of what could be mended on the way.
 
     Raises what every unit would raise (`FATAL`), DeviceLostError.
     """
-    found, error = _tried(plan, unit, run, where)
+    unit = work.unit
+    found, error = _tried(work)
     if not error:
         return found, []
     first, failed = error, []
     for label in unit.labels:
-        one = replace(unit, labels=(label,))
-        mine, error = _tried(plan, one, run, where) if len(unit.labels) > 1 else ([], first)
+        one = replace(work, unit=replace(unit, labels=(label,)))
+        mine, error = _tried(one) if len(unit.labels) > 1 else ([], first)
         if error and len(unit.ids) > 1:
             for image in unit.ids:
-                some, error = _tried(plan, replace(one, ids=(image,)), run, where)
+                some, error = _tried(replace(one, unit=replace(one.unit, ids=(image,))))
                 mine += some
                 failed += [of_unit(unit, image, label, error)] if error else []
         elif error:
@@ -59,16 +54,16 @@ def attempt(
     return found, failed
 
 
-def _tried(plan: Plan, unit: Unit, run: str, where: str) -> tuple[list[dict[str, object]], str]:
+def _tried(work: Work) -> tuple[list[dict[str, object]], str]:
     """The rows, or none and the reason."""
     try:
-        return list(rows(plan, unit, run, where)), ""
+        return list(rows(work)), ""
     except FATAL:
         raise
     except Exception as error:  # explainers and networks may be anybody's
-        said = reason(error, plan.config.batch)
-    if where.startswith("cuda"):
-        _check_device(where, said)
+        said = reason(error, work.config.batch_size)
+    if work.device.startswith("cuda"):
+        _check_device(work.device, said)
     return [], said
 
 
@@ -76,7 +71,7 @@ def reason(error: Exception, batch: int) -> str:
     """Why something failed, on one line."""
     words = " ".join(str(error).split())
     if no_memory(error):
-        return f"out of memory; go on with a smaller --batch than {batch} ({words[:LONGEST]})"
+        return f"out of memory; go on with a smaller --batch-size than {batch} ({words[:LONGEST]})"
     named = isinstance(error, ValueError | LookupError) and words
     return words[:LONGEST] if named else f"{type(error).__name__}: {words}"[:LONGEST].removesuffix(": ")
 

@@ -1,15 +1,16 @@
-"""Units of work: one network, one group of explainers and one chunk of images.
+"""Units of work: one network, one group of explainers and a few images.
 
 Their rows depend on nothing else, so units may run anywhere, in any order, twice, or again after a
-crash. Explainers that share passes form one group; every other explainer is a group of its own.
+crash. Explainers that share their work (`registry.sharing`) form one group; every other is one of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..methods.registry import sharing
 from .config import Config
 
 
@@ -32,12 +33,23 @@ class Unit:
         return f"{self.start:07d}--{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
+def groups_of(made: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """{group: labels} of explainers that share their work: "cams", "asked", "asked-1", ..., else the label alone."""
+    found: dict[Hashable, list[str]] = {}
+    for label, explainer in made.items():
+        found.setdefault(("shared", shared) if (shared := sharing(explainer)) else label, []).append(label)
+    cams = found.pop(("shared", "passes"), [])
+    asked = [found.pop(key) for key in [*found] if isinstance(key, tuple)]
+    groups = ({"cams": cams} if cams else {}) | {f"asked-{i}" if i else "asked": some for i, some in enumerate(asked)}
+    return {group: tuple(labels) for group, labels in (groups | found).items()}
+
+
 def units_of(config: Config, ids: Sequence[str]) -> list[Unit]:
     """All units, in order: the first images of every network and group come first."""
-    groups = config.groups()
+    groups, count = groups_of(config.made), config.images_per_unit
     return [
-        Unit(network, group, start, labels, tuple(ids[start : start + config.chunk]))
-        for start in range(0, len(ids), config.chunk)
+        Unit(network, group, start, labels, tuple(ids[start : start + count]))
+        for start in range(0, len(ids), count)
         for network in config.networks
         for group, labels in groups.items()
     ]

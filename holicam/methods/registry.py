@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.capture import Reshape
-from ..core.explainer import Explainer
+from ..core.explainer import Explainer, plain_autograd
 from ..core.guard import guarded
 from ..core.ops import Target
 from ..core.options import Maps, Size
-from ..core.passes import PassExplainer, run
+from ..core.passes import PassExplainer, shared
 from ..models.layers import Layers, as_given, is_single
 from .table import TABLE, Info
 
@@ -113,44 +113,81 @@ def made(item: object, wanted: str) -> Any:
     return item
 
 
+def sharing(explainer: object) -> Hashable:
+    """What explainers have in common that share their work in `explain_many`, None for one that works alone.
+
+    "passes": the CAM family, passes of the network. ("questions", ...): Poly-CAM's family, answers about channels.
+    """
+    return "passes" if isinstance(explainer, PassExplainer) else getattr(explainer, "shares", None)
+
+
 @guarded
 def explain_many(
     chosen: Mapping[Hashable, object] | Iterable[object],
     model: nn.Module,
     images: Tensor,
-    layers: Layers | None = None,
+    layers: Layers | Mapping[Hashable, Layers | None] | None = None,
     target: Target = None,
     *,
     size: Size = None,
     reshape: Reshape | None = None,
 ) -> dict[Hashable, Maps]:
-    """Several explainers on the same images, layers and target.
+    """Several explainers on the same images and target, each at what the costliest among them costs, or less.
 
     The CAM family (single-scale, multi-scale, joint) shares passes: one forward and one backward for
     each view of the images that anybody asks for, whatever the number of explainers and layers.
-    The others run on their own, with the target that the first pass resolved.
+    Poly-CAM's family shares answers: what is asked about a channel is asked once.
+    The others run on their own, with the target that was resolved first.
 
     Args:
         chosen: names or explainers, or a mapping from any label to them.
-        layers: as for a single explainer. Methods that join several layers join these; methods that
-            explain the input itself take no layers and are not given any.
+        layers: as for a single explainer, or a mapping from each label to its own. Methods that join several
+            layers join these; methods that explain the input itself take no layers and are not given any.
         model, images, target, size, reshape: as for a single explainer.
 
     Returns {label, or the name or explainer as given: what the explainer alone would return}.
     """
+    ready = _ready(chosen)
+    own = _each(layers, ready)
+    for label, item in ready.items():
+        if getattr(item, "takes", "layer") == "input":
+            own[label] = None
+    rounds: dict[Hashable, dict[Hashable, Any]] = {"passes": {}}  # first, since a pass resolves the target for all
+    for label, item in ready.items():
+        rounds.setdefault(sharing(item), {})[label] = item
+    alone = rounds.pop(None, {})
+    maps: dict[Hashable, Maps] = {}
+    for kind, some in rounds.items():
+        if kind == "passes" and some:
+            calls = {k: one.checked(model, images, own[k], target, size, reshape, False) for k, one in some.items()}
+            with plain_autograd():
+                found, last = shared(some, calls)
+                maps |= {label: one.returned(calls[label], found[label]) for label, one in some.items()}
+            target = last.target
+        elif some:
+            from .perturbation.ask_once import ask_once  # not everybody has one
+
+            found, target = ask_once(some, model, images, own, target, size=size, reshape=reshape)
+            maps |= found
+    for label, item in alone.items():
+        maps[label] = item(model, images, own[label], target, size=size, reshape=reshape)
+    return {label: maps[label] for label in ready}
+
+
+def _ready(chosen: Mapping[Hashable, object] | Iterable[object]) -> dict[Hashable, Any]:
+    """{label: explainer}. Raises TypeError for what is none."""
     if isinstance(chosen, str) or not isinstance(chosen, (Mapping, Iterable)):
         chosen = [chosen]
     labelled = chosen if isinstance(chosen, Mapping) else {item: item for item in chosen}
-    ready = {label: made(item, "chosen must hold explainers or their names") for label, item in labelled.items()}
-    together = {label: item for label, item in ready.items() if isinstance(item, PassExplainer)}
+    return {label: made(item, "chosen must hold explainers or their names") for label, item in labelled.items()}
+
+
+def _each(
+    layers: Layers | Mapping[Hashable, Layers | None] | None, labels: Iterable[Hashable]
+) -> dict[Hashable, Layers | None]:
+    """{label: its layers}, of layers that were given for all or for each."""
+    if isinstance(layers, Mapping) and set(layers) == set(labels):
+        return dict(layers)
     if layers is not None and not is_single(layers):
         layers = as_given(layers)  # all of them read it
-    maps = {}
-    if together:
-        maps, last = run(together, model, images, layers, target, size=size, reshape=reshape)
-        target = last.target
-    for label, explainer in ready.items():
-        if label not in maps:
-            own = None if getattr(explainer, "takes", "layer") == "input" else layers
-            maps[label] = explainer(model, images, own, target, size=size, reshape=reshape)
-    return {label: maps[label] for label in ready}
+    return dict.fromkeys(labels, layers)

@@ -214,7 +214,7 @@ def test_labels_must_be_classes_of_the_network(tmp_path):
 
 def test_a_run_that_asks_for_labels_is_refused_before_it_begins(tmp_path):
     from holicam.experiments.config import Config
-    from holicam.experiments.run import Plan
+    from holicam.experiments.plan import Plan
 
     disk.voc(tmp_path)
     config = Config(

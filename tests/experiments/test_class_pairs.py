@@ -16,7 +16,8 @@ from holicam.experiments import storage as parts
 from holicam.experiments.class_pairs import listed_pairs, pairs_of, region
 from holicam.experiments.config import ConfigError, from_table
 from holicam.experiments.paper_tables import preset
-from holicam.experiments.run import Plan, evaluate
+from holicam.experiments.plan import Plan
+from holicam.experiments.run import evaluate
 from tests.helpers import disk
 
 DOG, CAT, BUS, PERSON = 11, 7, 5, 14  # of VOC's twenty classes
@@ -52,7 +53,7 @@ def planned(root, **more) -> Plan:
         "target": "label",
         "protocol": "ucag",
         "metrics": ["pointing-game", "epg"],
-        "chunk": 2,
+        "images_per_unit": 2,
         "pairs": True,
         **more,
     }
@@ -92,7 +93,9 @@ def test_games_are_played_at_the_picture_s_own_size(voc):
     for unit in plan.units:
         from holicam.experiments.rows import rows
 
-        found |= {row["image"]: row["value"] for row in rows(plan, unit, "", "cpu") if row["metric"] == "pointing-game"}
+        found |= {
+            row["image"]: row["value"] for row in rows(plan.work(unit, "", "cpu")) if row["metric"] == "pointing-game"
+        }
     for name in ROWS:
         inside = region(plan.dataset.read(name))[None]
         maps = torch.zeros(1, 80, 120)
@@ -140,7 +143,7 @@ def test_pictures_that_cannot_be_read_are_recorded(voc):
     assert plan.dataset.ids == ("000001#11", "000001#7", "000002#5", "000003")
     from holicam.experiments.rows import rows
 
-    found = [row for unit in plan.units for row in rows(plan, unit, "", "cpu")]
+    found = [row for unit in plan.units for row in rows(plan.work(unit, "", "cpu"))]
     assert [row["image"] for row in found if row["note"].startswith("skipped: ")] == ["000001#11", "000001#7", "000003"]
 
 
@@ -213,10 +216,10 @@ def test_what_does_not_go_with_pairs(voc):
 def test_manifests_of_older_runs_stay_as_they_were():
     plain = from_table({"dataset": "toyland", "networks": ["toy-resnet50"], "explainers": ["grad-cam"]}).plain()
     assert sorted(plain) == [
-        "batch",
-        "chunk",
+        "batch_size",
         "dataset",
         "explainers",
+        "images_per_unit",
         "layers",
         "metrics",
         "n",

@@ -13,6 +13,7 @@ from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError
 from holicam.experiments.failures import FailedError, recorded, summary
+from holicam.experiments.joining import IncompleteError
 from holicam.experiments.manifest import read_manifest
 from holicam.experiments.part_file import keys_of, read_rows
 from holicam.experiments.run import evaluate
@@ -71,7 +72,7 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     fragile(shows(plan, 1))
     failing(plan, tmp_path)
     message = "2 of 8 rows are missing.*2 are missing because of failures"
-    with pytest.raises(parts.IncompleteError, match=message) as caught:
+    with pytest.raises(IncompleteError, match=message) as caught:
         parts.merge(tmp_path)
     for word in (
         plan.dataset.ids[1],
@@ -87,7 +88,7 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     for path in report.write(tmp_path):
         assert "2 rows are left out" in path.read_text() and "3 images" in path.read_text()
     parts_of(tmp_path)[0].unlink()
-    with pytest.raises(parts.IncompleteError, match="3 of 8 rows.*computes what is missing"):
+    with pytest.raises(IncompleteError, match="3 of 8 rows.*computes what is missing"):
         parts.merge(tmp_path, partial=True)
 
 
@@ -107,22 +108,20 @@ def test_one_explainer_that_fails_leaves_the_others(tmp_path):
     """Also inside a unit: of several explainers that share passes, and of one that fails on all images."""
     plan = planned(explainers=["grad-cam", "grad-cam++", "sobel"])
     bad = plan.dataset[3]
-    plan.__dict__["made"] = {**plan.made, "sobel": Picky(float(bad.image[0, 0, 0]))}
+    plan.config.__dict__["made"] = {**plan.config.made, "sobel": Picky(first=float(bad.image[0, 0, 0]))}
     last = next(unit for unit in plan.units if unit.labels == ("sobel",) and unit.start == 2)
-    found, failed = attempt(plan, last, "r", "cpu", print)
+    found, failed = attempt(plan.work(last, "r", "cpu"), print)
     assert [row["image"] for row in found] == [plan.dataset.ids[2]] and [one.image for one in failed] == [bad.id]
 
-    class Never(type(plan.made["grad-cam++"])):
+    class Never(type(plan.config.made["grad-cam++"])):
         def weights(self, *args, **kwargs):
             raise ValueError("it never works")
 
         __call__ = weights
 
-    plan.__dict__["made"] = {**plan.made, "grad-cam++": Never()}
+    plan.config.__dict__["made"] = {**plan.config.made, "grad-cam++": Never()}
     cams = next(u for u in plan.units if u.group == "cams")
-    found, failed = attempt(replace(plan, load=plan.load), cams, "r", "cpu", print)
-    assert found or failed  # replaced plans make their explainers anew
-    found, failed = attempt(plan, cams, "r", "cpu", print)
+    found, failed = attempt(plan.work(cams, "r", "cpu"), print)
     assert {row["explainer"] for row in found} == {"grad-cam"} and len(found) == 2
     assert {(one.explainer, one.image) for one in failed} == {("grad-cam++", image) for image in cams.ids}
 
@@ -143,15 +142,15 @@ def test_out_of_memory_asks_for_a_smaller_batch(plan, truth, tmp_path, fragile, 
     done, heard = run(planned(), tmp_path / "small")
     assert done == 4 and len(heard.said) == 4
     for said in heard.said:
-        assert "out of memory; go on with a smaller --batch than 64" in said and "it worked" in said
+        assert "out of memory; go on with a smaller --batch-size than 64" in said and "it worked" in said
     table = parts.merge(tmp_path / "small")
     assert table["value"].to_pylist() == pytest.approx(truth["value"].to_pylist(), abs=1e-5, nan_ok=True)
-    assert run(planned(batch=1), tmp_path / "one")[1].said == []
+    assert run(planned(batch_size=1), tmp_path / "one")[1].said == []
     fragile(lambda images: True, error)
     failures = failing(plan, tmp_path / "none").failures
-    assert len(failures) == 8 and all("smaller --batch than 64" in one.reason for one in failures)
+    assert len(failures) == 8 and all("smaller --batch-size than 64" in one.reason for one in failures)
     fragile(lambda images: False)
-    run(planned(batch=2), tmp_path / "none")
+    run(planned(batch_size=2), tmp_path / "none")
     assert parts.same_rows(parts.merge(tmp_path / "none"), truth)
 
 
@@ -179,7 +178,7 @@ def test_a_gpu_that_is_lost_ends_the_run(plan, monkeypatch):
     monkeypatch.setattr(trying, "rows", lost)
     monkeypatch.setattr(torch.cuda, "empty_cache", lost)
     with pytest.raises(DeviceLostError, match="cuda:0 cannot compute any more.*device-side assert.*start again"):
-        attempt(plan, plan.units[0], "r", "cuda:0", print)
+        attempt(replace(plan.work(plan.units[0], "r", "cpu"), device="cuda:0"), print)
 
 
 def test_a_failure_never_takes_the_place_of_a_whole_part(plan, truth, tmp_path, fragile, monkeypatch):
@@ -191,7 +190,7 @@ def test_a_failure_never_takes_the_place_of_a_whole_part(plan, truth, tmp_path, 
 
     def slow(*args):
         found = real(*args)
-        if args[1].name + ".parquet" == name:
+        if args[0].unit.name + ".parquet" == name:
             (tmp_path / "run" / "parts" / name).write_bytes((tmp_path / "other" / "parts" / name).read_bytes())
         return found
 

@@ -15,9 +15,11 @@ from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table
 from holicam.experiments.paper_tables import NAMES, preset
+from holicam.experiments.pivot import Results
+from holicam.experiments.plan import Plan
 from holicam.experiments.published import in_our_unit
 from holicam.experiments.remarks import remarks
-from holicam.experiments.run import Plan, evaluate
+from holicam.experiments.run import evaluate
 from holicam.models import data_folder
 
 PUBLISHED = data_folder() / "published"
@@ -34,7 +36,7 @@ def test_every_table_has_a_small_twin_on_toyland(name):
         assert any(note.startswith(f"{network}: ") for note in config.notes)
     reduced = [note for note in config.notes if " = " in note]
     assert bool(reduced) == any(
-        e["name"] in ("rise", "ss-cam", "smoothgrad", "extremal-perturbation") for e in config.explainers
+        entry.name in ("rise", "ss-cam", "smoothgrad", "extremal-perturbation") for entry in config.explainers
     )
 
 
@@ -46,7 +48,7 @@ def test_published_values_find_their_cells(name):
     found = {
         report.beside(known, network, layer, label, metric)
         for network in config.networks
-        for label in config.made()
+        for label in config.made
         for metric in config.metrics
         for layer in (*config.layers_for(network, ("",)), "")
     }
@@ -85,7 +87,7 @@ def run(tmp_path_factory):
     """A merged run under the name of a published table."""
     out = tmp_path_factory.mktemp("run")
     config = preset("holistic-cam-table1", toyland=True)
-    chosen = tuple(e for e in config.explainers if e["label"] in ("Grad-CAM", "Layer-CAM"))
+    chosen = tuple(entry for entry in config.explainers if entry.label in ("Grad-CAM", "Layer-CAM"))
     config = replace(
         config,
         explainers=chosen,
@@ -154,8 +156,8 @@ def test_maps_that_say_nothing_are_counted_and_left_out_once():
         *(row(image, nan, metric="epg") for image in "ab"),
         row("e", nan, note="skipped: it ends early"),
     ]
-    assert remarks(rows[:2]) == []
-    assert remarks(rows) == [
+    assert remarks(Results.of(rows[:2], {})) == []
+    assert remarks(Results.of(rows, {})) == [
         "1 could not be read, the first: e (it ends early).",
         "net, layer4, Grad-CAM: 2 of 4 maps say nothing (1 nan, 1 zero); without them insertion 0.500.",
     ]

@@ -14,8 +14,10 @@ from scipy.stats import spearmanr
 
 from holicam.experiments import results as stored
 from holicam.experiments.config import from_toml
+from holicam.experiments.loading import fingerprint
 from holicam.experiments.manifest import run_name
-from holicam.experiments.run import Plan, evaluate, fingerprint
+from holicam.experiments.plan import Plan
+from holicam.experiments.run import evaluate
 from holicam.experiments.storage import merge
 from holicam.models import data_folder, load_model
 
@@ -45,7 +47,7 @@ def test_rows_are_those_of_their_configuration(name):
     wanted = {
         (network, layer, label, metric)
         for network in plan.config.networks
-        for label in plan.made
+        for label in plan.config.made
         for layer in plan.layers_of(label, network)
         for metric in plan.config.metrics
     }
@@ -61,9 +63,7 @@ def test_rows_are_those_of_their_configuration(name):
 def test_rows_are_what_the_code_gives_today(name, tmp_path):
     """One cheap explainer on the first image: a changed formula would move its numbers."""
     config = from_toml(RESULTS / f"{name}.toml")
-    entry = next(
-        e for e in config.explainers if any((e if isinstance(e, str) else e["label"]).endswith(said) for said in CHEAP)
-    )
+    entry = next(entry for entry in config.explainers if any(entry.label.endswith(said) for said in CHEAP))
     network = config.networks[0]
     layer = Plan.of(config).layers[network][0]
     slow = {"part-faithfulness", "shapley-faithfulness"}
@@ -72,7 +72,7 @@ def test_rows_are_what_the_code_gives_today(name, tmp_path):
         explainers=(entry,),
         networks=(network,),
         layers=(layer,),
-        chunk=1,
+        images_per_unit=1,
         dataset={**config.dataset, "n": 1},
         metrics=tuple(m for m in config.metrics if m not in slow),
     )
@@ -92,7 +92,7 @@ def edited(text: str, key: str) -> str:
         return re.sub(r"^n = \d+$", "n = 3", text, flags=re.MULTILINE)
     if key == "explainers":  # the first one goes
         return re.sub(r"(explainers = \[\n).*\n", r"\1", text, count=1)
-    value = {"protocol": '"rise"', "metrics": '["epg"]', "chunk": "7", "batch": "3"}[key]
+    value = {"protocol": '"rise"', "metrics": '["epg"]', "images_per_unit": "7", "batch_size": "3"}[key]
     if re.search(rf"^{key} = ", text, re.MULTILINE):
         return re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
     return f"{key} = {value}\n{text}"
@@ -111,14 +111,14 @@ def test_a_changed_configuration_is_refused(tmp_path, name, key):
         stored.load(name, tmp_path)
 
 
-@pytest.mark.parametrize("key", ["chunk", "batch", "chunk of an explainer"])
+@pytest.mark.parametrize("key", ["images_per_unit", "batch_size", "chunk of an explainer"])
 def test_what_only_changes_speed_is_no_change(tmp_path, key):
     for ending in ("toml", "json", "parquet"):
         shutil.copy(RESULTS / f"chapter20-ucag.{ending}", tmp_path)
     path = tmp_path / "chapter20-ucag.toml"
     text = path.read_text(encoding="utf-8")
     explainer = text.replace('label = "UCAG"', 'label = "UCAG", chunk = 3')
-    changed = edited(text, key) if key in ("chunk", "batch") else explainer
+    changed = edited(text, key) if key in ("images_per_unit", "batch_size") else explainer
     assert changed != text
     path.write_text(changed, encoding="utf-8")
     assert stored.load("chapter20-ucag", tmp_path).images

@@ -17,11 +17,14 @@ import pytest
 import torch
 
 from holicam import datasets
-from holicam.experiments import run as runner
 from holicam.experiments import storage as parts
+from holicam.experiments import whole_files
 from holicam.experiments.config import Config, ConfigError, differences, from_table, from_toml, same
-from holicam.experiments.run import Plan, evaluate, shard
-from holicam.experiments.units import mine, units_of
+from holicam.experiments.joining import IncompleteError
+from holicam.experiments.plan import Plan
+from holicam.experiments.rows import rows as rows_of
+from holicam.experiments.run import evaluate, shard
+from holicam.experiments.units import groups_of, mine, units_of
 
 ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}  # rows are compared bit by bit
 TABLE = {
@@ -30,14 +33,14 @@ TABLE = {
     "explainers": ["grad-cam", {"name": "grad-cam++", "label": "no guard", "eps": 0.0}, "gradient"],
     "layers": ["layer3", "layer4"],
     "metrics": ["epg", "average-drop"],
-    "chunk": 3,
+    "images_per_unit": 3,
 }
 TOML = """
 networks = ["toy-resnet50"]
 explainers = ["grad-cam", {name = "grad-cam++", label = "no guard", eps = 0.0}, "gradient"]
 layers = ["layer3", "layer4"]
 metrics = ["epg", "average-drop"]
-chunk = 3
+images_per_unit = 3
 dataset = {name = "toyland", n = 7, size = 32}
 """
 
@@ -68,7 +71,7 @@ def test_units_cover_every_image_once(plan):
         ("gradient", 6, 1),
     ]
     assert len({u.name for u in plan.units}) == len(plan.units)
-    assert plan.config.groups() == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
+    assert groups_of(plan.config.made) == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
 
 
 def test_rows_are_what_the_functions_give(plan, truth):
@@ -92,7 +95,7 @@ def test_rows_are_what_the_functions_give(plan, truth):
     got = {r["image"]: r["value"] for r in rows}
     for image, value in zip(batch.ids, want, strict=True):
         assert got[image] == pytest.approx(float(value), rel=1e-5, abs=1e-7, nan_ok=True)
-    assert rows[0]["settings"] == repr(hc.GradCAMpp(eps=0.0)) and rows[0]["protocol"] == "holistic-cam"
+    assert rows[0]["settings"] == "GradCAMpp(eps=0.0)" and rows[0]["protocol"] == "holistic-cam"
     assert {r["protocol"] for r in truth.to_pylist() if r["metric"] == "average-drop"} == {""}
     assert {r["layer"] for r in truth.to_pylist() if r["explainer"] == "gradient"} == {""}
     assert truth.num_rows == 7 * 2 * (2 * 2 + 1)
@@ -121,16 +124,16 @@ def test_poly_cam_is_asked_once_for_all_its_variants(tmp_path):
     ]
     table = {**TABLE, "dataset": {"name": "toyland", "n": 2, "size": 64}, "metrics": ["epg"], "layers": ["layer4"]}
     together = Plan.of(from_table({**table, "explainers": [*depth, "cam-"]}))
-    assert together.config.groups() == {"asked": ("from layer3", "from layer4", "cam-")}
+    assert groups_of(together.config.made) == {"asked": ("from layer3", "from layer4", "cam-")}
     rows = {
         (r["explainer"], r["layer"], r["image"]): r["value"]
         for unit in together.units
-        for r in runner.rows(together, unit, "", "cpu")
+        for r in rows_of(together.work(unit, "", "cpu"))
     }
     assert len(rows) == 6
     for entry in [*depth, "cam-"]:
         alone = Plan.of(from_table({**table, "explainers": [entry]}))
-        for row in runner.rows(alone, alone.units[0], "", "cpu"):
+        for row in rows_of(alone.work(alone.units[0], "", "cpu")):
             assert rows[row["explainer"], row["layer"], row["image"]] == pytest.approx(
                 row["value"], rel=1e-4, nan_ok=True
             )
@@ -138,7 +141,7 @@ def test_poly_cam_is_asked_once_for_all_its_variants(tmp_path):
 
 def test_labels_and_top_one():
     labelled = Plan.of(from_table({**TABLE, "target": "label", "explainers": ["activation-sum"], "metrics": ["epg"]}))
-    rows = list(runner.rows(labelled, labelled.units[0], "", "cpu"))
+    rows = list(rows_of(labelled.work(labelled.units[0], "", "cpu")))
     assert [r["target"] for r in rows[:3]] == [labelled.dataset[i].targets[0] for i in range(3)]
 
 
@@ -190,15 +193,15 @@ def test_missing_and_doubled_rows_are_counted(plan, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no parts"):
         parts.merge(tmp_path, plan.keys())
     evaluate(replace(plan, units=plan.units[::2]), tmp_path)
-    with pytest.raises(parts.IncompleteError, match="14 of 70 rows are missing, 0 are there twice"):
+    with pytest.raises(IncompleteError, match="14 of 70 rows are missing, 0 are there twice"):
         parts.merge(tmp_path, plan.keys())
     evaluate(plan, tmp_path, part=(0, 1))
     first = parts.part_path(tmp_path, plan.units[0].name)
     first.with_name("copy.parquet").write_bytes(first.read_bytes())
-    with pytest.raises(parts.IncompleteError, match="24 are there twice"):
+    with pytest.raises(IncompleteError, match="24 are there twice"):
         parts.merge(tmp_path, plan.keys())
     first.with_name("copy.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(parts.IncompleteError, match="cannot be read"):
+    with pytest.raises(IncompleteError, match="cannot be read"):
         parts.merge(tmp_path, plan.keys())
 
 
@@ -224,9 +227,9 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
 
     with monkeypatch.context() as patch:
         if fails == "write":
-            patch.setattr(parts, "open", failing("write"), raising=False)
+            patch.setattr(whole_files, "open", failing("write"), raising=False)
         for name in {"fsync": ["fsync"], "replace": ["replace", "link"]}.get(fails, []):
-            patch.setattr(parts.os, name, failing(name))
+            patch.setattr(whole_files.os, name, failing(name))
         with pytest.raises(OSError, match="No space left") as caught:
             evaluate(plan, tmp_path, part=(0, 1))
     assert str(tmp_path) in str(caught.value) and Path(caught.value.filename).suffix in (".json", ".parquet")
@@ -246,8 +249,10 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
         ({**TABLE, "networks": []}, "networks must be a list with at least one entry"),
         ({**TABLE, "dataset": {"n": 3}}, "dataset must have a name"),
         ({**TABLE, "target": "top1"}, "target must be one of 'top-1', 'label'"),
-        ({**TABLE, "chunk": 0}, "chunk must be a whole number of at least 1"),
+        ({**TABLE, "images_per_unit": 0}, "images_per_unit must be a whole number of at least 1"),
         ({"dataset": "toyland"}, "the configuration is not whole"),
+        ({**TABLE, "chunk": 3}, "chunk is called images_per_unit now: rename it"),
+        ({**TABLE, "batch": 3}, "batch is called batch_size now: rename it"),
     ],
 )
 def test_bad_configurations_are_named(table, message):
@@ -362,7 +367,7 @@ def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):
     import pyarrow.parquet as pq
 
     assert parts.same_rows(pq.read_table(out / "rows.parquet"), truth)
-    assert json.loads((out / "manifest.json").read_text())["config"]["chunk"] == 3
+    assert json.loads((out / "manifest.json").read_text())["config"]["images_per_unit"] == 3
     dry = subprocess.run(
         [*python, "holicam", "evaluate", str(tmp_path / "run.toml"), "--dry-run"],
         check=True,

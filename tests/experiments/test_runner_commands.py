@@ -10,7 +10,7 @@ import pytest
 
 from holicam.experiments import cli as evaluate_cli
 from holicam.experiments import run as runner
-from holicam.experiments import storage as parts
+from holicam.experiments import whole_files
 from holicam.experiments.config import from_table
 from tests.helpers import disk, runs
 from tests.helpers.commands import run
@@ -234,13 +234,13 @@ def test_a_full_disk_names_the_file(here, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts.os, "fsync", full)
+        patch.setattr(whole_files.os, "fsync", full)
         status, said = run("evaluate", "mine.toml")
         assert status == 1 and "Error: results/mine/manifest.json: No space left on device" in said
     run("evaluate", "mine.toml")
     run("merge", "results/mine")
     with monkeypatch.context() as patch:
-        patch.setattr(parts.os, "fsync", full)
+        patch.setattr(whole_files.os, "fsync", full)
         assert "Error: results/mine/report.md: No space left on device" in run("report", "results/mine")[1]
         assert "Error: results/mine/rows.parquet: No space left on device" in run("merge", "results/mine")[1]
 

@@ -13,10 +13,13 @@ from holicam import datasets, metrics
 from holicam.experiments import costs, report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table, same
+from holicam.experiments.pivot import Results
+from holicam.experiments.plan import Plan
 from holicam.experiments.report_curves import mean_curves
-from holicam.experiments.rows import image_seed, rows
-from holicam.experiments.run import Plan, evaluate
+from holicam.experiments.rows import rows
+from holicam.experiments.run import evaluate
 from holicam.experiments.scoring import NO_CHANGE
+from holicam.experiments.work import image_seed
 from holicam.methods.controls import SobelMap
 
 TOY = {
@@ -25,13 +28,13 @@ TOY = {
     "layers": ["layer4"],
     "explainers": ["grad-cam", "sobel"],
     "metrics": ["epg"],
-    "chunk": 2,
+    "images_per_unit": 2,
 }
 
 
 def all_rows(table: dict) -> list[dict]:
     plan = Plan.of(from_table({**TOY, **table}))
-    return [row for unit in plan.units for row in rows(plan, unit, "run", "cpu")]
+    return [row for unit in plan.units for row in rows(plan.work(unit, "run", "cpu"))]
 
 
 def value_of(found: list[dict]) -> dict[tuple, float]:
@@ -84,7 +87,7 @@ def test_a_report_shows_the_mean_curves(curved):
     assert rb"\includegraphics[width=\linewidth]{curves-0}" in first["report.tex"]
     report.write(out)
     assert all(p.read_bytes() == first[p.name] for p in paths)  # the same rows, the same files
-    curves = mean_curves(out)
+    curves = mean_curves(Results.of(found, {"networks": ["toy-resnet50"], "explainers": {}}))
     assert list(curves) == [("toy-resnet50", "layer4"), ("toy-resnet50", "")]
     shares, scores = curves["toy-resnet50", "layer4"]["insertion"]["grad-cam"]
     own = [row["curve"] for row in found if (row["explainer"], row["metric"]) == ("grad-cam", "insertion")]
@@ -102,7 +105,7 @@ def test_the_control_knows_the_truth(tmp_path):
     from holicam.experiments.units import units_of
 
     plan = Plan(config, data, hc.load_model, tuple(units_of(config, data.ids)))
-    assert [row["value"] for unit in plan.units for row in rows(plan, unit, "", "cpu")] == [1.0] * 4
+    assert [row["value"] for unit in plan.units for row in rows(plan.work(unit, "", "cpu"))] == [1.0] * 4
 
 
 def test_shortcut_contrast_gets_its_reference():
@@ -131,12 +134,15 @@ def test_noise_by_image_makes_a_batch_equal_its_singles():
         "explainers": [{"name": "smoothgrad", "samples": 3}, "smooth-grad-cam++", "grad-cam"],
         "seed_by_image": ["smoothgrad", "smooth-grad-cam++"],
     }
-    together, singles = value_of(all_rows({**table, "chunk": 3})), value_of(all_rows({**table, "chunk": 1}))
+    together, singles = (
+        value_of(all_rows({**table, "images_per_unit": 3})),
+        value_of(all_rows({**table, "images_per_unit": 1})),
+    )
     assert together.keys() == singles.keys() and len(together) == 9
     assert list(together.values()) == pytest.approx([singles[key] for key in together], abs=1e-5, nan_ok=True)
     data = datasets.load("toyland", 3, size=32)
     model, explainer = hc.load_model("toy-resnet50"), hc.SmoothGrad(samples=3)
-    seeds = [image_seed(name, repr(explainer), "holistic-cam") for name in data.ids]
+    seeds = [image_seed(name, explainer, "holistic-cam") for name in data.ids]
     assert len(set(seeds)) == 3
     item = data[1]
     with torch.no_grad():
@@ -164,7 +170,7 @@ def test_networks_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     own = Plan.of(from_table({**TOY, "networks": ["voc"], "loaders": {"voc": "my_nets:voc"}}))
     theirs = [row["value"] for row in all_rows({})]
-    assert same([row["value"] for unit in own.units for row in rows(own, unit, "", "cpu")], theirs)
+    assert same([row["value"] for unit in own.units for row in rows(own.work(unit, "", "cpu"))], theirs)
     assert own.config.plain()["loaders"] == {"voc": "my_nets:voc"}
     for wrong in ("my_nets:busy", "my_nets:none", "no_such_module:voc", "my_nets"):
         with pytest.raises(ConfigError, match="loaders: "):
@@ -192,7 +198,7 @@ def test_a_map_that_is_not_finite_is_recorded_and_the_run_goes_on():
             {
                 **TOY,
                 "explainers": ["sobel"],
-                "chunk": 3,
+                "images_per_unit": 3,
                 "metrics": [
                     "insertion",
                     "over-all",
@@ -206,12 +212,12 @@ def test_a_map_that_is_not_finite_is_recorded_and_the_run_goes_on():
             }
         )
     )
-    broken = Plan(plan.config, plan.dataset, plan.load, plan.units)
-    broken.__dict__["made"] = {"sobel": Broken()}
-    found = list(rows(broken, plan.units[0], "", "cpu"))
+    broken = replace(plan, config=replace(plan.config))
+    broken.config.__dict__["made"] = {"sobel": Broken()}
+    found = list(rows(broken.work(plan.units[0], "", "cpu")))
     bad = [row for row in found if row["image"] == plan.dataset.ids[1]]
     assert len(found) == 24 and all(row["degenerate"] == "nan" and row["value"] != row["value"] for row in bad)
-    fine = {(r["metric"], r["image"]): r["value"] for r in rows(plan, plan.units[0], "", "cpu")}
+    fine = {(r["metric"], r["image"]): r["value"] for r in rows(plan.work(plan.units[0], "", "cpu"))}
     for row in found:
         if row["image"] != plan.dataset.ids[1]:
             assert row["degenerate"] == "none"
@@ -244,7 +250,7 @@ def test_ranks_of_rounding_are_no_part_faithfulness(gain, known):
     )
     plan = Plan.of(replace(config, layers=("layer4",)))
     plan = replace(plan, config=config, load=lambda name: Sure(gain).eval())
-    found = [row for row in rows(plan, plan.units[0], "", "cpu") if row["metric"] == "part-faithfulness"]
+    found = [row for row in rows(plan.work(plan.units[0], "", "cpu")) if row["metric"] == "part-faithfulness"]
     assert len(found) == 2
     assert all((row["value"] == row["value"]) == known and (row["note"] == NO_CHANGE) != known for row in found)
 

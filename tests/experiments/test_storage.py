@@ -14,13 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from holicam.experiments import report
+from holicam.experiments import report, whole_files
 from holicam.experiments import storage as parts
-from holicam.experiments.config import ConfigError
-from holicam.experiments.manifest import ManifestError, identity, read_manifest, run_name
+from holicam.experiments.config import RENAMED, ConfigError
+from holicam.experiments.joining import IncompleteError
+from holicam.experiments.manifest import ManifestError, complete, depended_on, read_manifest, run_name
+from holicam.experiments.naming import named, without
 from holicam.experiments.part_file import BrokenPartError, encode, read_rows, table_of
 from holicam.experiments.run import evaluate
-from holicam.experiments.speed import bounded, named, without
+from holicam.experiments.speed import bounded
+from holicam.experiments.units import groups_of
 from tests.helpers.runs import Heard, edit, parts_of, planned, run
 
 OTHER = {"explainers": [{"name": "grad-cam", "score": "prob"}, "gradient"]}
@@ -105,14 +108,14 @@ def test_rows_of_pairs_and_curves_keep_their_columns(tmp_path):
 
 
 def test_what_changes_speed_is_no_part_of_a_run(plan, whole, tmp_path):
-    """A run begins in units of two, goes on with another chunk, batch and explainer's chunk, and has the same rows."""
+    """A run begins in units of two, goes on with other sizes and an explainer's chunk, and has the same rows."""
     table = {"explainers": ["grad-cam", {"name": "rise", "masks": 6}], "seed_by_image": ["rise"]}
     first = planned(**table)
     evaluate(first, tmp_path, part=(0, 2), on="cpu")
     begun = {path: path.stat().st_mtime_ns for path in parts_of(tmp_path)}
     assert 0 < len(begun) < 4
     table["explainers"] = ["grad-cam", {"name": "rise", "masks": 6, "chunk": 3}]
-    done, heard = run(planned(**table, chunk=3, batch=1), tmp_path)
+    done, heard = run(planned(**table, images_per_unit=3, batch_size=1), tmp_path)
     assert done == 4 - len(begun) and "begun in units of 2 images and goes on so" in heard.said[0]
     assert all(path.stat().st_mtime_ns == when for path, when in begun.items())
     together = parts.merge(tmp_path)
@@ -121,7 +124,7 @@ def test_what_changes_speed_is_no_part_of_a_run(plan, whole, tmp_path):
     for name in set(together.column_names) - {"value", "probability"}:
         assert together[name].equals(want[name]), name
     assert together["value"].to_pylist() == pytest.approx(want["value"].to_pylist(), abs=1e-5, nan_ok=True)
-    assert run(planned(**table, chunk=3, batch=1), tmp_path)[0] == 0
+    assert run(planned(**table, images_per_unit=3, batch_size=1), tmp_path)[0] == 0
 
 
 def test_explainers_that_differ_in_speed_are_one():
@@ -129,11 +132,11 @@ def test_explainers_that_differ_in_speed_are_one():
 
     slow = hc.UCAG(base=hc.SmoothGrad(samples=3, chunk=5), chunk=2)
     assert named(slow) == named(hc.UCAG(base=hc.SmoothGrad(samples=3))) != named(hc.UCAG(base=hc.SmoothGrad(samples=4)))
-    assert named(hc.SmoothGrad(samples=3)) == repr(hc.SmoothGrad(samples=3))  # as rows and seeds have it
+    assert named(hc.SmoothGrad(samples=3, chunk=7)) == "SmoothGrad(samples=3)"  # as rows and seeds have it
     assert bounded(slow, 3) == hc.UCAG(base=hc.SmoothGrad(samples=3, chunk=3), chunk=2)
     assert bounded(hc.GradCAM(), 3) == hc.GradCAM() and named("no explainer") == "'no explainer'"
     assert without(repr(slow)) == without(repr(hc.UCAG(base=hc.SmoothGrad(samples=3)))) != without(repr(hc.UCAG()))
-    groups = [planned(explainers=["pcam+", {"name": "pcam-", "chunk": n}]).config.groups() for n in (64, 3)]
+    groups = [groups_of(planned(explainers=["pcam+", {"name": "pcam-", "chunk": n}]).config.made) for n in (64, 3)]
     assert groups[0] == groups[1] == {"asked": ("pcam+", "pcam-")}
 
 
@@ -142,8 +145,12 @@ def test_variants_that_share_questions_keep_to_the_smallest_batch():
 
     table = {"explainers": ["cam+", {"name": "cam-", "chunk": 3}], "metrics": ["epg"]}
     found = [
-        {(row["explainer"], row["image"]): row["value"] for unit in plan.units for row in rows(plan, unit, "", "cpu")}
-        for plan in (planned(**table), planned(**table, batch=1))
+        {
+            (row["explainer"], row["image"]): row["value"]
+            for unit in plan.units
+            for row in rows(plan.work(unit, "", "cpu"))
+        }
+        for plan in (planned(**table), planned(**table, batch_size=1))
     ]
     assert found[0] == pytest.approx(found[1], abs=1e-5, nan_ok=True) and len(found[0]) == 8
 
@@ -155,9 +162,9 @@ def test_a_batch_bounds_what_the_network_sees(plan):
     model = plan.load("tiny")
     hook = model.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
     try:
-        small = planned(batch=1, explainers=["grad-cam", {"name": "rise", "masks": 5}, "ucag"])
+        small = planned(batch_size=1, explainers=["grad-cam", {"name": "rise", "masks": 5}, "ucag"])
         small.load("tiny").register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
-        assert [row for unit in small.units for row in rows(small, unit, "", "cpu")]
+        assert [row for unit in small.units for row in rows(small.work(unit, "", "cpu"))]
     finally:
         hook.remove()
     assert set(seen) == {1}
@@ -178,12 +185,37 @@ def test_the_manifest_of_an_older_version_goes_on(plan, whole, out):
     assert table["run"].unique().to_pylist() == [old] and table["value"].equals(whole[1]["value"])
 
 
+def test_a_run_of_an_older_version_goes_on_under_its_names(plan, whole, out):
+    """Explainers by their whole `repr`, two settings under old names: the new rows say what the old ones do."""
+
+    def older(manifest):
+        config = {key: value for key, value in manifest["config"].items() if key not in RENAMED.values()}
+        config["explainers"] = {label: [repr(made), None] for label, made in plan.config.made.items()}
+        given = {("chunk" if key == "images_per_unit" else key): value for key, value in manifest["given"].items()}
+        old = {**manifest, "config": config | {"chunk": 2, "batch": 64}, "given": given}
+        return complete({key: value for key, value in old.items() if key not in ("run", "code")})
+
+    edit(out / "manifest.json", older)
+    old = read_manifest(out)
+    names = {label: said for label, (said, _) in old["config"]["explainers"].items()}
+    for path in parts_of(out):
+        rewritten(path, run=old["run"])
+        rows = read_rows(path).to_pylist()
+        parts.write_part(path, [{**row, "settings": names[row["explainer"]]} for row in rows])
+    parts_of(out)[0].unlink()
+    done, heard = run(plan, out)
+    assert done == 1 and heard.said == [] and names["grad-cam"].startswith("GradCAM(relu=True")
+    table = parts.merge(out)
+    assert set(table["settings"].to_pylist()) == set(names.values())
+    assert table["value"].equals(whole[1]["value"]) and run(planned(images_per_unit=3), out)[0] == 0
+
+
 def test_another_run_is_refused_by_what_its_rows_depend_on(plan, out):
     with pytest.raises(ConfigError, match="explainers.grad-cam.*score='prob'"):
         evaluate(planned(**OTHER), out)
     manifest = read_manifest(out)
-    assert {"run", "given", "images"}.isdisjoint(identity(manifest)) and len(manifest["images"]) == 4
-    assert {"batch", "chunk"}.isdisjoint(identity(manifest)["config"])
+    assert {"run", "given", "images"}.isdisjoint(depended_on(manifest)) and len(manifest["images"]) == 4
+    assert {"batch_size", "images_per_unit"}.isdisjoint(depended_on(manifest)["config"])
 
 
 @pytest.mark.parametrize(
@@ -247,13 +279,13 @@ def test_of_two_runs_that_start_at_once_one_is_refused(plan, tmp_path, monkeypat
 
     def late(source, target):
         with monkeypatch.context() as patch:
-            patch.setattr(parts.os, "link", real)
-            parts.open_run(tmp_path, other.manifest())
+            patch.setattr(whole_files.os, "link", real)
+            parts.open_run(tmp_path, other.manifest(), other.config.made)
         if not links:
             raise OSError(errno.EPERM, "no links here")
         return real(source, target)
 
-    monkeypatch.setattr(parts.os, "link", late)
+    monkeypatch.setattr(whole_files.os, "link", late)
     with pytest.raises(ConfigError, match="holds the rows of another run"):
         evaluate(plan, tmp_path)
     assert read_manifest(tmp_path)["config"]["explainers"]["grad-cam"][0].count("prob") == 1
@@ -264,23 +296,23 @@ def test_a_file_system_without_links_will_do(plan, tmp_path, monkeypatch):
     def none(source, target):
         raise OSError(errno.ENOTSUP, "no links here")
 
-    monkeypatch.setattr(parts.os, "link", none)
+    monkeypatch.setattr(whole_files.os, "link", none)
     assert run(plan, tmp_path)[0] == 4 and run(plan, tmp_path)[0] == 0
 
 
 def test_drafts_have_names_of_their_own(tmp_path, monkeypatch):
     """Two processes of one number, in containers, or two threads, never write to the same draft."""
-    monkeypatch.setattr(parts.os, "getpid", lambda: 7)
-    with parts._draft(tmp_path / "a", b"one") as one, parts._draft(tmp_path / "a", b"two") as two:
+    monkeypatch.setattr(whole_files.os, "getpid", lambda: 7)
+    with whole_files._draft(tmp_path / "a", b"one") as one, whole_files._draft(tmp_path / "a", b"two") as two:
         assert one != two and one.read_bytes() == b"one" and two.read_bytes() == b"two"
     assert not list(tmp_path.iterdir())
-    parts.write_whole(tmp_path / ("x" * 200), b"a long name leaves room for the draft's")
+    whole_files.write_whole(tmp_path / ("x" * 200), b"a long name leaves room for the draft's")
 
 
 def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
     """SIGKILL in the middle of a write leaves a draft; the next start removes it, and no other."""
     (tmp_path / "parts").mkdir()
-    with parts._draft(tmp_path / "parts" / "a.parquet", b"half") as draft:
+    with whole_files._draft(tmp_path / "parts" / "a.parquet", b"half") as draft:
         name = draft.name
     live = tmp_path / "parts" / name
     code = (
@@ -300,7 +332,7 @@ def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
     assert {path for path in (tmp_path / "parts").glob(".*")} == {live, far}
     process.kill()
     process.communicate()
-    parts.sweep(tmp_path)
+    whole_files.sweep(tmp_path)
     assert list((tmp_path / "parts").glob(".*")) == [far]  # another machine may still be writing it
 
 
@@ -325,10 +357,10 @@ def test_merge_joins_rows_of_this_run_only(plan, whole, out, more, message):
     """The message names the file, and what it says ends the trouble."""
     path = parts_of(out)[0]
     rewritten(path, **more)
-    with pytest.raises(parts.IncompleteError, match=message) as caught:
+    with pytest.raises(IncompleteError, match=message) as caught:
         parts.merge(out)
     assert str(path) in str(caught.value) and f"`python -m holicam merge {out} --repair`" in str(caught.value)
-    with pytest.raises(parts.IncompleteError, match=f"2 of 8 rows.*`python -m holicam evaluate {out}` comp") as caught:
+    with pytest.raises(IncompleteError, match=f"2 of 8 rows.*`python -m holicam evaluate {out}` comp") as caught:
         parts.merge(out, repair=True)
     assert "bad files" not in str(caught.value) and not path.exists() and (out / "aside" / path.name).exists()
     assert run(plan, out)[0] == 1
@@ -340,7 +372,7 @@ def test_a_file_that_repeats_rows_is_named_and_moved(whole, out):
     copy = path.with_name("copy of it.parquet")
     copy.write_bytes(path.read_bytes())
     rewritten(copy, value=123.0)
-    with pytest.raises(parts.IncompleteError, match=f"2 are there twice.*repeats 2 rows of {path.name}"):
+    with pytest.raises(IncompleteError, match=f"2 are there twice.*repeats 2 rows of {path.name}"):
         parts.merge(out)
     assert parts.same_rows(parts.merge(out, repair=True), whole[1])
     assert not copy.exists() and path.exists() and (out / "aside" / copy.name).exists()

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from holicam.experiments.config import from_table
-from holicam.experiments.run import Plan, Watch, evaluate
+from holicam.experiments.plan import Plan
+from holicam.experiments.run import Watch, evaluate
 from tests.helpers import nets
 
 TABLE = {
@@ -18,7 +19,7 @@ TABLE = {
     "explainers": ["grad-cam", "gradient"],
     "layers": ["relu1"],
     "metrics": ["epg"],
-    "chunk": 2,
+    "images_per_unit": 2,
 }
 TOML = """
 networks = ["tiny"]
@@ -26,7 +27,7 @@ loaders = {tiny = "tests.helpers.runs:tiny"}
 explainers = ["grad-cam", "gradient"]
 layers = ["relu1"]
 metrics = ["epg"]
-chunk = 2
+images_per_unit = 2
 dataset = {name = "toyland", n = 4, size = 32}
 """
 

@@ -15,7 +15,7 @@ import holicam as hc
 from holicam.core.capture import capture
 from holicam.core.tokens import tokens_to_grid
 from holicam.methods.layer_sets import layer_set
-from holicam.methods.perturbation import ask_once, channel_scores
+from holicam.methods.perturbation import channel_scores
 from holicam.methods.perturbation.polycam import ZeroLayerWarning, local_norm, recursion, score_channels
 from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
 from tests.twins import slow_polycam as slow
@@ -496,42 +496,3 @@ def test_cpu_and_gpu_agree(explainer):
     gpu = explainer(net.cuda(), images.cuda(), layers_of(explainer), 1)
     assert gpu.is_cuda
     torch.testing.assert_close(gpu.cpu(), cpu, rtol=1e-9, atol=1e-12)
-
-
-# Several explainers from one round ----------------------------------------------------------------
-
-
-def test_ask_once_is_each_alone(asked):
-    net, images, target, _ = asked
-    chosen = {
-        "all": (hc.PCAM(), LAYERS),
-        "two": (hc.PCAMPlus(lnorm=False), LAYERS[1:]),
-        "minus": (hc.PCAMMinus(), LAYERS[:2]),
-        "alone": (hc.CAMBoth(), ["relu2", "relu0"]),
-    }
-    rows = forwards(net)
-    found = ask_once.ask_once(chosen, net, images, target)
-    asked_once = sum(rows)
-    wanted = {label: explainer(net, images, layers, target) for label, (explainer, layers) in chosen.items()}
-    torch.testing.assert_close(found, wanted)
-    rows.clear()
-    hc.PCAM()(net, images, LAYERS, target)
-    assert asked_once == sum(rows)  # what the costliest of them costs
-
-
-def test_ask_once_asks_no_more_than_it_needs(asked):
-    net, images, target, _ = asked
-    rows = forwards(net)
-    one = ask_once.ask_once({"+": (hc.PCAMPlus(), LAYERS)}, net, images, target)
-    count = sum(rows)
-    rows.clear()
-    torch.testing.assert_close(one["+"], hc.PCAMPlus()(net, images, LAYERS, target))
-    assert count == sum(rows)
-
-
-def test_ask_once_refuses_other_questions(asked):
-    net, images, target, _ = asked
-    with pytest.raises(ValueError, match="same stretch, score, chunk"):
-        ask_once.ask_once({1: (hc.PCAM(), LAYERS), 2: (hc.PCAM(score="logit"), LAYERS)}, net, images, target)
-    with pytest.raises(ValueError, match="same stretch, score, chunk"):
-        ask_once.ask_once({1: (hc.GradCAM(), LAYERS)}, net, images, target)

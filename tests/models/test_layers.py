@@ -100,9 +100,7 @@ def test_the_rest_of_the_package_takes_modules():
         functools.partial(hc.GradCAM(), layers=net.relu2), net, x, layers=[net.fc], measures=["spearman"]
     )
     assert run.layers == ("fc",)
-    from holicam.methods.perturbation.ask_once import ask_once
-
-    once = ask_once({"a": (hc.PCAM(), [net.relu1, "relu2"])}, net, x, 1)
+    once = hc.explain_many({"a": hc.PCAM(), "b": hc.PCAMPlus()}, net, x, [net.relu1, "relu2"], 1)
     assert torch.equal(once["a"], hc.PCAM()(net, x, ["relu1", "relu2"], 1))
 
 

@@ -1,76 +1,85 @@
 """Explainers that ask about channels share the answers: Poly-CAM in every variant, from every depth.
 
 PCAM+, PCAM- and PCAM+- and their single layers put the same questions to a network and differ only
-in what they make of the answers (`polyscores`). Asked once, an ablation of fifteen of them costs
-what the costliest one costs.
+in what they make of the answers (`channel_scores`). Asked once, an ablation of fifteen of them costs
+what the costliest one costs. `registry.explain_many` decides who shares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from torch import Tensor, nn
 
+from ...core.explainer import plain_autograd
 from ...core.guard import guarded
 from ...core.ops import Target
-from ...core.options import Maps, output_size
-from ...models.layers import Layer, as_given
-from ..layer_sets import SETS, layer_set
-from .channel_scores import ASKS, ChannelScores, score_channels
+from ...core.options import Maps, Size
+from ...core.tokens import Reshape
+from ...models.layers import Layer, Layers
+from .channel_scores import ASKS, ChannelScores, check_order, score_channels
 from .channelcam import ChannelWise
-
-Chosen = Mapping[Hashable, tuple[ChannelWise, Sequence[str] | None]]
-
-
-def same_questions(explainer: object) -> tuple | None:
-    """What two explainers must agree in to share answers, or None for one that asks no channels."""
-    if not isinstance(explainer, ChannelWise):
-        return None
-    return explainer.stretch, explainer.score, explainer.chunk, getattr(explainer, "preset", "")
 
 
 @guarded
-def ask_once(chosen: Chosen, model: nn.Module, images: Tensor, target: Target = None) -> dict[Hashable, Maps]:
-    """The maps of several explainers from one round of questions.
+def ask_once(
+    chosen: Mapping[Hashable, ChannelWise],
+    model: nn.Module,
+    images: Tensor,
+    layers: Mapping[Hashable, Layers | None],
+    target: Target = None,
+    *,
+    size: Size = None,
+    reshape: Reshape | None = None,
+) -> tuple[dict[Hashable, Maps], Target]:
+    """The maps of several explainers from one round of questions, and the target that was resolved.
 
     Args:
-        chosen: {label: (explainer, layers)}; all with the same `same_questions`. layers: names from
-            shallow to deep; for a joint explainer also "paper", "reference" or None.
-        model, images, target: as for a single explainer.
+        chosen: explainers of one `shares`; the smallest `chunk` among them bounds the model batch.
+        layers: of each explainer, as it alone takes them.
+        model, images, target, size, reshape: as for a single explainer.
 
-    Returns {label: what the explainer alone would return}: (B, H, W) for a joint one, else a dict
-    of layers. Costs one forward, and one for each question and each channel of the layers that
-    anybody named. Raises ValueError where the questions differ, and what the explainers raise.
+    Costs one forward, and one for each question and each channel of a layer that anybody asks about.
+    Where some layers are asked less than others, one forward more for each such kind.
     """
-    kinds = {same_questions(explainer) for explainer, _ in chosen.values()}
-    if len(kinds) != 1 or None in kinds:
-        raise ValueError(
-            f"ask_once needs explainers of the Poly-CAM family with the same stretch, score, chunk and "
-            f"preset; got {[explainer for explainer, _ in chosen.values()]}"
-        )
-    stretch, score, chunk, _ = kinds.pop()
-    names = {label: _named(model, explainer, layers) for label, (explainer, layers) in chosen.items()}
-    union = list(dict.fromkeys(name for own in names.values() for name in own))
-    asks = sorted({ask for explainer, _ in chosen.values() for ask in ASKS[explainer.variant]}, reverse=True)
-    answers = score_channels(
-        model, images, union, target, asks, stretch=stretch, score=score, chunk=chunk, ordered=False
-    )
-    size = output_size(None, images)
-    return {label: explainer.from_scores(_of(answers, names[label]), size) for label, (explainer, _) in chosen.items()}
+    calls = {
+        label: one.checked(model, images, layers[label], target, size, reshape, False) for label, one in chosen.items()
+    }
+    wanted: dict[Layer, set[str]] = {}
+    for label, one in chosen.items():
+        for layer in calls[label].layers:
+            wanted.setdefault(layer, set()).update(ASKS[one.variant])
+    rounds: dict[tuple[str, ...], list[Layer]] = {}
+    for layer, asks in wanted.items():
+        rounds.setdefault(tuple(ask for ask in ("keep", "drop") if ask in asks), []).append(layer)
+    first, *_ = chosen.values()
+    alike = {"stretch": first.stretch, "score": first.score, "chunk": min(one.chunk for one in chosen.values())}
+    answers, images = None, next(iter(calls.values())).images
+    maps = {}
+    with plain_autograd():
+        for asks, some in rounds.items():
+            more = score_channels(model, images, some, target, asks, **alike, reshape=reshape, ordered=False)
+            target, answers = more.target, more if answers is None else _joined(answers, more)
+        for label, one in chosen.items():
+            own = _of(answers, calls[label].layers)
+            if one.takes == "joint":
+                check_order(own.A)
+            maps[label] = one.returned(calls[label], one.from_scores(own))
+    return maps, target
 
 
-def _named(model: nn.Module, explainer: ChannelWise, layers: Sequence[str] | None) -> tuple[Layer, ...]:
-    if layers is None:
-        layers = "reference" if explainer.preset == "reference" else "paper"
-    return layer_set(model, layers) if isinstance(layers, str) and layers in SETS else as_given(layers)
+def _joined(one: ChannelScores, other: ChannelScores) -> ChannelScores:
+    """The answers about all layers of both."""
+    both = {name: getattr(one, name) | getattr(other, name) for name in ("A", "live", "keep", "drop")}
+    return replace(one, **both)
 
 
-def _of(answers: ChannelScores, layers: Sequence[str]) -> ChannelScores:
+def _of(answers: ChannelScores, layers: tuple[Layer, ...]) -> ChannelScores:
     """The answers about some of the layers, in their order."""
 
-    def some(of: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {layer: of[layer] for layer in layers} if of else {}  # an ask that nobody needed is empty
+    def some(of: Mapping[Layer, Tensor]) -> dict[Layer, Tensor]:
+        return {layer: of[layer] for layer in layers if layer in of}  # what nobody needed was not asked
 
     return replace(
         answers, A=some(answers.A), live=some(answers.live), keep=some(answers.keep), drop=some(answers.drop)

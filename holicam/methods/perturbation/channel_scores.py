@@ -10,7 +10,7 @@ Poly-CAM eqs. 4-6 with f(X_b) = 0. Asking is the whole cost, so it is worth keep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -83,12 +83,8 @@ def score_channels(
         raise ValueError(f'asks must be ("keep",), ("drop",) or ("keep", "drop"); got {asks!r}')
     names = layer_set(model, layers) if isinstance(layers, str) and layers in SETS else layers
     seen = capture(model, images, names, target, gradients=False, reshape=reshape, repeated="last")
-    grids = [tuple(A.shape[-2:]) for A in seen.A.values()]
-    held = ", ".join(f"{called(layer)} {h} x {w}" for layer, (h, w) in zip(seen.A, grids, strict=True))
-    if ordered and any(c > f for fine, coarse in pairwise(grids) for f, c in zip(fine, coarse, strict=True)):
-        raise ValueError(
-            f"layers must go from shallow to deep, each grid at most as large as the one before; got {held}"
-        )
+    if ordered:
+        check_order(seen.A)
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
     live, answers = {}, {ask: {} for ask in asks}
     known, whole = masks.live_in(seen.A), masks.clean_scores(seen, score)
@@ -103,6 +99,16 @@ def score_channels(
     return ChannelScores(
         seen.target, whole, seen.A, live, answers.get("keep", {}), answers.get("drop", {}), stretch, score
     )
+
+
+def check_order(A: Mapping[Layer, Tensor]) -> None:
+    """Raise ValueError where layers {layer: (B, C, h, w)} do not go from fine to coarse."""
+    grids = [tuple(a.shape[-2:]) for a in A.values()]
+    if any(c > f for fine, coarse in pairwise(grids) for f, c in zip(fine, coarse, strict=True)):
+        held = ", ".join(f"{called(layer)} {h} x {w}" for layer, (h, w) in zip(A, grids, strict=True))
+        raise ValueError(
+            f"layers must go from shallow to deep, each grid at most as large as the one before; got {held}"
+        )
 
 
 def _without_rounding(hidden: Tensor, live: Tensor, whole: Tensor, score: str) -> Tensor:

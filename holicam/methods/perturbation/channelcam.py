@@ -42,6 +42,11 @@ class ChannelWise(Explainer):
             return layer_set(model, layers), False
         return super().named(model, layers)
 
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """What explainers of channels agree in that share answers, see `registry.explain_many`."""
+        return "questions", self.stretch, self.score
+
     def ask(
         self,
         model: nn.Module,

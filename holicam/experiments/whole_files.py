@@ -1,0 +1,99 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:24] or "host"
+HOUR = 3600  # no process takes that long over one file
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file that is there whole or not at all. Raises OSError with the path, and then leaves nothing behind."""
+    with _named(path), _draft(path, data) as draft:
+        os.replace(draft, path)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """The same, but never in place of a file that is there. Raises FileExistsError, OSError."""
+    with _named(path), _draft(path, data) as draft:
+        try:
+            os.link(draft, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            with open(path, "xb") as file:  # a file system without links
+                file.write(data)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A full disk names no file of itself."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextlib.contextmanager
+def _draft(path: Path, data: bytes) -> Iterator[Path]:
+    """A synced file beside `path`, of a name that no process has, on this machine or another; gone afterwards.
+
+    Its lock is held until then, so that `sweep` knows it from one whose process is dead.
+    """
+    there = False
+    while not there:
+        other = path.with_name(f".{path.name[:80]}.{HOST}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+        with open(other, "wb") as file:
+            try:
+                _lock(file, wait=True)
+                with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
+                    there = os.stat(other).st_ino == os.fstat(file.fileno()).st_ino
+                if there:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    if fcntl is None:
+                        file.close()  # Windows renames no open file
+                    yield other
+            finally:
+                with contextlib.suppress(OSError):
+                    other.unlink()
+
+
+def _lock(file, wait: bool = False) -> bool | None:
+    """Take the lock of an open file; False where another process has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def sweep(out: Path) -> None:
+    """Remove what killed processes left half written; a file that a process is writing stays."""
+    for folder in (out, out / "parts", out / "failures", out / "code"):
+        for path in [*folder.glob(".*.tmp"), *folder.glob(".*.parquet.*")]:
+            with contextlib.suppress(OSError), open(path, "r+b") as file:
+                old = time.time() - path.stat().st_mtime > HOUR
+                ours = f".{HOST}." in path.name and path.suffix == ".tmp"  # locks may not reach other machines
+                if old or (ours and _lock(file)):
+                    path.unlink()
