@@ -12,7 +12,7 @@ NETWORK ?= resnet50 toy-resnet50
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
 # `make` itself shows the commands that take long; the others stay quiet.
-OWN  := pyproject.toml setup.py
+OWN  := pyproject.toml
 
 # A stamp is written only after its step has succeeded, and its name holds a checksum of the
 # lists of packages: a changed list is installed again, a mere `git checkout` is not.
@@ -90,7 +90,7 @@ test: $(TEST)
 test-code: $(TEST)
 	@echo "--- the code"
 	@$(BIN)/ruff check --quiet .
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/test_site*.py'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/book/test_site*.py'
 
 # The cheap part of test-portable: the runner's tests and three chapters whose numbers rounding could move.
 test-settings: $(TEST)
@@ -102,7 +102,7 @@ test-portable: $(TEST)
 	@$(BIN)/python -m tools.portable --jobs $(JOBS) $(if $(SETTINGS),--settings $(SETTINGS)) $(if $(PARTS),--parts $(PARTS))
 
 test-slow: $(TEST)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore-glob='tests/test_site*.py'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -m slow --ignore-glob='tests/book/test_site*.py'
 
 test-book: $(TEST)
 	@echo "--- the chapters: every cell is run again and its text compared with what is stored"
@@ -159,6 +159,9 @@ lab: $(LAB)
 
 lint: $(TEST)
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
 
 clean:
 	@rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
