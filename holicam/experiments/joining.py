@@ -56,7 +56,7 @@ def joined(
 
     Raises IncompleteError.
     """
-    with extra("Result rows"):
+    with extra("A table of rows"):
         import pyarrow as pa
 
     files = _read(out, manifest, wanted)

@@ -51,7 +51,7 @@ class BrokenPartError(ValueError):
 
 def schema(extra: Iterable[str] = ()) -> pa.Schema:
     """The columns of a result row; extra: names in `EXTRA`."""
-    with needed("Result rows"):
+    with needed("A table of rows"):
         import pyarrow as pa
 
     more = [(name, pa.string() if name == "subset" else pa.list_(getattr(pa, EXTRA[name])())) for name in extra]
@@ -102,7 +102,7 @@ def digest(table: pa.Table) -> str:
 
 def read_rows(path: Path) -> pa.Table:
     """The rows of a part or of rows.parquet. Raises BrokenPartError; FileNotFoundError."""
-    with needed("Result rows"):
+    with needed("A table of rows"):
         import pyarrow.parquet as pq
 
     try:

@@ -104,7 +104,7 @@ def load(name: str, folder: Path | None = None) -> Stored:
 
     folder: by default data/results. Warns of other code (StaleCodeWarning). Raises StaleRowsError, FileNotFoundError.
     """
-    with extra("Stored rows"):
+    with extra("A table of rows"):
         import pyarrow.parquet as pq
 
     folder = folder or data_folder() / "results"

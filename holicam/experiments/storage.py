@@ -37,7 +37,7 @@ def open_run(out: Path, manifest: Mapping[str, object], made: Mapping[str, objec
     Raises ConfigError with every difference where the folder holds another run, and where it holds parts of
     which no manifest says what they are; OSError.
     """
-    with extra("Result rows"):
+    with extra("A table of rows"):
         import pyarrow  # noqa: F401  now, not after the first unit's work
     path = out / FILE
     (out / "parts").mkdir(parents=True, exist_ok=True)

@@ -15,12 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = [package for packages in EXTRAS.values() for package in packages]
 # In a Python that has none of them. Both halves are programs that print.
 WITHOUT = f"""
-import sys
-class Missing:
-    def find_spec(name, path, target=None):
-        if name.partition(".")[0] in {BLOCKED!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Missing)
+from importlib.machinery import PathFinder
+found = PathFinder.find_spec
+def hidden(name, path=None, target=None):
+    return None if name.partition(".")[0] in {BLOCKED!r} else found(name, path, target)
+PathFinder.find_spec = staticmethod(hidden)
 import torch, holicam as hc
 """
 WORKS = """
@@ -41,9 +40,9 @@ NEEDS = {
     "hc.plot": ("A picture", "matplotlib", "notebook"),
     "hc.explore": ("A picture", "matplotlib", "notebook"),
     "panel(print, {'a': [1]}, {'a': 1})": ("A knob", "ipywidgets", "notebook"),
-    "hc.stored.load('chapter19')": ("Stored rows", "pyarrow", "experiments"),
-    "open_run(OUT, {})": ("Result rows", "pyarrow", "experiments"),
-    "read_rows(OUT)": ("Result rows", "pyarrow", "experiments"),
+    "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
+    "open_run(OUT, {})": ("A table of rows", "pyarrow", "experiments"),
+    "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),
     "needs('pycocotools.mask', 'MS-COCO')": ("MS-COCO", "pycocotools", "data"),
     "needs('h5py', 'ImageNet-Segmentation')": ("ImageNet-Segmentation", "h5py", "data"),
 }
