@@ -41,7 +41,7 @@ NEEDS = {
     "hc.explore": ("A picture", "matplotlib", "notebook"),
     "panel(print, {'a': [1]}, {'a': 1})": ("A knob", "ipywidgets", "notebook"),
     "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
-    "open_run(OUT, {})": ("A table of rows", "pyarrow", "experiments"),
+    "open_run(OUT, {}, {})": ("A table of rows", "pyarrow", "experiments"),
     "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),
     "needs('pycocotools.mask', 'MS-COCO')": ("MS-COCO", "pycocotools", "data"),
     "needs('h5py', 'ImageNet-Segmentation')": ("ImageNet-Segmentation", "h5py", "data"),
