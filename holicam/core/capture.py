@@ -60,7 +60,7 @@ def capture(
 
     Args:
         images: (B, 3, H, W), normalised as the network expects.
-        layers: module paths, the papers' names or modules (`layernames.find_layers`).
+        layers: module paths, the papers' names or modules (`layers.find_layers`).
         target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,), which
             receives what `score` names, see `ops.select_score`.
         score: differentiate the "logit", the "prob"(ability) or, of many labels, the "sigmoid".

@@ -69,11 +69,11 @@ def score_channels(
 
     Args:
         images: (B, 3, H, W), normalised as the network expects.
-        layers: names or modules, or "paper" or "reference", see `layersets.layer_set`. Of a module that runs
+        layers: names or modules, or "paper" or "reference", see `layer_sets.layer_set`. Of a module that runs
             several times in a forward the last call counts.
         target: None (top-1), a class, one class per image, or a callable (B, K) -> (B,).
         asks: "keep", "drop" or both, in this order.
-        stretch, score, chunk: as in `masks.channel_scores`.
+        stretch, score, chunk: as in `channel_masks.channel_scores`.
         ordered: refuse layers that do not go from fine to coarse.
 
     Costs one forward, and one for each ask and each channel that is not constant. Raises
