@@ -184,7 +184,8 @@ def as_csv(folder: Path = FOLDER) -> Iterator[dict[str, object]]:
         said = {"subset": subset, "network": row["network"], "method": row["explainer"], "image": index}
         key = row["network"], row["explainer"], row["image"]
         lines.setdefault(key, said)[row["metric"]] = f"{row['value']:.5f}"
-    yield from lines.values()
+    for line in lines.values():
+        yield {name: line[name] for name in FIELDS}
 
 
 def main() -> None:

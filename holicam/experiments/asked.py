@@ -30,12 +30,11 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
 
     Raises ConfigError where `chosen` is another run.
     """
-    if chosen is not None:
-        if changed := setting_changes(manifest["config"], chosen):
-            raise ConfigError(
-                f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
-                f"configuration, or the folder alone: `{called('merge', folder)}`"
-            )
+    if chosen is not None and (changed := setting_changes(manifest["config"], chosen)):
+        raise ConfigError(
+            f"{folder} holds the rows of another run ({'; '.join(changed)}): name its own "
+            f"configuration, or the folder alone: `{called('merge', folder)}`"
+        )
     return Plan.of(chosen).keys() if chosen is not None and "given" not in manifest else None
 
 

@@ -8,6 +8,7 @@ A part says which of them made it. The manifest of merged rows has them all toge
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,10 +44,8 @@ def note(out: Path) -> str:
     path = out / FOLDER / f"{name[:16]}.json"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        try:
+        with contextlib.suppress(FileExistsError):  # another process was faster
             write_new(path, (json.dumps(code, indent=1, sort_keys=True) + "\n").encode())
-        except FileExistsError:  # another process was faster
-            pass
     return name
 
 
