@@ -52,7 +52,7 @@ class Run(typing.Protocol[R_co]):
         protocol: a name in `protocols`, or a `Protocol`.
         chunk: the largest model batch, which bounds memory.
         on_nan: "raise" or "record" maps that are not finite; what is recorded has the value NaN.
-        **options: those of one metric.
+        options: those of one metric.
 
     Raises:
         ValueError: a shape, a size or an option that does not fit; it says which.
