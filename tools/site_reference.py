@@ -142,14 +142,14 @@ class Metrics(Directive):
         for name in self.arguments or hc.metrics.registry:
             metric = hc.metrics.registry[name]
             label = documented().get(id(metric.function))
-            link = f":py:func:`~{label}`" if label else f"``{metric.function.__name__}``"
+            link = f":py:func:`{name} <{label}>`" if label else f"``{name}``"
             cost = f"{metric.forwards} F" if metric.forwards else "no forward"
             cost += f", {metric.explanations} maps" if metric.explanations else ""
             better = "higher" if metric.higher_is_better else "lower"
             needs = ", ".join(metric.needs)
             papers = ", ".join(metric.protocols) or "–"
-            rows.append([f"``{name}``", link, better, needs, cost, papers, chapters_of(metric.function) or "–"])
-        head = ["name", "function", "better", "needs beside maps", "cost an image", "protocols", "built in"]
+            rows.append([link, better, needs, cost, papers, chapters_of(metric.function) or "–"])
+        head = ["name", "better", "needs beside maps", "cost an image", "protocols", "built in"]
         return self.rst(table(head, rows, "facts"))
 
 
