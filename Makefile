@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
+.PHONY: restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -31,6 +31,7 @@ help:
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
+	@echo "make restamp   recompute a slice of the stored rows, and say in their manifests that today's code makes them too"
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
@@ -124,6 +125,9 @@ SECOND := $(filter command line,$(origin MODEL) $(origin PHOTOS))
 execute: $(SITE)
 	@$(BIN)/python -m $(if $(SECOND),tools.second_edition $(if $(MODEL),--model "$(MODEL)") \
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
+
+restamp: $(SITE)
+	@$(BIN)/python -m tools.restamp $(SETS)
 
 stale: $(SITE)
 	@$(BIN)/python -m tools.stale

@@ -2,6 +2,7 @@
 
     python -m tools.restamp            every set in data/results whose code is not today's
     python -m tools.restamp NAME ...   these sets; --all: also those whose code is today's
+    python -m tools.restamp NAME --close 1e-3     for rows that another processor made; the manifest says so
 
 Of each set the first unit is computed again, with as many explainers as `--budget` forwards allow, the cheapest first.
 Where all values agree to 1e-6 (of rows that were stored with few decimals: to these), the manifest gets the hash of
@@ -81,10 +82,10 @@ def _of_chapter22() -> Iterator[tuple[Key, float]]:
             yield key, values[key[-1]]
 
 
-def apart(name: str, manifest: Mapping[str, object], budget: float) -> tuple[list[str], set[str]]:
+def apart(name: str, manifest: Mapping[str, object], budget: float, close: float) -> tuple[list[str], set[str]]:
     """(sentences on values that are not those that lie there, the explainers that were computed again)."""
     known, wrong, seen = stored_values(name), [], set()
-    close = CLOSE + 0.5 * 10.0 ** -manifest["digits"] if "digits" in manifest else CLOSE
+    close += 0.5 * 10.0 ** -manifest["digits"] if "digits" in manifest else 0
     for key, value in again(name, budget):
         seen.add(key[2])
         then = known[key]
@@ -93,17 +94,18 @@ def apart(name: str, manifest: Mapping[str, object], budget: float) -> tuple[lis
     return wrong, seen
 
 
-def one(name: str, budget: float) -> int:
+def one(name: str, budget: float, close: float) -> int:
     """Renew the manifest of one set. Returns the exit status."""
     began, manifest = time.perf_counter(), read(name, FOLDER)
-    wrong, seen = apart(name, manifest, budget)
+    wrong, seen = apart(name, manifest, budget, close)
     took = f"{time.perf_counter() - began:.0f} s"
     if wrong:
         print(f"{name}: {len(wrong)} values are not those that lie there ({took}); the first: {wrong[0]}", flush=True)
         return 1
     code, then = stamp(makers()), manifest.get("code") or {}
     made = then.get("made", then.get("hash", "unknown"))  # what made the rows, however often they are stamped
-    whole = {**manifest, "code": {**code, "made": made}}
+    agreed = {} if close == CLOSE else {"close": close}
+    whole = {**manifest, "code": {**code, "made": made, **agreed}}
     write_whole(FOLDER / f"{name}.json", as_json(whole))
     total = len(manifest["config"]["explainers"])
     print(f"{name}: the rows hold ({len(seen)} of {total} explainers computed again, {took})", flush=True)
@@ -115,13 +117,15 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--all", action="store_true", help="also sets whose code is today's")
     parser.add_argument("--budget", type=float, default=BUDGET, help="forwards a set")
+    parser.add_argument("--close", type=float, default=CLOSE, help="the largest difference of a value")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in this process: one set
     words = parser.parse_args()
     if words.here:
-        return one(words.names[0], words.budget)
+        return one(words.names[0], words.budget, words.close)
     names = words.names or sorted(path.stem for path in FOLDER.glob("*.json"))
     todo = [name for name in names if words.all or other_code(name, read(name, FOLDER))]
     command = [sys.executable, "-m", "tools.restamp", "--here", "--budget", str(words.budget)]
+    command += ["--close", str(words.close)]
     # Each in a process of its own: its code is what that process imports.
     failed = [name for name in todo if subprocess.run([*command, name], cwd=Path(__file__).parents[1]).returncode]
     print(f"{len(todo) - len(failed)} of {len(todo)} sets were stamped" + (f"; not {', '.join(failed)}" * bool(failed)))
