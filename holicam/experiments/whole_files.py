@@ -36,8 +36,21 @@ def write_new(path: Path, data: bytes) -> None:
         except OSError as error:
             if error.errno not in NO_LINKS:
                 raise
-            with open(path, "xb") as file:  # a file system without links
-                file.write(data)
+            _first(draft, path)
+
+
+def _first(draft: Path, path: Path) -> None:
+    """`os.link` where a file system has no links. A process that is killed in here leaves no half file."""
+    claim = path.with_name(f".{path.name[:80]}.claim.tmp")
+    with open(claim, "wb") as file:
+        _lock(file, wait=True)  # let go of when the process ends, however it ends
+        try:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.replace(draft, path)
+        finally:
+            with contextlib.suppress(OSError):
+                claim.unlink()
 
 
 @contextlib.contextmanager
@@ -94,6 +107,8 @@ def sweep(out: Path) -> None:
         for path in [*folder.glob(".*.tmp"), *folder.glob(".*.parquet.*")]:
             with contextlib.suppress(OSError), open(path, "r+b") as file:
                 old = time.time() - path.stat().st_mtime > HOUR
-                ours = f".{HOST}." in path.name and path.suffix == ".tmp"  # locks may not reach other machines
+                ours = path.suffix == ".tmp" and (
+                    f".{HOST}." in path.name or ".claim." in path.name
+                )  # locks may not reach other machines
                 if old or (ours and _lock(file)):
                     path.unlink()

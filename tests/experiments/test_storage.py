@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -298,6 +300,28 @@ def test_a_file_system_without_links_will_do(plan, tmp_path, monkeypatch):
 
     monkeypatch.setattr(whole_files.os, "link", none)
     assert run(plan, tmp_path)[0] == 4 and run(plan, tmp_path)[0] == 0
+
+
+def test_without_links_a_kill_leaves_no_half_file(tmp_path):
+    """SIGKILL at the moment the file would appear: nothing is there, and the next one may write it."""
+    code = (
+        "import os, signal, sys, pathlib, errno\n"
+        "from holicam.experiments import whole_files\n"
+        "def none(source, target): raise OSError(errno.ENOTSUP, 'no links here')\n"
+        "def killed(source, target): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "whole_files.os.link, whole_files.os.replace = none, killed\n"
+        "whole_files.write_new(pathlib.Path(sys.argv[1]), b'whole')\n"
+    )
+    path = tmp_path / "manifest.json"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL and not path.exists()
+    with mock.patch.object(whole_files.os, "link", side_effect=OSError(errno.ENOTSUP, "no links here")):
+        whole_files.write_new(path, b"whole")
+        assert path.read_bytes() == b"whole"
+        with pytest.raises(FileExistsError, match="manifest.json"):
+            whole_files.write_new(path, b"other")
+    whole_files.sweep(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"] and path.read_bytes() == b"whole"
 
 
 def test_drafts_have_names_of_their_own(tmp_path, monkeypatch):
