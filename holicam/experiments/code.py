@@ -1,7 +1,7 @@
 """Which code made a result: the files of holicam that a run imported, boiled down to 64 hexadecimal digits.
 
-Only what may change a value counts: comments, docstrings, layout, the names of files and the order of
-definitions do not, nor does what only says where another file's definitions are: an import, the table of
+Only what may change a value counts: comments, docstrings, annotations of functions, layout, the names of files and
+the order of definitions do not, nor does what only says where another file's definitions are: an import, the table of
 explainers, or one of places such as {"mura": "folders:mura"}. So a move changes nothing, nor does a new entry.
 Imports are lazy, so the files that a run loads are those it needs.
 """
@@ -65,8 +65,10 @@ def canonical(node: object) -> object:
         fields = dict(ast.iter_fields(node))
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             fields["body"] = [item for item in fields["body"] if not _docstring(item) and not _within(item)]
-        for name in ("kind", "type_comment", "type_ignores", "ctx"):
+        for name in ("kind", "type_comment", "type_ignores", "ctx", "returns"):
             fields.pop(name, None)
+        if isinstance(node, ast.arg):
+            fields.pop("annotation")  # what a function is said to take; a field's type is checked, and counts
         kept = [[k, canonical(v)] for k, v in sorted(fields.items()) if v not in (None, [])]
         # A constant None is a value, not an absent field.
         if isinstance(node, ast.Constant):

@@ -105,8 +105,9 @@ def package(tmp_path):
         (lambda core: (core / "ops.py").write_text("def double(x):\n    return 3 * x\n"), ["core/ops.py"]),
         (lambda core: (core / "more.py").write_text("LIMIT = 4\n"), ["core/more.py"]),
         (lambda core: (core / "ops.py").unlink(), ["core/ops.py"]),
+        (lambda core: (core / "ops.py").write_text("def double(x: int) -> int:\n    return 2 * x\n"), []),
     ],
-    ids=["comment", "move", "import", "another file", "formula", "constant", "gone"],
+    ids=["comment", "move", "import", "another file", "formula", "constant", "gone", "annotation"],
 )
 def test_what_counts_as_a_change(package, change, found):
     folder, code = package
