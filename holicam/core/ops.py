@@ -68,7 +68,7 @@ def size_of(x: Tensor) -> tuple[int, int]:
 def summed(tensors: Iterable[Tensor]) -> Tensor:
     """The sum of one tensor or more."""
     first, *others = tensors
-    return sum(others, first)
+    return sum(others, 0 + first)  # a tensor of its own, also of one
 
 
 @overload

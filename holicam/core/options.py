@@ -131,12 +131,12 @@ PositiveShare = Annotated[float, partial(check_number, low=0, high=1, above=True
 Score = Annotated[str, among(SCORES)]
 
 
-def check_fields(explainer: Any) -> None:
+def check_fields(explainer: object) -> None:
     """Raise the sentence of the first field that does not hold what its type says.
 
     A bool must be True or False; the others are asked as the `Annotated` type of the field says.
     """
-    kind: Any = type(explainer)
+    kind: Any = type(explainer)  # mypy takes `object.__hash__` for one of the class, and the class for unhashable
     for name, check in _checks(kind):
         check(name, getattr(explainer, name))
 

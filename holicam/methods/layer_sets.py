@@ -30,8 +30,8 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
     model = innermost(model)
     stages = ("layer1", "layer2", "layer3", "layer4")
     if hasattr(model, "relu") and all(hasattr(model, stage) for stage in stages):
-        stage: Any = model.layer2  # a sequence of blocks
-        if name == "reference" and hasattr(stage[0], "conv3"):
+        second: Any = model.layer2  # a sequence of blocks
+        if name == "reference" and hasattr(second[0], "conv3"):
             return ("relu", *(f"{stage}.0.relu" for stage in stages[1:]), "layer4")
         return ("relu", *stages)
     features = getattr(model, "features", None)

@@ -84,9 +84,8 @@ class SmoothGradCAMpp(PassExplainer):
         self, call: Call, state: tuple[dict[Layer, Tensor], dict[Layer, Powers]] | None, seen: Captured, view: View
     ) -> tuple[dict[Layer, Tensor], dict[Layer, Powers]]:
         if state is None:  # the image itself
-            return {layer: seen.A[layer] for layer in call.layers}, {
-                layer: Powers(seen.A[layer]) for layer in call.layers
-            }
+            A = {layer: seen.A[layer] for layer in call.layers}
+            return A, {layer: Powers(A[layer]) for layer in A}
         for layer, powers in state[1].items():
             powers.add(seen.G[layer])
         return state
