@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+# What a target is once logits were seen: a class for each image (B,) long, or the callable as given.
+Resolved = Tensor | Callable[[Tensor], Tensor]
 NOTE = "_holicam_classes"  # (K, how often the tensor had been written to)
 
 
-def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
+def targets_of(target: Resolved, owner: Tensor) -> Resolved:
     """The targets of packed rows: a resolved target, and the image (n,) of each row."""
     if callable(target):
         return target

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -135,7 +134,7 @@ def confidence_by_scale(
             logits = torch.cat(
                 [class_logits(forward(model, _enlarged(part, size, mode)), len(part)) for part in images.split(rows)]
             )
-        target = classes = cast("Tensor", resolve_target(logits, target))  # a callable was refused
+        target = classes = resolve_target(logits, target)
         scores.append(select_score(logits, classes, score))
         agree.append(logits.argmax(1).eq(target))
     return torch.stack(scores, 1), torch.stack(agree, 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.explainer import Call, InputExplainer
-from .op import Op
+from .op import Linear, Op
 from .rap import shift, total
 from .rules import Rules, absolute, divide, gate, gradient, spread
 from .walk import walk
@@ -49,14 +49,15 @@ class Guided:
 
     g: dict[int, Tensor]
 
-    def linear(self, R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+    def linear(self, R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
         x, g = xs[0], self.g[op.index]
         if op.last:
             return (x * g,)
         (C,) = absolute(R, xs, op)
         if not op.kernel:  # linear layers and 1 x 1 convolutions
             return (C,)
-        reach = torch.ones_like(x) if op.free[0] is None else op.free[0].to(x)
+        free = op.free[0]
+        reach = torch.ones_like(x) if free is None else free.to(x)
         A = spread(R, [(reach, op.W.abs())], op)
         r = (C != 0) * ((agreement(x, C) + moment(x, g)) * torch.sigmoid(C) + agreement(g, C) + A)
         return (self.residual(C, r),)

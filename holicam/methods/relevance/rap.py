@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.explainer import Call, InputExplainer
 from .lrp import Start, amount_of
-from .op import Op
+from .op import Linear
 from .rules import Rules, absolute, divide
 from .walk import walk
 
@@ -27,7 +27,7 @@ def total(R: Tensor) -> Tensor:
     return R.flatten(1).sum(1)
 
 
-def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+def relative(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
     r"""With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what
     suppressed (in a linear layer, to what excited as well), and both once more to what suppressed;
     then all that received anything pays back until the sum is R's:
