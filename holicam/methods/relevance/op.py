@@ -14,11 +14,13 @@ from .depends import Flags
 
 @dataclass(eq=False)
 class Op:
-    """An operation as a rule sees it. f: its function of the inputs. Linear ones have the rest:
-    apply(u, V), the same layer without bias on other inputs and weights; `conv`; `kernel`, True
-    where the kernel covers more than one place; last, of all linear ones. xs: its inputs as they
-    were, where its rule needs them, 0 where they are constants; free: where they are not, if that is
-    not everywhere. index: running number."""
+    """An operation as a rule sees it.
+
+    f: its function of the inputs. Linear ones have the rest: apply(u, V), the same layer without bias on other inputs
+    and weights; `conv`; `kernel`, True where the kernel covers more than one place; last, of all linear ones. xs: its
+    inputs as they were, where its rule needs them, 0 where they are constants; free: where they are not, if that is not
+    everywhere. index: running number.
+    """
 
     f: Callable[..., Tensor]
     W: Tensor | None = None
