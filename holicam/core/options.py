@@ -115,7 +115,10 @@ def check_chunk(chunk: object) -> None:
 
 
 def among(choices: Iterable[object]) -> Check:
-    """For the type of a field: its value must be one of these, `Annotated[str, among(RULES)]`."""
+    """The check that a value is one of these.
+
+    For the type of a field, `Annotated[str, among(RULES)]`.
+    """
     return partial(one_of, choices=tuple(choices))
 
 

@@ -212,7 +212,7 @@ class UCAG(Explainer):
         return torch.cat([x for _, x in pieces])[order]
 
     def _conquered(self, E: Tensor, weights: Tensor, grid: Grid, images: Tensor) -> Tensor:
-        """Eqs. 5 and 6, and what follows for a CAM. (B, H, W)"""
+        """Eqs. 5 and 6, and what follows for a CAM: (B, H, W)."""
         count = moved(grid.coverage(), E.device, E.dtype) + self.count_from
         maps = grid.fold(E * weights[..., None, None].to(E)) / count
         maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps

@@ -1,8 +1,8 @@
-r"""One sum, many weights: every class activation map is a weighted sum of a layer's channels,
+r"""One sum, many weights: every class activation map is a weighted sum of a layer's channels.
 
-    M = \sum_k W_k \odot A_k,
+    M = \sum_k W_k \odot A_k
 
-and the methods differ only in W. Each function here is one choice, `(A, G) -> W`, with
+The methods differ only in W. Each function here is one choice, `(A, G) -> W`, with
 activations A and gradients G = dS/dA of shape (B, C, h, w), float32 or float64. A channel-wise W
 has shape (B, C, 1, 1), an element-wise one (B, C, h, w); both broadcast to A. No ReLU on the map,
 no resizing, no scaling: what is done to M afterwards is the explainer's business.

@@ -43,9 +43,9 @@ KEEP = {
 
 
 class AsRead(TorchFunctionMode):
-    """While it lasts around one forward, notes every place where a layer reads the image.
+    r"""While it lasts around one forward, notes every place where a layer reads the image.
 
-    After the backward `term` is \\sum X' dS/dX' over these places, X' (B, C, H, W) being the image as it is
+    After the backward `term` is \sum X' dS/dX' over these places, X' (B, C, H, W) being the image as it is
     read there; None where nothing was added on the way, or where X' is not of the image's height and width.
     """
 

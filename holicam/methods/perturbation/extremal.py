@@ -137,8 +137,10 @@ class ExtremalPerturbation(InputExplainer):
     def ascend(
         self, model: nn.Module, images: Tensor, target: Resolved, first: Tensor, masks: SmoothMasks
     ) -> tuple[Tensor, Tensor]:
-        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps). first: the place where
-        r_a turns from 0 to 1."""
+        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps).
+
+        first: the place where r_a turns from 0 to 1.
+        """
         pyramid = blur_levels(at_least_float32(images), self.levels, self.blur)
         p = pyramid.new_ones(len(images), *masks.grid)
         place = torch.arange(masks(p[:1]).numel(), device=p.device)

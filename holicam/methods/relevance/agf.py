@@ -24,8 +24,10 @@ def sharpened(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def agreement(z: Tensor, C: Tensor) -> Tensor:
-    r"""F (B, 1, h, w): how much more the features z (B, C, h, w) at a place are like those where the
-    relevance C is positive than like those where it is negative; a ridge regression on two means.
+    r"""F (B, 1, h, w): where the features agree with the relevance.
+
+    It is how much more the features z (B, C, h, w) at a place are like those where the relevance C is positive than
+    like those where it is negative; a ridge regression on two means.
     """
     B, K, h, w = z.shape
     H = torch.sigmoid(10 * divide(z, z.amax((1, 2, 3), keepdim=True))).flatten(2)  # (B, C, hw)
@@ -45,7 +47,7 @@ def moment(x: Tensor, g: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Guided:
-    """The rules of one image batch. g: {Op.index: the gradient of \tilde Y_c at its input}."""
+    r"""The rules of one image batch. g: {Op.index: the gradient of \tilde Y_c at its input}."""
 
     g: dict[int, Tensor]
 

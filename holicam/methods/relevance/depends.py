@@ -26,8 +26,11 @@ Flags = Tensor | None  # bool, shaped as a tensor; None: all of it depends on th
 
 @dataclass(eq=False)
 class Note:
-    """raw: the image itself, at most shifted, scaled and moved by constants. tracked: whether a
-    gradient goes back from here. flags: of every number in the memory, (n,)."""
+    """What is known of one piece of memory.
+
+    raw: the image itself, at most shifted, scaled and moved by constants. tracked: whether a
+    gradient goes back from here. flags: of every number in the memory, (n,).
+    """
 
     raw: bool
     tracked: bool

@@ -48,8 +48,11 @@ class _Step(torch.autograd.Function):
 
 
 class RelevanceMode(TorchFunctionMode):
-    """While it lasts, tracked operations become steps. image: what the network is fed; to_image: whether
-    it is tracked. `linear` lists the convolutions and linear layers in running order."""
+    """While it lasts, tracked operations become steps.
+
+    image: what the network is fed; to_image: whether it is tracked. `linear` lists the convolutions and
+    linear layers in running order.
+    """
 
     def __init__(self, rules: Rules, image: Tensor, to_image: bool) -> None:
         super().__init__()

@@ -14,9 +14,11 @@ from .depends import Flags
 
 @dataclass(eq=False)
 class Op:
-    """An operation as a rule sees it. f: its function of the inputs. xs: its inputs as they were, where its
-    rule needs them, 0 where they are constants; free: where they are not, if that is not everywhere. index:
-    running number."""
+    """An operation as a rule sees it.
+
+    f: its function of the inputs. xs: its inputs as they were, where its rule needs them, 0 where they are constants;
+    free: where they are not, if that is not everywhere. index: running number.
+    """
 
     f: Callable[..., Tensor]
     xs: list[Tensor] = field(default_factory=list)

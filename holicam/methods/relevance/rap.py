@@ -28,9 +28,11 @@ def total(R: Tensor) -> Tensor:
 
 
 def relative(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
-    r"""With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what
-    suppressed (in a linear layer, to what excited as well), and both once more to what suppressed;
-    then all that received anything pays back until the sum is R's:
+    r"""Relative attributing propagation through one operation.
+
+    With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what suppressed (in a linear layer,
+    to what excited as well), and both once more to what suppressed; then all that received anything pays back until the
+    sum is R's:
 
         C = x^+ [L^T_{W^+}(R^+/P) + L^T_{|W^-|}(R^-/N + R/(P+N))],   C - [C != 0](\sum C - \sum R)/nnz.
 

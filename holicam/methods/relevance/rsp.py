@@ -33,7 +33,9 @@ def one_kernel_each(op: Linear) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def sectional(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
-    r"""\Omega = the weight gradient of \langle L_W(x^+), |R| \rangle, once for R > 0 and once for
+    r"""Relative sectional propagation through one operation.
+
+    \Omega = the weight gradient of \langle L_W(x^+), |R| \rangle, once for R > 0 and once for
     R < 0, takes the weights' place: C+ and C- share |R^+| and |R^-| by x^+ \Omega.
 
     A 1 x 1 convolution hands on C+ - C-, any other twice that, less \sum R in equal parts from
