@@ -126,6 +126,7 @@ def linked(text: str, module: str, names: Collection[str] = ()) -> str:
         else:
             piece = re.sub(r"\\([a-z]+)", lambda f: SIGNS.get(f[1], f[1]), piece.replace("\\ ", " "))
             piece = re.sub(r"(?<=\w)_(?=\W|$)", r"\\_", piece)
+            piece = piece.replace("**", r"\*\*") if piece.count("**") % 2 else piece  # **options
             lead, piece = (piece[:5], piece[5:]) if piece.startswith("   | ") else ("", piece)
             piece = re.sub(r"\n   \\?\| ", "\n\0", piece.replace("|", r"\|").replace("\n   \\| ", "\n   | "))
             code[i] = lead + piece.replace("\0", "   | ")
