@@ -171,6 +171,7 @@ def built_in(chapters: list[str]) -> str:
 
 def arguments(obj: object) -> list[str]:
     """The names of what a function, or a class when it is made, takes."""
+    obj = obj.__call__ if getattr(obj, "_is_protocol", False) else obj
     try:
         return list(inspect.signature(obj).parameters)
     except (TypeError, ValueError):

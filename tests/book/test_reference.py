@@ -204,3 +204,4 @@ def test_every_docstring_of_the_reference_can_be_laid_out():
 def test_names_of_a_file_are_those_it_defines():
     assert "alpha" in own(hc.cam) and "Tensor" not in own(hc.cam)
     assert arguments(hc.cam.alpha)[:3] == ["A", "G", "eps"]
+    assert "protocol" in arguments(hc.metrics.Run)  # a protocol says how it is called
