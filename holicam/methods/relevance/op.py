@@ -28,8 +28,11 @@ class Op:
 
 @dataclass(eq=False, kw_only=True)
 class Linear(Op):
-    """A convolution or a linear layer. apply(u, V): the same layer without bias on other inputs and weights;
-    settings: stride, padding and the like; last: of all linear ones."""
+    """A convolution or a linear layer.
+
+    apply(u, V): the same layer without bias on other inputs and weights. settings: stride, padding and the like. last:
+    of all linear ones.
+    """
 
     W: Tensor
     bias: Tensor | None
