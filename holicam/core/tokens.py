@@ -37,6 +37,15 @@ def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshap
     return _Grid(grid, skip)
 
 
+def any_grid(count: int, size: tuple[int, int]) -> Reshape:
+    """`tokens_to_grid` for so many tokens of images of size (H, W): as few as possible are skipped, at most eight."""
+    for skip in range(min(count, 9)):
+        h, w = _Grid(None, skip, size)._grid_of(count - skip)
+        if h * w == count - skip:
+            return tokens_to_grid(skip=skip)
+    return tokens_to_grid()  # which says what does not fit
+
+
 def for_images(reshape: Reshape, size: tuple[int, int]) -> Reshape:
     """The reshape for images of size (H, W): what `reshape.for_images(size)` gives, where there is that."""
     return reshape.for_images(size) if hasattr(reshape, "for_images") else reshape

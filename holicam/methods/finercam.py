@@ -29,8 +29,9 @@ from .cams.gradcam import GradCAM
 # How the differences y_c - gamma y_d (n, D) are joined, given all scores y (n, K) and the classes d (n, D).
 JOINS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "mean": lambda differences, y, d: differences.mean(1),
-    "softmax": lambda differences, y, d: (differences * y.softmax(1).gather(1, d)).sum(1)
-    / (y.softmax(1).gather(1, d).sum(1) + 1e-9),
+    "softmax": lambda differences, y, d: (
+        (differences * y.softmax(1).gather(1, d)).sum(1) / (y.softmax(1).gather(1, d).sum(1) + 1e-9)
+    ),
 }
 
 

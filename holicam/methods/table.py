@@ -135,6 +135,8 @@ ROWS = (
         Info("deconvnet", "gradients.guided:DeconvNet", 1, 1, RELUS, ZEILER),
         Info("fullgrad", "gradients.fullgrad:FullGrad", 1, 1, "a network of ReLUs, for the sum to be complete",
             "Srinivas and Fleuret, Full-Gradient Representation, NeurIPS 2019"),
+        Info("legrad", "gradients.legrad:LeGrad", 2, 1, "a transformer of nn.MultiheadAttention",
+            "Bousselham et al., LeGrad, ICCV 2025"),
     ),
     *_family("relevance",
         Info("lrp", "relevance.lrp:LRP", 1, 2, RELUS, "Bach et al., On Pixel-Wise Explanations, PLOS ONE 2015"),

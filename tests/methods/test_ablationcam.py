@@ -82,7 +82,10 @@ def test_where_images_and_channels_lie():
     with pytest.raises(ValueError, match="reshape mixes the channels of layer 'relu2'"):
         hc.AblationCAM()(net, x, "relu2", 1, reshape=lambda A: A.flip(1))
     A = torch.arange(12.0).view(2, 3, 2) + 1
-    assert without_channel(A, torch.tensor([2, 0]), (0, 1)).tolist() == [[[1, 2], [3, 4], [0, 0]], [[0, 0], [9, 10], [11, 12]]]
+    assert without_channel(A, torch.tensor([2, 0]), (0, 1)).tolist() == [
+        [[1, 2], [3, 4], [0, 0]],
+        [[0, 0], [9, 10], [11, 12]],
+    ]
     assert A.min() == 1
 
 

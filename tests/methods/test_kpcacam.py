@@ -26,7 +26,9 @@ def apart(ours, theirs):
 def test_the_slow_twin(kernel, center, record_property):
     A = activations(2, 12, 6, 5)
     for gamma, bias in ((1.0, 1.0), (0.3, -0.5)):
-        difference = apart(kernel_map(A, kernel, gamma, bias, center), slow.kpca_cam(A.numpy(), kernel, gamma, bias, center))
+        difference = apart(
+            kernel_map(A, kernel, gamma, bias, center), slow.kpca_cam(A.numpy(), kernel, gamma, bias, center)
+        )
         record_property("difference", difference)
         assert difference < 1e-10
 

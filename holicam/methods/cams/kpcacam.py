@@ -38,7 +38,9 @@ def _norms(G: Tensor) -> Tensor:
     return G.diagonal(dim1=1, dim2=2)
 
 
-def kernel_map(A: Tensor, kernel: str = "sigmoid", gamma: float = 1.0, bias: float = 1.0, center: bool = True) -> Tensor:
+def kernel_map(
+    A: Tensor, kernel: str = "sigmoid", gamma: float = 1.0, bias: float = 1.0, center: bool = True
+) -> Tensor:
     """sqrt(lambda) v of activations (B, C, h, w): the places along the first kernel principal component, (B, h, w).
 
     lambda and v are the largest eigenvalue and its unit vector of the centred kernel, places x places; zeros where

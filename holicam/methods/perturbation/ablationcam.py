@@ -50,13 +50,7 @@ class AblationCAM(Explainer):
 
     def maps(self, call: Call) -> dict[Layer, Tensor]:
         seen = capture(
-            call.model,
-            call.images,
-            call.layers,
-            call.target,
-            score=self.score,
-            gradients=False,
-            reshape=call.reshape,
+            call.model, call.images, call.layers, call.target, score=self.score, gradients=False, reshape=call.reshape
         )
         origin, maps = seen.score[:, None], {}
         for layer, A in seen.A.items():
@@ -86,13 +80,6 @@ class AblationCAM(Explainer):
 
         with replaced(call.model, layer, change):
             found = stream(
-                call.model,
-                call.images,
-                build,
-                B * C,
-                seen.target,
-                score=self.score,
-                chunk=self.chunk,
-                clean=False,
+                call.model, call.images, build, B * C, seen.target, score=self.score, chunk=self.chunk, clean=False
             )
         return found[2].view(B, C)
