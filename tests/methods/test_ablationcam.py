@@ -74,7 +74,8 @@ def test_layers_of_transformers_and_channels_last():
 def test_where_images_and_channels_lie():
     grid, size = tokens_to_grid(), (8, 12)
     assert axes_of(grid, (2, 7, 8), size) == (0, 2) and axes_of(grid, (1, 7, 1), size) == (0, 2)
-    assert axes_of(lambda A: grid(A.transpose(0, 1)), (7, 2, 8), size) == (1, 2)
+    turned = tokens_to_grid((2, 3))
+    assert axes_of(lambda A: turned(A.transpose(0, 1)), (7, 2, 8), size) == (1, 2)
     assert axes_of(channels_last(), (2, 4, 6, 5), size) == (0, 3)
     assert axes_of(lambda A: A, (2, 2, 2, 2), size) == (0, 1)
     assert axes_of(lambda A: A.flip(1), (2, 4, 6, 5), size) is None
