@@ -33,7 +33,7 @@ class Attention:
         return self._heads(at_least_float32(G) @ at_least_float32(module.out_proj.weight)) @ V.mT
 
     def _heads(self, x: Tensor) -> Tensor:
-        """(B, heads, N, width)"""
+        """Tokens (B, N, heads width) head by head, (B, heads, N, width)."""
         x = x if self.module.batch_first else x.transpose(0, 1)
         return x.unflatten(2, (self.module.num_heads, -1)).transpose(1, 2)
 
@@ -57,17 +57,20 @@ def attended(model: nn.Module) -> Iterator[tuple[list[Attention], dict[int, Bloc
     entered: list[int] = []
 
     def attention(module: nn.Module, args: tuple, options: dict, output: tuple) -> tuple:
+        assert isinstance(module, nn.MultiheadAttention)
         value = args[2] if len(args) > 2 else options["value"]
         found.append(Attention(module, value.detach(), output[0]))
         return output[0].clone(), *output[1:]  # or those who write into it would change what is kept
 
-    def enter(module: nn.Module, inputs: tuple) -> None:
+    def enter(_: nn.Module, __: tuple) -> None:
         entered.append(len(found))
 
     def leave(module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
         first = entered.pop()
-        tokens = isinstance(output, Tensor) and output.dim() == 3 and inputs and isinstance(inputs[0], Tensor)
-        if module is model or len(found) != first + 1 or not tokens or inputs[0].shape != output.shape:
+        given = inputs[0] if inputs else None
+        if module is model or len(found) != first + 1 or not isinstance(output, Tensor) or output.dim() != 3:
+            return None
+        if not isinstance(given, Tensor) or given.shape != output.shape:
             return None
         blocks[first] = Block(module, output)
         return output.clone()

@@ -55,7 +55,7 @@ def finer_grad_cam(net, image, layer, target, gamma=1.0, classes=3, join="mean")
     y = net(image.clone().requires_grad_())[0]
     handle.remove()
     c = int(y.argmax()) if target is None else target
-    others = sorted((k for k in range(len(y)) if k != c), key=lambda k: abs(float(y[k] - y[c])))[:classes]
+    others = sorted((k for k in range(len(y)) if k != c), key=lambda k: abs((y[k] - y[c]).item()))[:classes]
     p = torch.softmax(y, 0)
     if join == "mean":
         s = sum(y[c] - gamma * y[d] for d in others) / len(others)
