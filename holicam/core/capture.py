@@ -41,6 +41,7 @@ class Captured:
     score: Tensor  # (B,), the number that was differentiated
     A: dict[Layer, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
     G: dict[Layer, Tensor] = field(repr=False)  # the same, or empty without gradients
+    last: dict[Layer, bool] = field(default_factory=dict, repr=False)  # whether channels came last; no `reshape` given
     whole: bool = False  # whether there are no logits of which scores could be made anew
 
 
@@ -111,4 +112,5 @@ def capture(
         A=layouts.maps(A),
         G=expect_some_of(G, layouts.maps(G)),
         whole=isinstance(logits, Whole),
+        last=layouts.last,
     )

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.explainer import Call, Explainer
 from ..core.ops import Target, at_least_float32
 from ..core.outputs import Whole, logits_of
-from ..models.layers import Layer
+from ..models.layers import Layer, Layers
 
 OPTIONS = ("layers", "target", "size", "reshape")
 Parts = dict[Layer | None, Tensor]
@@ -47,6 +48,27 @@ def unscaled(explainer: Any) -> Any:
     """The same explainer without its own `relu` and `normalise`, if it has such fields."""
     off = {name: False for name in ("relu", "normalise") if has_field(explainer, name)}
     return replace(explainer, **off) if off else explainer
+
+
+class Wrapper(Explainer):
+    """One around a `base`, any explainer: it takes the layers that base takes."""
+
+    base: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind = "layer" if "layers" in options(self.base) else "input"
+        object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
+
+    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
+        if layers is None:  # base knows what it takes, and whether it returns one map
+            return (), False
+        return super().named(model, layers)
+
+    def for_base(self, call: Call) -> dict[str, object]:
+        """What `ask` hands on of a call: layers, the maps' own grid, reshape."""
+        layers = None if not call.layers else call.layers[0] if call.single else list(call.layers)
+        return {"layers": layers, "size": "native", "reshape": call.reshape}
 
 
 def ask(explainer: Any, model: nn.Module, images: Tensor, target: Target, **given: object) -> Parts:

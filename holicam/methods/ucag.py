@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.batched import stream
-from ..core.explainer import Call, Explainer, Result
+from ..core.explainer import Call, Result
 from ..core.hardware import moved
 from ..core.network import forward, resized
 from ..core.ops import at_least_float32, normalise, select_score, upsample
@@ -29,8 +29,8 @@ from ..core.options import Chunk, Count, Positive, PositiveShare, among, check_c
 from ..core.outputs import Whole, logits_of
 from ..core.stages import Stages
 from ..core.targets import Resolved, targets_of
-from ..models.layers import Layer, Layers
-from .any_explainer import Parts, ask, has_field, options, overheard, unscaled
+from ..models.layers import Layer
+from .any_explainer import Parts, Wrapper, ask, has_field, overheard, unscaled
 from .cams.gradcam import GradCAM
 from .patches import STRIDES, Grid, unfold_grid
 
@@ -42,7 +42,7 @@ Bridge = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class UCAG(Explainer):
+class UCAG(Wrapper):
     r"""UCAG around any explainer: an image's patches, explained one by one, and put together again.
 
     A forward of the images and what base costs on n n patches of alpha rho times the side. p_c comes from base's own
@@ -117,23 +117,13 @@ class UCAG(Explainer):
         super().__post_init__()
         if self.rho * self.patches < 1:
             raise ValueError(f"patches must meet, patches * rho must be at least 1; got {self.patches} * {self.rho}")
-        kind = "layer" if "layers" in options(self.base) else "input"
-        object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
-
-    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
-        if layers is None:  # base knows what it takes, and whether it returns one map
-            return (), False
-        return super().named(model, layers)
 
     def maps(self, call: Call) -> Result:
         model, images = call.model, call.images
         target = stream(model, images, None, 0, call.target, score=self._kind, chunk=self.chunk)[0]
         grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
-        layers = None if not call.layers else call.layers[0] if call.single else list(call.layers)
         with resized(model, images, self._one_size(images, grid)):
-            E, p, kept = self._explained(
-                model, images, grid, target, call.intermediate, layers=layers, size="native", reshape=call.reshape
-            )
+            E, p, kept = self._explained(model, images, grid, target, call.intermediate, **self.for_base(call))
         weights = CONFIDENCE[self.confidence](p)  # (B, n n)
         maps: dict[Any, Any] = {name: self._conquered(M, weights, grid, images) for name, M in E.items()}
         if call.intermediate:
