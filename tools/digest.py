@@ -1,5 +1,7 @@
-"""What the stored outputs of a chapter depend on: its code cells, the files of holicam that its run loaded, and the
-weights that it names. Each is a short hash in the notebook's metadata, blind to comments, docstrings and layout.
+"""What the stored outputs of a chapter depend on.
+
+These are its code cells, the files of holicam that its run loaded, and the weights that it names. Each is a short hash
+in the notebook's metadata, blind to comments, docstrings and layout.
 
 A file that was moved is known by its hash. What is not seen here (an import that leads elsewhere, the cost of a method
 in the registry) the notebook gate sees, which runs every cell and compares what it prints.

@@ -15,6 +15,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -68,10 +69,8 @@ def provenance(seconds: float) -> dict:
 
     versions = {"python": platform.python_version()}
     for name in RECORDED:
-        try:
+        with suppress(PackageNotFoundError):
             versions[name] = version(name).split("+")[0]
-        except PackageNotFoundError:
-            pass
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {"device": device, "seconds": round(seconds, 1), "versions": versions}
 

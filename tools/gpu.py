@@ -134,7 +134,7 @@ def run(command: list[str], env: dict[str, str], seconds: float) -> tuple[int | 
 
 def record_tests(output: str, about: dict, code: int | None, path: Path) -> str:
     """Writes what the tests said, as far as they came, and returns it in words."""
-    found = {name: word for name, word in DONE.findall(output)}
+    found = dict(DONE.findall(output))
     counts = {word.lower(): sum(w == word for w in found.values()) for word in ("PASSED", "FAILED", "ERROR", "SKIPPED")}
     failed = [n for n, word in found.items() if word in ("FAILED", "ERROR")]
     result = {"device": about["device"], "torch": about["torch"], "date": time.strftime("%Y-%m-%d"), **counts}

@@ -36,7 +36,8 @@ FEW = {
     "smoothgrad": {"samples": 4},
 }
 # A mask for each channel: the narrowest stage. CAM reads what the head pools.
-MASKED = ("score-cam", "ss-cam", "is-cam", "cam+", "cam-", "cam+-")
+MASKED = ("score-cam", "ablation-cam", "ss-cam", "is-cam", "cam+", "cam-", "cam+-")
+TRANSFORMERS = ("legrad",)  # they read attention, and bring a network that has some
 JOINT = {"pcam+": ["layer1"], "pcam-": ["layer1"], "pcam+-": ["layer1"]}
 
 
@@ -46,7 +47,21 @@ def explainer_calls(batch: hc.toyland.Batch) -> Iterator[tuple[str, Callable[[to
         ready = hc.GroundTruth(batch.object_mask) if name == "ground-truth" else kind(**FEW.get(name, {}))
         joint, single = JOINT.get(name, ["layer2", "layer3", "layer4"]), "layer1" if name in MASKED else "layer4"
         layers = {"input": None, "joint": joint, "layer": single}[ready.takes]
-        yield name, lambda model, x, ready=ready, layers=layers: ready(model, x, layers, 3)
+        if name in TRANSFORMERS:
+            yield name, lambda model, x, ready=ready: ready(transformer(x), x, None, 3)
+        else:
+            yield name, lambda model, x, ready=ready, layers=layers: ready(model, x, layers, 3)
+
+
+def transformer(x: Tensor) -> torch.nn.Module:
+    """A small vision transformer, the same every time, where x lies."""
+    from torchvision.models import VisionTransformer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = VisionTransformer(x.shape[-1], 16, 2, 2, 32, 64, num_classes=10)
+        torch.nn.init.normal_(made.heads.head.weight)  # torchvision starts at 0
+    return made.to(x).eval()
 
 
 def metric_calls(batch: hc.toyland.Batch, maps: Tensor) -> Iterator[tuple[str, Callable[..., Tensor]]]:

@@ -126,6 +126,7 @@ def linked(text: str, module: str, names: Collection[str] = ()) -> str:
         else:
             piece = re.sub(r"\\([a-z]+)", lambda f: SIGNS.get(f[1], f[1]), piece.replace("\\ ", " "))
             piece = re.sub(r"(?<=\w)_(?=\W|$)", r"\\_", piece)
+            piece = piece.replace("**", r"\*\*") if piece.count("**") % 2 else piece  # **options
             lead, piece = (piece[:5], piece[5:]) if piece.startswith("   | ") else ("", piece)
             piece = re.sub(r"\n   \\?\| ", "\n\0", piece.replace("|", r"\|").replace("\n   \\| ", "\n   | "))
             code[i] = lead + piece.replace("\0", "   | ")
@@ -170,6 +171,7 @@ def built_in(chapters: list[str]) -> str:
 
 def arguments(obj: object) -> list[str]:
     """The names of what a function, or a class when it is made, takes."""
+    obj = obj.__call__ if getattr(obj, "_is_protocol", False) else obj
     try:
         return list(inspect.signature(obj).parameters)
     except (TypeError, ValueError):

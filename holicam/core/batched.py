@@ -24,7 +24,7 @@ from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .options import check_chunk
 from .outputs import logits_of, remark
-from .targets import resolved, targets_of
+from .targets import Resolved, resolved, targets_of
 
 Build = Callable[[Tensor], tuple[Tensor, Tensor]]
 _CPU_PIXELS = 8 * 224 * 224
@@ -42,7 +42,7 @@ def stream(
     chunk: int = 64,
     clean: bool = True,
     numbers: str = "device",
-) -> tuple[Tensor | Callable[[Tensor], Tensor], Tensor, Tensor]:
+) -> tuple[Resolved, Tensor, Tensor]:
     """Scores of B images and of `count` inputs built from them.
 
     Args:
@@ -75,7 +75,7 @@ def stream(
     first = images if clean else images[:0]
     size, total = len(first), len(first) + count
     best: Tensor | None = None  # the images' top-1, filled as they are seen
-    chosen: Tensor | Callable[[Tensor], Tensor] | None = None
+    chosen: Resolved | None = None
     parts = [at_least_float32(images.new_empty(0))]
     builds = cast(Build, build)  # it is None only where there is nothing to build
     where = images.device if numbers == "device" else "cpu"
@@ -87,7 +87,7 @@ def stream(
             if start == 0:
                 remark(model, logits, score)
             if target is None and start < size:  # top-1, as far as the images have been seen
-                seen, top = min(stop, size), cast(Tensor, resolve_target(logits, None))
+                seen, top = min(stop, size), resolve_target(logits, None)
                 best = top.new_empty(size) if best is None else best
                 best[start:seen] = top[: seen - start]
                 chosen = best

@@ -8,7 +8,6 @@ with a clone of A, which an in-place ReLU may overwrite. One `torch.autograd.gra
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +21,7 @@ from .layout import Layouts, watched
 from .network import check_call, forward, frozen
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .outputs import Whole, logits_of, remark
+from .targets import Resolved
 from .tokens import Reshape, channels_last, tokens_to_grid
 
 __all__ = ["Captured", "Reshape", "capture", "channels_last", "check_call", "frozen", "logits_of", "tokens_to_grid"]
@@ -37,10 +37,11 @@ class Captured:
     """What one pass gives: detached, on the images' device, float32 (float64 for such networks)."""
 
     logits: Tensor  # (B, K); (B, 1), the score, where the target chose from `outputs.Whole`
-    target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
+    target: Resolved
     score: Tensor  # (B,), the number that was differentiated
     A: dict[Layer, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
     G: dict[Layer, Tensor] = field(repr=False)  # the same, or empty without gradients
+    last: dict[Layer, bool] = field(default_factory=dict, repr=False)  # whether channels came last; no `reshape` given
     whole: bool = False  # whether there are no logits of which scores could be made anew
 
 
@@ -111,4 +112,5 @@ def capture(
         A=layouts.maps(A),
         G=expect_some_of(G, layouts.maps(G)),
         whole=isinstance(logits, Whole),
+        last=layouts.last,
     )

@@ -10,7 +10,7 @@ import difflib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -26,7 +26,7 @@ from .stages import Stages
 from .tokens import Reshape
 
 Found = Tensor | Stages  # one map, or with what led to it
-Result = Found | dict[Layer, Found]
+Result = Found | Mapping[Layer, Found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class _Settings:
     def __get__(self, explainer: object, kind: type) -> inspect.Signature:
         if explainer is not None:
             raise AttributeError("__signature__")
-        made = inspect.signature(kind.__init__)
+        made = inspect.signature(kind.__init__)  # type: ignore[misc]  # it is read, not called
         return made.replace(parameters=list(made.parameters.values())[1:])
 
 
@@ -68,6 +68,7 @@ class Explainer:
     takes: ClassVar[str] = "layer"
     has_stages: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    preset: str  # a field of those that have presets
     __signature__ = _Settings()
 
     def maps(self, call: Call) -> Result:
@@ -154,15 +155,14 @@ class Explainer:
 
     def returned(self, call: Call, found: Result) -> Result:
         """What `maps` gave, at the size asked for, and bare where one layer was named."""
-        if not isinstance(found, dict):
+        if isinstance(found, Stages) or not isinstance(found, Mapping):
             return self._fitted(call, found)
         each = {layer: self._fitted(call, one) for layer, one in found.items()}
         return next(iter(each.values())) if call.single else each
 
     def _fitted(self, call: Call, found: Found) -> Found:
-        if isinstance(found, Stages):
-            return Stages(self._fitted(call, found.map), found)
-        return finite_maps(self.fit(found, call.size))
+        maps = finite_maps(self.fit(found.map if isinstance(found, Stages) else found, call.size))
+        return Stages(maps, found) if isinstance(found, Stages) else maps
 
     def __new__(cls, *settings: object, **named: object) -> Explainer:
         """Settings go by name; `__post_init__` must know which of them were given."""
@@ -173,7 +173,7 @@ class Explainer:
                 )
         made = super().__new__(cls)
         owner = next(parent for parent in cls.__mro__ if "__init__" in vars(parent))
-        if "__dataclass_fields__" in vars(owner):
+        if "__dataclass_fields__" in vars(owner) and is_dataclass(cls):
             known = [f.name for f in fields(cls)]
             first = [f.name for f in fields(cls) if not f.kw_only]
             if len(settings) > len(first):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .options import among, check_chunk
 from .outputs import logits_of, remark
-from .targets import targets_of
+from .targets import Resolved, targets_of
 
 Points = Callable[[Tensor, Tensor], Tensor]
 Each = Callable[[Tensor, Tensor], Tensor]
@@ -44,7 +44,7 @@ Reduction = Annotated[str, among(REDUCTIONS)]  # the type of a field
 class InputGradients:
     """What the passes gave: detached, on the images' device, float32 (float64 for such a net)."""
 
-    target: Tensor | Callable[[Tensor], Tensor]  # (B,) long, or the callable as given
+    target: Resolved
     scores: Tensor  # (B, count), the target's score at every point
     total: Tensor  # (B, 3, H, W), or what `each` makes of it, summed over the points
 
@@ -90,7 +90,9 @@ def input_gradients(
     chunk = model_batch(chunk, images)
     if points is not None and target is None:
         target = stream(model, images, None, 0, None, score=score, chunk=chunk)[0]
-    total, scores, chosen = None, [], []
+    total: Tensor | None = None
+    parts: list[Tensor] = []
+    chosen: list[Tensor] = []
     nothing = torch.ones((), dtype=torch.bool, device=images.device)
     with torch.enable_grad(), frozen(model):
         for start in range(0, size, chunk):
@@ -113,10 +115,11 @@ def input_gradients(
             # In rising order, so that on a CPU any chunk adds up alike. CUDA adds in no fixed order,
             # unless deterministic algorithms are on, as `setup` has them.
             total.index_add_(0, owner, D)
-            scores.append(found.detach())
-            chosen.append(wanted)
-    scores = torch.cat(scores).view(-1, count)
+            parts.append(found.detach())
+            if not callable(wanted):
+                chosen.append(wanted)
+    scores = torch.cat(parts).view(-1, count)
     expect_finite(scores, NOT_FINITE.format(f"logits{', or the scores made of them,' if callable(target) else ''}"))
     warn_zero(nothing)
     target = target if callable(target) else torch.cat(chosen)[::count]
-    return InputGradients(target, scores, total)
+    return InputGradients(target, scores, cast(Tensor, total))  # there is one chunk at least

@@ -6,6 +6,7 @@ Shapes: images (B, 3, H, W), logits (B, K), activations (B, C, h, w), maps (B, H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import overload
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from .floats import at_least_float32, extent
 from .outputs import Whole
-from .targets import classes_of, resolved
+from .targets import Resolved, classes_of, resolved
 
 # The last is given the logits, or the whole output of a network that does not say which they are.
-Target = None | int | Tensor | Sequence[int] | Callable[[Tensor], Tensor]
+Classes = None | int | Tensor | Sequence[int]
+Target = Classes | Callable[[Tensor], Tensor]
 # What a class is scored by: the logit, its softmax over classes, its own sigmoid.
 SCORES = ("logit", "prob", "sigmoid")
 
@@ -58,9 +60,26 @@ def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
-def resolve_target(
-    logits: Tensor | Whole, target: Target, batch: int | None = None
-) -> Tensor | Callable[[Tensor], Tensor]:
+def size_of(x: Tensor) -> tuple[int, int]:
+    """(H, W): the last two sides of images, activations or maps."""
+    return x.shape[-2], x.shape[-1]
+
+
+def summed(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of one tensor or more."""
+    first, *others = tensors
+    return sum(others, 0 + first)  # a tensor of its own, also of one
+
+
+@overload
+def resolve_target(logits: Tensor | Whole, target: Classes, batch: int | None = None) -> Tensor: ...
+
+
+@overload
+def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = None) -> Resolved: ...
+
+
+def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = None) -> Resolved:
     """Turn any accepted target into a (B,) long tensor on the logits' device.
 
     Args: logits (B, K); target: None (top-1), one class for all images, one class per image, or a
@@ -98,7 +117,7 @@ def resolve_target(
     return resolved(chosen, classes)
 
 
-def select_score(logits: Tensor | Whole, target: Tensor | Callable[[Tensor], Tensor], kind: str = "logit") -> Tensor:
+def select_score(logits: Tensor | Whole, target: Resolved, kind: str = "logit") -> Tensor:
     """The number that is differentiated, one per image.
 
     Args:

@@ -15,13 +15,12 @@ from functools import cache, lru_cache, partial
 from typing import Annotated, Any, get_type_hints
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .hardware import moved
-from .ops import SCORES, one_of
+from .ops import SCORES, one_of, size_of
 
 Size = str | Sequence[int] | None
-Maps = Tensor | dict[str | nn.Module, Tensor]
 Check = Callable[[str, Any], None]
 
 
@@ -86,8 +85,12 @@ def _as_json(value: object) -> Any:
 
 def check_number(name: str, value: object, low: float = 0, high: float = float("inf"), *, above: bool = False) -> None:
     """Raise ValueError unless `value` is a number in low..high (`above`: greater than low)."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not (low < value if above else low <= value) or not value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not (low < value if above else low <= value)
+        or not value <= high
+    ):
         least = f"greater than {low}" if above else f"of at least {low}"
         most = "" if high == float("inf") else f" and at most {high}"
         raise ValueError(f"{name} must be a number {least}{most}; got {value!r}")
@@ -112,7 +115,10 @@ def check_chunk(chunk: object) -> None:
 
 
 def among(choices: Iterable[object]) -> Check:
-    """For the type of a field: its value must be one of these, `Annotated[str, among(RULES)]`."""
+    """The check that a value is one of these.
+
+    For the type of a field, `Annotated[str, among(RULES)]`.
+    """
     return partial(one_of, choices=tuple(choices))
 
 
@@ -133,7 +139,8 @@ def check_fields(explainer: object) -> None:
 
     A bool must be True or False; the others are asked as the `Annotated` type of the field says.
     """
-    for name, check in _checks(type(explainer)):
+    kind: Any = type(explainer)  # mypy takes `object.__hash__` for one of the class, and the class for unhashable
+    for name, check in _checks(kind):
         check(name, getattr(explainer, name))
 
 
@@ -153,7 +160,7 @@ def output_size(size: Size, images: Tensor) -> tuple[int, int]:
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {type(images).__name__}")
     if size is None:
-        return tuple(images.shape[-2:])
+        return size_of(images)
     pair = () if isinstance(size, (str, int)) else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise ValueError(f'size must be None, "native" or (H, W); got {size!r}')

@@ -21,7 +21,7 @@ from .explainer import Call, Explainer, Result, plain_autograd
 from .guard import guarded
 from .network import resized
 from .ops import Target
-from .options import Maps, Size, noise
+from .options import Size, noise
 from .pyramid import rescale
 
 ONE_SIZE = "give scales=(1,), or take a method that keeps the size, such as Layer-CAM"
@@ -94,7 +94,7 @@ def run(
     size: Size = None,
     reshape: Reshape | None = None,
     intermediate: bool = False,
-) -> tuple[dict[Hashable, Maps], Captured]:
+) -> tuple[dict[Hashable, Result], Captured]:
     """Several explainers from shared passes. Arguments as for one.
 
     Explainers that differentiate another score (`score="prob"`) need passes of their own.

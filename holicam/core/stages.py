@@ -18,9 +18,9 @@ class Stages(Mapping[Layer, Any]):
     Iterating goes over the stages on the way, without the map.
     """
 
-    def __init__(self, map: Tensor, stages: Mapping[Layer, Any]) -> None:
+    def __init__(self, map: Tensor, stages: Mapping[str, Any] | Mapping[Layer, Any]) -> None:
         self.map = map
-        self._stages = dict(stages)
+        self._stages: dict[Layer, Any] = dict(stages.items())
 
     def __getitem__(self, name: Layer) -> Any:
         return self.map if isinstance(name, str) and name == "map" else self._stages[name]

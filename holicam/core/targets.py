@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
+# What a target is once logits were seen: a class for each image (B,) long, or the callable as given.
+Resolved = Tensor | Callable[[Tensor], Tensor]
 NOTE = "_holicam_classes"  # (K, how often the tensor had been written to)
 
 
-def targets_of(target: Tensor | Callable[[Tensor], Tensor], owner: Tensor) -> Tensor | Callable[[Tensor], Tensor]:
+@dataclass(frozen=True, eq=False)
+class PerImage:
+    """A callable target that asks each image something of its own, also where rows are packed.
+
+    choose: takes scores (n, K) and the image (n,) of each row, and returns (n,). owner: the image of each row that
+    this target is for, `torch.arange(B)` for the images themselves.
+    """
+
+    choose: Callable[[Tensor, Tensor], Tensor]
+    owner: Tensor
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        return self.choose(scores, self.owner)
+
+
+def targets_of(target: Resolved, owner: Tensor) -> Resolved:
     """The targets of packed rows: a resolved target, and the image (n,) of each row."""
+    if isinstance(target, PerImage):
+        return PerImage(target.choose, target.owner[owner])
     if callable(target):
         return target
     classes, chosen = classes_of(target), target[owner]

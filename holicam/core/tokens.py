@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 Reshape = Callable[[Tensor], Tensor]
@@ -36,9 +37,35 @@ def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshap
     return _Grid(grid, skip)
 
 
+def any_grid(count: int, size: tuple[int, int]) -> Reshape:
+    """`tokens_to_grid` for so many tokens of images of size (H, W): as few as possible are skipped, at most eight."""
+    for skip in range(min(count, 9)):
+        h, w = _Grid(None, skip, size)._grid_of(count - skip)
+        if h * w == count - skip:
+            return tokens_to_grid(skip=skip)
+    return tokens_to_grid()  # which says what does not fit
+
+
 def for_images(reshape: Reshape, size: tuple[int, int]) -> Reshape:
     """The reshape for images of size (H, W): what `reshape.for_images(size)` gives, where there is that."""
     return reshape.for_images(size) if hasattr(reshape, "for_images") else reshape
+
+
+def axes_of(reshape: Reshape, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int] | None:
+    """The axes of a layer's output that `reshape` makes the first two of (B, C, h, w), for images of size (H, W).
+
+    None where one of them is made of several, or of a part. Asked by what becomes of the numbers of places.
+    """
+    reshape, found = for_images(reshape, size), []
+    for wanted in (0, 1):
+        for axis in sorted(range(len(shape)), key=lambda axis: axis == 0, reverse=wanted == 0):
+            along = torch.arange(shape[axis])
+            made = reshape(along.view([-1 if a == axis else 1 for a in range(len(shape))]).expand(shape).clone())
+            asked = along.view([-1 if a == wanted else 1 for a in range(4)])
+            if made.shape[wanted] == len(along) and bool((made == asked).all()) and axis not in found:
+                found.append(axis)
+                break
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One explainer: `name` in the registry, `label` in rows and tables, `layers` that a joint explainer joins
-    (None: its own), and `fields` that are given to it; the field base may be a name too.
+    """One explainer and the fields that are given to it.
+
+    `name` is that of the registry, `label` the one in rows and tables. `layers` are those that a joint explainer joins;
+    None is its own. `fields` go to the explainer; the field base may be a name too.
     """
 
     name: str

@@ -28,8 +28,11 @@ ONE = "map"  # the name of a map that belongs to no single layer
 
 @dataclass(frozen=True)
 class Explained:
-    """One photograph done: its file, the five likeliest (class name, probability), what was explained, the files,
-    and whether these replace those of an earlier run."""
+    """One photograph done.
+
+    photo: its file. top: the five likeliest (class name, probability). target: what was explained. written: the files,
+    and replaced: whether they replace those of an earlier run.
+    """
 
     photo: Path
     top: list[tuple[str, float]]

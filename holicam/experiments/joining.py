@@ -66,7 +66,7 @@ def joined(
         files.wrong.clear()
         files.twice = files.stray = 0
     missing = wanted - files.found
-    failed = [one for one in recorded(out, manifest)]
+    failed = recorded(out, manifest)
     why = {(one.network, one.image, one.explainer) for one in failed}
     explained = {key for key in missing if key[:3] in why}
     if files.wrong or (missing - explained if partial else missing):

@@ -36,6 +36,7 @@ TEX = str.maketrans(
 
 
 def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
+    """A page with a section for each table. figures: {title: name of the SVG file, without its suffix}."""
     out = ["# Results", "", _md(caption), ""]
     for table in found:
         heads = [_md(head) for head in ["explainer", *map(arrow, table.metrics)]]
@@ -49,6 +50,7 @@ def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figu
 
 
 def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
+    """A whole page. figures: as for `to_markdown`."""
     out = [
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Results</title></head><body>',
         f"<h1>Results</h1><p>{_html(caption)}</p>",
@@ -65,6 +67,7 @@ def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures:
 
 
 def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
+    """Floats to be included in a document. figures: as for `to_markdown`."""
     out = []
     for table in found:
         heads = " & ".join(_tex(head) for head in ["explainer", *map(arrow, table.metrics)])

@@ -97,7 +97,7 @@ class Seen:
         """
         shape = self.shapes.get(layer, ())
         if said is None:
-            h, w, last = (square.shapes.get(layer, ()) + (0, 0, 0, 0))[1:4]
+            h, w, last = (*square.shapes.get(layer, ()), 0, 0, 0, 0)[1:4]
             said = Layout("tokens") if len(shape) == 3 else Layout("channels-last") if h == w != last else Layout()
         if len(shape) != (3 if said.kind == "tokens" else 4):
             close = ", ".join(self.maps()[-4:]) or "an earlier one"

@@ -10,23 +10,25 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..core.explainer import Call, Explainer
 from ..core.ops import Target, at_least_float32
 from ..core.outputs import Whole, logits_of
+from ..models.layers import Layer, Layers
 
 OPTIONS = ("layers", "target", "size", "reshape")
-Parts = dict[str | None, Tensor]
+Parts = dict[Layer | None, Tensor]
 
 
 def options(explainer: object) -> set[str]:
     """Which of `OPTIONS` an explainer takes. Raises ValueError where it cannot be asked at all."""
-    if isinstance(explainer, type) or not callable(explainer):
-        known = []
-    else:
-        known = inspect.signature(explainer).parameters.values()
+    known: list[inspect.Parameter] = []
+    if callable(explainer) and not isinstance(explainer, type):
+        known += inspect.signature(explainer).parameters.values()
     anything = any(p.kind is p.VAR_KEYWORD for p in known)
     named = {p.name for p in known if p.kind is not p.POSITIONAL_ONLY}
     if "target" not in named and not anything:
@@ -42,13 +44,34 @@ def has_field(explainer: object, name: str) -> bool:
     return is_dataclass(explainer) and name in {f.name for f in fields(explainer)}
 
 
-def unscaled(explainer: object) -> object:
+def unscaled(explainer: Any) -> Any:
     """The same explainer without its own `relu` and `normalise`, if it has such fields."""
     off = {name: False for name in ("relu", "normalise") if has_field(explainer, name)}
     return replace(explainer, **off) if off else explainer
 
 
-def ask(explainer: object, model: nn.Module, images: Tensor, target: Target, **given: object) -> Parts:
+class Wrapper(Explainer):
+    """One around a `base`, any explainer: it takes the layers that base takes."""
+
+    base: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind = "layer" if "layers" in options(self.base) else "input"
+        object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
+
+    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
+        if layers is None:  # base knows what it takes, and whether it returns one map
+            return (), False
+        return super().named(model, layers)
+
+    def for_base(self, call: Call) -> dict[str, object]:
+        """What `ask` hands on of a call: layers, the maps' own grid, reshape."""
+        layers = None if not call.layers else call.layers[0] if call.single else list(call.layers)
+        return {"layers": layers, "size": "native", "reshape": call.reshape}
+
+
+def ask(explainer: Any, model: nn.Module, images: Tensor, target: Target, **given: object) -> Parts:
     """{layer, or None for an explainer that returns one tensor: maps (m, h, w)}, detached.
 
     given: any of `OPTIONS`; what is None, or not taken by the explainer, is left out.
@@ -80,12 +103,15 @@ def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[li
     x is: asking for it waits for the device. The list stays empty where the shapes say already that it
     was not, no forward runs, or the target chooses from an output that does not say which are its logits.
     """
-    heard, same = [], []
+    heard: list[tuple[Tensor, Tensor]] = []
+    same: list[Tensor | None] = []
 
     def before(_: nn.Module, inputs: tuple) -> None:  # the network may then write into them
         first = inputs[0][: len(x)] if not same and inputs and isinstance(inputs[0], Tensor) else None
-        alike = first is not None and (first.shape, first.dtype, first.device) == (x.shape, x.dtype, x.device)
-        same.append((first == x).all() if alike else None)
+        if first is None or (first.shape, first.dtype, first.device) != (x.shape, x.dtype, x.device):
+            same.append(None)
+        else:
+            same.append((first == x).all())
 
     def after(_: nn.Module, inputs: tuple, output: object) -> None:
         if len(same) == 1 and same[0] is not None:

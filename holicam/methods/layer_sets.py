@@ -10,6 +10,7 @@ and of 112, 28, 14, 7, 7. For the other networks both are the same.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from torch import nn
 
@@ -29,11 +30,12 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
     model = innermost(model)
     stages = ("layer1", "layer2", "layer3", "layer4")
     if hasattr(model, "relu") and all(hasattr(model, stage) for stage in stages):
-        if name == "reference" and hasattr(model.layer2[0], "conv3"):
+        second: Any = model.layer2  # a sequence of blocks
+        if name == "reference" and hasattr(second[0], "conv3"):
             return ("relu", *(f"{stage}.0.relu" for stage in stages[1:]), "layer4")
         return ("relu", *stages)
     features = getattr(model, "features", None)
-    if hasattr(features, "denseblock1"):
+    if isinstance(features, nn.Module) and hasattr(features, "denseblock1"):
         shrinking = [key for key, _ in features.named_children() if key.startswith("transition")]
         return ("features.relu0", *(f"features.{key}.relu" for key in shrinking), "features")
     if isinstance(features, nn.Sequential):

@@ -6,7 +6,7 @@ any mixture of images and patches, so that the patches of a batch stream through
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -124,4 +124,7 @@ def _floor(slack: int, n: int) -> list[int]:
 
 
 # How the length of a piece is rounded, and where the pieces begin.
-STRIDES = {"even": (round, _even), "floor": (lambda length: int(length + 1e-9), _floor)}
+STRIDES: dict[str, tuple[Callable[[float], int], Callable[[int, int], list[int]]]] = {
+    "even": (round, _even),
+    "floor": (lambda length: int(length + 1e-9), _floor),
+}

@@ -10,10 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.capture import Reshape
-from ..core.explainer import Explainer, plain_autograd
+from ..core.explainer import Explainer, Result, plain_autograd
 from ..core.guard import guarded
 from ..core.ops import Target
-from ..core.options import Maps, Size
+from ..core.options import Size
 from ..core.passes import PassExplainer, shared
 from ..models.layers import Layers, as_given, is_single
 from .table import TABLE, Info
@@ -131,7 +131,7 @@ def explain_many(
     *,
     size: Size = None,
     reshape: Reshape | None = None,
-) -> dict[Hashable, Maps]:
+) -> dict[Hashable, Result]:
     """Several explainers on the same images and target, each at what the costliest among them costs, or less.
 
     The CAM family (single-scale, multi-scale, joint) shares passes: one forward and one backward for
@@ -156,7 +156,7 @@ def explain_many(
     for label, item in ready.items():
         rounds.setdefault(sharing(item), {})[label] = item
     alone = rounds.pop(None, {})
-    maps: dict[Hashable, Maps] = {}
+    maps: dict[Hashable, Result] = {}
     for kind, some in rounds.items():
         if kind == "passes" and some:
             calls = {k: one.checked(model, images, own[k], target, size, reshape, False) for k, one in some.items()}
@@ -188,6 +188,5 @@ def _each(
     """{label: its layers}, of layers that were given for all or for each."""
     if isinstance(layers, Mapping) and set(layers) == set(labels):
         return dict(layers)
-    if layers is not None and not is_single(layers):
-        layers = as_given(layers)  # all of them read it
-    return dict.fromkeys(labels, layers)
+    all_read = layers if layers is None or is_single(layers) else as_given(layers)
+    return dict.fromkeys(labels, all_read)

@@ -21,16 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.batched import stream
-from ..core.explainer import Call, Explainer, Result
+from ..core.explainer import Call, Result
 from ..core.hardware import moved
 from ..core.network import forward, resized
-from ..core.ops import Target, at_least_float32, normalise, select_score, upsample
+from ..core.ops import at_least_float32, normalise, select_score, upsample
 from ..core.options import Chunk, Count, Positive, PositiveShare, among, check_count, speed
-from ..core.outputs import logits_of
+from ..core.outputs import Whole, logits_of
 from ..core.stages import Stages
-from ..core.targets import targets_of
-from ..models.layers import Layer, Layers
-from .any_explainer import Parts, ask, has_field, options, overheard, unscaled
+from ..core.targets import Resolved, targets_of
+from ..models.layers import Layer
+from .any_explainer import Parts, Wrapper, ask, has_field, overheard, unscaled
 from .cams.gradcam import GradCAM
 from .patches import STRIDES, Grid, unfold_grid
 
@@ -42,7 +42,7 @@ Bridge = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class UCAG(Explainer):
+class UCAG(Wrapper):
     r"""UCAG around any explainer: an image's patches, explained one by one, and put together again.
 
     A forward of the images and what base costs on n n patches of alpha rho times the side. p_c comes from base's own
@@ -88,7 +88,7 @@ class UCAG(Explainer):
     takes: ClassVar[str] = "layer"  # of an instance: what its base takes
     has_stages: ClassVar[bool] = True
 
-    base: object = field(default=GradCAM(), kw_only=False)
+    base: Any = field(default=GradCAM(), kw_only=False)
     preset: str = "default"
     patches: Count = 6
     alpha: Positive = 2.6
@@ -117,35 +117,33 @@ class UCAG(Explainer):
         super().__post_init__()
         if self.rho * self.patches < 1:
             raise ValueError(f"patches must meet, patches * rho must be at least 1; got {self.patches} * {self.rho}")
-        kind = "layer" if "layers" in options(self.base) else "input"
-        object.__setattr__(self, "takes", getattr(self.base, "takes", kind))
-
-    def named(self, model: nn.Module, layers: Layers | None) -> tuple[tuple[Layer, ...], bool]:
-        if layers is None:  # base knows what it takes, and whether it returns one map
-            return (), False
-        return super().named(model, layers)
 
     def maps(self, call: Call) -> Result:
         model, images = call.model, call.images
         target = stream(model, images, None, 0, call.target, score=self._kind, chunk=self.chunk)[0]
         grid = unfold_grid(images.shape[2:], self.patches, self.rho, self.stride)
-        layers = None if not call.layers else call.layers[0] if call.single else list(call.layers)
         with resized(model, images, self._one_size(images, grid)):
-            E, p, kept = self._explained(
-                model, images, grid, target, call.intermediate, layers=layers, size="native", reshape=call.reshape
-            )
+            E, p, kept = self._explained(model, images, grid, target, call.intermediate, **self.for_base(call))
         weights = CONFIDENCE[self.confidence](p)  # (B, n n)
         maps: dict[Any, Any] = {name: self._conquered(M, weights, grid, images) for name, M in E.items()}
         if call.intermediate:
-            led = {"scores": p, "weights": weights, "coverage": moved(grid.coverage(), p.device), "grid": grid}
+            led: dict[str, Any] = {
+                "scores": p,
+                "weights": weights,
+                "coverage": moved(grid.coverage(), p.device),
+                "grid": grid,
+            }
             maps = {name: Stages(M, {"patches": kept[name], **led}) for name, M in maps.items()}
         return maps[None] if None in maps else maps
 
     def _explained(
-        self, model: nn.Module, images: Tensor, grid: Grid, target: Target, keep: bool, **given: object
+        self, model: nn.Module, images: Tensor, grid: Grid, target: Resolved, keep: bool, **given: object
     ) -> tuple[Parts, Tensor, Parts]:
         """Eqs. 1-4: {layer, or None: E (B, n n, H', W')}, p_c (B, n n), and E as base gave it."""
-        E, scores, kept, told = defaultdict(list), [], defaultdict(list), {}
+        explained: dict[Layer | None, list[Tensor]] = defaultdict(list)
+        raw: dict[Layer | None, list[Tensor]] = defaultdict(list)
+        scores: list[Tensor] = []
+        told: dict[int, Tensor] = {}
         shape = len(images), self.patches**2
         chunks = torch.arange(math.prod(shape), device=images.device).split(self.chunk)
         for some in chunks:
@@ -154,9 +152,10 @@ class UCAG(Explainer):
                 found = ask(unscaled(self.base), model, x, wanted, **given)
             for name, maps in found.items():
                 through = self.bridge if self.bridge and self.takes == "input" else maps.shape[1:]
-                E[name].append(upsample(upsample(maps, through), grid.size))
+                explained[name].append(upsample(upsample(maps, through), grid.size))
                 if keep:
-                    kept[name].append(maps)
+                    raw[name].append(maps)
+            logits: Tensor | Whole
             if heard:
                 logits, told[len(scores)] = heard[0]
             else:
@@ -166,10 +165,12 @@ class UCAG(Explainer):
         for number in (number for number, same in zip(told, answers, strict=True) if not same):
             x, wanted = self._patches(images, grid, target, chunks[number])
             scores[number] = select_score(logits_of(forward(model, x), len(x), wanted), wanted, self._kind)
-        E, kept = ({name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()} for parts in (E, kept))
+        E, kept = (
+            {name: torch.cat(maps).unflatten(0, shape) for name, maps in parts.items()} for parts in (explained, raw)
+        )
         return E, torch.cat(scores).view(shape), kept
 
-    def _patches(self, images: Tensor, grid: Grid, target: Target, some: Tensor) -> tuple[Tensor, Target]:
+    def _patches(self, images: Tensor, grid: Grid, target: Resolved, some: Tensor) -> tuple[Tensor, Resolved]:
         """The enlarged patches with these numbers (m,), and their targets."""
         owner, patch = some // self.patches**2, some % self.patches**2
         return self._enlarged(images, grid, owner, patch), targets_of(target, owner)
@@ -201,7 +202,7 @@ class UCAG(Explainer):
         return torch.cat([x for _, x in pieces])[order]
 
     def _conquered(self, E: Tensor, weights: Tensor, grid: Grid, images: Tensor) -> Tensor:
-        """Eqs. 5 and 6, and what follows for a CAM. (B, H, W)"""
+        """Eqs. 5 and 6, and what follows for a CAM: (B, H, W)."""
         count = moved(grid.coverage(), E.device, E.dtype) + self.count_from
         maps = grid.fold(E * weights[..., None, None].to(E)) / count
         maps = maps.relu() if self.relu and self._has_relu and self.base.relu else maps

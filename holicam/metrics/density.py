@@ -33,9 +33,11 @@ SIDES = ("positive", "negative")
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """One run, each (B,), None for a side that was not run: the two densities, NaN where the map is
-    degenerate or the denominator 0; kept and left, their numerators; area, the mean of M; clamped
-    (B,) bool, a denominator was lifted to 1e-3; target as resolved; degenerate as in `Ranking`.
+    """One run: the densities of the map and of its complement, and what they are made of.
+
+    Each is (B,), and None for a side that was not run: positive and negative, the two densities, NaN where the map is
+    degenerate or the denominator 0; kept and left, their numerators; area, the mean of M; clamped, whether a
+    denominator was lifted to 1e-3; target as resolved; degenerate as in `Ranking`.
     """
 
     positive: Tensor | None

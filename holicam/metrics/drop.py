@@ -29,9 +29,10 @@ from .table import metric
 
 @dataclass(frozen=True, eq=False)
 class Drop:
-    """One run, each (B,): drop and increase, NaN where the map is degenerate (and drop where the
-    image scores 0); clean, the score of the image; masked, that of the weighted image; target as
-    resolved; degenerate as in `ranking.Ranking`.
+    """One run: drop and increase, and the scores that they compare.
+
+    Each is (B,): drop and increase, NaN where the map is degenerate (and drop where the image scores 0); clean, the
+    score of the image; masked, that of the weighted image; target as resolved; degenerate as in `ranking.Ranking`.
     """
 
     drop: Tensor

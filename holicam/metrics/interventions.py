@@ -42,11 +42,12 @@ TRUTHS = ("change", "shapley")
 
 @dataclass(frozen=True, eq=False)
 class Interventions:
-    """One run. faithfulness to the change and to the Shapley values, part and shapley, (B,), NaN
-    where the map is degenerate, fewer than two parts can be seen, or all masses or truths are
-    equal up to rounding; parts, per image its regions' names; mass, change, values (B, R), NaN
-    beyond an image's own regions; still (B,) bool, no part alone changes the score; target as
-    resolved; degenerate as in `ranking.Ranking`. None for what was not run.
+    """One run: faithfulness, and the masses and changes of score behind it; None for what was not run.
+
+    part and shapley (B,), faithfulness to the change and to the Shapley values, NaN where the map is degenerate, fewer
+    than two parts can be seen, or all masses or truths are equal up to rounding; parts, per image its regions' names;
+    mass, change, values (B, R), NaN beyond an image's own regions; still (B,) bool, no part alone changes the score;
+    target as resolved; degenerate as in `ranking.Ranking`.
     """
 
     part: Tensor | None

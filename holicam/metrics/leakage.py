@@ -26,8 +26,10 @@ from .truth import check_recipes, drawn, energy_share
 
 @dataclass(frozen=True, eq=False)
 class Leakage:
-    """One run, each (B,): ratio; share, of the map's energy on the clutter; area, its share of the
-    image. NaN where the map is degenerate or nowhere positive; ratio also where no clutter is seen.
+    """One run: how much of the map lies on the clutter, and whether that is more than chance.
+
+    Each is (B,): share, that of the map's energy on the clutter; area, the clutter's share of the image; ratio, share
+    divided by area. NaN where the map is degenerate or nowhere positive; ratio also where no clutter is seen.
     """
 
     ratio: Tensor
@@ -38,9 +40,11 @@ class Leakage:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One run, each (B,): shortcut, the share on the shortcut less that of the reference; object,
-    the reference's share on the object less the maps' own; own, reference: the two shares on the
-    shortcut. NaN where a map is degenerate or nowhere positive, or no shortcut can be seen.
+    """One run: how much more of the map than of the reference lies on the shortcut, and how much less on the object.
+
+    Each is (B,): shortcut, the share on the shortcut less that of the reference; object, the reference's share on the
+    object less the maps' own; own, reference: the two shares on the shortcut. NaN where a map is degenerate or nowhere
+    positive, or no shortcut can be seen.
     """
 
     shortcut: Tensor

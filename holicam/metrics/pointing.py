@@ -28,10 +28,12 @@ from .table import metric
 
 @dataclass(frozen=True, eq=False)
 class Pointing:
-    """One run. hit (B,) 1 or 0, NaN where the region is empty or the map not finite; distance (B,)
-    in pixels from the point to the region, 0 inside; point (B, 2) its column and row; peaks (B,)
-    how many pixels share the largest value, up to rounding; degenerate as in `ranking.Ranking`; region: "masks" or
-    "boxes". A constant map points where the rule for ties says, and is recorded as degenerate.
+    """One run: whether the largest value of a map lies in the region, or how far from it.
+
+    hit (B,) 1 or 0, NaN where the region is empty or the map not finite; distance (B,) in pixels from the point to the
+    region, 0 inside; point (B, 2) its column and row; peaks (B,) how many pixels share the largest value, up to
+    rounding; degenerate as in `ranking.Ranking`; region: "masks" or "boxes". A constant map points where the rule for
+    ties says, and is recorded as degenerate.
     """
 
     hit: Tensor

@@ -41,10 +41,12 @@ DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet, by which images were divided
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """One run. half, diff, rel (B,), fractions, NaN for a map that is not finite; morf, lerf (B, T)
-    scores at each ratio; clean (B,) the images' own; removed_morf, removed_lerf (B, T) the shares
-    that were removed, equal to the ratios but for rounding unless counts="percentile"; target as
-    resolved; degenerate, tie_fraction, zero_fraction (B,), as in `ranking.Ranking`.
+    """One run: ROAD in three numbers, and the scores at each ratio.
+
+    half, diff, rel (B,), fractions, NaN for a map that is not finite; morf, lerf (B, T) scores at each ratio;
+    clean (B,) the images' own; removed_morf, removed_lerf (B, T) the shares that were removed, equal to the ratios but
+    for rounding unless counts="percentile"; target as resolved; degenerate, tie_fraction, zero_fraction (B,), as in
+    `ranking.Ranking`.
     """
 
     half: Tensor

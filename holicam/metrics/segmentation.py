@@ -31,10 +31,11 @@ from .table import metric
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One run, each (B,): accuracy, ap_hard, ap_soft, iou; outside_inside, infinite where the map
-    has nothing inside, NaN where it is nowhere positive or the region is all; predicted, the share
-    of pixels above the threshold; degenerate as in `ranking.Ranking`. All are NaN where the map is
-    degenerate or the region empty. region: "masks" or "boxes".
+    """One run: how well a map, read as a segmentation, agrees with the region.
+
+    Each is (B,): accuracy, ap_hard, ap_soft, iou; outside_inside, infinite where the map has nothing inside, NaN where
+    it is nowhere positive or the region is all; predicted, the share of pixels above the threshold; degenerate as in
+    `ranking.Ranking`. All are NaN where the map is degenerate or the region empty. region: "masks" or "boxes".
     """
 
     accuracy: Tensor

@@ -37,8 +37,10 @@ NORMS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """One run: maximum (B,), NaN where a map is not finite; each (B, draws); norm (B,), of E(x):
-    where it is 0, the division is by 1.
+    """One run: how far a map moves, at most and in each draw.
+
+    maximum (B,), NaN where a map is not finite; each (B, draws); norm (B,), of E(x): where it is 0, the division is
+    by 1.
     """
 
     maximum: Tensor

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -34,9 +33,11 @@ FACTORS = (1, 2, 3, 4, 5)
 
 @dataclass(frozen=True, eq=False)
 class GradientVariance:
-    """At one layer: raw (B, C), the variance over places; relative (B, C), its share of the mean
-    square, 0 where one number says it all and near 1 where the mean cancels; lost (B,), the share
-    of the layer's whole gradient energy that averaging over places removes.
+    """How much one layer's gradients differ from place to place.
+
+    raw (B, C), the variance over places; relative (B, C), its share of the mean square, 0 where one number says it all
+    and near 1 where the mean cancels; lost (B,), the share of the layer's whole gradient energy that averaging over
+    places removes.
     """
 
     raw: Tensor = field(repr=False)
@@ -135,7 +136,7 @@ def confidence_by_scale(
             logits = torch.cat(
                 [class_logits(forward(model, _enlarged(part, size, mode)), len(part)) for part in images.split(rows)]
             )
-        target = classes = cast("Tensor", resolve_target(logits, target))  # a callable was refused
+        target = classes = resolve_target(logits, target)
         scores.append(select_score(logits, classes, score))
         agree.append(logits.argmax(1).eq(target))
     return torch.stack(scores, 1), torch.stack(agree, 1)
@@ -190,9 +191,8 @@ def resolution_sweep(
             target = resolve_target(logits_of(forward(model, images), len(images)), None)
     insertions, deletions = [], []
     for factor in factors:
-        with apart():
-            with resized(model, images, "give factors=(1,)"):
-                maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
+        with apart(), resized(model, images, "give factors=(1,)"):
+            maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
         games = measure(GAMES, model, images, maps, target, protocol=protocol, ids=ids, chunk=chunk)
         insertions.append(games["insertion"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +31,12 @@ class LayerNotFoundError(KeyError):
         return str(self.args[0])
 
 
-def is_single(layers: Layers) -> bool:
+def is_single(layers: object) -> TypeGuard[Layer]:
     """Whether one layer is meant, which gives a tensor, and not a list of layers, which gives a dict."""
     return isinstance(layers, (str, nn.Module)) and not isinstance(layers, nn.ModuleList)
 
 
-def as_given(layers: Layers) -> tuple[Layer, ...]:
+def as_given(layers: object) -> tuple[Layer, ...]:
     """The layers one by one, names and modules as given.
 
     Raises TypeError for anything else, and ValueError for none and for one twice.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 
-class exercise:  # noqa: N801  (used as a decorator)
+class exercise:  # in small letters: it is used as a decorator
     """Makes an exercise of a check.
 
         @hc.exercise

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("jupyter_server")
 
-from tools.chapters import load  # noqa: E402
-from tools.ipynb import source  # noqa: E402
-from tools.lab import OURS, shown, stored, words  # noqa: E402
-from tools.markup import ROLE  # noqa: E402
+from tools.chapters import load
+from tools.ipynb import source
+from tools.lab import OURS, shown, stored, words
+from tools.markup import ROLE
 
 CHAPTERS = load()
 

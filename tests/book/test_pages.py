@@ -188,8 +188,14 @@ def every():
     return {key: name for part in used.names().values() for key, name in part.items()}
 
 
+# No chapter builds them: they show that the house holds what peers have.
+GUESTS = ("kpca-cam", "ablation-cam", "finer-cam", "legrad")
+
+
 def test_explainers_and_metrics_name_the_chapter_that_builds_them(every, book):
     for word, value in used.registered().items():
+        if word in GUESTS:
+            continue
         assert every[value].built, f"{word}: the docstring of {value} names no chapter"
     for name in every.values():
         assert set(name.built) <= book.keys(), f"{name.name} names a chapter that does not exist"

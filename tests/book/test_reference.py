@@ -2,12 +2,16 @@
 
 import doctest
 import inspect
+import io
 import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import pytest
 import yaml
+from docutils import nodes
+from docutils.core import publish_doctree
+from docutils.parsers.rst import roles
 
 import holicam as hc
 from holicam.core.options import Count, NotNegative, among
@@ -184,6 +188,20 @@ def test_mentions_become_links_where_they_lead_somewhere():
     assert linked("`alpha` and ``code | here``", module, ["alpha"]) == "``alpha`` and ``code | here``"
 
 
+def test_every_docstring_of_the_reference_can_be_laid_out():
+    """No line of any docstring is malformed where Sphinx would say so and stop."""
+    for role in ("py:obj", "ref"):
+        roles.register_generic_role(role, nodes.literal)
+    for name in (name for shown in pages().values() for name in shown):
+        path, _, last = name.rpartition(".")
+        value = getattr(owner_of(path), last)
+        lines = rst(parts(value.__doc__ or "", arguments(value)), value.__module__, arguments(value))
+        complaints = io.StringIO()
+        publish_doctree("\n".join(lines), settings_overrides={"warning_stream": complaints})
+        assert not complaints.getvalue(), f"{name}: {complaints.getvalue()}"
+
+
 def test_names_of_a_file_are_those_it_defines():
     assert "alpha" in own(hc.cam) and "Tensor" not in own(hc.cam)
     assert arguments(hc.cam.alpha)[:3] == ["A", "G", "eps"]
+    assert "protocol" in arguments(hc.metrics.Run)  # a protocol says how it is called

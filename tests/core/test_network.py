@@ -20,7 +20,7 @@ from holicam.core.guard import turn
 from holicam.core.network import NetworkError, forward
 from holicam.methods.cams import multiscale
 from holicam.notebook.explorer.computed import computed
-from tests.helpers.explainers import explainer, layers, maps
+from tests.helpers.explainers import OF_CONVOLUTIONS, explainer, layers, maps
 from tests.helpers.nets import ColourNet, TinyNet, random_images
 
 PACKAGE = Path(__file__).resolve().parents[2] / "holicam"
@@ -58,7 +58,7 @@ class Normalising(TinyNet):
         return super().forward(images)
 
 
-every = pytest.mark.parametrize("name", hc.explainers)
+every = pytest.mark.parametrize("name", OF_CONVOLUTIONS)
 SIDE = 48
 
 

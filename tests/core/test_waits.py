@@ -16,7 +16,7 @@ from tests.helpers.nets import TinyNet, random_images
 from tests.helpers.pretend import TO_CPU, TO_DEVICE, Machine, Pretend
 from tests.helpers.waits import AT_MOST, LAYERS, given
 
-ONCE_A_LAYER = ("cam", "eigen-cam")
+ONCE_A_LAYER = ("cam", "eigen-cam", "kpca-cam")
 
 
 def waits(ready, net, x, *args, **options):
@@ -73,9 +73,9 @@ def test_the_pretend_device_counts_what_waits():
 
 @pytest.mark.parametrize("name", hc.explainers)
 def test_an_explainer_waits_once_or_twice(name):
-    expected = on_the_cpu(explainer(name), network(), images(), layers(name))
+    expected = on_the_cpu(explainer(name), network(name=name), images(), layers(name))
     ready = hc.GroundTruth(explainer(name).masks) if name == "ground-truth" else explainer(name)
-    found, counted = waits(ready, network(), images(), layers(name))
+    found, counted = waits(ready, network(name=name), images(), layers(name))
     counted.pop(TO_DEVICE, None) if name == "ground-truth" else None  # its masks are the caller's
     assert isinstance(found, Pretend) and sum(counted.values()) <= AT_MOST[name], counted
     torch.testing.assert_close(found.inner, expected, rtol=1e-12, atol=1e-14)
@@ -86,6 +86,9 @@ def test_an_explainer_waits_once_or_twice(name):
     [
         "grad-cam++",
         "eigen-cam",
+        "kpca-cam",
+        "ablation-cam",
+        "finer-cam",
         "smooth-grad-cam++",
         "iia",
         "msg-cam",

@@ -135,7 +135,7 @@ def test_rows_of_another_run_are_refused(tmp_path):
 def test_columns_means_and_printed_values():
     rows = stored.load("chapter21-holistic")
     column = rows.column("toy-resnet50", "Layer4", "deletion")
-    assert list(column)[0] == "Grad-CAM" and len(column) == 9
+    assert next(iter(column)) == "Grad-CAM" and len(column) == 9
     assert rows.average("toy-resnet50", "Layer4", "Grad-CAM", "deletion") == pytest.approx(column["Grad-CAM"].mean())
     assert rows.printed("toy-resnet50", "Layer4", "Grad-CAM", "insertion") == (pytest.approx(0.54887), "")
     value, note = rows.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")

@@ -51,7 +51,7 @@ def curved(tmp_path_factory):
 
 
 def test_curves_are_those_of_the_values(curved):
-    plan, _, found = curved
+    _, _, found = curved
     without = all_rows({"metrics": ["insertion", "deletion", "over-all", "road"]})
     for key, value in value_of(without).items():
         assert value_of(found)[key] == pytest.approx(value, abs=1e-6)

@@ -113,7 +113,7 @@ def test_every_explainer_of_a_network_of_one_size(tmp_path, monkeypatch, name):
         assert status in (1, 2) and "not foreseen" not in said and "1 done" not in said, said
         return
     assert status == 0 and "1 done" in said, said
-    assert (MULTI[name] if name in MULTI else "square in the middle") in said
+    assert MULTI.get(name, "square in the middle") in said
     (values,) = made(tmp_path / "out").values()
     assert values.shape == (64, 64) and bool(values.isfinite().all())
 

@@ -353,7 +353,7 @@ def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)
     run(plan, tmp_path)
-    assert {path for path in (tmp_path / "parts").glob(".*")} == {live, far}
+    assert set((tmp_path / "parts").glob(".*")) == {live, far}
     process.kill()
     process.communicate()
     whole_files.sweep(tmp_path)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import holicam as hc
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import TinyNet, TinyViT, random_images
 
 # Settings that make a method cheap; names that are not here run with their defaults.
 FEW = {"scales": (1.0, 1.5)}
@@ -33,13 +33,18 @@ CHEAP = {
 CONTROLS = ("random", "center", "sobel", "ground-truth")  # they do not run the network
 
 # A class is read from the weights, or relevance starts at it: a callable names none.
-NEEDS_A_CLASS = ("cam", "lrp", "c-lrp", "sglrp", "relevance-cam", "mwp", "c-mwp", "rap", "rsp", "agf")
+NEEDS_A_CLASS = ("cam", "finer-cam", "lrp", "c-lrp", "sglrp", "relevance-cam", "mwp", "c-mwp", "rap", "rsp", "agf")
+
+# They read the attention of transformers and refuse convolutional networks.
+TRANSFORMERS = ("legrad",)
+OF_CONVOLUTIONS = [name for name in hc.explainers if name not in TRANSFORMERS]
 
 SIZE = (24, 40)
 
 
-def network(inplace: bool = False) -> TinyNet:
-    return TinyNet(inplace).double()
+def network(inplace: bool = False, name: str = "") -> TinyNet | TinyViT:
+    """The network on which the explainer of this name is tried."""
+    return (TinyViT if name in TRANSFORMERS else TinyNet)(inplace).double()
 
 
 def images(batch: int = 2) -> Tensor:
@@ -62,7 +67,7 @@ def layers(name: str) -> str | tuple[str, ...] | None:
     return {"layer": "relu2", "joint": ("relu1", "relu2"), "input": None}[hc.explainers[name].takes]
 
 
-def maps(name: str, net: TinyNet, x: Tensor, target=None, ready=None, **options) -> Tensor:
+def maps(name: str, net: TinyNet | TinyViT, x: Tensor, target=None, ready=None, **options) -> Tensor:
     with warnings.catch_warnings():  # about signed sums, or reconstructions: not what is tested here
         warnings.simplefilter("ignore", UserWarning)
         return (ready or explainer(name, len(x)))(net, x, layers(name), target, **options)

@@ -137,6 +137,42 @@ class TokenNet(nn.Module):
         return self.fc(x.mean(1))
 
 
+class TinyBlock(nn.Module):
+    """Attention and a ReLU net, each behind a norm and beside a way past it."""
+
+    def __init__(self, width: int, heads: int, inplace: bool, batch_first: bool) -> None:
+        super().__init__()
+        self.norm0, self.norm1 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=batch_first)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace), nn.Linear(width, width))
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm0(x)
+        y = self.attention(y, y, y, need_weights=False)[0]
+        x = y.add_(x) if self.inplace else y + x
+        return x + self.mlp(self.norm1(x))
+
+
+class TinyViT(nn.Module):
+    """A vision transformer: patches of 8 pixels and a class token, two blocks, a norm, a head on the class token."""
+
+    def __init__(self, inplace: bool = False, classes: int = 5, seed: int = 0, batch_first: bool = True) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(3, 8, 8, 8)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.blocks = nn.Sequential(*(TinyBlock(8, 2, inplace, batch_first) for _ in range(2)))
+        self.norm, self.fc, self.batch_first = nn.LayerNorm(8), nn.Linear(8, classes), batch_first
+        randomise(self, seed)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.conv0(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], 1)
+        x = self.blocks(x if self.batch_first else x.transpose(0, 1))
+        return self.fc(self.norm(x if self.batch_first else x.transpose(0, 1))[:, 0])
+
+
 def randomise(model: nn.Module, seed: int) -> None:
     """Weights and statistics from a seed, without touching the global random state.
 

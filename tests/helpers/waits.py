@@ -14,6 +14,7 @@ AT_MOST = dict.fromkeys(hc.explainers, 1) | dict.fromkeys(
     (
         "cam",
         "eigen-cam",
+        "kpca-cam",
         "ucag",
         "score-cam",
         "ss-cam",

@@ -191,9 +191,9 @@ def written() -> dict[str, type]:
     found = {}
     for module in pkgutil.walk_packages(holicam.methods.__path__, "holicam.methods."):
         for name, kind in vars(importlib.import_module(module.name)).items():
-            if inspect.isclass(kind) and issubclass(kind, Explainer) and kind.__module__ == module.name:
-                if is_dataclass(kind):
-                    found[name] = kind
+            own = inspect.isclass(kind) and issubclass(kind, Explainer) and kind.__module__ == module.name
+            if own and is_dataclass(kind):
+                found[name] = kind
     return found
 
 

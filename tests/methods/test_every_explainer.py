@@ -11,7 +11,17 @@ from torch import Tensor
 
 import holicam as hc
 from holicam.models import LayerNotFoundError
-from tests.helpers.explainers import CONTROLS, NEEDS_A_CLASS, SIZE, explainer, images, layers, maps, network
+from tests.helpers.explainers import (
+    CONTROLS,
+    NEEDS_A_CLASS,
+    OF_CONVOLUTIONS,
+    SIZE,
+    explainer,
+    images,
+    layers,
+    maps,
+    network,
+)
 
 every = pytest.mark.parametrize("name", hc.explainers)
 
@@ -37,7 +47,7 @@ def test_its_fields_are_all_it_is(name):
 
 @every
 def test_a_batch_equals_its_singles(name):
-    net, x = network(), images()
+    net, x = network(name=name), images()
     whole = maps(name, net, x)
     assert isinstance(whole, Tensor) and whole.shape == (2, *SIZE) and whole.dtype == torch.float64
     assert bool(whole.isfinite().all()) and not whole.requires_grad and whole.device == x.device
@@ -50,18 +60,18 @@ def test_a_batch_equals_its_singles(name):
 
 @every
 def test_precisions(name):
-    double, x = maps(name, network(), images(), 1), images()
-    single = maps(name, network().float(), x.float(), 1)
+    double, x = maps(name, network(name=name), images(), 1), images()
+    single = maps(name, network(name=name).float(), x.float(), 1)
     assert single.dtype == torch.float32
     gap = (single - double).abs().flatten(1).mean(1) / double.abs().flatten(1).mean(1)
     assert bool((gap < 1e-2).all())  # a mask or a rank may tip over
-    low = maps(name, network().bfloat16(), x.bfloat16(), 1)
+    low = maps(name, network(name=name).bfloat16(), x.bfloat16(), 1)
     assert low.dtype == torch.float32 and bool(low.isfinite().all())
 
 
 @every
 def test_targets(name):
-    net, x = network(), images()
+    net, x = network(name=name), images()
     top = net(x).argmax(1)
     close(maps(name, net, x, top), maps(name, net, x))
     wanted = maps(name, net, x, 3)
@@ -76,7 +86,7 @@ def test_targets(name):
 
 @every
 def test_sizes(name):
-    net, x = network(), images()
+    net, x = network(name=name), images()
     for size in ((7, 9), [30, 20]):
         assert maps(name, net, x, 1, size=size).shape == (2, *size)
     assert maps(name, net, x, 1, size="native").dim() == 3
@@ -87,7 +97,7 @@ def test_sizes(name):
 
 @every
 def test_layers(name):
-    net, x, ready = network(), images(), explainer(name)
+    net, x, ready = network(name=name), images(), explainer(name)
     if ready.takes == "input":
         with pytest.raises(ValueError, match="layer"):
             ready(net, x, "relu2")
@@ -103,7 +113,7 @@ def test_layers(name):
 @every
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_inside_no_grad(name, context):
-    net, x = network(), images(1)
+    net, x = network(name=name), images(1)
     outside = maps(name, net, x, 1)
     with context():
         close(maps(name, net, x, 1), outside)
@@ -112,12 +122,12 @@ def test_inside_no_grad(name, context):
 
 @every
 def test_in_place_or_not(name):
-    close(maps(name, network(inplace=True), images(), 1), maps(name, network(), images(), 1))
+    close(maps(name, network(inplace=True, name=name), images(), 1), maps(name, network(name=name), images(), 1))
 
 
 @every
 def test_nothing_is_left_behind(name):
-    net, x = network(), images()
+    net, x = network(name=name), images()
     net.conv0.weight.requires_grad_(False)
     net.fc.weight.grad = torch.ones_like(net.fc.weight)
     weights, seed = {k: v.clone() for k, v in net.state_dict().items()}, torch.get_rng_state()
@@ -147,7 +157,7 @@ def test_nothing_is_left_behind(name):
 
 @every
 def test_bad_calls_get_one_sentence(name):
-    net, x = network(), images()
+    net, x = network(name=name), images()
     for bad, error, words in (
         (x.byte(), TypeError, "normalised floats"),
         (x.tolist(), TypeError, "list"),
@@ -158,7 +168,7 @@ def test_bad_calls_get_one_sentence(name):
             explainer(name)(net, bad, layers(name), 1)
         assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="training mode"):
-        maps(name, network().train(), x, 1)
+        maps(name, network(name=name).train(), x, 1)
     with pytest.raises(TypeError, match="torch.nn.Module"):
         maps(name, lambda images: images, x, 1)
     if name not in CONTROLS:
@@ -171,7 +181,7 @@ def test_the_chunk_does_not_change_the_map(name):
     ready = explainer(name)
     if "chunk" not in {f.name for f in fields(ready)}:
         return
-    net, x = network(), images()
+    net, x = network(name=name), images()
     wanted = maps(name, net, x, 1)
     for chunk in (1, 7):
         close(maps(name, net, x, 1, replace(ready, chunk=chunk)), wanted)
@@ -183,7 +193,7 @@ def test_the_chunk_does_not_change_the_map(name):
 def test_all_of_them_at_once():
     """explain_many gives each what it gives alone."""
     net, x = network(), images()
-    chosen = {name: explainer(name) for name in hc.explainers}
+    chosen = {name: explainer(name) for name in OF_CONVOLUTIONS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         found = hc.explain_many(chosen, net, x, ["relu2"])

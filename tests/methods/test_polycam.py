@@ -344,9 +344,9 @@ def test_state_is_restored(explainer):
     with torch.no_grad():
         quiet = explainer(net, images, layers_of(explainer))
     assert torch.equal(explainer(net, images, layers_of(explainer)), quiet)
-    with mock.patch("holicam.methods.perturbation.channelcam.cam.weighted_sum", side_effect=ArithmeticError):
-        with pytest.raises(ArithmeticError):
-            explainer(net, images, layers_of(explainer))
+    broken = mock.patch("holicam.methods.perturbation.channelcam.cam.weighted_sum", side_effect=ArithmeticError)
+    with broken, pytest.raises(ArithmeticError):
+        explainer(net, images, layers_of(explainer))
     assert not any(m._forward_hooks for m in net.modules()) and torch.is_grad_enabled()
     assert all(p.requires_grad and p.grad is None for p in net.parameters()) and not net.training
 

@@ -16,15 +16,16 @@ from holicam.models.toy import ToyResNet50
 from tests.helpers.nets import TinyNet, random_images
 
 NAMES = """
-    cam activation-sum grad-cam grad-cam++ xgrad-cam layer-cam layer-cam-fused zoom-cam hires-cam eigen-cam w-grad-cam
+    cam activation-sum grad-cam grad-cam++ xgrad-cam layer-cam layer-cam-fused zoom-cam hires-cam eigen-cam kpca-cam
+    w-grad-cam
     normgrad smooth-grad-cam++ iia msg-cam cameras holistic-cam
-    pcam+ pcam- pcam+- cam+ cam- cam+- ucag
-    score-cam ss-cam is-cam rise occlusion extremal-perturbation
-    gradient input-x-gradient integrated-gradients smoothgrad guided-backprop deconvnet fullgrad
+    pcam+ pcam- pcam+- cam+ cam- cam+- ucag finer-cam
+    score-cam ablation-cam ss-cam is-cam rise occlusion extremal-perturbation
+    gradient input-x-gradient integrated-gradients smoothgrad guided-backprop deconvnet fullgrad legrad
     lrp c-lrp sglrp relevance-cam mwp c-mwp rap rsp agf
     random center sobel ground-truth
 """.split()
-ONE_PASS = NAMES[1:12]  # CAM also reads the network's head and takes its last layer only
+ONE_PASS = NAMES[1:13]  # CAM also reads the network's head and takes its last layer only
 JOINT = ["layer-cam-fused", "zoom-cam"]
 STAGES = ["layer1", "layer2", "layer3", "layer4"]
 

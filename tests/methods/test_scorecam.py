@@ -340,9 +340,9 @@ def test_state_is_restored():
     with torch.no_grad():
         quiet = hc.ScoreCAM()(net, images, "relu1")
     assert torch.equal(hc.ScoreCAM()(net, images, "relu1"), quiet)
-    with mock.patch("holicam.methods.perturbation.scorecam.cam.weighted_sum", side_effect=RuntimeError):
-        with pytest.raises(RuntimeError):
-            hc.ScoreCAM()(net, images, "relu1")
+    broken = mock.patch("holicam.methods.perturbation.scorecam.cam.weighted_sum", side_effect=RuntimeError)
+    with broken, pytest.raises(RuntimeError):
+        hc.ScoreCAM()(net, images, "relu1")
     assert not any(m._forward_hooks for m in net.modules()) and torch.is_grad_enabled()
     assert all(p.requires_grad and p.grad is None for p in net.parameters()) and not net.training
 

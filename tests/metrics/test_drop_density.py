@@ -83,7 +83,7 @@ def test_a_map_of_ones():
 
 
 def test_small_areas_are_clamped():
-    model, images, maps, target = setting(1, 40, 40)
+    model, images, _, target = setting(1, 40, 40)
     dot = torch.zeros(1, 40, 40, dtype=torch.float64)
     dot[0, 3, 4] = 7.0  # 1 of 1,600 pixels
     found = map_density(model, images, dot, target)

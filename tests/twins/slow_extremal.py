@@ -32,7 +32,7 @@ def blended(pyramid, m):
     top = len(pyramid) - 1
     rows = []
     for i, j in np.ndindex(*m.shape):
-        low = min(int(math.floor(float(m[i, j].detach()) * top)), top - 1)
+        low = min(math.floor(float(m[i, j].detach()) * top), top - 1)
         share = m[i, j] * top - low
         rows.append(pyramid[low, :, i, j] * (1 - share) + pyramid[low + 1, :, i, j] * share)
     return torch.stack(rows, 1).view(-1, *m.shape)

@@ -337,7 +337,7 @@ def rap(tape, c):
 
 
 def rsp_rule(tape, n, R, xs):
-    M, which, kernel, size = tape.parts[n]
+    _, which, kernel, size = tape.parts[n]
     if n == tape.first:
         return zbox(tape, n, R, xs)
     x, R = np.maximum(xs[0].ravel(), 0), R.ravel()

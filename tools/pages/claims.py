@@ -1,4 +1,4 @@
-"""Write book/claims.md, the claim ledger, from data/claims.toml
+"""Write book/claims.md, the claim ledger, from data/claims.toml.
 
 A claim names the paper and the place, says what is claimed, and holds our verdict with a reason.
 Its numbers are not typed: `find` describes a piece of a chapter's stored output, and the numbers on

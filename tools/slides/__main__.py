@@ -1,3 +1,5 @@
+"""Runs `tools.slides.build`: python -m tools.slides"""
+
 from tools.slides.build import main
 
 main()

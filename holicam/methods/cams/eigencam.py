@@ -63,8 +63,12 @@ def eigen_map(A: Tensor, center: bool = True) -> Tensor:
     else:
         u = leading_vector(X.mT @ X)  # A v = s u, with s the length of A' u
         M = u * torch.einsum("bcp,bp->bc", X, u).norm(dim=1, keepdim=True)
-    sign = torch.where((M * A.flatten(2).sum(1)).sum(1, keepdim=True) < 0, -1, 1)
-    return (M * size[:, 0] * sign).unflatten(1, (h, w))
+    return signed(M * size[:, 0], A).unflatten(1, (h, w))
+
+
+def signed(M: Tensor, A: Tensor) -> Tensor:
+    """M (B, hw), known up to its sign, with the sign for which it and the sum of all channels point the same way."""
+    return M * torch.where((M * A.flatten(2).sum(1)).sum(1, keepdim=True) < 0, -1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,8 +105,8 @@ def _tile(A: list[Tensor], W: list[Tensor], rows: tuple, cols: tuple, share: Ten
 
 
 def _gram(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:
-    A, W = (torch.cat([t.flatten(2) for t in tensors], 2) for tensors in (A, W))  # (B, C, P)
-    G = W.transpose(1, 2) @ A  # (B, P, P)
+    a, w = (torch.cat([t.flatten(2) for t in tensors], 2) for tensors in (A, W))  # (B, C, P)
+    G = w.transpose(1, 2) @ a  # (B, P, P)
     Y, X = len(R[0]), len(Q[0])
     step, out = max(1, _CELLS // (len(G) * X * G.shape[1])), []
     for first in range(0, Y, step):  # U of some of the tile's rows: whole it would outgrow G
@@ -120,7 +120,7 @@ def _gram(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) ->
 def _direct(A: list[Tensor], W: list[Tensor], R: list[Tensor], Q: list[Tensor]) -> Tensor:
     (b, c), tall = A[0].shape[:2], torch.cat(R, 1)  # (Y, h_1 + ... + h_T)
     step = max(1, _CELLS // (b * len(Q[0]) * sum(tall.shape)))
-    out = 0
+    out = A[0].new_zeros(b, len(tall), len(Q[0]))
     for first in range(0, c, step):
         k = slice(first, first + step)
         up_A, up_W = (

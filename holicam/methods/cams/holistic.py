@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from ...core.ops import normalise
+from ...core.ops import normalise, size_of
 from ...core.options import NotNegative, Score, among
 from ...core.stages import Stages
 from . import weights as cam
@@ -103,7 +103,7 @@ class HolisticCAM(MultiScale):
 
     def wrap(self, fundamental: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """M^filt, M^med and M^LPW of the fundamental map."""
-        size = fundamental.shape[-2:]
+        size = size_of(fundamental)
         median, mean = (kernel_size(k, size) if self.scale_kernels else k for k in (self.median, self.mean))
         return low_pass_stages(fundamental, median, mean, self.clip, self.quantize)
 

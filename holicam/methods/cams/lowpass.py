@@ -187,6 +187,10 @@ def low_pass_stages(
     clipped = (clipped * 255).round().byte() if quantize else clipped
     middle = median_blur(clipped, median) if median else clipped
     smooth = box_blur(middle, mean) if mean else middle
-    stages = (x.to(maps.dtype) / 255 if quantize else x for x in (clipped, middle, smooth))
     known = span.isfinite()  # bytes know no NaN
-    return tuple(torch.where(known, torch.where(span == 0, 1, x), torch.nan) for x in stages)
+
+    def done(x: Tensor) -> Tensor:
+        x = x.to(maps.dtype) / 255 if quantize else x
+        return torch.where(known, torch.where(span == 0, 1, x), torch.nan)
+
+    return done(clipped), done(middle), done(smooth)

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ...core.baselines import GaussianBlur
 from ...core.batched import stream
-from ...core.capture import Captured
 from ...core.explainer import Call
 from ...core.floats import changes
-from ...core.ops import Target, normalise
+from ...core.ops import Target, normalise, size_of
 from ...core.options import Chunk, Count, Score, speed
-from ...core.passes import View
 from ...models.layers import Layer
 from . import weights as cam
 from .fusion import fuse
@@ -78,24 +76,18 @@ class MSGCAM(MultiScale):
     def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return cam.grad_cam(A, G)
 
-    def step(
-        self, call: Call, state: tuple[Scales, Target] | None, seen: Captured, view: View
-    ) -> tuple[Scales, Target]:
-        return super().step(call, state and state[0], seen, view), seen.target
-
-    def finish(self, call: Call, state: tuple[Scales, Target]) -> dict[Layer, Tensor]:
-        seen, target = state
-        keep = seen.keep(self.skip_mismatched)
-        return {layer: self.joined(call, *seen.of(layer), target, keep) for layer in call.layers}
+    def finish(self, call: Call, state: Scales) -> dict[Layer, Tensor]:
+        keep = state.keep(self.skip_mismatched)
+        return {layer: self.joined(call, *state.of(layer), state.target, keep) for layer in call.layers}
 
     def joined(self, call: Call, A: list[Tensor], W: list[Tensor], target: Target, keep: Tensor | None) -> Tensor:
         """M (B, H, W) of one layer from its A and W at all scales."""
-        size, count = tuple(call.images.shape[-2:]), min(self.groups, A[0].shape[1])
+        size, count = size_of(call.images), min(self.groups, A[0].shape[1])
         cut = zip(
             *(zip(a.tensor_split(count, 1), w.tensor_split(count, 1), strict=True) for a, w in zip(A, W, strict=True)),
             strict=True,
         )
-        m = torch.stack([fuse(*zip(*group, strict=True), size, keep).relu() for group in cut], 1)
+        m = torch.stack([fuse([a for a, _ in group], [w for _, w in group], size, keep).relu() for group in cut], 1)
         return (self.judge(call, normalise(m), target)[:, :, None, None] * m).sum(1)
 
     def judge(self, call: Call, masks: Tensor, target: Target) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...core.capture import Captured
 from ...core.explainer import Call
 from ...core.floats import levelled
-from ...core.ops import normalise, upsample
+from ...core.ops import normalise, size_of, upsample
 from ...core.options import Positive, Score, check_count
 from ...core.passes import Ask, PassExplainer
 from ...core.stages import Stages
@@ -55,7 +55,7 @@ class Joint(PassExplainer):
             for layer in call.layers
         }
         ordered = sorted(maps.values(), key=lambda M: -M[0].numel())  # as given where grids tie
-        joined = self.join(ordered, call.size or tuple(ordered[0].shape[-2:]))
+        joined = self.join(ordered, call.size or size_of(ordered[0]))
         return Stages(joined, {layer: call.fit(M) for layer, M in maps.items()}) if call.intermediate else joined
 
 

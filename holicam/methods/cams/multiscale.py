@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ...core.capture import Captured, Reshape, capture
-from ...core.explainer import Call
+from ...core.explainer import Call, Result
 from ...core.network import resized
-from ...core.ops import Target, normalise
+from ...core.ops import Target, normalise, size_of
 from ...core.options import Score, among, check_flag
 from ...core.passes import ONE_SIZE, Ask, PassExplainer, View
 from ...core.pyramid import pyramid, scale_sizes
@@ -93,8 +93,8 @@ class MultiScale(PassExplainer):
             W[layer] = self.weights(seen.A[layer], seen.G[layer])
         return (state or Scales()).add(seen, W)
 
-    def finish(self, call: Call, state: Scales) -> dict[Layer, Tensor | Stages]:
-        size, skips = tuple(call.images.shape[-2:]), self._skips(call.target is not None)
+    def finish(self, call: Call, state: Scales) -> Result:
+        size, skips = size_of(call.images), self._skips(call.target is not None)
         return {
             layer: (self.stages if call.intermediate else self.fused)(*state.of(layer), size, state.keep(skips))
             for layer in call.layers
@@ -121,15 +121,17 @@ class MultiScale(PassExplainer):
 
 
 class Scales:
-    """A and W of every layer, and the top-1 class, of the scales seen so far."""
+    """A and W of every layer, and the top-1 class, of the scales seen so far; the target, resolved."""
 
     def __init__(self) -> None:
         self.A: dict[Layer, list[Tensor]] = {}
         self.W: dict[Layer, list[Tensor]] = {}
         self.top: list[Tensor] = []
+        self.target: Target = None
 
     def add(self, captured: Captured, weights: Mapping[Layer, Tensor]) -> Scales:
-        """One more scale; of its pass only A, these W and the top-1 class stay."""
+        """One more scale; of its pass only A, these W, the top-1 class and the target stay."""
+        self.target = captured.target
         self.top.append(captured.logits.flatten(1).argmax(1))
         for layer, W in weights.items():
             self.A.setdefault(layer, []).append(captured.A[layer])

@@ -18,10 +18,11 @@ from .weights import weighted_sum
 
 
 class Powers:
-    """Running sums of G, G^2, G^3, and the last G."""
+    """Running sums of G, G^2, G^3, and the last G; zeros like A at first."""
 
-    def __init__(self) -> None:
-        self.sums, self.last = [0, 0, 0], None
+    def __init__(self, A: Tensor) -> None:
+        self.last = torch.zeros_like(A)
+        self.sums = [self.last] * 3
 
     def add(self, G: Tensor) -> None:
         self.sums = [total + G**p for total, p in zip(self.sums, (1, 2, 3), strict=True)]
@@ -83,7 +84,8 @@ class SmoothGradCAMpp(PassExplainer):
         self, call: Call, state: tuple[dict[Layer, Tensor], dict[Layer, Powers]] | None, seen: Captured, view: View
     ) -> tuple[dict[Layer, Tensor], dict[Layer, Powers]]:
         if state is None:  # the image itself
-            return {layer: seen.A[layer] for layer in call.layers}, {layer: Powers() for layer in call.layers}
+            A = {layer: seen.A[layer] for layer in call.layers}
+            return A, {layer: Powers(A[layer]) for layer in A}
         for layer, powers in state[1].items():
             powers.add(seen.G[layer])
         return state
@@ -91,8 +93,8 @@ class SmoothGradCAMpp(PassExplainer):
     def finish(self, call: Call, state: tuple[dict[Layer, Tensor], dict[Layer, Powers]]) -> dict[Layer, Tensor]:
         made = {}
         for layer, powers in state[1].items():
-            A, D = state[0][layer], [total / self.samples for total in powers.sums]
-            w = smooth_weights(A, *D, powers.last if self.last_sample else D[0], self.numerator, self.eps)
+            A, (D1, D2, D3) = state[0][layer], (total / self.samples for total in powers.sums)
+            w = smooth_weights(A, D1, D2, D3, powers.last if self.last_sample else D1, self.numerator, self.eps)
             M = weighted_sum(A, w)
             made[layer] = M.relu() if self.relu else M
         return made

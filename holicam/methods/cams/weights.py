@@ -1,14 +1,17 @@
-r"""One sum, many weights: every class activation map is a weighted sum of a layer's channels,
+r"""One sum, many weights: every class activation map is a weighted sum of a layer's channels.
 
-    M = \sum_k W_k \odot A_k,
+    M = \sum_k W_k \odot A_k
 
-and the methods differ only in W. Each function here is one choice, `(A, G) -> W`, with
+The methods differ only in W. Each function here is one choice, `(A, G) -> W`, with
 activations A and gradients G = dS/dA of shape (B, C, h, w), float32 or float64. A channel-wise W
 has shape (B, C, 1, 1), an element-wise one (B, C, h, w); both broadcast to A. No ReLU on the map,
 no resizing, no scaling: what is done to M afterwards is the explainer's business.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -153,7 +156,7 @@ def _channel_sum(A: Tensor, mode: str) -> Tensor:
     return total
 
 
-def grad_cam_pp(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: object) -> Tensor:
+def grad_cam_pp(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: Any) -> Tensor:
     """Grad-CAM++: alpha times the positive gradient, summed over the channel. Returns (B, C, 1, 1).
 
     `options` are those of `alpha`. The common factor exp(S) is left out: it scales all channels
@@ -163,7 +166,7 @@ def grad_cam_pp(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: obj
     return pge(A, G, eps, **options).sum((2, 3), keepdim=True)
 
 
-def pge(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: object) -> Tensor:
+def pge(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: Any) -> Tensor:
     """Positive gradient enhancement: alpha times the positive gradient of each element.
 
     `options` are those of `alpha`. Returns (B, C, h, w). Holistic-CAM eq. 8. Built in chapter 04.
@@ -172,4 +175,4 @@ def pge(A: Tensor, G: Tensor, eps: float | Tensor = 1e-6, **options: object) -> 
 
 
 # The three weightings that Holistic-CAM's Fig. 4 compares.
-WEIGHTINGS = {"none": activation_sum, "channel": grad_cam_pp, "element": pge}
+WEIGHTINGS: dict[str, Callable[..., Tensor]] = {"none": activation_sum, "channel": grad_cam_pp, "element": pge}

@@ -21,7 +21,7 @@ from ...core.checks import warn_where
 from ...core.explainer import Call, InputExplainer
 from ...core.floats import extent, tolerance
 from ...core.input_gradients import input_gradients
-from ...core.ops import at_least_float32, upsample
+from ...core.ops import at_least_float32, size_of, summed, upsample
 from ...core.stages import Stages
 from ...models.forms import see_inside
 from .image_term import AsRead
@@ -38,7 +38,7 @@ def bias_of(module: nn.Module) -> Tensor | None:
     """
     if isinstance(module, (_ConvNd, nn.Linear)):
         return None if module.bias is None else at_least_float32(module.bias.detach())
-    if not isinstance(module, _BatchNorm) or module.running_mean is None:
+    if not isinstance(module, _BatchNorm) or module.running_mean is None or module.running_var is None:
         return None
     mean, variance = at_least_float32(module.running_mean), at_least_float32(module.running_var)
     scale = (variance + module.eps).rsqrt()  # (C,)
@@ -127,7 +127,7 @@ class FullGrad(InputExplainer):
     def maps(self, call: Call) -> Tensor | Stages:
         model, images = call.model, call.images
         see_inside(model)
-        size, chunks = tuple(images.shape[-2:]), _Chunks()
+        size, chunks = size_of(images), _Chunks()
 
         def use(name: str, z: Tensor, chunk: int = -1) -> None:
             """One term b_l * G_l or D * X: its share of the score, and its map."""
@@ -149,7 +149,7 @@ class FullGrad(InputExplainer):
         )
         score = found.scores[:, 0]
         _check_complete(score, shares)
-        total = sum(maps.values())
+        total = summed(maps.values())
         return Stages(total, {"maps": maps, "shares": shares, "score": score}) if call.intermediate else total
 
     def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -11,6 +11,7 @@ every call of relu, from a module, used once or many times, in place or not, or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,7 +74,7 @@ class ReLURule(TorchFunctionMode):
         super().__init__()
         self.gate, self.seen = gate, 0
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
         kwargs = kwargs or {}
         called = getattr(func, "__name__", "")
         name = called.rstrip("_")

@@ -43,9 +43,9 @@ KEEP = {
 
 
 class AsRead(TorchFunctionMode):
-    """While it lasts around one forward, notes every place where a layer reads the image.
+    r"""While it lasts around one forward, notes every place where a layer reads the image.
 
-    After the backward `term` is \\sum X' dS/dX' over these places, X' (B, C, H, W) being the image as it is
+    After the backward `term` is \sum X' dS/dX' over these places, X' (B, C, H, W) being the image as it is
     read there; None where nothing was added on the way, or where X' is not of the image's height and width.
     """
 
@@ -64,7 +64,7 @@ class AsRead(TorchFunctionMode):
                 return func(*args, **kwargs)
             self.seen, self.batch, self._size = Dependence(image), len(image), image.shape[-2:]
         reads = self.seen.reads(name, args, kwargs)
-        raw = [x for x in reads if self.seen.note(x).raw]
+        raw = [x for x in reads if self.seen.raw(x)]
         in_place = called == "__setitem__" or called.startswith("__i") or called.endswith("_") and called[:2] != "__"
         if not raw:
             out = func(*args, **kwargs)
@@ -83,16 +83,16 @@ class AsRead(TorchFunctionMode):
             else:
                 self.seen.add(out, raw=True)
             return out
-        return self._read(func, name, args, kwargs, raw, in_place)
+        return self._read(self.seen, func, name, args, kwargs, raw, in_place)
 
-    def _read(self, func, name, args, kwargs, raw, in_place):
+    def _read(self, seen: Dependence, func, name, args, kwargs, raw, in_place):
         """An operation that is no mere shift: its gradient at the image, and no other's, is wanted."""
         values = {id(x): (x.view_as(x), x.detach().clone()) for x in raw if x.requires_grad}
         args, kwargs = (tree_map(lambda x: values[id(x)][0] if id(x) in values else x, part) for part in (args, kwargs))
         out = func(*args, **kwargs)
-        self.seen.follow(func, name, args, kwargs, out, raw, in_place)
+        seen.follow(func, name, args, kwargs, out, raw, in_place)
         for x in tree_leaves(out):
-            if isinstance(x, Tensor) and (note := self.seen.note(x)) and id(x) not in values:
+            if isinstance(x, Tensor) and (note := seen.note(x)) and id(x) not in values:
                 note.raw = False
         if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in tree_leaves(out)):
             for alias, value in values.values():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from functools import reduce
 
 from torch import Tensor, nn
 
-from ...core.explainer import plain_autograd
+from ...core.explainer import Result, plain_autograd
 from ...core.guard import guarded
 from ...core.ops import Target
-from ...core.options import Maps, Size
+from ...core.options import Size
 from ...core.tokens import Reshape
 from ...models.layers import Layer, Layers
 from .channel_scores import ASKS, ChannelScores, check_order, score_channels
@@ -32,7 +33,7 @@ def ask_once(
     *,
     size: Size = None,
     reshape: Reshape | None = None,
-) -> tuple[dict[Hashable, Maps], Target]:
+) -> tuple[dict[Hashable, Result], Target]:
     """The maps of several explainers from one round of questions, and the target that was resolved.
 
     Args:
@@ -51,16 +52,29 @@ def ask_once(
         for layer in calls[label].layers:
             wanted.setdefault(layer, set()).update(ASKS[one.variant])
     rounds: dict[tuple[str, ...], list[Layer]] = {}
-    for layer, asks in wanted.items():
-        rounds.setdefault(tuple(ask for ask in ("keep", "drop") if ask in asks), []).append(layer)
+    for layer, own_asks in wanted.items():
+        rounds.setdefault(tuple(ask for ask in ("keep", "drop") if ask in own_asks), []).append(layer)
     first, *_ = chosen.values()
-    alike = {"stretch": first.stretch, "score": first.score, "chunk": min(one.chunk for one in chosen.values())}
-    answers, images = None, next(iter(calls.values())).images
-    maps = {}
+    images = next(iter(calls.values())).images
+    told: list[ChannelScores] = []
+    maps: dict[Hashable, Result] = {}
     with plain_autograd():
         for asks, some in rounds.items():
-            more = score_channels(model, images, some, target, asks, **alike, reshape=reshape, ordered=False)
-            target, answers = more.target, more if answers is None else _joined(answers, more)
+            answers = score_channels(
+                model,
+                images,
+                some,
+                target,
+                asks,
+                stretch=first.stretch,
+                score=first.score,
+                chunk=min(one.chunk for one in chosen.values()),
+                reshape=reshape,
+                ordered=False,
+            )
+            told.append(answers)
+            target = answers.target
+        answers = reduce(_joined, told)
         for label, one in chosen.items():
             own = _of(answers, calls[label].layers)
             if one.takes == "joint":

@@ -28,7 +28,8 @@ from ...core.capture import Captured
 from ...core.floats import is_constant, levelled
 from ...core.guard import guarded
 from ...core.hardware import moved
-from ...core.ops import Target, normalise, one_of, select_score
+from ...core.ops import Target, normalise, one_of, select_score, size_of
+from ...models.layers import Layer
 
 # (images (n, 3, H, W), masks (n, 1, H, W), variant (n,), channel (n,)) -> inputs (n, 3, H, W)
 Vary = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -64,8 +65,8 @@ def percentile(maps: Tensor, low: float = 0.1, high: float = 99.9) -> Tensor:
         below = int(at)
         return torch.lerp(ranked[:, below], ranked[:, min(below + 1, last)], at - below)
 
-    low, high = quantile(low), quantile(high).clamp_min(1e-12)
-    return ((maps - low[:, None, None]) / high[:, None, None]).clamp(0, 1)
+    least, most = quantile(low), quantile(high).clamp_min(1e-12)
+    return ((maps - least[:, None, None]) / most[:, None, None]).clamp(0, 1)
 
 
 # What is done (before, after) the channel is enlarged.
@@ -94,7 +95,7 @@ def live_channels(A: Tensor) -> Tensor:
     return ~is_constant(A)
 
 
-def live_in(layers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def live_in(layers: Mapping[Layer, Tensor]) -> dict[Layer, Tensor]:
     """{layer: `live_channels` (B, C) on the CPU} of {layer: A}. The device is waited for once."""
     each = torch.cat([live_channels(A) for A in layers.values()], 1).cpu()
     return dict(zip(layers, each.split([A.shape[1] for A in layers.values()], 1), strict=True))
@@ -142,7 +143,7 @@ def channel_scores(
     asked = live | first if constant == "once" else live
     owners, channels = (moved(at, A.device) for at in asked.nonzero(as_tuple=True))  # (asked of all images,) each
     live, first = moved(live, A.device), moved(first, A.device)
-    size = tuple(images.shape[-2:])
+    size = size_of(images)
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         pair, variant = numbers // variants, numbers % variants  # (n,)

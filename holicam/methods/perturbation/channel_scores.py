@@ -21,6 +21,7 @@ from ...core.capture import capture
 from ...core.floats import changes
 from ...core.guard import guarded
 from ...core.ops import Target
+from ...core.targets import Resolved
 from ...core.tokens import Reshape
 from ...models.layers import Layer, Layers, called
 from ..layer_sets import SETS, layer_set
@@ -31,12 +32,12 @@ from . import channel_masks as masks
 class ChannelScores:
     """What the network said of every channel. All variants of Poly-CAM are made of this."""
 
-    target: Target
+    target: Resolved
     whole: Tensor  # f_c(X), (B,)
     A: dict[Layer, Tensor] = field(repr=False)  # {layer as given: (B, C, h, w)}
-    live: dict[str, Tensor] = field(repr=False)  # (B, C), False where constant and never asked
-    keep: dict[str, Tensor] = field(repr=False)  # f_c(X u), (B, C); empty if not asked
-    drop: dict[str, Tensor] = field(repr=False)  # f_c(X (1 - u)), (B, C); empty if not asked
+    live: dict[Layer, Tensor] = field(repr=False)  # (B, C), False where constant and never asked
+    keep: dict[Layer, Tensor] = field(repr=False)  # f_c(X u), (B, C); empty if not asked
+    drop: dict[Layer, Tensor] = field(repr=False)  # f_c(X (1 - u)), (B, C); empty if not asked
     stretch: str = "after"
     score: str = "prob"
 
@@ -86,7 +87,8 @@ def score_channels(
     if ordered:
         check_order(seen.A)
     vary = masks.keep_and_drop if len(asks) == 2 else getattr(masks, asks[0])
-    live, answers = {}, {ask: {} for ask in asks}
+    live: dict[Layer, Tensor] = {}
+    answers: dict[str, dict[Layer, Tensor]] = {ask: {} for ask in asks}
     known, whole = masks.live_in(seen.A), masks.clean_scores(seen, score)
     for layer, A in seen.A.items():
         found, live[layer] = masks.channel_scores(

@@ -8,16 +8,16 @@ the ablation of its appendix B.1, and CAM+ is Score-CAM with a baseline of zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from ...core.checks import finite_maps
-from ...core.explainer import Call, Explainer
+from ...core.explainer import Call, Explainer, Result
 from ...core.ops import Target, upsample
-from ...core.options import Chunk, Score, Size, among, speed
+from ...core.options import Chunk, Score, among, speed
 from ...core.tokens import Reshape
 from ...models.layers import Layer, Layers
 from ..cams import weights as cam
@@ -26,6 +26,7 @@ from .channel_masks import STRETCH
 from .channel_scores import ASKS, WEIGHTS, ChannelScores, score_channels
 
 Stretch = Annotated[str, among(STRETCH)]
+Grid = Sequence[int] | Literal["native"]  # (H, W) of the maps, or as they are
 
 
 class ChannelWise(Explainer):
@@ -81,6 +82,10 @@ class ChannelWise(Explainer):
             raise ValueError(f"{type(self).__name__} needs scores that were asked with {asks}")
         return {layer: cam.weighted_sum(A, weights(scores, layer)[:, :, None, None]) for layer, A in scores.A.items()}
 
+    def from_scores(self, scores: ChannelScores, size: Grid = "native") -> Result:
+        """The maps from what `score_channels` gave: no forward."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class CAMBoth(ChannelWise):
@@ -120,7 +125,7 @@ class CAMBoth(ChannelWise):
         scores = self.ask(call.model, call.images, call.layers, call.target, call.reshape, ordered=False)
         return self.from_scores(scores)
 
-    def from_scores(self, scores: ChannelScores, size: Size = "native") -> dict[Layer, Tensor]:
+    def from_scores(self, scores: ChannelScores, size: Grid = "native") -> dict[Layer, Tensor]:
         """{layer: map} from what `score_channels` gave: no forward."""
         maps = self.sums(scores)
         maps = {layer: M.relu() for layer, M in maps.items()} if self.relu else maps

@@ -22,11 +22,11 @@ from ...core.explainer import Call, InputExplainer
 from ...core.graph import all_zero, pull_back, warn_zero
 from ...core.hardware import moved
 from ...core.network import forward
-from ...core.ops import Target, at_least_float32, select_score
+from ...core.ops import at_least_float32, select_score, size_of
 from ...core.options import Chunk, Count, NotNegative, Score, Share, check_count, check_number, speed
 from ...core.outputs import logits_of
 from ...core.stages import Stages
-from ...core.targets import targets_of
+from ...core.targets import Resolved, targets_of
 from .smooth_masks import SmoothMasks, blend, blur, blur_levels
 
 # Values within 1 / TIES are ties, and of ties the later pixel counts as the larger. At the start
@@ -117,7 +117,7 @@ class ExtremalPerturbation(InputExplainer):
         target, _, _ = stream(model, images, None, 0, call.target, score=self.score, chunk=self.chunk)  # checks, top-1
         look()  # hundreds of steps follow
         like = at_least_float32(images[:0])
-        masks = SmoothMasks(tuple(images.shape[-2:]), self.step, self.reach, self.coldness, like)
+        masks = SmoothMasks(size_of(images), self.step, self.reach, self.coldness, like)
         # Where r_a turns from 0 to 1, exact; made on the CPU, for MPS has no float64.
         first = masks.canvas[0] * masks.canvas[1] * (1 - torch.tensor(self.areas, dtype=torch.float64))
         first = moved(first.floor().long(), images.device)
@@ -135,15 +135,17 @@ class ExtremalPerturbation(InputExplainer):
         return Stages(total, {"masks": m, "scores": torch.cat(scores).unflatten(0, m.shape[:2])})
 
     def ascend(
-        self, model: nn.Module, images: Tensor, target: Target, first: Tensor, masks: SmoothMasks
+        self, model: nn.Module, images: Tensor, target: Resolved, first: Tensor, masks: SmoothMasks
     ) -> tuple[Tensor, Tensor]:
-        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps). first: the place where
-        r_a turns from 0 to 1."""
+        """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps).
+
+        first: the place where r_a turns from 0 to 1.
+        """
         pyramid = blur_levels(at_least_float32(images), self.levels, self.blur)
         p = pyramid.new_ones(len(images), *masks.grid)
         place = torch.arange(masks(p[:1]).numel(), device=p.device)
         wanted = (place >= first[:, None]).to(p)  # r_a, (n, pixels)
-        velocity, weight, scores = None, self.weight, []
+        velocity, weight, found_scores = None, self.weight, []
         for t in range(self.steps):
             with torch.enable_grad(), frozen(model):
                 p.requires_grad_()
@@ -163,7 +165,7 @@ class ExtremalPerturbation(InputExplainer):
             velocity = rest if velocity is None else self.momentum * velocity + rest
             p = (p.detach() + self.rate * velocity).clamp(0, 1)
             weight *= self.growth
-            scores.append(score.detach())
-        scores = torch.stack(scores, 1)
+            found_scores.append(score.detach())
+        scores = torch.stack(found_scores, 1)
         expect_finite(scores, NOT_FINITE.format("scores"))
         return masks.crop(masks(p)), scores

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from ...core.checks import finite_maps, warn_where
 from ...core.explainer import Call
 from ...core.ops import one_of, upsample
-from ...core.options import Chunk, Score, Size, among, speed
+from ...core.options import Chunk, Score, among, speed
 from ...core.stages import Stages
 from ...models.layers import Layer, called
 from ..layer_sets import layer_set
 from .channel_masks import percentile
 from .channel_scores import ChannelScores, score_channels
-from .channelcam import ChannelWise, Stretch
+from .channelcam import ChannelWise, Grid, Stretch
 
 __all__ = [
     "PCAM",
@@ -58,13 +58,14 @@ def local_norm(M: Tensor, size: Sequence[int], pooling: str = "mean") -> Tensor:
     one_of("pooling", pooling, ("mean", "bilinear"))
     if pooling == "bilinear":
         return M / upsample(upsample(M, size), M.shape[-2:]).clamp_min(1e-12)
-    mean = upsample(F.adaptive_avg_pool2d(M[:, None], tuple(size))[:, 0], M.shape[-2:])
+    rows, columns = size
+    mean = upsample(F.adaptive_avg_pool2d(M[:, None], (rows, columns))[:, 0], M.shape[-2:])
     return torch.where(mean > 0, M / mean, torch.zeros_like(M))
 
 
 def recursion(
-    cams: Mapping[str, Tensor], lnorm: bool = True, pooling: str = "mean", on_zero: str = "zero"
-) -> dict[str, Tensor]:
+    cams: Mapping[Layer, Tensor], lnorm: bool = True, pooling: str = "mean", on_zero: str = "zero"
+) -> dict[Layer, Tensor]:
     """P_l of every layer, deepest first, each on its own grid (eq. 3; eq. 7 without `lnorm`).
 
     Args: cams {layer, shallow to deep: CAM_l (B, h, w), at least 0}. on_zero: what becomes of an
@@ -72,7 +73,7 @@ def recursion(
     ZeroLayerWarning, or "pass", which leaves that layer out. Built in chapter 09.
     """
     P, maps = None, {}
-    for layer, M in reversed(cams.items()):
+    for layer, M in reversed(list(cams.items())):
         empty = (M == 0).flatten(1).all(1)[:, None, None]  # (B, 1, 1)
         if on_zero == "zero":
             warn_where(
@@ -143,7 +144,7 @@ class PCAM(ChannelWise):
         return self.from_scores(scores, call.size or "native", intermediate=call.intermediate)
 
     def from_scores(
-        self, scores: ChannelScores, size: Size = "native", *, intermediate: bool = False
+        self, scores: ChannelScores, size: Grid = "native", *, intermediate: bool = False
     ) -> Tensor | Stages:
         """The map, or the maps of all stages, from what `score_channels` gave: no forward."""
         cams = {layer: total.relu() for layer, total in self.sums(scores).items()}

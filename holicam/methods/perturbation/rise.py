@@ -16,9 +16,14 @@ from torch import Tensor
 from ...core.batched import stream
 from ...core.explainer import Call, InputExplainer
 from ...core.floats import changes
-from ...core.ops import at_least_float32
+from ...core.ops import at_least_float32, size_of
 from ...core.options import Chunk, Count, Number, PositiveShare, Score, Seed, among, check_count, speed
 from .random_masks import BORDERS, MARGINS, RandomMasks
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, ...]:
+    """(down, right) of a field that may be one number for both."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,7 @@ class RISE(InputExplainer):
             self.masks,
             self.cells,
             self.keep,
-            tuple(images.shape[-2:]),
+            size_of(images),
             self.seed,
             self.border,
             self.margin,
@@ -142,13 +147,13 @@ class Occlusion(InputExplainer):
         super().__post_init__()
         for name in ("window", "stride"):
             value = getattr(self, name)
-            pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+            pair = _pair(value)
             if len(pair) != 2:
                 raise ValueError(f"{name} must be a number of pixels or (down, right); got {value!r}")
             for one in pair:
                 check_count(name, one)
             object.__setattr__(self, name, pair)
-        if any(s > w for s, w in zip(self.stride, self.window, strict=True)):
+        if any(s > w for s, w in zip(_pair(self.stride), _pair(self.window), strict=True)):
             raise ValueError(
                 "stride must be at most window, or some pixels are never hidden; got "
                 f"stride {self.stride} and window {self.window}"
@@ -157,7 +162,7 @@ class Occlusion(InputExplainer):
     def spans(self, images: Tensor) -> list[Tensor]:
         """For each axis, which pixels each window hides: (windows, length) of True and False."""
         spans = []
-        for length, window, stride in zip(images.shape[-2:], self.window, self.stride, strict=True):
+        for length, window, stride in zip(images.shape[-2:], _pair(self.window), _pair(self.stride), strict=True):
             if window > length:
                 raise ValueError(
                     f"window must fit the image; got a window of {self.window} for an "

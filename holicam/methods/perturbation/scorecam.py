@@ -170,8 +170,9 @@ class SSCAM(MaskCAM):
     seed: Seed = 0
     relu: bool = True
     chunk: Chunk = speed(64)
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = MaskCAM.presets | {
-        "polycam2021": MaskCAM.presets["polycam2021"] | {"colours": True}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        **MaskCAM.presets,
+        "polycam2021": {**MaskCAM.presets["polycam2021"], "colours": True},
     }
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:
@@ -218,8 +219,9 @@ class ISCAM(MaskCAM):
     baseline: Baseline = "zero"
     relu: bool = True
     chunk: Chunk = speed(64)
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = MaskCAM.presets | {
-        "polycam2021": MaskCAM.presets["polycam2021"] | {"cumulative": True}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        **MaskCAM.presets,
+        "polycam2021": {**MaskCAM.presets["polycam2021"], "cumulative": True},
     }
 
     def questions(self, images: Tensor) -> tuple[Vary, int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.explainer import Call, InputExplainer
-from .op import Op
+from .op import Linear, Op
 from .rap import shift, total
 from .rules import Rules, absolute, divide, gate, gradient, spread
 from .walk import walk
@@ -24,8 +24,10 @@ def sharpened(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def agreement(z: Tensor, C: Tensor) -> Tensor:
-    r"""F (B, 1, h, w): how much more the features z (B, C, h, w) at a place are like those where the
-    relevance C is positive than like those where it is negative; a ridge regression on two means.
+    r"""F (B, 1, h, w): where the features agree with the relevance.
+
+    It is how much more the features z (B, C, h, w) at a place are like those where the relevance C is positive than
+    like those where it is negative; a ridge regression on two means.
     """
     B, K, h, w = z.shape
     H = torch.sigmoid(10 * divide(z, z.amax((1, 2, 3), keepdim=True))).flatten(2)  # (B, C, hw)
@@ -45,18 +47,19 @@ def moment(x: Tensor, g: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Guided:
-    """The rules of one image batch. g: {Op.index: the gradient of \tilde Y_c at its input}."""
+    r"""The rules of one image batch. g: {Op.index: the gradient of \tilde Y_c at its input}."""
 
     g: dict[int, Tensor]
 
-    def linear(self, R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+    def linear(self, R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
         x, g = xs[0], self.g[op.index]
         if op.last:
             return (x * g,)
         (C,) = absolute(R, xs, op)
         if not op.kernel:  # linear layers and 1 x 1 convolutions
             return (C,)
-        reach = torch.ones_like(x) if op.free[0] is None else op.free[0].to(x)
+        free = op.free[0]
+        reach = torch.ones_like(x) if free is None else free.to(x)
         A = spread(R, [(reach, op.W.abs())], op)
         r = (C != 0) * ((agreement(x, C) + moment(x, g)) * torch.sigmoid(C) + agreement(g, C) + A)
         return (self.residual(C, r),)

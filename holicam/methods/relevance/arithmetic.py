@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Container
-from typing import Protocol
+from typing import Protocol, overload
 
 from torch import Tensor
 
@@ -19,11 +19,12 @@ from .rules import Rule, Rules
 class Mode(Protocol):
     """What is asked here of a relevance mode (`mode.RelevanceMode`)."""
 
-    seen: Container[object]
     rules: Rules
 
-    def run(self, rule: Rule, operation: Callable[..., Tensor], *args: object) -> Tensor: ...
-    def affine(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor: ...
+    @property
+    def seen(self) -> Container[object]: ...
+    def run(self, rule: Rule, op: Callable[..., Tensor], *xs: Tensor) -> Tensor: ...
+    def affine(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor: ...
 
 
 OPERATORS = {operator.add: ADD, operator.sub: SUBTRACT, operator.mul: MULTIPLY, operator.truediv: DIVIDE}
@@ -78,6 +79,18 @@ PARAMETERS = {
     "addcdiv": ("input", "tensor1", "tensor2", "value"),
     "lerp": ("input", "end", "weight"),
 }
+
+
+@overload
+def one(mode: Mode, name: str, a: Tensor, b: Tensor | float) -> Tensor: ...
+
+
+@overload
+def one(mode: Mode, name: str, a: Tensor | float, b: Tensor) -> Tensor: ...
+
+
+@overload
+def one(mode: Mode, name: str, a: Tensor | float, b: Tensor | float) -> Tensor | float: ...
 
 
 def one(mode: Mode, name: str, a: Tensor | float, b: Tensor | float) -> Tensor | float:

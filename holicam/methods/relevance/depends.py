@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,8 +26,11 @@ Flags = Tensor | None  # bool, shaped as a tensor; None: all of it depends on th
 
 @dataclass(eq=False)
 class Note:
-    """raw: the image itself, at most shifted, scaled and moved by constants. tracked: whether a
-    gradient goes back from here. flags: of every number in the memory, (n,)."""
+    """What is known of one piece of memory.
+
+    raw: the image itself, at most shifted, scaled and moved by constants. tracked: whether a
+    gradient goes back from here. flags: of every number in the memory, (n,).
+    """
 
     raw: bool
     tracked: bool
@@ -42,8 +46,12 @@ class Dependence:
 
     def note(self, x: object) -> Note | None:
         """None for a constant."""
-        strided = isinstance(x, Tensor) and x.layout == torch.strided
-        return self._notes.get(_memory(x)) if strided else None
+        return self._notes.get(_memory(x)) if isinstance(x, Tensor) and x.layout == torch.strided else None
+
+    def raw(self, x: object) -> bool:
+        """Whether it is the image itself, see `Note`."""
+        note = self.note(x)
+        return note is not None and note.raw
 
     def __contains__(self, x: object) -> bool:
         return self.note(x) is not None
@@ -58,7 +66,7 @@ class Dependence:
 
     def behind(self, x: Tensor) -> bool:
         """Whether x's gradient goes back to anything that is noted."""
-        nodes, done = [x.grad_fn], set()
+        nodes, done = [] if x.grad_fn is None else [x.grad_fn], set()
         while nodes:
             node = nodes.pop()
             if getattr(node, "variable", None) in self:
@@ -83,7 +91,7 @@ class Dependence:
         self, func: Callable, name: str, args: tuple, kwargs: dict, out: object, reads: list[Tensor], in_place: bool
     ) -> None:
         """Note what an operation that moves numbers, or that nobody tracks, has made of `reads`."""
-        raw = name in MOVES and all(self.note(x).raw for x in reads)
+        raw = name in MOVES and all(self.raw(x) for x in reads)
         if in_place and name in ("setitem", "copy", "masked_fill"):
             where = args[1] if name != "copy" else ...
             value = args[1] if name == "copy" else kwargs.get("value", args[-1])
@@ -93,14 +101,14 @@ class Dependence:
             self.change(args[0], ..., True, False)
         else:
             results = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
-            flags = self.moved(func, name, args, kwargs, results) if name in MOVES else [None] * len(results)
-            for x, free in zip(results, flags, strict=True):
+            each = self.moved(func, name, args, kwargs, results) if name in MOVES else [None] * len(results)
+            for x, free in zip(results, each, strict=True):
                 if note := self.note(x):  # a view
                     note.tracked = note.tracked or x.requires_grad
                 else:
                     self.add(x, raw, free)
 
-    def change(self, memory: Tensor, where: object, flags: Tensor | bool, raw: bool) -> None:
+    def change(self, memory: Tensor, where: Any, flags: Tensor | bool, raw: bool) -> None:
         """Numbers at memory[where] are others now; flags: which of them depend on the image."""
         note = self.note(memory)
         if note is None:
@@ -121,7 +129,8 @@ class Dependence:
             return [None] * len(results)
         if name in WINNERS:
             x = args[0] if args else kwargs["input"]
-            low = x.detach().masked_fill(~self.flags(x), -torch.inf)
+            flags = self.flags(x)
+            low = x.detach() if flags is None else x.detach().masked_fill(~flags, -torch.inf)
             best = tree_leaves(func(low, *args[1:], **{k: v for k, v in kwargs.items() if k != "input"}))
             return [b >= r if r.is_floating_point() else None for b, r in zip(best, results, strict=True)]
         if name == "pad" and (len(args) > 3 or "value" in kwargs):

@@ -13,7 +13,7 @@ from ...core.options import among
 from ...models.layers import Layer, default_layers
 from ..cams.weights import weighted_sum
 from .lrp import AFFINE, Affine
-from .op import Op
+from .op import Linear
 from .rules import Rules, gate, passes, zplus, zplus_biased
 from .walk import Walk, walk
 
@@ -41,8 +41,13 @@ class LayerRelevance(Explainer):
     def maps(self, call: Call) -> dict[Layer, Tensor]:
         walked = walk(call.model, call.images, call.target, self.rules(), call.layers, to_image=False)
         layouts = walked.layouts(call.images, call.reshape)
-        A, R = layouts.maps(walked.places), layouts.maps(walked.back(self.start(walked)))
+        A, R = (layouts.maps(_of_layers(found)) for found in (walked.places, walked.back(self.start(walked))))
         return {layer: self.map(A[layer], R[layer]) for layer in A}
+
+
+def _of_layers(places: Mapping[Layer | None, Tensor]) -> dict[Layer, Tensor]:
+    """All but the image's."""
+    return {layer: place for layer, place in places.items() if layer is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,7 @@ class MWP(LayerRelevance):
         return R.sum(1)
 
 
-def _less_negated(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
+def _less_negated(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
     """The classifier shares twice, once with its weights negated, and hands on the difference."""
     (plain,) = zplus(R, xs, op)
     if not op.last:

@@ -152,12 +152,12 @@ class ContrastiveLRP(Contrastive):
 
 @dataclass(frozen=True, kw_only=True)
 class SGLRP(Contrastive):
-    r"""Softmax-gradient LRP: as `ContrastiveLRP`, from the derivative of the probability,
-    R^t = (p_c (1 - p_c) + 1e-8) e_c and R^o_n = p_c p_n for n other than c.
+    r"""Softmax-gradient LRP: as `ContrastiveLRP`, from the derivative of the probability.
 
-    So a class that the network nearly took counts most in what is subtracted. Rules and needs as for `LRP`. One
-    forward, about four backwards. Iwana et al., "Explaining Convolutional Neural Networks using Softmax Gradient
-    Layer-wise Relevance Propagation", ICCV workshops 2019. Built in chapter 11.
+    R^t = (p_c (1 - p_c) + 1e-8) e_c and R^o_n = p_c p_n for n other than c. So a class that the network nearly took
+    counts most in what is subtracted. Rules and needs as for `LRP`. One forward, about four backwards. Iwana et al.,
+    "Explaining Convolutional Neural Networks using Softmax Gradient Layer-wise Relevance Propagation", ICCV workshops
+    2019. Built in chapter 11.
 
     Args:
         alpha: of the rule, alpha - beta = 1; 1 and 0 is z^+.

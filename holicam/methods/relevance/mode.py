@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from weakref import ref
 
 import torch
@@ -19,12 +20,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ...core.ops import at_least_float32
+from ...core.ops import at_least_float32, summed
 from .arithmetic import MADE, combined
 from .depends import Dependence
 from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain
-from .op import Op, Signs
-from .rules import Rules, passes
+from .op import Linear, Op, Signs
+from .rules import Rule, Rules, passes
 
 HIDDEN = (
     "the network computes something where relevance cannot see it (a custom autograd function, a scripted "
@@ -47,12 +48,16 @@ class _Step(torch.autograd.Function):
 
 
 class RelevanceMode(TorchFunctionMode):
-    """While it lasts, tracked operations become steps. image: what the network is fed; to_image: whether
-    it is tracked. `linear` lists the convolutions and linear layers in running order."""
+    """While it lasts, tracked operations become steps.
+
+    image: what the network is fed; to_image: whether it is tracked. `linear` lists the convolutions and
+    linear layers in running order.
+    """
 
     def __init__(self, rules: Rules, image: Tensor, to_image: bool) -> None:
         super().__init__()
-        self.rules, self.to_image, self.linear, self.count, self.signs = rules, to_image, [], 0, Signs()
+        self.rules, self.to_image, self.count, self.signs = rules, to_image, 0, Signs()
+        self.linear: list[Linear] = []
         self.kept: dict[int, list[Op]] = {}  # {memory: the Ops that keep an input there}
         self.seen = Dependence(image)
 
@@ -115,8 +120,9 @@ class RelevanceMode(TorchFunctionMode):
 
     def _step_of(self, func, name, args, kwargs) -> Callable[..., Tensor] | None:
         """What makes this operation a step, if it has a rule."""
-        if self.rules.flatten and name in ("flatten", "reshape", "view") and args[0].dim() == 4:
-            return self._flatten if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
+        rule = self.rules.flatten
+        if rule and name in ("flatten", "reshape", "view") and args[0].dim() == 4:
+            return partial(self._flatten, rule) if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
         if name in PAIRS or name in MADE:
             return lambda func, name, args, kwargs, reads: combined(self, name, args, kwargs)
         kinds = (
@@ -128,9 +134,9 @@ class RelevanceMode(TorchFunctionMode):
         )
         return next((step for names, step in kinds if name in names), None)
 
-    def _flatten(self, func, name, args, kwargs, reads):
+    def _flatten(self, rule: Rule, func, name, args, kwargs, reads):
         x, *rest = args
-        return self.run(self.rules.flatten, lambda x: func(x, *rest, **kwargs), x, moves=True)
+        return self.run(rule, lambda x: func(x, *rest, **kwargs), x, moves=True)
 
     def _average(self, func, name, args, kwargs, reads):
         x, *rest = args
@@ -159,18 +165,26 @@ class RelevanceMode(TorchFunctionMode):
         x, W, bias = given.pop("input"), given.pop("weight"), given.pop("bias", None)
         if any(y is not x for y in reads):
             raise ValueError("a layer's weights depend on the image, for which relevance has no rule")
-        op = Op(lambda x: func(x, W, bias, **given), W, bias, lambda u, V: func(u, V, None, **given), given)
-        first = self.to_image and (not self.linear or self.seen.note(x).raw)
+        op = Linear(
+            lambda x: func(x, W, bias, **given),
+            W=W,
+            bias=bias,
+            apply=lambda u, V: func(u, V, None, **given),
+            settings=given,
+            signs=self.signs,
+        )
+        first = self.to_image and (not self.linear or self.seen.raw(x))
         self.linear.append(op)
         self.signs.ops.append(ref(op))
-        op.signs = self.signs
         return self.run(self.rules.first if first else self.rules.linear, op, x)
 
     def affine(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """A step that only shifts and scales x by constants."""
-        return self.run(self.rules.affine, f, x, raw=self.seen.note(x).raw)
+        return self.run(self.rules.affine, f, x, raw=self.seen.raw(x))
 
-    def run(self, rule, op: Op | Callable[..., Tensor], *xs: Tensor, raw: bool = False, moves: bool = False) -> Tensor:
+    def run(
+        self, rule: Rule, op: Op | Callable[..., Tensor], *xs: Tensor, raw: bool = False, moves: bool = False
+    ) -> Tensor:
         """A step, noted. moves: a result is made of constants alone only where f says so."""
         op = op if isinstance(op, Op) else Op(op)
         op.index, self.count = self.count, self.count + 1
@@ -188,9 +202,9 @@ class RelevanceMode(TorchFunctionMode):
                 reached = (
                     op.f(*amounts)
                     if moves
-                    else sum(amounts)
-                    if op.W is None
                     else op.apply(amounts[0], torch.ones_like(op.W))
+                    if isinstance(op, Linear)
+                    else summed(amounts)
                 )
                 free = (reached != 0).expand_as(out)
             self.seen.add(out, raw, free)
@@ -199,9 +213,9 @@ class RelevanceMode(TorchFunctionMode):
     def _overwrite(self, memory: Tensor, out: Tensor) -> Tensor:
         """A step in place: others may hold its memory."""
         self._rescue(memory)
-        note, flags = self.seen.note(out), self.seen.flags(out)
+        raw, flags = self.seen.raw(out), self.seen.flags(out)
         memory.copy_(out)
-        self.seen.change(memory, ..., True if flags is None else flags, note.raw)
+        self.seen.change(memory, ..., True if flags is None else flags, raw)
         return memory
 
     def _rescue(self, memory: Tensor) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.explainer import Call, InputExplainer
 from .lrp import Start, amount_of
-from .op import Op
+from .op import Linear
 from .rules import Rules, absolute, divide
 from .walk import walk
 
@@ -27,10 +27,12 @@ def total(R: Tensor) -> Tensor:
     return R.flatten(1).sum(1)
 
 
-def relative(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
-    r"""With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what
-    suppressed (in a linear layer, to what excited as well), and both once more to what suppressed;
-    then all that received anything pays back until the sum is R's:
+def relative(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
+    r"""Relative attributing propagation through one operation.
+
+    With P = L_{W^+}(x^+) and N = L_{|W^-|}(x^+), R^+ goes to what excited, R^- to what suppressed (in a linear layer,
+    to what excited as well), and both once more to what suppressed; then all that received anything pays back until the
+    sum is R's:
 
         C = x^+ [L^T_{W^+}(R^+/P) + L^T_{|W^-|}(R^-/N + R/(P+N))],   C - [C != 0](\sum C - \sum R)/nnz.
 

@@ -11,15 +11,16 @@ from torch.nn.functional import conv2d
 
 from ...core.capture import capture
 from ...core.explainer import Call, InputExplainer
+from ...core.ops import summed
 from ...models.layers import Layer, default_layers, find_layers
 from ..cams.weights import grad_cam
-from .op import Op
+from .op import Linear, Op
 from .rap import shift, total
 from .rules import Rules, divide, pull, spread, zplus
 from .walk import walk
 
 
-def one_kernel_each(op: Op) -> Callable[[Tensor, Tensor], Tensor]:
+def one_kernel_each(op: Linear) -> Callable[[Tensor, Tensor], Tensor]:
     """The convolution `op` of u (B, C, h, w) with V (B, O, I, k, k): other kernels for each image."""
     groups = op.settings.get("groups", 1)
 
@@ -31,8 +32,10 @@ def one_kernel_each(op: Op) -> Callable[[Tensor, Tensor], Tensor]:
     return apply
 
 
-def sectional(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
-    r"""\Omega = the weight gradient of \langle L_W(x^+), |R| \rangle, once for R > 0 and once for
+def sectional(R: Tensor, xs: Sequence[Tensor], op: Linear) -> tuple[Tensor, ...]:
+    r"""Relative sectional propagation through one operation.
+
+    \Omega = the weight gradient of \langle L_W(x^+), |R| \rangle, once for R > 0 and once for
     R < 0, takes the weights' place: C+ and C- share |R^+| and |R^-| by x^+ \Omega.
 
     A 1 x 1 convolution hands on C+ - C-, any other twice that, less \sum R in equal parts from
@@ -54,7 +57,7 @@ def sectional(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
 def excited(R: Tensor, xs: Sequence[Tensor], op: Op) -> tuple[Tensor, ...]:
     """A sum shares in proportion to what is positive in each summand."""
     xs = [x.clamp(min=0) for x in xs]
-    part = divide(R, sum(xs) + 1e-9)
+    part = divide(R, summed(xs) + 1e-9)
     return tuple(x * part for x in xs)
 
 

@@ -99,8 +99,10 @@ def zplus_biased(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]
 
 
 def alpha_beta(alpha: float, beta: float) -> Rule:
-    """alpha times what agrees less beta times what opposes; alpha - beta = 1 keeps the sum
-    where an output has products of both kinds."""
+    """alpha times what agrees less beta times what opposes.
+
+    alpha - beta = 1 keeps the sum where an output has products of both kinds.
+    """
 
     def rule(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
         share = alpha * spread(R, agreeing(xs[0], op.W, op), op)
@@ -131,8 +133,10 @@ def absolute(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Rules:
-    """One rule per kind of operation. Moves (flatten, concatenation, the winner of a max-pooling)
-    need none: they hand relevance back as they would a gradient.
+    """One rule per kind of operation.
+
+    Moves (flatten, concatenation, the winner of a max-pooling) need none: they hand relevance back as they would a
+    gradient.
 
     linear: convolutions and linear layers; first: those that read the image itself. affine: batch
     norm, and sums and products with constants; flatten: a move that a method may want to see. Biases

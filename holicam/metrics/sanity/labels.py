@@ -21,7 +21,9 @@ from .similarity import MEASURES, check_size, similarities
 
 @dataclass(frozen=True, eq=False)
 class LabelRandomisation:
-    """similarity: {measure: (B,)} between the two networks' maps of the same image. others: {measure: (B,)} between
+    """One run: how alike a method's maps are for a network of true labels and one of random labels.
+
+    similarity: {measure: (B,)} between the two networks' maps of the same image. others: {measure: (B,)} between
     the true network's map of an image and the other's of the next: what two maps share without an image in common.
     maps: (B, H, W) of both. target, random_target: (B,) the classes explained, -1 for a callable.
     """

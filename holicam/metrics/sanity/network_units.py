@@ -96,6 +96,7 @@ def _unit(model: nn.Module, holders: dict[str, nn.Module], layer: Layer) -> Unit
 
 
 def own_weights(module: nn.Module) -> list[Tensor]:
+    """The parameters that a module holds itself, without those of the modules inside it."""
     return [*module.parameters(recurse=False)]
 
 

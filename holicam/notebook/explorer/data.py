@@ -119,8 +119,10 @@ def _entries(nested: Mapping[str, Mapping[str, Any]], random: bool):
 
 
 def ends(m: np.ndarray) -> tuple[float, float]:
-    """The least and the largest value of (h, w): equal where it is constant up to rounding, which an average of
-    blocks may leave, and a largest of 0 where no value is positive by more than that.
+    """The least and the largest value of (h, w).
+
+    They are equal where the map is constant up to rounding, which an average of blocks may leave, and the largest is 0
+    where no value is positive by more than that.
     """
     low, span = (float(x) for x in extent(torch.from_numpy(np.ascontiguousarray(m))))
     high = low + span if span == 0 else float(m.max())

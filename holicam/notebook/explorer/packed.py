@@ -91,6 +91,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def jpeg(pixels: np.ndarray, quality: int = QUALITY) -> bytes:
+    """A picture, (h, w) grey or (h, w, 3) colour, uint8; quality as Pillow counts it."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()
