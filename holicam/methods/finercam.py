@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -74,7 +74,7 @@ class FinerCAM(Wrapper):
 
     def maps(self, call: Call) -> Result:
         given = self.for_base(call) | {"size": call.size or "native"}  # base may enlarge in a way of its own
-        maps = ask(self.base, call.model, call.images, self._difference(call), **given)
+        maps: dict[Any, Any] = ask(self.base, call.model, call.images, self._difference(call), **given)
         return maps[None] if None in maps else maps
 
     def _difference(self, call: Call) -> PerImage:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import holicam as hc
+from tests.helpers.explainers import GUESTS
 from tools import pages
 from tools.chapters import by_number
 from tools.ipynb import BOOK
@@ -186,10 +187,6 @@ def test_arithmetic_of_the_notes():
 def every():
     """All public names on the API pages."""
     return {key: name for part in used.names().values() for key, name in part.items()}
-
-
-# No chapter builds them: they show that the house holds what peers have.
-GUESTS = ("kpca-cam", "ablation-cam", "finer-cam", "legrad")
 
 
 def test_explainers_and_metrics_name_the_chapter_that_builds_them(every, book):

@@ -35,6 +35,9 @@ CONTROLS = ("random", "center", "sobel", "ground-truth")  # they do not run the 
 # A class is read from the weights, or relevance starts at it: a callable names none.
 NEEDS_A_CLASS = ("cam", "finer-cam", "lrp", "c-lrp", "sglrp", "relevance-cam", "mwp", "c-mwp", "rap", "rsp", "agf")
 
+# No chapter builds them: they show that the house holds what peers have.
+GUESTS = ("kpca-cam", "ablation-cam", "finer-cam", "legrad")
+
 # They read the attention of transformers and refuse convolutional networks.
 TRANSFORMERS = ("legrad",)
 OF_CONVOLUTIONS = [name for name in hc.explainers if name not in TRANSFORMERS]

@@ -144,7 +144,7 @@ def test_it_finds_what_the_score_depends_on_and_keeps_to_the_area():
     found = explainer(Corner(), images, target=0, intermediate=True)
     maps = found["map"][0]
     assert maps[12:, 12:].mean() > 5 * maps[:12, :12].mean()
-    assert set(found) == {"map", "masks", "scores"} and found["scores"].shape == (1, 2, 150)
+    assert set(found) == {"masks", "scores"} and found["scores"].shape == (1, 2, 150)
     share = found["masks"].mean((2, 3))[0]
     assert share[0] < share[1] < 0.4  # of the image, which is a part of the canvas
 

@@ -25,7 +25,7 @@ from ...core.ops import resolve_target, select_score
 from ...core.options import Score, among
 from ...core.outputs import logits_of, remark
 from ...core.replaced import replaced
-from ...core.targets import targets_of
+from ...core.targets import Resolved, targets_of
 from ...core.tokens import any_grid, for_images
 
 
@@ -80,13 +80,15 @@ class LeGrad(InputExplainer):
             parts.append(P.relu().mean((1, 2)))
         warn_zero(torch.stack(nothing).all(), "attention")
         E = torch.stack(parts).mean(0)  # (B, N)
-        size = tuple(call.images.shape[2:])
+        size = (call.images.shape[2], call.images.shape[3])
         return for_images(call.reshape or any_grid(E.shape[1], size), size)(E[:, :, None])[:, 0]
 
-    def _of_blocks(self, call: Call, target, found: list[Attention], blocks: dict[int, Block]) -> list[Tensor]:
+    def _of_blocks(
+        self, call: Call, target: Resolved, found: list[Attention], blocks: dict[int, Block]
+    ) -> list[Tensor]:
         """d s_l / d what the attention of block l returns."""
-        each = [blocks.get(n) for n in range(len(found))]
-        if None in each or len({b.module for b in each}) < len(each) or len({b.tokens.shape for b in each}) > 1:
+        each = [blocks[n] for n in range(len(found)) if n in blocks]
+        if len({b.module for b in each}) < len(found) or len({b.tokens.shape for b in each}) > 1:
             raise ValueError(
                 "LeGrad hands the tokens of each block to the end of the network, and the attention of this "
                 f"{type(call.model).__name__} does not lie in blocks of one shape, each with one of its own: "

@@ -63,7 +63,7 @@ class AblationCAM(Explainer):
     def _ablated(self, call: Call, seen: Captured, layer: Layer) -> Tensor:
         """y_c^k of every channel, (B, C)."""
         B, C = seen.A[layer].shape[:2]
-        channel = None
+        size, channel = (call.images.shape[2], call.images.shape[3]), seen.A[layer].new_empty(0)
 
         def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
             nonlocal channel
@@ -71,9 +71,9 @@ class AblationCAM(Explainer):
             return call.images[numbers // C], numbers // C
 
         def change(output: Tensor) -> Tensor:
-            axes = (0, 3 if seen.last.get(layer) else 1)
+            axes: tuple[int, int] | None = (0, 3 if seen.last.get(layer) else 1)
             if call.reshape is not None:
-                axes = axes_of(call.reshape, tuple(output.shape), tuple(call.images.shape[2:]))
+                axes = axes_of(call.reshape, tuple(output.shape), size)
             if axes is None:
                 raise ValueError(f"reshape mixes the channels of layer {called(layer)}, so none of them can be ablated")
             return without_channel(output, channel, axes)
