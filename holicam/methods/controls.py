@@ -29,7 +29,8 @@ class RandomMap(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.RandomMap(seed=1)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -52,7 +53,8 @@ class CenterMap(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CenterMap()(model, batch.images)[0, 0, :3]
         tensor([-21.9203, -21.2250, -20.5548])
     """
@@ -76,7 +78,8 @@ class SobelMap(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.SobelMap()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -96,7 +99,8 @@ class GroundTruth(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.GroundTruth(batch.object_mask)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

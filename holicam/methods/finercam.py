@@ -54,7 +54,8 @@ class FinerCAM(Wrapper):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.FinerCAM(hc.LayerCAM(), classes=1)(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """

@@ -94,7 +94,8 @@ def explain(
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.explain(model, batch.images, "grad-cam", layers="layer4").shape
         torch.Size([1, 32, 32])
     """

@@ -77,7 +77,8 @@ class UCAG(Wrapper):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.UCAG(hc.LayerCAM(), patches=2)(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
         >>> stages = hc.UCAG(hc.Gradient(), patches=2)(model, batch.images, intermediate=True)

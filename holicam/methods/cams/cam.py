@@ -25,7 +25,8 @@ class ActivationSum(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ActivationSum()(model, batch.images, "layer4", size="native").shape
         torch.Size([1, 1, 1])
     """
@@ -51,7 +52,8 @@ class CAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CAM()(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
     """

@@ -85,7 +85,8 @@ class EigenCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.EigenCAM()(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """

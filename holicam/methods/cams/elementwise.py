@@ -25,7 +25,8 @@ class LayerCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.LayerCAM()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """
@@ -50,7 +51,8 @@ class HiResCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.HiResCAM()(model, batch.images, "layer2", size=(16, 16)).shape
         torch.Size([1, 16, 16])
     """

@@ -33,7 +33,8 @@ class GradCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.GradCAM()(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
         >>> maps = hc.GradCAM(relu=False)(model, batch.images, ["layer2", "layer4"], size="native")
@@ -69,7 +70,8 @@ class GradCAMpp(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.GradCAMpp(preset="paper")(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """
@@ -114,7 +116,8 @@ class XGradCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.XGradCAM()(model, batch.images, "layer4", target=3).shape
         torch.Size([1, 32, 32])
     """
@@ -140,7 +143,8 @@ class WGradCAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.WGradCAM()(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
     """

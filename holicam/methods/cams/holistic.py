@@ -53,7 +53,8 @@ class HolisticCAM(MultiScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> cam = hc.HolisticCAM(scales=(1, 1.5), scale_kernels=True)
         >>> maps = cam(model, batch.images, ["layer1", "layer4"])
         >>> {layer: tuple(M.shape) for layer, M in maps.items()}

@@ -78,7 +78,8 @@ class KPCACAM(SingleScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.KPCACAM(kernel="rbf")(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """

@@ -53,7 +53,8 @@ class MSGCAM(MultiScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.MSGCAM(scales=(1, 1.5), groups=4)(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
     """

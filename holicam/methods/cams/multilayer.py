@@ -78,7 +78,8 @@ class LayerCAMFused(Joint):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.LayerCAMFused()(model, batch.images, ["layer1", "layer4"]).shape
         torch.Size([1, 32, 32])
         >>> hc.LayerCAMFused()(model, batch.images, ["layer1", "layer4"], intermediate=True)
@@ -119,7 +120,8 @@ class ZoomCAM(Joint):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ZoomCAM()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

@@ -165,7 +165,8 @@ class CAMERAS(MultiScale):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CAMERAS(scales=(1, 1.5))(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
     """

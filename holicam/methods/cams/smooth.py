@@ -62,7 +62,8 @@ class SmoothGradCAMpp(PassExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.SmoothGradCAMpp(samples=2)(model, batch.images, "layer4").shape
         torch.Size([1, 32, 32])
     """

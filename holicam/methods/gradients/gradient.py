@@ -36,7 +36,8 @@ class Gradient(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.Gradient()(model, batch.images, target=3).shape
         torch.Size([1, 32, 32])
     """
@@ -74,7 +75,8 @@ class InputXGradient(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.InputXGradient()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -117,7 +119,8 @@ class SmoothGrad(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.SmoothGrad(samples=4)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

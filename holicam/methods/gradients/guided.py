@@ -121,7 +121,8 @@ class GuidedBackprop(_WithRule):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.GuidedBackprop()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -145,7 +146,8 @@ class DeconvNet(_WithRule):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.DeconvNet()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

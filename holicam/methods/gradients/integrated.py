@@ -69,7 +69,8 @@ class IntegratedGradients(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.IntegratedGradients(steps=4)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

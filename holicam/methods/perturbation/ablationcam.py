@@ -38,7 +38,8 @@ class AblationCAM(Explainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.AblationCAM()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """

@@ -104,7 +104,8 @@ class CAMBoth(ChannelWise):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CAMBoth()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """
@@ -148,7 +149,8 @@ class CAMPlus(CAMBoth):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CAMPlus()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """
@@ -172,7 +174,8 @@ class CAMMinus(CAMBoth):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.CAMMinus()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """

@@ -71,7 +71,8 @@ class ExtremalPerturbation(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ExtremalPerturbation(areas=0.2, steps=2)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

@@ -114,7 +114,8 @@ class PCAM(ChannelWise):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.PCAM()(model, batch.images, ["relu", "layer1"]).shape
         torch.Size([1, 32, 32])
     """
@@ -179,7 +180,8 @@ class PCAMPlus(PCAM):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.PCAMPlus()(model, batch.images, ["relu", "layer1"]).shape
         torch.Size([1, 32, 32])
     """
@@ -207,7 +209,8 @@ class PCAMMinus(PCAM):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.PCAMMinus()(model, batch.images, ["relu", "layer1"]).shape
         torch.Size([1, 32, 32])
     """

@@ -52,7 +52,8 @@ class RISE(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.RISE(masks=10)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -132,7 +133,8 @@ class Occlusion(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.Occlusion(window=16, stride=8)(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

@@ -112,7 +112,8 @@ class ScoreCAM(MaskCAM):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ScoreCAM()(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """
@@ -152,7 +153,8 @@ class SSCAM(MaskCAM):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.SSCAM(samples=2)(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """
@@ -203,7 +205,8 @@ class ISCAM(MaskCAM):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ISCAM(samples=2)(model, batch.images, "layer1").shape
         torch.Size([1, 32, 32])
     """

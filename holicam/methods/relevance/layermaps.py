@@ -73,7 +73,8 @@ class RelevanceCAM(LayerRelevance):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.RelevanceCAM()(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """
@@ -120,7 +121,8 @@ class MWP(LayerRelevance):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.MWP()(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """
@@ -157,7 +159,8 @@ class ContrastiveMWP(LayerRelevance):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ContrastiveMWP()(model, batch.images, "layer3").shape
         torch.Size([1, 32, 32])
     """

@@ -74,7 +74,8 @@ class LRP(Rooted):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.LRP()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -133,7 +134,8 @@ class ContrastiveLRP(Contrastive):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.ContrastiveLRP()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
@@ -170,7 +172,8 @@ class SGLRP(Contrastive):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.SGLRP()(model, batch.images).shape
         torch.Size([1, 32, 32])
     """

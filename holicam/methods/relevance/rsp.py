@@ -85,7 +85,8 @@ class RSP(InputExplainer):
 
     Example:
         >>> import holicam as hc
-        >>> model, batch = hc.load_model("toy-resnet50"), hc.toyland.batch(1, split="test", size=32)
+        >>> model = hc.load_model("toy-resnet50")
+        >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> hc.RSP(layer="layer3")(model, batch.images).shape
         torch.Size([1, 32, 32])
     """
