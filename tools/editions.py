@@ -97,7 +97,7 @@ def wheel(folder: Path, *options: str, whole: bool = False) -> Path:
                 shutil.copy(ROOT / name, target)
         if whole:
             project = Path(copy) / "pyproject.toml"
-            words = project.read_text(encoding="utf-8").replace('"data/published",', '"data",')
+            words = re.sub(r'( +"data/.*",\n)+', '    "data",\n', project.read_text(encoding="utf-8"))
             project.write_text(words, encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-deps", "-q"]
         subprocess.run([*pip, *options, "-w", str(folder), copy], check=True)

@@ -1,9 +1,9 @@
 """One forward and one backward give the activations and gradients of every layer asked for.
 
-Parameters are frozen for the length of the call. A forward hook takes each layer's output A; if A
-has no graph yet, no requested layer lies below it and the graph starts here, as a leaf. This holds
-for parallel branches too: autograd itself knows what lies downstream of what. The network goes on
-with a clone of A, which an in-place ReLU may overwrite. One `torch.autograd.grad` reads all layers.
+Parameters are frozen for the length of the call. A forward hook takes each layer's output A; if A has no graph yet, no
+requested layer lies below it and the graph starts here, as a leaf. This holds for parallel branches too, as autograd
+knows what lies downstream of what. The network goes on with a clone of A, which an in-place ReLU may overwrite. One
+`torch.autograd.grad` reads all layers.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def test_rows_are_those_of_their_configuration(name):
     assert table.num_rows == len(wanted) * len(plan.dataset)
     assert table["run"].unique().to_pylist() == [run_name(made)]
     if "run" not in made:  # of a time when manifests had no name
-        assert run_name(made) == hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+        then = {key: value for key, value in made.items() if key != "code"}  # which has been added since
+        assert run_name(made) == hashlib.sha256(json.dumps(then, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -150,7 +150,7 @@ def test_stages_are_one_type(name):
 
 @every
 def test_explain_is_the_call(name):
-    net, x, ready = network(), some_images(), explainer(name)
+    net, x, ready = network(name=name), some_images(), explainer(name)
     for given in (name, ready) if not fields(ready) else (ready,):
         found = hc.explain(net, x, given, layers(name), 1, size=(5, 6))
         assert torch.equal(found, ready(net, x, layers(name), 1, size=(5, 6)))

@@ -2,18 +2,17 @@ r"""Many sizes of one image, and the fusion of what a layer answers to them.
 
     M = \sum_k mean_t up(W^t_k) * mean_t up(A^t_k)                    (Holistic-CAM, eqs. 10-12)
 
-The means are taken apart and multiplied before the channels are summed, so M is not a sum of maps
-of single scales. Upsampling all channels to H x W would take 2 C H W floats (0.8 GB for 2048).
-Here the output is cut into tiles, which need few cells of each scale, as up(X) = R X R' with banded
-matrices. A tile is computed in whichever way takes fewer operations:
+The means are taken apart and multiplied before the channels are summed, so M is not a sum of maps of single scales.
+Upsampling all channels to H x W would take 2 C H W floats (0.8 GB for 2048). Here the output is cut into tiles, which
+need few cells of each scale, as up(X) = R X R' with banded matrices. A tile takes the way of fewer operations:
 
 - upsample A and W of a chunk of channels by two matrix products, multiply, sum; or
-- Gram form: put the weights with which P cells make the tile's pixels into U. Then M = diag(U G U')
-  with G = W'A, a P x P matrix summed over the channels at the layer's own resolution.
+- Gram form: put the weights with which P cells make the tile's pixels into U. Then M = diag(U G U') with G = W'A, a
+  P x P matrix summed over the channels at the layer's own resolution.
 
-Seconds for layer4, 3, 2, 1 of a ResNet-50 at 8 scales, 224 x 224, one CPU thread: this 0.4, 0.8,
-0.8, 0.8 with at most 60 MB; matrix products without tiles 1.5, 1.3, 1.1, 1.2; F.interpolate on
-chunks of channels 13, 9, 4, 2. The forwards and backwards take 10 (layer4) and 18 (all four).
+Seconds for layer4, 3, 2, 1 of a ResNet-50 at 8 scales, 224 x 224, one CPU thread: this 0.4, 0.8, 0.8, 0.8 with at most
+60 MB; matrix products without tiles 1.5, 1.3, 1.1, 1.2; F.interpolate on chunks of channels 13, 9, 4, 2. The forwards
+and backwards take 10 (layer4) and 18 (all four).
 """
 
 from __future__ import annotations

@@ -24,9 +24,8 @@ __all__ = ["CAMERAS", "HolisticCAM", "PAPER_SCALES", "REFERENCE_SCALES", "multi_
 class HolisticCAM(MultiScale):
     r"""Holistic-CAM: enhanced positive gradients, many scales, and a wrap of the first scale's map.
 
-    M^HC = M^PHR * M^LPW: the map fused from all scales (eq. 12), times the low-pass wrap (eqs. 13-15) of the
-    first scale's own map. A forward and a backward at each scale. Chen et al., "Holistic-CAM", ACM Multimedia
-    2024. Built in chapter 07.
+    M^HC = M^PHR * M^LPW: the map fused from all scales (eq. 12), times the low-pass wrap (eqs. 13-15) of the first
+    scale's own map. A forward and a backward at each scale. Chen et al., ACM Multimedia 2024. Built in chapter 07.
 
     Stages, (B, H, W) each: `fused`, M^PHR; `fundamental`, the first scale alone; `filtered`, eq. 13; `median`,
     eq. 14; `low_pass`, M^LPW; and `scales` (B, T, H, W), the map of each scale alone.

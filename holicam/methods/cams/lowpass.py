@@ -1,12 +1,11 @@
 """The low-pass wrap: clip, median, mean (Holistic-CAM, eqs. 13-15).
 
-A box sum is R X R' with banded matrices that also carry the border rule. So the mean is two matrix
-products; and the median counts, for rising thresholds t, the pixels of each window at or below t:
-the first t that reaches half of the window is the median.
+A box sum is R X R' with banded matrices that also carry the border rule. So the mean is two matrix products; and the
+median counts, for rising thresholds t, the pixels of each window at or below t: the first that reaches half is it.
 
-Measured on one 224 x 224 map, one CPU thread. Median 51 in bytes: OpenCV 1.5 ms, box counts 0.2 s;
-in floats, all exact: OpenCV on the digits of ranks 0.1-0.35 s, box counts 0.4-0.9 s, kthvalue of
-the unfolded windows 2.5-3.6 s. Mean 91: OpenCV 0.1 ms, here 0.9 ms, not worth a second road.
+Measured on one 224 x 224 map, one CPU thread. Median 51 in bytes: OpenCV 1.5 ms, box counts 0.2 s; in floats, all
+exact: OpenCV on the digits of ranks 0.1-0.35 s, box counts 0.4-0.9 s, kthvalue of the unfolded windows 2.5-3.6 s.
+Mean 91: OpenCV 0.1 ms, here 0.9 ms, not worth a second road.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ def _band(n: int, k: int, border: str, device: torch.device, dtype: torch.dtype)
 def box_blur(maps: Tensor, k: int) -> Tensor:
     """Mean over a k x k window; borders mirrored without repeating the edge (reflect-101).
 
-    Args, returns and errors as for `median_blur`, but uint8 is rounded and equals cv2.blur.
-    Holistic-CAM eq. 15. Built in chapter 06.
+    Args, returns and errors as for `median_blur`, but uint8 is rounded and equals cv2.blur. Holistic-CAM eq. 15. Built
+    in chapter 06.
     """
     _check("mean", k, maps)
     work = widest(maps.device)  # sums of bytes are exact in float64, and TF32, which MPS lacks, stays out
@@ -62,9 +61,8 @@ def box_blur(maps: Tensor, k: int) -> Tensor:
 def median_blur(maps: Tensor, k: int) -> Tensor:
     """Median over a k x k window; borders replicated. Exact, for bytes and for floats.
 
-    Args: maps (B, H, W), uint8 or floating; k odd, which may exceed the map. Returns the same
-    shape and type; uint8 equals cv2.medianBlur bit for bit. Raises ValueError, TypeError.
-    Holistic-CAM eq. 14. Built in chapter 06.
+    Args: maps (B, H, W), uint8 or floating; k odd, which may exceed the map. Returns the same shape and type; uint8
+    equals cv2.medianBlur bit for bit. Raises ValueError, TypeError. Holistic-CAM eq. 14. Built in chapter 06.
     """
     _check("median", k, maps)
     if maps.device.type == "cpu" and k <= 255:  # OpenCV counts in 16 bits
@@ -112,9 +110,8 @@ def _median_ranked(maps: Tensor, k: int) -> Tensor:
 def _median_opencv(m: Tensor, k: int) -> Tensor:
     """One map on the CPU. OpenCV knows 256 levels: a float goes by the digits of its rank.
 
-    A median commutes with rising functions, so the median of the leading digits is the leading
-    digit of the median; where it is d, the next digit is the median of an image that reads 0 for
-    ranks below d's and 255 for those above.
+    A median commutes with rising functions, so the median of the leading digits is the leading digit of the median;
+    where it is d, the next digit is the median of an image that reads 0 for ranks below d's and 255 for those above.
     """
     import cv2
     import numpy as np

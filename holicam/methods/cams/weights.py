@@ -2,10 +2,9 @@ r"""One sum, many weights: every class activation map is a weighted sum of a lay
 
     M = \sum_k W_k \odot A_k
 
-The methods differ only in W. Each function here is one choice, `(A, G) -> W`, with
-activations A and gradients G = dS/dA of shape (B, C, h, w), float32 or float64. A channel-wise W
-has shape (B, C, 1, 1), an element-wise one (B, C, h, w); both broadcast to A. No ReLU on the map,
-no resizing, no scaling: what is done to M afterwards is the explainer's business.
+The methods differ only in W. Each function here is one choice, `(A, G) -> W`, with activations A and gradients
+G = dS/dA of shape (B, C, h, w), float32 or float64. A channel-wise W has shape (B, C, 1, 1), an element-wise one
+(B, C, h, w); both broadcast to A. What is done to M afterwards, such as a ReLU, is the explainer's business.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ class SignedActivationWarning(UserWarning):
 def weighted_sum(A: Tensor, W: Tensor) -> Tensor:
     """The map M = sum_k W_k A_k. Args: A (B, C, h, w); W broadcasts to A. Returns (B, h, w).
 
-    A channel-wise W is contracted directly, so no (B, C, h, w) product is stored.
-    Built in chapter 01.
+    A channel-wise W is contracted directly, so no (B, C, h, w) product is stored. Built in chapter 01.
     """
     if W.shape[-2:] == (1, 1):
         return torch.einsum("bchw,bc->bhw", A, W[..., 0, 0].expand(A.shape[:2]))
@@ -44,8 +42,7 @@ def class_weights(head: Tensor, target: Tensor) -> Tensor:
     """CAM: the rows of a linear classifier that sits on globally averaged channels.
 
     Args: head (K, C), target (B,) long. Returns (B, C, 1, 1).
-    Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016.
-    Built in chapter 01.
+    Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016. Built in chapter 01.
     """
     return head[target][:, :, None, None]
 
