@@ -8,7 +8,13 @@ from tools.compare import Printed
 for name in ("HOLICAM_MODEL", "HOLICAM_PHOTOS"):
     os.environ.pop(name, None)
 os.environ.setdefault("HOLICAM_DEVICE", "cpu")
-os.environ["HOLICAM_STORED"] = "compared"  # pictures, not controls, and no files (holicam/notebook/live.py)
+os.environ["HOLICAM_STORED"] = "1"  # pictures, not controls (holicam/notebook/live.py)
+
+
+def pytest_configure(config):
+    """Chapters that are run again to be compared leave no files in the book."""
+    if config.getoption("nbval", False):
+        os.environ["HOLICAM_STORED"] = "compared"
 
 
 def pytest_itemcollected(item):
