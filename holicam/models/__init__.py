@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from . import lite0
 from .called import called
 from .layers import LayerNotFoundError, default_layers, find_layers
 from .toy import BUILDERS
@@ -54,6 +55,8 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
         WeightsNotFoundError: the weights are neither shipped, nor in TORCH_HOME, nor downloadable. An installed
             package brings the first two of the toy networks; for the others this names file and place.
     """
+    if name == lite0.NAME:
+        return lite0.load().eval().to(device)
     model = _load_toy(name) if name in BUILDERS else _load_torchvision(name)
     return model.eval().to(device)
 
@@ -62,6 +65,8 @@ def class_names(name: str) -> list[str]:
     """The class names of a network that `load_model` knows, in the order of its logits. Raises ValueError."""
     if name in BUILDERS:
         return _card(name)["classes"]
+    if name == lite0.NAME:
+        return list(torchvision_weights("resnet50").meta["categories"])
     return list(torchvision_weights(name).meta["categories"])
 
 
