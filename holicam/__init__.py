@@ -49,7 +49,7 @@ _NAMES = {
     for file, names in {
         "models": "load_model class_names",
         "models.layers": "find_layers default_layers",
-        "models.preprocessing": "preprocessing",
+        "models.preprocessing": "preprocessing Preprocessing",
         "methods.registry": "explain explain_many explainers info",
         "notebook.setup": "setup",
         "notebook.explorer": "explore",
