@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from .called import called
-from .layers import LayerNotFoundError, default_layers, find_layers
+from .layers import LayerNotFoundError, find_layers
+from .stages import default_layers, stages
 from .toy import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, repository, sha256
 
@@ -26,6 +27,7 @@ __all__ = [
     "default_layers",
     "find_layers",
     "load_model",
+    "stages",
 ]
 
 
