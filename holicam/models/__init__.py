@@ -13,8 +13,9 @@ from torch import nn
 
 from . import lite0, timms, torchvisions
 from .called import called
-from .layers import LayerNotFoundError, default_layers, find_layers
+from .layers import LayerNotFoundError, find_layers
 from .preprocessing import carrying
+from .stages import default_layers, stages
 from .toy import BUILDERS
 from .weights import WeightsNotFoundError, fill, read_card, repository, sha256
 
@@ -26,6 +27,7 @@ __all__ = [
     "default_layers",
     "find_layers",
     "load_model",
+    "stages",
 ]
 
 
