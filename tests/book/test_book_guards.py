@@ -165,7 +165,7 @@ def spoil_two(nb):
 
 
 def spoil_heavy(nb):
-    last(nb)["outputs"][0]["data"]["image/jpeg"] = "A" * 110_000
+    last(nb)["outputs"][0]["data"]["image/jpeg"] = "A" * 410_000
 
 
 def spoil_sentences(nb):
