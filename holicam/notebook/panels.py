@@ -7,8 +7,9 @@ in a text column of 672. Widths of words are measured, not guessed, so that neig
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,15 @@ def blocks(rows: dict[str, list[Panel]], image: Panel | None) -> list[Line]:
     return lines
 
 
+@lru_cache(maxsize=4096)
+def _points(text: str) -> float:
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=10), ismath=False)
+    return width / 10
+
+
 def measured(text: str, points: float) -> float:
-    """Inches that a line of text is wide."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=points), ismath=False)
-    return width / 72
+    """Inches that a line of text is wide, with a little for the rounding of letters to pixels."""
+    return 1.01 * _points(text) * points / 72
 
 
 def wrapped(text: str, points: float, width: float) -> str:
@@ -118,15 +124,15 @@ def fitted(texts: Sequence[str], width: float, points: float = TITLE) -> tuple[f
 
 @dataclass(frozen=True)
 class Placed:
-    """A figure with empty axes where its panels go, and the place left for a key: left, bottom, width in inches."""
+    """A figure with empty axes where its panels go, and the inches left of the first column."""
 
     figure: Figure
     axes: list[tuple[Panel, Any]]
-    key: tuple[float, float, float]
+    left: float
 
 
-def place(lines: Sequence[Line], key: float = 0.0) -> Placed:
-    """A figure with axes, titles and names of rows. key: inches kept free below for the key."""
+def place(lines: Sequence[Line], key: Callable[[float], float] | None = None) -> Placed:
+    """A figure with axes, titles and names of rows. key: inches that a key of a given width needs below."""
     columns = max(len(line.panels) for line in lines)
     shown = [p for line in lines for p in line.panels if p is not None]
     tall = max(p.image.shape[0] / p.image.shape[1] for p in shown)
@@ -134,7 +140,7 @@ def place(lines: Sequence[Line], key: float = 0.0) -> Placed:
     room = (WIDTH - margin - GAP * (columns - 1)) / columns
     side = min(room, max(NARROWEST, min(WIDEST, TALLEST / tall)))
     size, titles = fitted([p.title for p in shown], side - 0.04)
-    above = [(1 + t.count("\n")) * size * LINE + 0.04 if t else 0.0 for t in titles]
+    above = [(1 + t.count("\n")) * size * LINE + 0.05 if t else 0.0 for t in titles]
     width = max(margin + columns * side + GAP * (columns - 1), 3.4)
     tops, heights, y, n = [], [], 0.0, 0
     for line in lines:
@@ -144,7 +150,7 @@ def place(lines: Sequence[Line], key: float = 0.0) -> Placed:
         tops.append(y)
         heights.append(side * max((p.image.shape[0] / p.image.shape[1] for p in there), default=tall))
         y += heights[-1] + GAP
-    total = y - GAP + 0.02 + key
+    total = y - GAP + 0.02 + (key(width - margin) if key else 0.0)
     figure = Figure(figsize=(width, total))
     axes, n = [], 0
     for line, top, height, name in zip(lines, tops, heights, names, strict=True):
@@ -154,13 +160,13 @@ def place(lines: Sequence[Line], key: float = 0.0) -> Placed:
             left, high = margin + k * (side + GAP), side * panel.image.shape[0] / panel.image.shape[1]
             box = (left / width, 1 - (top + high) / total, side / width, high / total)
             ax = figure.add_axes(box, xticks=[], yticks=[], frame_on=False)
-            ax.set_title(titles[n], fontsize=size, pad=3)
+            ax.set_title(titles[n], fontsize=size, pad=3.5)
             axes.append((panel, ax))
             n += 1
         if name:
             at = (margin - 0.07) / width, 1 - (top + height / 2) / total
             figure.text(*at, name[1], rotation=90, ha="right", va="center", fontsize=name[0], linespacing=1.05)
-    return Placed(figure, axes, (margin, 0.0, width - margin))
+    return Placed(figure, axes, margin)
 
 
 def _names(lines: Sequence[Line], height: float) -> tuple[float, list[tuple[float, str] | None]]:

@@ -17,19 +17,17 @@ import torch
 
 from ..core.floats import levelled, rounding
 from ..models.extras import extra
-from .panels import COLUMNS, WIDTH, Line, Panel, blocks, flow, measured, place
+from .overlay import EVIDENCE, SIGNED, Key, draw
+from .panels import COLUMNS, WIDTH, Line, Panel, blocks, flow, place
 
 with extra("A picture"):
     import matplotlib
     from cycler import cycler
     from matplotlib.figure import Figure
 
-EVIDENCE, SIGNED = "magma", "RdBu_r"
 INK, CARD, GRID = "#23252b", "#ffffff", "#d9d9d4"
 LINES = ("#3b4cc0", "#c2410c", "#0f766e", "#7c3aed", "#a16207", "#475569")
 OPACITY = 0.85  # of a map over its image, where evidence is strongest
-SMOOTH = 96  # pixels: a photograph is enlarged smoothly, a drawing of a few cells is not
-KEY, UNDER = 0.06, 0.6  # the key: inches high, and the grey below its colours
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
@@ -191,84 +189,18 @@ def _opacity(overlay: float | None, scale: str) -> float:
 
 def _panels(lines: list[Line], bar: Bar | None = None, opacity: float = 0.0, outline: Any = None) -> Figure:
     """Draws the panels where `place` puts them, and the key below."""
+    key = Key(*bar, opacity) if bar else None
     with matplotlib.rc_context(STYLE):
-        placed = place(lines, 0.32 if bar else 0.0)
+        placed = place(lines, key.height if key else None)
         for panel, axes in placed.axes:
-            _draw(axes, panel.image, panel.map, bar, opacity)
+            draw(axes, panel.image, panel.map, key)
             if outline is not None:
                 region = _array(outline).squeeze()
                 axes.contour(region, [0.5], colors=[INK], linewidths=1.6, alpha=0.7)
                 axes.contour(region, [0.5], colors=["white"], linewidths=0.8)
-        if bar:
-            _key(placed.figure, placed.key, bar, opacity)
+        if key:
+            key.add(placed.figure, placed.left)
     return placed.figure
-
-
-def _draw(axes: Any, rgb: np.ndarray, m: np.ndarray | None, bar: Bar | None, opacity: float) -> None:
-    frame = (-0.5, rgb.shape[1] - 0.5, rgb.shape[0] - 0.5, -0.5)
-    smooth = "hanning" if min(rgb.shape[:2]) >= SMOOTH else "nearest"
-    if m is None or opacity > 0:
-        axes.imshow(rgb, interpolation=smooth)
-    if m is None or bar is None:
-        return
-    low, high, colours, _ = bar
-    if opacity > 0:  # strong evidence lies over grey: its colours are the map's
-        strength = cover(m, low, high, colours == SIGNED)
-        seen = _enlarged(strength, rgb.shape[:2])
-        grey = np.dstack([_grey(rgb), np.round(255 * seen)]).astype(np.uint8)
-        axes.imshow(grey, interpolation=smooth)
-        alpha = opacity * strength
-    else:
-        alpha = None
-    axes.imshow(m, cmap=colours, vmin=low, vmax=high, extent=frame, alpha=alpha, interpolation="nearest")
-
-
-def cover(m: np.ndarray, low: float, high: float, signed: bool) -> np.ndarray:
-    """How much of the image a map hides, 0 to 1: nothing without evidence, all of it from half the scale on."""
-    relative = np.abs(m) / max(-low, high) if signed else (m - low) / (high - low)
-    return np.clip(2 * relative, 0, 1)
-
-
-def _enlarged(m: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Cell by cell to the image's pixels, as `imshow` draws it."""
-    rows, columns = (((np.arange(n) + 0.5) * k / n).astype(int) for n, k in zip(size, m.shape, strict=True))
-    return m[rows[:, None], columns[None]]
-
-
-def _key(figure: Figure, room: tuple[float, float, float], bar: Bar, opacity: float) -> None:
-    """A thin bar with its ends in numbers, and in words what they are; its axes are the figure's last."""
-    low, high, colours, label = bar
-    width, height = figure.get_size_inches()
-    left, bottom, across = room
-    small = 10.0
-    ends = [f"{value:.3g}".replace("-", "−") for value in (low, high)]
-    before, after = (measured(text, small) + 0.07 for text in ends)
-    long = min(1.9, across - before - after)
-    said = measured(label, small)
-    beside = left + before + long + after + 0.12 + said <= width
-    if not beside:
-        small = max(7.0, min(small, small * across / said))
-    level = bottom + 0.1 if beside else bottom + 0.22
-    at = ((left + before) / width, level / height, long / width, KEY / height)
-    axes = figure.add_axes(at, xlim=(low, high), ylim=(0, 1), xticks=[], yticks=[], frame_on=False)
-    values = np.linspace(low, high, 256)
-    shown = matplotlib.colormaps[colours](np.linspace(0, 1, 256))[:, :3]
-    if opacity > 0:
-        share = opacity * cover(values, low, high, colours == SIGNED)[:, None]
-        shown = UNDER + share * (shown - UNDER)
-    axes.imshow(np.round(255 * shown).astype(np.uint8)[None], extent=(low, high, 0, 1), aspect="auto")
-    for x, text, side in ((-0.05 / long, ends[0], "right"), (1 + 0.05 / long, ends[1], "left")):
-        axes.text(x, 0.4, text, transform=axes.transAxes, ha=side, va="center", fontsize=10.0)
-    if beside:
-        axes.xaxis.set_label_coords(1 + (after + 0.12) / long, 0.4)
-        axes.set_xlabel(label, fontsize=small, ha="left", va="center")
-    else:
-        axes.xaxis.set_label_coords(-before / long, -0.08 / KEY)
-        axes.set_xlabel(label, fontsize=small, ha="left", va="top")
-
-
-def _grey(rgb: np.ndarray) -> np.ndarray:
-    return (rgb @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, axis=2)
 
 
 def _array(values: Any) -> np.ndarray:
