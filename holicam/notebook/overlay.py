@@ -90,12 +90,11 @@ def draw(axes: Any, rgb: np.ndarray, m: np.ndarray | None, key: Key | None) -> N
         return
     alpha = None
     if key.opacity > 0:
-        strength = key.cover(m)
+        alpha = key.opacity * key.cover(m)
         axes.imshow(rgb, interpolation=smooth)
         grey = (rgb @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, axis=2)
-        under = np.dstack([grey, np.round(255 * _enlarged(strength, rgb.shape[:2]))])
+        under = np.dstack([grey, np.round(255 * _enlarged(alpha, rgb.shape[:2]))])
         axes.imshow(under.astype(np.uint8), interpolation=smooth)
-        alpha = key.opacity * strength
     limits = {"vmin": key.low, "vmax": key.high}
     axes.imshow(m, cmap=key.colours, **limits, extent=frame, alpha=alpha, interpolation="nearest")
 
