@@ -34,7 +34,7 @@ def draw(rgb: Tensor, maps: Mapping[str, Tensor], about: Mapping[str, str], expl
     taller = height + LINE * len(lines) + MARGIN
     figure.set_size_inches(width, taller)
     for axes in figure.axes:
-        box = axes.get_position()
+        box = axes.get_position(original=True)  # not as it is squeezed into the new height
         axes.set_position((box.x0, box.y0 * height / taller, box.width, box.height * height / taller))
     at, words_of = 1 - MARGIN / 2 / taller, "\n".join(lines)
     figure.suptitle(words_of, y=at, va="top", fontsize=10, color=plot.INK, parse_math=False)
