@@ -36,7 +36,7 @@ def explore(
     method: str | None = None,
     layer: str | None = None,
     target: str | None = None,
-    opacity: float = 0.6,
+    opacity: float = 0.85,
     threshold: float = 0.0,
     methods: Mapping[str, Any] | Sequence[Any] | None = None,
     layers: Sequence[str] | None = None,
