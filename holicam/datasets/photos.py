@@ -130,14 +130,18 @@ def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3, mode: str = "bilin
     height, width = rgb.shape[:2]
     short = min(height, width)
     new = [min(round(side * size / short), longest * size) for side in (height, width)]
+    return _resized(rgb, new, mode)
+
+
+def _resized(rgb: torch.Tensor, new: list[int], mode: str) -> torch.Tensor:
     planes = rgb.permute(2, 0, 1)[None].float()
     shrunk = torch.nn.functional.interpolate(planes, new, mode=mode, antialias=True)
     return shrunk[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous()
 
 
-def middle(rgb: torch.Tensor, size: int | None = None) -> torch.Tensor:
-    """(H, W, 3) -> the square in the middle: as large as it can be, or of `size` pixels where there are as many."""
-    side = min(*rgb.shape[:2], size or max(rgb.shape[:2]))
+def middle(rgb: torch.Tensor) -> torch.Tensor:
+    """(H, W, 3) -> the square in the middle, for networks that take no other shape."""
+    side = min(rgb.shape[:2])
     top, left = ((n - side) // 2 for n in rgb.shape[:2])
     return rgb[top : top + side, left : left + side].contiguous()
 
@@ -163,8 +167,17 @@ def prepare(rgb: torch.Tensor, network: str | nn.Module | Preprocessing) -> tupl
         (torch.Size([224, 224, 3]), torch.Size([1, 3, 224, 224]))
     """
     wanted = preprocessing(network)
-    shown = middle(fit(rgb, wanted.resize or wanted.size, mode=wanted.mode), wanted.size)
+    short = wanted.resize or wanted.size
+    rgb = _cut(rgb, 3 * min(rgb.shape[:2]))  # a panorama's ends would be enlarged for nothing
+    new = [int(short * side / min(rgb.shape[:2])) for side in rgb.shape[:2]]
+    shown = _cut(_resized(rgb, new, wanted.mode), wanted.size)
     return shown, to_images(shown, wanted)
+
+
+def _cut(rgb: torch.Tensor, most: int) -> torch.Tensor:
+    """The middle, of at most so many pixels a side; an odd one is left out as torchvision does."""
+    (top, height), (left, width) = ((round(max(n - most, 0) / 2), min(n, most)) for n in rgb.shape[:2])
+    return rgb[top : top + height, left : left + width].contiguous()
 
 
 def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAGENET) -> torch.Tensor:
