@@ -62,6 +62,11 @@ def networks() -> list[str]:
     out = []
     for card_path in sorted(DATA.glob("*.json")):
         card = json.loads(card_path.read_text(encoding="utf-8"))
+        if "parameters" not in card:  # it is no network's
+            continue
+        if "package" in card:
+            out += from_package(card)
+            continue
         images = " + ".join(f"{n:,} {subset}" for subset, n in card["recipe"]["subsets"].items())
         out += [
             f"`{card['name']}`, {card['parameters']:,} parameters",
@@ -71,6 +76,19 @@ def networks() -> list[str]:
             "",
         ]
     return out
+
+
+def from_package(card: dict) -> list[str]:
+    """The paragraph of a network whose weights are in a package."""
+    size, mean, std = (card["preprocessing"][key] for key in ("size", "mean", "std"))
+    return [
+        f"`{card['name']}`, {card['parameters']:,} parameters",
+        f": {card['source']} {card['data']} Licence: {card['licence']}",
+        f": Measured: {shares(card['measured'])}, on {card['measured']['accuracy_images']} photographs of {size} "
+        f"pixels, with mean {mean[0]:.4f} and deviation {std[0]:.4f} taken out.",
+        f": Package `{card['package']}`; sha256 `{card['sha256']}`",
+        "",
+    ]
 
 
 def results() -> list[str]:
