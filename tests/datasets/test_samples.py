@@ -14,6 +14,7 @@ import holicam as hc
 from holicam.datasets import MissingDataError, WrongDataError, samples
 from holicam.models import data_folder
 
+ROOT = Path(__file__).resolve().parents[2]
 TOLD = json.loads((data_folder() / "photos.json").read_text(encoding="utf-8"))
 FREE = {"CC0", "CC BY 2.0", "public domain"}
 DEEDS = {"CC BY 2.0": "https://creativecommons.org/licenses/by/2.0/"}
@@ -137,6 +138,33 @@ def test_a_missing_package_gets_one_sentence(name, package, command, monkeypatch
 
 def test_no_photograph_lies_in_the_repository():
     hashes = {told["sha256"] for told in TOLD.values()}
-    folder = data_folder()
-    here = [p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    assert not any(hashlib.sha256(p.read_bytes()).hexdigest() in hashes for p in here)
+    files = [
+        p for place in ("book", "data", "holicam", "teaching", "tests", "tools") for p in (ROOT / place).rglob("*")
+    ]
+    pictures = [p for p in files if p.suffix.lower() in (".jpg", ".jpeg", ".png") and p.is_file()]
+    assert not any(hashlib.sha256(p.read_bytes()).hexdigest() in hashes for p in pictures)
+
+
+def test_the_page_of_images_lists_them_with_credit_and_licence(all_of_them):
+    page = (ROOT / "book" / "api-data.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert list(rows) == list(all_of_them)
+    for name, one in all_of_them.items():
+        cells = [cell.strip() for cell in rows[name].strip("|").split("|")]
+        kinds = ", ".join(f"{kind} ({k})" for kind, k in zip(one.classes, one.labels, strict=True))
+        assert cells[1:6] == [one.title, kinds or "none", one.outlined, one.credit, one.licence]
+        assert one.source in cells[6]
+    deeds = ("https://creativecommons.org/licenses/by/2.0/", "https://creativecommons.org/publicdomain/zero/1.0/")
+    assert all(deed in page for deed in deeds)
+
+
+def test_marks_lie_outside_what_they_go_round(all_of_them):
+    for name, one in all_of_them.items():
+        drawn, mask = one.marked(), one.mask
+        changed = (drawn != one.picture).any(2)
+        assert changed.any() and not (changed & mask).any(), name  # nothing of the object is hidden
+        yellow = (drawn == torch.tensor([255, 220, 0], dtype=torch.uint8)).all(2)
+        grown = torch.nn.functional.max_pool2d(mask[None, None].float(), 9, 1, 4)[0, 0] > 0
+        assert yellow.any() and not (yellow & changed & ~grown).any(), name  # the line follows it closely
+    thin, thick = ((all_of_them["cat"].marked(w) != all_of_them["cat"].picture).any(2).sum() for w in (1, 5))
+    assert thick > 2 * thin
