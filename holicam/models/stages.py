@@ -151,7 +151,11 @@ def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     if images is not None:
         image = images[:1].to(weight)
-        return dry_pass(model, image), (image.shape[-2], image.shape[-1])
+        try:
+            return dry_pass(model, image), (image.shape[-2], image.shape[-1])
+        except (RuntimeError, AssertionError) as error:
+            shape = f"(B, {', '.join(map(str, image.shape[1:]))})"
+            raise ValueError(f"{type(model).__name__} fails on images of shape {shape}: {_said(error)}") from error
     first: Exception | None = None
     for image in _usual(model):
         try:
@@ -160,8 +164,12 @@ def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple
             first = first or error
     raise ValueError(
         f"{type(model).__name__} takes no images of a usual size, so its stages cannot be found: give "
-        f"images=... to hc.stages, or name the layers with layers= ({str(first).strip().splitlines()[0]})"
+        f"images=... to hc.stages, or name the layers with layers= ({_said(first)})"
     ) from first
+
+
+def _said(error: Exception | None) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _usual(model: nn.Module) -> Iterator[Tensor]:
