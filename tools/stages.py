@@ -1,7 +1,8 @@
 """Measure hc.stages on every network that anybody can build here: python -m tools.stages [NAME ...]
 
-It writes data/stages.json: for each network, with random weights, the stages found, and how much of the difference
-between the logits of two images is left when one image's stage is put into the other's pass, in float64.
+It writes data/stages.json, for the networks named or those that are not in there: the stages of a network with random
+weights, and how much of the difference between the logits of two images is left when one image's stage is put into the
+other's pass, in float64.
 `python -m tools.pages stages` makes the page of it. The whole takes about a quarter of an hour on one core.
 """
 
@@ -9,7 +10,7 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any
@@ -24,7 +25,7 @@ from holicam.models.stages import stages
 from tools.ipynb import ROOT
 
 FILE = ROOT / "data" / "stages.json"
-SMALL = 96  # pixels a side, for the passes in float64
+SMALL = 64  # pixels a side, for the passes in float64
 # One network of each family of timm's that torchvision lacks, or builds differently, small where there is a choice.
 TIMM = """
     tf_efficientnet_lite0 mobilenetv3_small_050 mobilenetv4_conv_small mnasnet_small tinynet_e hardcorenas_a
@@ -87,9 +88,11 @@ def size_of(name: str, model: nn.Module) -> tuple[int, int]:
     """The images a network is made for, (H, W): as its weights' or its own settings say."""
     if name.startswith("timm:"):
         return tuple(model.pretrained_cfg["input_size"][1:])
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    side = inspect.signature(weights.transforms).parameters["crop_size"].default
-    side = weights.transforms.keywords.get("crop_size", side)
+    sides = []
+    for weights in torchvision.models.get_model_weights(name):
+        usual = inspect.signature(weights.transforms).parameters["crop_size"].default
+        sides.append(weights.transforms.keywords.get("crop_size", usual))
+    side = min(sides)  # some have weights for larger images besides
     return side, side
 
 
@@ -152,18 +155,19 @@ def read() -> list[dict]:
     return json.loads(FILE.read_text())["rows"]
 
 
+def write(stored: Mapping[str, dict]) -> None:
+    about = {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
+    lines = ",\n".join("  " + json.dumps(stored[name]) for name in names() if name in stored)
+    FILE.write_text(f'{{"made with": {json.dumps(about)},\n "rows": [\n{lines}\n]}}\n')
+
+
 def main(wanted: list[str]) -> None:
     stored = {row["network"]: row for row in read()} if FILE.exists() else {}
-    for name in wanted or names():
+    for name in wanted or [name for name in names() if name not in stored]:
         stored[name] = measured(name)
-        row = stored[name]
-        print(
-            name, *(f"{s['name']} {s['grid'][0]} {s['left']:.0e}" for s in row.get("stages", ())), row.get("said", "")
-        )
-    rows = [stored[name] for name in names() if name in stored]
-    about = {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
-    lines = ",\n".join("  " + json.dumps(row) for row in rows)
-    FILE.write_text(f'{{"made with": {json.dumps(about)},\n "rows": [\n{lines}\n]}}\n')
+        write(stored)
+        said = [f"{stage['name']} {stage['left']:.0e}" for stage in stored[name].get("stages", ())]
+        print(name, *said, stored[name].get("said", ""), flush=True)
 
 
 if __name__ == "__main__":

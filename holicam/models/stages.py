@@ -68,8 +68,8 @@ class StageNames(tuple[str, ...]):
         return "\n".join(line.rstrip() for line in said)
 
 
-# {network: {what it was asked: the answer}}; an entry goes with its network.
-_known: WeakKeyDictionary[nn.Module, dict[tuple, StageNames]] = WeakKeyDictionary()
+# {network: {what it was asked: the answers, without and with the stem}}; an entry goes with its network.
+_known: WeakKeyDictionary[nn.Module, dict[tuple, tuple[StageNames, ...]]] = WeakKeyDictionary()
 _at_hand: ContextVar[Tensor | None] = ContextVar("images_at_hand", default=None)
 
 
@@ -122,12 +122,12 @@ def stages(model: nn.Module, images: Tensor | None = None, *, all: bool = False)
     see_inside(model, layers=True)
     check_gradients(model)
     parts = tuple((name, type(module)) for name, module in model.named_modules())
-    key = (hash(parts), all, None if images is None else tuple(images.shape[1:]))
+    key = (hash(parts), None if images is None else tuple(images.shape[1:]))
     known = _known.setdefault(model, {})
     if key not in known:
         found, size = _found(model, images)
-        known[key] = StageNames(_chosen(model, found, size, all), size)
-    return known[key]
+        known[key] = tuple(StageNames(_chosen(model, found, size, stem), size) for stem in (False, True))
+    return known[key][all]
 
 
 def default_layers(model: nn.Module) -> tuple[str, ...]:
