@@ -15,7 +15,7 @@ from torch import nn
 
 from .called import called
 from .layers import LayerNotFoundError, find_layers
-from .stages import default_layers, stages
+from .stages import default_layers
 from .toy import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, repository, sha256
 
@@ -27,7 +27,6 @@ __all__ = [
     "default_layers",
     "find_layers",
     "load_model",
-    "stages",
 ]
 
 
