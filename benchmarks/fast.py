@@ -69,17 +69,24 @@ def cost(setting: str) -> float:
 
 
 def maps_of(world: World, image: Tensor, target: int | None) -> Maps:
-    """The default's maps and every candidate's, from the eight passes that they share."""
-    image = image.contiguous(memory_format=torch.channels_last)
+    """The default's maps and every candidate's, from eight passes, weights and wraps that they share.
+
+    They are those of HolisticCAM() and HolisticCAM(scales=..., quantize=True), which would do all of it seven times.
+    """
+    image, size = image.contiguous(memory_format=torch.channels_last), (SIDE, SIDE)
     passes = list(hc.holistic.multi_scale(world.model, image, world.stages, target))
-    for seen in passes:  # the fusion reads one channel after another
-        for kept in (seen.A, seen.G):
-            kept.update({layer: values.contiguous() for layer, values in kept.items()})
-    found = {"default": hc.HolisticCAM().from_passes(passes, (SIDE, SIDE))}
-    for name, which in CANDIDATES.items():
-        cam = hc.HolisticCAM(scales=[SCALES[t] for t in which], quantize=True)
-        found[name] = cam.from_passes([passes[t] for t in which], (SIDE, SIDE))
-    return {name: [maps[layer] for layer in world.stages] for name, maps in found.items()}
+    default, fast = hc.HolisticCAM(), hc.HolisticCAM(quantize=True)
+    found: Maps = {name: [] for name in ("default", *CANDIDATES)}
+    for layer in world.stages:
+        A = [seen.A[layer].contiguous() for seen in passes]  # the fusion reads one channel after another
+        W = [default.weights(a, seen.G[layer].contiguous()) for a, seen in zip(A, passes, strict=True)]
+        one = hc.fusion.fuse(A[:1], W[:1], size)
+        wrap = fast.wrap(one)[-1]
+        found["default"].append(hc.fusion.fuse(A, W, size) * default.wrap(one)[-1])
+        for name, which in CANDIDATES.items():
+            M = hc.fusion.fuse([A[t] for t in which], [W[t] for t in which], size) if len(which) > 1 else one
+            found[name].append(M * wrap)
+    return found
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
