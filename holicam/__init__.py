@@ -48,8 +48,9 @@ _NAMES = {
     name: file
     for file, names in {
         "models": "load_model class_names",
-        "models.layers": "find_layers default_layers",
-        "models.preprocessing": "preprocessing",
+        "models.layers": "find_layers",
+        "models.stages": "stages default_layers",
+        "models.preprocessing": "preprocessing Preprocessing",
         "methods.registry": "explain explain_many explainers info",
         "notebook.setup": "setup",
         "notebook.explorer": "explore",
