@@ -72,7 +72,7 @@ class Stored(Results):
     ) -> dict[str, dict[str, str]]:
         """{explainer: {metric: "0.473* (0.549)"}}: our mean, and the paper's where it prints one.
 
-        * stands where ours is surely better than every other on the same images (`intervals.marks`),
+        * stands where ours is surely better than every other on the same images (`bootstrap.marks`),
         a dagger where the paper's own copies or sums disagree. `aligned` makes text of it.
         """
         found: dict[str, dict[str, str]] = {}

@@ -151,6 +151,8 @@ def test_wrong_options_are_one_sentence(here, words, message):
     [
         ("networks = [", "is not TOML"),
         ('networks = "tiny"', "networks must be a list"),
+        ('protocol = "rize"', "there is no protocol 'rize'; close names are rise"),
+        ('layers = "relu1"', "a text is no list of names"),
         ("networks = [1]", "networks must be a list of names"),
         ("explainers = [5]", "an explainer must be a name or a table"),
         ("explainers = [{}]", "must be a name or a table"),
@@ -173,6 +175,24 @@ def test_wrong_files_are_one_sentence(here, text, message):
     assert status == 1 and errors(said) == 1 and message in said and "not foreseen" not in said
     (here / "mine.toml").write_bytes(b"\xff\xfe")
     assert "is not TOML" in run("evaluate", "mine.toml")[1]
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "results/mine"])
+@pytest.mark.parametrize("command", ["evaluate", "merge"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--toyland"], "--toyland is for presets"),
+        (["--root", "."], "--root is for presets"),
+        (["--toyland", "--root", "."], "--toyland and --root are for presets"),
+    ],
+)
+def test_options_of_presets_are_refused_elsewhere(here, name, command, options, message):
+    """They changed nothing, and nobody said so."""
+    (here / "results" / "mine").mkdir(parents=True)
+    (here / "results" / "mine" / "manifest.json").write_text("{}")
+    status, said = run(command, name, *options)
+    assert status == 1 and errors(said) == 1 and message in said and f"{name} says its data set itself" in said
 
 
 @pytest.mark.parametrize(
