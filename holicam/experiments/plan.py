@@ -13,6 +13,7 @@ from ..models import class_names, default_layers, find_layers
 from ..models.preprocessing import IMAGENET, Preprocessing, carried, preprocessing
 from . import costs
 from .class_pairs import pairs_of
+from .commit import commit
 from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
@@ -141,7 +142,7 @@ class Plan:
         return {name: fingerprint(self.load(name)) for name in names if name}
 
     def manifest(self) -> dict[str, object]:
-        """What the rows depend on, and what joins them without the data."""
+        """What the rows depend on, what joins them without the data, and the commit."""
         return {
             "config": self.config.plain(),
             "ids": self.dataset.split_hash,
@@ -152,6 +153,7 @@ class Plan:
             "holicam": __version__,
             "given": self.config.given(),
             "images": list(self.dataset.ids),
+            "commit": commit(),
         }
 
     def _others(self) -> dict[str, object]:

@@ -95,19 +95,17 @@ def results() -> list[str]:
     """A paragraph a result file."""
     out = []
     for path in sorted((DATA / "results").glob("*.json")):
-        manifest, rows = json.loads(path.read_text(encoding="utf-8")), None
-        for kind in (".parquet", ".csv"):
-            if (file := path.with_suffix(kind)).exists():
-                rows = file
-        if rows is None:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        rows = [file for kind in (".parquet", ".csv") if (file := path.with_suffix(kind)).exists()]
+        if not rows:
             continue
         weights = ", ".join(f"{name} `{value[:12]}`" for name, value in manifest.get("weights", {}).items())
         config = path.with_suffix(".toml")
         how = f"configuration `data/results/{config.name}`" if config.exists() else "configuration in the manifest"
         out += [
-            f"`{rows.relative_to(ROOT).as_posix()}`, {count(rows):,} rows",
+            "; ".join(f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows" for file in rows),
             f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
-            f": sha256 `{sha256(rows)}`",
+            *(f": sha256{f' of the {file.suffix[1:]} file' if rows[1:] else ''} `{sha256(file)}`" for file in rows),
             "",
         ]
     return out
