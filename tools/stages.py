@@ -1,8 +1,8 @@
 """Measure hc.stages on every network that anybody can build here: python -m tools.stages [NAME ...]
 
-It writes data/measured/stages.json, for the networks named or those that are not in there: the stages of a network with random
-weights, and how much of the difference between the logits of two images is left when one image's stage is put into the
-other's pass, in float64.
+It writes data/measured/stages.json, for the networks named or those that are not in there: the stages of a network with
+random weights, and how much of the difference between the logits of two images is left when one image's stage is put
+into the other's pass, in float64.
 `python -m tools.pages stages` makes the page of it. The whole takes about a quarter of an hour on one core.
 """
 
