@@ -48,7 +48,8 @@ _NAMES = {
     name: file
     for file, names in {
         "models": "load_model class_names",
-        "models.layers": "find_layers default_layers",
+        "models.layers": "find_layers",
+        "models.stages": "stages default_layers",
         "models.preprocessing": "preprocessing",
         "methods.registry": "explain explain_many explainers info",
         "notebook.setup": "setup",

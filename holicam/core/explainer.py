@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..models.layers import Layer, Layers, as_given, default_layers, is_single
+from ..models.layers import Layer, Layers, as_given, is_single
+from ..models.stages import default_layers, images_at_hand
 from .checks import finite_maps
 from .guard import guarded
 from .network import check_call
@@ -148,7 +149,8 @@ class Explainer:
         if intermediate and not self.has_stages:
             raise ValueError(f"{name} has no stages to show: leave out intermediate")
         wanted = None if isinstance(size, str) and size == "native" else output_size(size, images)
-        own, single = ((), False) if self.takes == "input" else self.named(model, layers)
+        with images_at_hand(images):
+            own, single = ((), False) if self.takes == "input" else self.named(model, layers)
         with torch.inference_mode(False):
             images = images.clone() if images.is_inference() else images.detach()
         return Call(model, images, own, target, wanted, reshape, intermediate, single)

@@ -4,7 +4,8 @@ Two lists by name. For ResNet-50 the paper prints conv1_1, conv2_3, conv3_4, con
 torchvision "relu", "layer1" ... "layer4". The authors' code looks for the last *module* before a
 change; a bottleneck changes size in its middle, so it finds layerX.0.relu, a module that runs
 three times and ends with the new size. On 224 pixels the lists have grids of 112, 56, 28, 14, 7
-and of 112, 28, 14, 7, 7. For the other networks both are the same.
+and of 112, 28, 14, 7, 7. For the other networks both are the same. Where the paper names nothing,
+`models.stages` finds them.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ from torch import nn
 
 from ..core.ops import one_of
 from ..models.layers import innermost
+from ..models.stages import stages as stages_of
 
 SETS = ("paper", "reference")
 
 
 def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
-    """Module paths, shallow to deep, for ResNets, VGGs and DenseNets (these are not in the paper).
+    """Module paths, shallow to deep: for ResNets and VGGs those of the paper, for DenseNets their like.
+
+    Any other network gives its `stages` with the stem, at the cost of one forward the first time.
 
     Args: name: "paper" or "reference"; capture the latter with `repeated="last"`.
-    Raises ValueError for other networks.
+    Raises ValueError where a network has no stages.
     """
     one_of("layers", name, SETS)
-    model = innermost(model)
+    given, model = model, innermost(model)
     stages = ("layer1", "layer2", "layer3", "layer4")
     if hasattr(model, "relu") and all(hasattr(model, stage) for stage in stages):
         second: Any = model.layer2  # a sequence of blocks
@@ -46,7 +50,4 @@ def layer_set(model: nn.Module, name: str = "paper") -> tuple[str, ...]:
         )
         if len(found) == 5:
             return found
-    raise ValueError(
-        "layers to be joined are known for ResNets, VGGs and DenseNets and not for "
-        f"{type(model).__name__}: name them, shallow to deep, with layers=[...]"
-    )
+    return stages_of(given, all=True)

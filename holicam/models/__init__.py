@@ -15,7 +15,8 @@ from torch import nn
 
 from . import lite0
 from .called import called
-from .layers import LayerNotFoundError, default_layers, find_layers
+from .layers import LayerNotFoundError, find_layers
+from .stages import default_layers, stages
 from .toy import BUILDERS
 from .weights import AGAIN, WeightsNotFoundError, cached, fetch, fill, read_card, repository, sha256
 
@@ -27,6 +28,7 @@ __all__ = [
     "default_layers",
     "find_layers",
     "load_model",
+    "stages",
 ]
 
 

@@ -97,21 +97,6 @@ def innermost(model: nn.Module) -> nn.Module:
     return list(wrapped(model))[-1]
 
 
-def default_layers(model: nn.Module) -> tuple[str, ...]:
-    """The layers the papers read, shallow to deep: four stages of a ResNet, the last four poolings of a VGG.
-
-    Other networks with `features` give its end. Raises ValueError where no convention is known.
-    """
-    model = innermost(model)
-    if all(hasattr(model, f"layer{i}") for i in range(1, 5)):
-        return ("layer1", "layer2", "layer3", "layer4")
-    features = getattr(model, "features", None)
-    if isinstance(features, nn.Sequential):
-        pools = [f"features.{i}" for i, module in enumerate(features) if isinstance(module, nn.MaxPool2d)]
-        return tuple(pools[-4:]) if len(pools) == 5 else ("features",)
-    raise ValueError(f"{type(model).__name__} has no known default layers: name them with `layers=`.")
-
-
 def _found(model: nn.Module, layer: Layer) -> nn.Module:
     networks = list(wrapped(model))
     module: nn.Module | None

@@ -390,9 +390,8 @@ def test_layer_sets():
         for kind in ("paper", "reference"):
             assert layer_set(net, kind) == tuple(f"features.{i}" for i in at)
         assert list(hc.find_layers(net, names).values()) == [net.features[i] for i in at]
-    for net in (TinyNet(), torchvision.models.squeezenet1_1()):
-        with pytest.raises(ValueError, match=f"not for {type(net).__name__}: name them"):
-            layer_set(net)
+    for net in (TinyNet(), torchvision.models.squeezenet1_1().eval()):
+        assert layer_set(net) == layer_set(net, "reference") == hc.stages(net, all=True)
 
 
 def test_the_reference_layers_of_a_bottleneck_network():

@@ -239,6 +239,7 @@ def test_wrong_layers_list_close_ones():
 def test_default_layers():
     assert models.default_layers(ToyResNet50()) == ("layer1", "layer2", "layer3", "layer4")
     assert models.default_layers(ToyVGG16BN()) == ("features.13", "features.23", "features.33", "features.43")
-    assert models.default_layers(tv.densenet121()) == ("features",)
+    shrinking = [f"features.transition{i}.relu" for i in (1, 2, 3)]
+    assert models.default_layers(tv.densenet121().eval()) == (*shrinking, "features")
     with pytest.raises(ValueError, match="layers="):
-        models.default_layers(torch.nn.Linear(2, 2))
+        models.default_layers(torch.nn.Linear(2, 2).eval())

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ...core.explainer import Call, Explainer
 from ...core.options import among
-from ...models.layers import Layer, default_layers
+from ...models.layers import Layer
+from ...models.stages import default_layers
 from ..cams.weights import weighted_sum
 from .lrp import AFFINE, Affine
 from .op import Linear

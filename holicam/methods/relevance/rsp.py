@@ -12,7 +12,8 @@ from torch.nn.functional import conv2d
 from ...core.capture import capture
 from ...core.explainer import Call, InputExplainer
 from ...core.ops import summed
-from ...models.layers import Layer, default_layers, find_layers
+from ...models.layers import Layer, find_layers
+from ...models.stages import default_layers, images_at_hand
 from ..cams.weights import grad_cam
 from .op import Linear, Op
 from .rap import shift, total
@@ -95,7 +96,8 @@ class RSP(InputExplainer):
 
     def maps(self, call: Call) -> Tensor:
         model, images, target = call.model, call.images, call.target
-        layer = start_layer(model) if self.layer is None else self.layer
+        with images_at_hand(images):
+            layer = start_layer(model) if self.layer is None else self.layer
         seen = capture(model, images, layer, target)
         A, G = seen.A[layer], seen.G[layer]
         start = grad_cam(A, G) * A  # (B, C, h, w)

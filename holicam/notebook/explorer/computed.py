@@ -22,7 +22,8 @@ from ...core.ops import normalise
 from ...core.outputs import class_logits
 from ...methods.registry import explain_many, explainers
 from ...metrics.sanity import recalibrate, reinitialise, units
-from ...models.layers import as_given, default_layers, find_layers, layer_path
+from ...models.layers import as_given, find_layers, layer_path
+from ...models.stages import default_layers, images_at_hand
 from ..live import live
 from . import data
 
@@ -55,7 +56,8 @@ def computed(
     if not isinstance(chosen, Mapping):
         chosen = {item if isinstance(item, str) else repr(item): item for item in chosen}
     ready = {str(k): explainers[v]() if isinstance(v, str) else v for k, v in chosen.items()}
-    given = default_layers(model) if layers is None or layers in ((), []) else as_given(layers)
+    with images_at_hand(images):
+        given = default_layers(model) if layers is None or layers in ((), []) else as_given(layers)
     names = [layer_path(model, layer) for layer in given]
     find_layers(model, names)
     classes, picture = _classes(model, images, targets), _picture(images)

@@ -1,0 +1,165 @@
+"""One dry pass of a network: every tensor that its modules give, and through which of them everything passes.
+
+Autograd writes down which tensor was made of which. A tensor through which everything passes is one that no
+path from the logits back to the image goes round. Walking that graph from the logits, in an order in which a
+tensor comes after all that was made of it, these are the places where no other path is open. So one forward
+with a graph answers for all tensors at once; no backward is run, and nothing is replaced.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .forms import eager
+from .layers import innermost
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """A tensor through which everything passes."""
+
+    names: tuple[str, ...]  # of the modules that give it, innermost first; those that run once
+    modules: tuple[nn.Module, ...]  # the same modules
+    shape: tuple[int, ...]
+    signed: bool  # whether it held a negative number, or nothing but zeros, or NaN
+
+
+@dataclass(eq=False)
+class _Event:
+    name: str
+    module: nn.Module
+    made_by: tuple[Any, int]  # the node of autograd's graph, and which of its outputs
+    shape: tuple[int, ...]
+    low: Tensor
+    high: Tensor
+
+
+def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
+    """The tensors through which everything passes on the way from the image (1, C, H, W), in the order they are made.
+
+    The network, its gradients and torch's random numbers are left as they were. Raises what the network raises, and
+    ValueError where its output has no graph that leads back to the image.
+    """
+    runs: Counter[str] = Counter()
+    events: list[_Event] = []
+    with torch.inference_mode(False), torch.enable_grad(), _same_random_numbers(image):
+        image = image.detach().clone().requires_grad_()
+        with _listening(innermost(model), runs, events), eager():
+            output = model(image.clone())
+        roots = [t for t in tensors_in(output) if t.requires_grad and t.grad_fn is not None]
+        logits = next((t for t in roots if t.dim() == 2), None)
+        if logits is None:
+            raise ValueError(
+                f"{type(model).__name__} gives no logits (B, K) whose graph leads back to the image, so its stages "
+                "cannot be found: name the layers with layers="
+            )
+        cuts = _cuts((logits.grad_fn, logits.output_nr), image)
+        return _passed(cuts, runs, events)
+
+
+def tensors_in(output: object) -> Iterator[Tensor]:
+    """All tensors in what a network returns, in order."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        for part in output.values():
+            yield from tensors_in(part)
+    elif isinstance(output, Sequence) and not isinstance(output, (str, bytes)):
+        for part in output:
+            yield from tensors_in(part)
+    elif is_dataclass(output):
+        for field in fields(output):
+            yield from tensors_in(getattr(output, field.name))
+
+
+@contextmanager
+def _same_random_numbers(image: Tensor) -> Iterator[None]:
+    devices = [image.device] if image.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        yield
+
+
+@contextmanager
+def _listening(model: nn.Module, runs: Counter[str], events: list[_Event]) -> Iterator[None]:
+    """Fills runs and events while it lasts. Forwards of other threads are nobody's business."""
+    thread = threading.get_ident()
+
+    def hook(name: str, module: nn.Module, output: object) -> None:
+        if threading.get_ident() != thread:
+            return
+        runs[name] += 1
+        if isinstance(output, Tensor) and output.grad_fn is not None and output.numel():
+            # The node is read now: what an operation in place does next makes another.
+            low, high = torch.aminmax(output.detach())
+            events.append(_Event(name, module, (output.grad_fn, output.output_nr), tuple(output.shape), low, high))
+
+    handles = [
+        module.register_forward_hook(lambda module, _, output, name=name: hook(name, module, output))
+        for name, module in model.named_modules()
+        if name
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _cuts(root: tuple[Any, int], image: Tensor) -> dict[Any, int]:
+    """{node: which of its outputs}, of the tensors that no path from the root to the image goes round."""
+    after: list[Any] = []  # every node behind those that it was made of
+    seen, stack = {root[0]}, [(root[0], iter(root[0].next_functions))]
+    while stack:
+        node, below = stack[-1]
+        for child, _ in below:
+            if child is not None and child not in seen:
+                seen.add(child)
+                stack.append((child, iter(child.next_functions)))
+                break
+        else:
+            after.append(stack.pop()[0])
+    alive: set[Any] = set()  # what leads to the image; weights do not
+    for node in after:
+        if getattr(node, "variable", None) is image or any(child in alive for child, _ in node.next_functions):
+            alive.add(node)
+    found: dict[Any, int] = {}
+    open_paths: dict[Any, set[int]] = {root[0]: {root[1]}} if root[0] in alive else {}
+    for node in reversed(after):
+        if node not in alive:
+            continue
+        outputs = open_paths.pop(node)
+        if not open_paths and len(outputs) == 1:
+            found[node] = next(iter(outputs))
+        for child, number in node.next_functions:
+            if child in alive:
+                open_paths.setdefault(child, set()).add(number)
+    return found
+
+
+def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -> list[Passed]:
+    """One for each tensor, with all the modules that hand it on as it is."""
+    groups: dict[Any, list[_Event]] = {}
+    for event in events:
+        node, number = event.made_by
+        if cuts.get(node) == number and runs[event.name] == 1:
+            groups.setdefault(node, []).append(event)
+    made = []
+    for group in groups.values():
+        low, high = group[-1].low.item(), group[-1].high.item()
+        made.append(
+            Passed(
+                tuple(event.name for event in group),
+                tuple(event.module for event in group),
+                group[-1].shape,
+                not (low >= 0 and 0 < high < float("inf")),
+            )
+        )
+    return made
