@@ -36,7 +36,7 @@ def network() -> nn.Module:
 
 def stages() -> list[str]:
     """The four layers that are read, first to last."""
-    return ["blocks.2.0.bn1", "blocks.3.0.bn1", "blocks.5.0.bn1", "bn2"]
+    return list(hc.stages(network()))
 
 
 def image(picture: str) -> Tensor:

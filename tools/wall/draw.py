@@ -46,7 +46,7 @@ def under(name: str, side: int) -> np.ndarray:
     """The picture, or plain grey where its package is missing."""
     try:
         return pictures.pixels(name, side)
-    except pictures.MissingPackageError:
+    except pictures.NOT_THERE:
         return np.full((side, side, 3), 200, np.uint8)
 
 

@@ -56,11 +56,11 @@ def said(method: str) -> str:
 def missing() -> list[str]:
     """A sentence for each photograph whose package is not installed."""
     found = []
-    for part in pictures.SOURCES:
+    for part in pictures.PARTS:
         try:
-            pictures.photograph(part)
-        except pictures.MissingPackageError as error:
-            found.append(str(error))
+            pictures.sample(part)
+        except pictures.NOT_THERE as error:
+            found.append(f"{part}: {error}")
     return found
 
 
@@ -105,13 +105,13 @@ def write(folder: Path) -> None:
     for one in pictures.ALL:
         maps, rows = sprite(one.name)
         (folder / f"{one.name}.png").write_bytes(png(maps))
-        entry = {"name": one.name, "title": one.title, "label": one.label, "credit": pictures.credit(one.name),
+        entry = {"name": one.name, "title": one.title, "label": one.label,
                  "sprite": f"{one.name}.png", "maps": rows}  # fmt: skip
         try:
             (folder / f"{one.name}.jpg").write_bytes(jpeg(pictures.pixels(one.name, SIDE), QUALITY))
             (folder / f"{one.name}-small.jpg").write_bytes(jpeg(pictures.pixels(one.name, THUMB), QUALITY))
-            entry |= {"photo": f"{one.name}.jpg", "small": f"{one.name}-small.jpg"}
-        except pictures.MissingPackageError as error:
+            entry |= {"credit": pictures.credit(one.name), "photo": f"{one.name}.jpg", "small": f"{one.name}-small.jpg"}
+        except pictures.NOT_THERE as error:
             entry["missing"] = str(error)
         found["pictures"].append(entry)
     (folder / "wall.json").write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

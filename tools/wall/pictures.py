@@ -1,39 +1,30 @@
 """The eight pictures of the wall: six photographs and two mosaics of four, from packages that are installed.
 
-A photograph is cropped to the square in its middle, as the network sees it. None is a file of this repository.
+`hc.photos.samples` has them with credit and licence. A photograph is cropped to the square in its middle, as the
+network sees it. None is a file of this repository.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+import torch
+
+import holicam as hc
+from holicam.datasets.items import MissingDataError, WrongDataError
+from holicam.datasets.samples import Sample
 
 SIDE = 224  # pixels, as the network takes them
-
-
-class MissingPackageError(ImportError):
-    """The package that has a photograph is not installed."""
-
-
-class Source(NamedTuple):
-    """Where a photograph lies, who made it and how it may be used."""
-
-    package: str  # as pip has it
-    file: str  # below the package's folder
-    title: str
-    credit: str
-    licence: str
+NOT_THERE = (ImportError, MissingDataError, WrongDataError)
 
 
 class Picture(NamedTuple):
     """One picture of the wall: what it shows, the class that is asked for, and another one.
 
-    parts: its photograph, or the four of a mosaic, row by row. Classes are ImageNet's indices and names.
+    parts: its photograph, or the four of a mosaic, row by row; names of `hc.photos.samples`. Classes are ImageNet's
+    indices and names; of several that are right, the one that the network believes most.
     """
 
     name: str
@@ -45,66 +36,46 @@ class Picture(NamedTuple):
     other_label: str
 
 
-SOURCES = {
-    "cat": Source("scikit-image", "skimage/data/chelsea.png", "Chelsea the cat", "Stéfan van der Walt", "CC0"),
-    "espresso": Source("scikit-image", "skimage/data/coffee.png", "Coffee cup", "Rachel Michetti", "CC0"),
-    "rocket": Source("scikit-image", "skimage/data/rocket.jpg", "Launch of DSCOVR", "SpaceX", "CC0"),
-    "motorcycle": Source(
-        "scikit-image", "skimage/data/motorcycle_left.png", "Motorcycle, left view",
-        "Scharstein et al., Middlebury Stereo Benchmark 2014", "CC0"),
-    "officer": Source(
-        "matplotlib", "matplotlib/mpl-data/sample_data/grace_hopper.jpg", "Commodore Grace M. Hopper",
-        "James S. Davis, United States Navy", "public domain"),
-    "palace": Source(
-        "scikit-learn", "sklearn/datasets/images/china.jpg", "Summer Palace, Beijing", "Daniel Buechele", "CC BY 2.0"),
-}  # fmt: skip
-
-CAT, CUP = (285, "Egyptian cat"), (967, "espresso")
+CAT, CUP, TRIPOD = (285, "Egyptian cat"), (967, "espresso"), (872, "tripod")
 ALL = (
     Picture("cat", "A cat", ("cat",), *CAT, *CUP),
-    Picture("espresso", "An espresso", ("espresso",), *CUP, *CAT),
+    Picture("coffee", "A cup of espresso", ("coffee",), *CUP, *CAT),
     Picture("rocket", "A rocket", ("rocket",), 657, "missile", *CAT),
-    Picture("motorcycle", "A motorcycle", ("motorcycle",), 665, "moped", *CAT),
     Picture("officer", "An officer", ("officer",), 652, "military uniform", *CAT),
     Picture("palace", "A palace", ("palace",), 698, "palace", *CAT),
-    Picture("mosaic-cat", "Four at once, asked for the cat", ("espresso", "officer", "motorcycle", "cat"), *CAT, *CUP),
-    Picture("mosaic-espresso", "Four at once, asked for the espresso", ("cat", "palace", "espresso", "rocket"),
-        *CUP, *CAT),
-)  # fmt: skip
+    Picture("photographer", "A photographer", ("photographer",), *TRIPOD, *CAT),
+    Picture("mosaic-cat", "Four at once: the cat", ("coffee", "officer", "rocket", "cat"), *CAT, *CUP),
+    Picture("mosaic-coffee", "Four at once: the espresso", ("cat", "palace", "coffee", "photographer"), *CUP, *CAT),
+)
 PICTURES = {one.name: one for one in ALL}
+PARTS = tuple(dict.fromkeys(part for one in ALL for part in one.parts))
 
 
 @cache
-def photograph(part: str) -> np.ndarray:
-    """(S, S, 3) uint8, the square in a photograph's middle. Raises MissingPackageError."""
-    source = SOURCES[part]
-    folder, _, rest = source.file.partition("/")
-    found = importlib.util.find_spec(folder)
-    path = Path(found.origin).parent / rest if found and found.origin else None
-    if path is None or not path.exists():
-        raise MissingPackageError(f"“{source.title}” comes with the package {source.package}, which is not installed.")
-    whole = Image.open(path).convert("RGB")
-    side, (width, height) = min(whole.size), whole.size
-    left, top = (width - side) // 2, (height - side) // 2
-    return np.asarray(whole.crop((left, top, left + side, top + side)))
+def sample(part: str) -> Sample:
+    """A photograph with its credit. Raises ImportError, MissingDataError, WrongDataError: a package is missing."""
+    return hc.photos.samples(part)[part]
 
 
 def pixels(name: str, side: int = SIDE) -> np.ndarray:
-    """A picture, (side, side, 3) uint8; side is even. Raises MissingPackageError."""
-    parts = PICTURES[name].parts
-    if len(parts) == 1:
-        return resized(photograph(parts[0]), side)
-    four = [resized(photograph(part), side // 2) for part in parts]
-    return np.vstack([np.hstack(four[:2]), np.hstack(four[2:])])
+    """A picture, (side, side, 3) uint8; side is even. Raises as `sample` does."""
+    found = [sample(part).picture for part in PICTURES[name].parts]
+    if len(found) == 1:
+        return square(found[0], side)
+    return hc.photos.mosaic(found, side=side).picture.numpy()
 
 
-def resized(picture: np.ndarray, side: int) -> np.ndarray:
-    """Brought to a square of this side, bicubic and smoothed as torchvision and timm do it for a PIL image."""
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+def square(picture: torch.Tensor, side: int) -> np.ndarray:
+    """The square in the middle of a photograph (H, W, 3) uint8, as the cells of a mosaic are made."""
+    short = min(picture.shape[:2])
+    top, left = ((length - short) // 2 for length in picture.shape[:2])
+    planes = picture[top : top + short, left : left + short].permute(2, 0, 1)[None].float()
+    small = torch.nn.functional.interpolate(planes, [side, side], mode="bicubic", antialias=True)
+    return small[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
 def credit(name: str) -> str:
-    """One line for below a picture: title, who made it, licence, what was changed."""
+    """One line for below a picture: title, who made it, licence, what was changed. Raises as `sample` does."""
     parts = PICTURES[name].parts
-    said = "; ".join(f"“{s.title}”, {s.credit}, {s.licence}" for s in map(SOURCES.get, parts))
+    said = "; ".join(sample(part).caption("") for part in parts)
     return said + ("; cropped." if len(parts) == 1 else "; cropped and put together.")
