@@ -50,7 +50,7 @@ _NAMES = {
         "models": "load_model class_names",
         "models.layers": "find_layers",
         "models.stages": "stages default_layers",
-        "models.preprocessing": "preprocessing",
+        "models.preprocessing": "preprocessing Preprocessing",
         "methods.registry": "explain explain_many explainers info",
         "notebook.setup": "setup",
         "notebook.explorer": "explore",

@@ -56,21 +56,27 @@ def cached(url: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(url)
 
 
+def promise(path: Path) -> str:
+    """The first digits of its sha256 that a file's name promises, "" where it promises nothing."""
+    said = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    return said[1] if said else ""
+
+
 def check_name(path: Path, name: str) -> None:
     """Raise ValueError where a file is not the one whose sha256 begins as its name says.
 
     torch looks at the hash while it downloads, never at what lies there already. A name without a
     hash promises nothing.
     """
-    said = re.search(r"-([0-9a-f]{8,})\.", path.name)
-    if said is None or not path.exists():
+    said = promise(path)
+    if not said or not path.exists():
         return
     if not path.is_file():
         raise ValueError(f"{path} cannot be read as weights of {name}, it is not a file: {AGAIN}.")
-    if not (found := sha256(path)).startswith(said[1]):
+    if not (found := sha256(path)).startswith(said):
         raise ValueError(
-            f"{path} cannot be read as weights of {name}: its sha256 begins with {found[: len(said[1])]}, "
-            f"not with {said[1]} as its name promises, so {AGAIN}."
+            f"{path} cannot be read as weights of {name}: its sha256 begins with {found[: len(said)]}, "
+            f"not with {said} as its name promises, so {AGAIN}."
         )
 
 
