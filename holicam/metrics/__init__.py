@@ -16,6 +16,7 @@ from .call import Run, run
 from .density import Density, density_negative, density_positive, map_density
 from .drop import Drop, average_drop, average_increase, confidence_drop
 from .energy import Energy, energy_pointing, epg, epg_count, epg_top100
+from .grid import GridPointing, grid_pointing, grid_pointing_game
 from .impute import impute
 from .infidelity import Infidelity, infidelity, infidelity_scores
 from .insdel import InsertionDeletion, area, deletion, insertion, insertion_deletion, over_all
@@ -47,6 +48,7 @@ __all__ = [
     "Energy",
     "GaussianBlur",
     "GradientVariance",
+    "GridPointing",
     "Infidelity",
     "InsertionDeletion",
     "Interventions",
@@ -83,6 +85,8 @@ __all__ = [
     "epg_count",
     "epg_top100",
     "gradient_variance",
+    "grid_pointing",
+    "grid_pointing_game",
     "impute",
     "infidelity",
     "infidelity_scores",

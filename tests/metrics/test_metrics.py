@@ -209,7 +209,7 @@ def test_other_baselines():
 
 
 def test_registry():
-    assert len(registry) == 22 and "metrics" in dir(hc)
+    assert len(registry) == 23 and "metrics" in dir(hc)
     assert {m.name for m in registry.values() if not m.higher_is_better} == LOWER
     assert registry["over-all"].forwards == 57 and registry["epg"].needs == ("masks or boxes",)
     with pytest.raises(UnknownMetricError, match="'over_all'; close names are over-all"):

@@ -119,6 +119,15 @@ def epg(M, inside):
     return part / whole
 
 
+def grid_pointing(M, cell):
+    """Böhle et al. 2021: positive evidence of the asked cell over that of all cells; none at all is no score."""
+    cells = {True: 0.0, False: 0.0}
+    for at in np.ndindex(M.shape):
+        if M[at] > 0:
+            cells[bool(cell[at])] += M[at]
+    return cells[True] / (cells[True] + cells[False]) if any(cells.values()) else float("nan")
+
+
 def epg_top(M, inside, r, top, count=False):
     part = whole = 0.0
     for at in np.ndindex(M.shape):
