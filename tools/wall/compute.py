@@ -22,7 +22,6 @@ from . import pictures, settings, store
 
 SEED = 0
 VERSIONS = ("torch", "timm", "numpy", "pillow")
-MEAN, STD = 127 / 255, 128 / 255
 REFUSALS = (ValueError, TypeError, RuntimeError)
 Maps = dict[str, dict[int, np.ndarray]]
 Unit = tuple[tuple[str, ...], str, str]  # explainers that are asked together, question, picture
@@ -41,8 +40,7 @@ def stages() -> list[str]:
 
 def image(picture: str) -> Tensor:
     """(1, 3, 224, 224), as the network wants it."""
-    values = torch.from_numpy(pictures.pixels(picture).copy()).permute(2, 0, 1)[None] / 255
-    return (values - MEAN) / STD
+    return hc.photos.to_images(torch.from_numpy(pictures.pixels(picture).copy()), settings.NETWORK)
 
 
 def maps(methods: tuple[str, ...], picture: str, question: str = "asked") -> tuple[Maps, str]:

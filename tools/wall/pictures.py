@@ -44,8 +44,8 @@ ALL = (
     Picture("officer", "An officer", ("officer",), 652, "military uniform", *CAT),
     Picture("palace", "A palace", ("palace",), 698, "palace", *CAT),
     Picture("photographer", "A photographer", ("photographer",), *TRIPOD, *CAT),
-    Picture("mosaic-cat", "Four at once: the cat", ("coffee", "officer", "rocket", "cat"), *CAT, *CUP),
-    Picture("mosaic-coffee", "Four at once: the espresso", ("cat", "palace", "coffee", "photographer"), *CUP, *CAT),
+    Picture("mosaic-cat", "Four at once: the cat", ("photographer", "palace", "coffee", "cat"), *CAT, *CUP),
+    Picture("mosaic-tripod", "Four at once: the tripod", ("cat", "rocket", "officer", "photographer"), *TRIPOD, *CAT),
 )
 PICTURES = {one.name: one for one in ALL}
 PARTS = tuple(dict.fromkeys(part for one in ALL for part in one.parts))
@@ -67,11 +67,7 @@ def pixels(name: str, side: int = SIDE) -> np.ndarray:
 
 def square(picture: torch.Tensor, side: int) -> np.ndarray:
     """The square in the middle of a photograph (H, W, 3) uint8, as the cells of a mosaic are made."""
-    short = min(picture.shape[:2])
-    top, left = ((length - short) // 2 for length in picture.shape[:2])
-    planes = picture[top : top + short, left : left + short].permute(2, 0, 1)[None].float()
-    small = torch.nn.functional.interpolate(planes, [side, side], mode="bicubic", antialias=True)
-    return small[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    return hc.photos.fit(hc.photos.middle(picture), side, mode="bicubic").numpy()
 
 
 def credit(name: str) -> str:
