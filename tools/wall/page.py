@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from holicam.methods.table import TABLE
+from holicam.notebook.explorer.figure import table
 from holicam.notebook.explorer.packed import jpeg, png
 from tools.ipynb import ROOT
 
@@ -94,6 +95,7 @@ def index() -> dict[str, object]:
              "signed": store.signed(name), "takes": store.read(name)[0]["takes"], "call": settings.code(name)}
             for name in explained()
         ],
+        "tables": {"evidence": table(False).tobytes().hex(), "signed": table(True).tobytes().hex()},
         "pictures": [],
     }  # fmt: skip
 
