@@ -100,7 +100,12 @@ class Cards(Directive):
         formula = nodes.container(classes=["explainer-formula"])
         self.state.nested_parse(StringList(entry.formula.split("\n"), "wall"), 0, formula)
         first = parts(inspect.getdoc(cls) or "").prose
-        return [*self.rst([linked(first[0], cls.__module__), ""] if first else []), formula, code, *self.rst(facts(name, entry))]
+        return [
+            *self.rst([linked(first[0], cls.__module__), ""] if first else []),
+            formula,
+            code,
+            *self.rst(facts(name, entry)),
+        ]
 
 
 def anchor(name: str) -> str:
@@ -129,9 +134,13 @@ def facts(name: str, entry: page.Entry) -> list[str]:
     source = ", ".join(f":cite:t:`{key}`" for key in entry.papers.split()) if entry.papers else row.paper
     out = [f":Cost: {row.cost} an image", f":Paper: {source}"]
     if seconds := about.get("seconds"):
-        usual = sorted(seconds.values())[len(seconds) // 2]
         own = "its defaults" if name not in settings.SETTINGS else f"``{settings.code(name)}``, fewer than its default"
-        out += [f":Here: {own}; {usual:.2g} seconds of one core a picture"]
+        usual = sorted(seconds.values())[len(seconds) // 2]
+        others = [page.reference()[one].title for one in about["together"] if one != name]
+        shared = f", together with {', '.join(others)}" if others else ""
+        out += [f":Here: {own}; {usual:.2g} seconds of one core a picture{shared}"]
+        if len(seconds) < len(pictures.ALL):
+            out += [f":Pictures: {len(seconds)} of {len(pictures.ALL)} so far; the others wait for their turn"]
     if why := page.said(name):
         out += [f":Not here: {why}"]
     out += [f":Chapter: {built}"] if (built := chapters_of(cls)) else []

@@ -83,7 +83,7 @@ async function wall(el) {
   const there = index.pictures.filter((picture) => picture.photo);
   if (!there.length) throw new Error("no photograph came with this build");
   const families = [...new Set(index.methods.map((method) => method.family))];
-  const initial = { picture: there[0].name, stage: index.stages.length, opacity: 90, family: "", method: "" };
+  const initial = { picture: there[0].name, stage: 2, opacity: 90, family: "", method: "" };
   let state = { ...initial };
 
   // --- what a picture needs is loaded when it is first shown --------------------------------------------------------

@@ -29,8 +29,8 @@ Unit = tuple[tuple[str, ...], str, str]  # explainers that are asked together, q
 
 @cache
 def network() -> nn.Module:
-    """The trained network."""
-    return hc.load_model(settings.NETWORK).eval()
+    """The trained network, laid out as one core runs it fastest."""
+    return hc.load_model(settings.NETWORK).eval().to(memory_format=torch.channels_last)
 
 
 def stages() -> list[str]:
@@ -98,17 +98,16 @@ def units() -> list[Unit]:
         some = dear if max(map(settings.forwards, group)) > 400 else cheap
         some += [(group, "asked", name) for name in pictures.PICTURES]
     questions = [question for question in settings.QUESTIONS if question != "asked"]
-    several = [((method,), question, name) for method in settings.FOR_EVERY_QUESTION
-               for question in questions for name in pictures.PICTURES]  # fmt: skip
-    order = list(pictures.PICTURES)
+    several = [(settings.FOR_EVERY_QUESTION, question, name) for question in questions for name in pictures.PICTURES]
+    order = [*settings.FIRST, *(name for name in pictures.PICTURES if name not in settings.FIRST)]
     return cheap + several + sorted(dear, key=lambda unit: order.index(unit[2]))
 
 
-def missing(chosen: list[str] | None = None) -> Iterator[Unit]:
-    """What is not stored yet."""
+def missing(chosen: list[str] | None = None, again: bool = False) -> Iterator[Unit]:
+    """What is not stored yet; with `again` all of it."""
     for group, question, picture in units():
         wanted = tuple(name for name in group if chosen is None or name in chosen)
-        wanted = tuple(name for name in wanted if not _there(name, question, picture))
+        wanted = tuple(name for name in wanted if again or not _there(name, question, picture))
         if wanted:
             yield wanted, question, picture
 
@@ -129,7 +128,7 @@ def do(unit: Unit) -> None:
             raise
         store.write(about(methods[0], question) | {"said": _sentence(error)}, {})
         return
-    seconds = (time.process_time() - began) / len(methods)
+    seconds = time.process_time() - began
     for name, by_stage in found.items():
         before, tiles = store.read(name, question)
         cells = store.CELLS[settings.takes(name)]
@@ -138,7 +137,12 @@ def do(unit: Unit) -> None:
         except ValueError as error:
             raise ValueError(f"{name} on {picture}: {error}") from None
         took = before.get("seconds", {}) | {picture: round(seconds, 2)}
-        store.write(about(name, question) | ({"refused": refused} if refused else {}) | {"seconds": took}, tiles | new)
+        store.write(
+            about(name, question)
+            | ({"refused": refused} if refused else {})
+            | {"together": list(methods), "seconds": took},
+            tiles | new,
+        )
 
 
 def about(method: str, question: str) -> dict[str, object]:
@@ -165,3 +169,20 @@ def code() -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (json.dumps(stamp, indent=1) + "\n").encode())
     return name
+
+
+def stale() -> dict[str, list[str]]:
+    """{"grad-cam, asked": files of holicam that have changed since its maps were made}."""
+    changed: dict[str, list[str]] = {}
+    for path in (store.FOLDER / "code").glob("*.json"):
+        changed[path.stem] = made_by.changed(json.loads(path.read_text(encoding="utf-8")))
+    found = {f"{one['method']}, {one['question']}": changed.get(one["code"], ["not known"]) for one in store.stored()}
+    return {name: files for name, files in found.items() if files}
+
+
+def sweep() -> None:
+    """Remove what is known of code that made none of the maps there are."""
+    used = {one["code"] for one in store.stored()}
+    for path in (store.FOLDER / "code").glob("*.json"):
+        if path.stem not in used:
+            path.unlink()

@@ -63,12 +63,12 @@ def packed(m: np.ndarray, cells: int) -> Tile:
     return Tile(bits, float(f"{low:.{DIGITS}g}"), float(f"{high:.{DIGITS}g}"), (m.shape[0], m.shape[1]))
 
 
-def file(method: str, question: str = "asked", folder: Path = FOLDER) -> Path:
+def file(method: str, question: str = "asked") -> Path:
     """The index of an explainer and a question; its sprite stands beside it."""
-    return folder / (f"{method}.json" if question == "asked" else f"{method}.{question}.json")
+    return FOLDER / (f"{method}.json" if question == "asked" else f"{method}.{question}.json")
 
 
-def write(about: dict[str, Any], tiles: Tiles, folder: Path = FOLDER) -> None:
+def write(about: dict[str, Any], tiles: Tiles) -> None:
     """Sprite and index; `about` has at least method and question."""
     rows, y = [], 0
     order = list(dict.fromkeys(picture for picture, _ in tiles))
@@ -83,8 +83,8 @@ def write(about: dict[str, Any], tiles: Tiles, folder: Path = FOLDER) -> None:
                          "grid": list(tile.grid), "low": tile.low, "high": tile.high})  # fmt: skip
             x += w
         y += max(tile.bits.shape[0] for _, tile in row)
-    path = file(about["method"], about["question"], folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    path = file(about["method"], about["question"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     if places:
         sprite = np.zeros((y, max(x + bits.shape[1] for (x, _), bits in places)), np.uint8)
         for (x, top), bits in places:
@@ -93,13 +93,16 @@ def write(about: dict[str, Any], tiles: Tiles, folder: Path = FOLDER) -> None:
     head = json.dumps(about, ensure_ascii=False, indent=1)[:-2]
     lines = ",\n  ".join(json.dumps(row) for row in rows)
     write_whole(path, f'{head},\n "maps": [\n  {lines}\n ]\n}}\n'.encode())
-    read.cache_clear()
+    _read.cache_clear()
+
+
+def read(method: str, question: str = "asked") -> tuple[dict[str, Any], Tiles]:
+    """(the index without its maps, the tiles); both empty where nothing is stored."""
+    return _read(file(method, question))
 
 
 @cache
-def read(method: str, question: str = "asked", folder: Path = FOLDER) -> tuple[dict[str, Any], Tiles]:
-    """(the index without its maps, the tiles); both empty where nothing is stored."""
-    path = file(method, question, folder)
+def _read(path: Path) -> tuple[dict[str, Any], Tiles]:
     if not path.exists():
         return {}, {}
     about = json.loads(path.read_text(encoding="utf-8"))
@@ -113,19 +116,24 @@ def read(method: str, question: str = "asked", folder: Path = FOLDER) -> tuple[d
     return about, tiles
 
 
-def tile(picture: str, method: str, stage: int = 4, question: str = "asked", folder: Path = FOLDER) -> Tile:
+def tile(picture: str, method: str, stage: int = 4, question: str = "asked") -> Tile:
     """A stored map; one that has no stage, of the input or of several layers, is found at every stage.
 
     Raises KeyError where there is none.
     """
-    tiles = read(method, question, folder)[1]
+    tiles = read(method, question)[1]
     for key in ((picture, stage), (picture, 0)):
         if key in tiles:
             return tiles[key]
     raise KeyError(f"data/wall has no map of {method} for {picture} at stage {stage}, question {question!r}")
 
 
-def signed(method: str, question: str = "asked", folder: Path = FOLDER) -> bool:
+def signed(method: str, question: str = "asked") -> bool:
     """Whether its maps have two signs: anywhere, by more than rounding."""
-    tiles = read(method, question, folder)[1].values()
+    tiles = read(method, question)[1].values()
     return any(min(-one.low, one.high) > 1e-3 * max(-one.low, one.high) for one in tiles)
+
+
+def stored() -> list[dict[str, Any]]:
+    """All indexes, without their maps."""
+    return [_read(path)[0] for path in sorted(FOLDER.glob("*.json"))]
