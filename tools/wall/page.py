@@ -21,7 +21,7 @@ from . import draw, pictures, settings, store
 
 SIDE, THUMB = 336, 96  # pixels of a picture on the page, and of its button
 QUALITY = 82
-WIDTH = 112  # of a sprite
+WIDTH = 224  # of a sprite: four maps of 56 cells
 
 
 class Entry(NamedTuple):
