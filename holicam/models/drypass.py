@@ -3,7 +3,11 @@
 Autograd writes down which tensor was made of which. A tensor through which everything passes is one that no
 path from the logits back to the image goes round. Walking that graph from the logits, in an order in which a
 tensor comes after all that was made of it, these are the places where no other path is open. So one forward
-with a graph answers for all tensors at once; no backward is run, and nothing is replaced.
+with a graph answers for all tensors at once, and no backward is run.
+
+What is asked is about modules, since only a module's output can be read: the shortcut of a block may be an
+`nn.Identity`, which gives the tensor that the other branch reads as well. So the network goes on with a copy of
+each module's output, and a copy has its own place in the graph.
 """
 
 from __future__ import annotations
@@ -34,9 +38,12 @@ class Passed:
 
 @dataclass(eq=False)
 class _Event:
+    """The output of a module."""
+
     name: str
     module: nn.Module
-    made_by: tuple[Any, int]  # the node of autograd's graph, and which of its outputs
+    node: Any  # of autograd's graph: the copy with which the network goes on
+    made_of: Any  # the same of the output itself, which is another module's copy where that gave it
     shape: tuple[int, ...]
     low: Tensor
     high: Tensor
@@ -91,18 +98,24 @@ def _same_random_numbers(image: Tensor) -> Iterator[None]:
 def _listening(model: nn.Module, runs: Counter[str], events: list[_Event]) -> Iterator[None]:
     """Fills runs and events while it lasts. Forwards of other threads are nobody's business."""
     thread = threading.get_ident()
+    copies: set[Any] = set()
 
-    def hook(name: str, module: nn.Module, output: object) -> None:
+    def hook(name: str, module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
         if threading.get_ident() != thread:
-            return
+            return None
         runs[name] += 1
-        if isinstance(output, Tensor) and output.grad_fn is not None and output.numel():
-            # The node is read now: what an operation in place does next makes another.
-            low, high = torch.aminmax(output.detach())
-            events.append(_Event(name, module, (output.grad_fn, output.output_nr), tuple(output.shape), low, high))
+        if not isinstance(output, Tensor) or output.grad_fn is None or not output.numel():
+            return None
+        if output.grad_fn in copies and any(given is output for given in inputs):
+            return None  # it hands on what has a name already
+        low, high = torch.aminmax(output.detach())
+        copy = output.clone()
+        copies.add(copy.grad_fn)
+        events.append(_Event(name, module, copy.grad_fn, output.grad_fn, tuple(output.shape), low, high))
+        return copy
 
     handles = [
-        module.register_forward_hook(lambda module, _, output, name=name: hook(name, module, output))
+        module.register_forward_hook(lambda *given, name=name: hook(name, *given))
         for name, module in model.named_modules()
         if name
     ]
@@ -145,12 +158,13 @@ def _cuts(root: tuple[Any, int], image: Tensor) -> dict[Any, int]:
 
 
 def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -> list[Passed]:
-    """One for each tensor, with all the modules that hand it on as it is."""
+    """One for each tensor, with all the modules that give it."""
+    first: dict[Any, Any] = {}  # {a copy: the first copy of the same tensor}
     groups: dict[Any, list[_Event]] = {}
     for event in events:
-        node, number = event.made_by
-        if cuts.get(node) == number and runs[event.name] == 1:
-            groups.setdefault(node, []).append(event)
+        same = first[event.node] = first.get(event.made_of, event.node)
+        if event.node in cuts and runs[event.name] == 1:
+            groups.setdefault(same, []).append(event)
     made = []
     for group in groups.values():
         low, high = group[-1].low.item(), group[-1].high.item()

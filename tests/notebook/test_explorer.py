@@ -346,6 +346,15 @@ def test_maps_of_a_network_are_the_explainers(monkeypatch):
     assert not predicted.content.has_random
 
 
+def test_where_no_method_is_named_the_three_usual_ones_are_quick():
+    model, image = small_net(), torch.randn(1, 3, 16, 16)
+    found = hc.explore(model, image, layers=["3"], targets=[1], random=False).content
+    assert found.method_names == ["Grad-CAM", "Layer-CAM", "Holistic-CAM, fast"]
+    expected = hc.HolisticCAM(preset="fast")(model, image, "3", 1, size="native")[0].numpy()
+    values = found.map_of("class 1", "Holistic-CAM, fast", "3").values
+    assert np.allclose(values, expected, atol=1e-6 * np.abs(expected).max())
+
+
 def test_one_pass_serves_all_layers_and_methods():
     model, image, passes = small_net(), torch.randn(1, 3, 16, 16), []
     model.register_forward_hook(lambda *_: passes.append(1))

@@ -60,8 +60,8 @@ def explore(
         signed: maps with evidence against the class: colours are symmetric about zero, as in `holicam.notebook.plot`.
         method, layer, target, opacity, threshold: what is seen first; the last two lie in 0..1.
         methods, layers, targets: for a network: explainers or their names, as in `explain_many`; layer names;
-            {word: class} or classes. Defaults: Grad-CAM, Layer-CAM and Holistic-CAM, the network's default layers,
-            the predicted class.
+            {word: class} or classes. Defaults: Grad-CAM, Layer-CAM and Holistic-CAM with preset="fast", the network's
+            default layers, the predicted class.
 
     Returns an `Explorer`, which a notebook shows as a figure with controls for method, layer, class, opacity and
     threshold, the colour key, the class's score, and the value of the cell under the cursor.
