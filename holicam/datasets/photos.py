@@ -13,10 +13,10 @@ import torch
 
 from ..models.preprocessing import IMAGENET, Preprocessing, preprocessing
 from .depth import DepthError, Stored, eight_bit
-from .mosaics import Mosaic as Mosaic
-from .mosaics import mosaic as mosaic
 from .samples import Sample as Sample
 from .samples import samples as samples
+from .tiles import Mosaic as Mosaic
+from .tiles import mosaic as mosaic
 
 LONGEST = 4096  # pixels a side kept when reading; no map is computed at more
 MOST = 2**28  # pixels of a picture, 268 megapixels; the largest phones make 200
