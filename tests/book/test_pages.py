@@ -13,6 +13,7 @@ from tools.chapters import by_number
 from tools.ipynb import BOOK
 from tools.pages import claims as claims_page
 from tools.pages import provenance, published, speed, speed_gpu, used
+from tools.pages import stages as stages_page
 from tools.pages.claims import PRINTED, VERDICTS, claims, finding, pattern, read
 
 MADE = {
@@ -21,6 +22,7 @@ MADE = {
     "provenance": provenance,
     "api-used": used,
     "speed": speed,
+    "stages": stages_page,
 }
 CLAIMS = claims()
 

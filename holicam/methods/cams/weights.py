@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...core.checks import warn_where
 from ...core.ops import one_of
+from .signed import negative
 
 
 class SignedActivationWarning(UserWarning):
@@ -146,8 +147,11 @@ def _channel_sum(A: Tensor, mode: str) -> Tensor:
         return total.relu()
     warn_where(
         total < 0,
-        "some channels sum to less than zero, so alpha may be negative or very large there; "
-        "activation_sum='relu' takes such sums as zero",
+        negative(
+            A,
+            "some channels sum to less than zero, so alpha may be negative or very large there",
+            "activation_sum='relu' takes such sums as zero",
+        ),
         SignedActivationWarning,
     )
     return total
