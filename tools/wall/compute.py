@@ -22,6 +22,7 @@ from . import pictures, settings, store
 
 SEED = 0
 VERSIONS = ("torch", "timm", "numpy", "pillow")
+NOBODY = ""  # the picture of an explainer that refuses all
 REFUSALS = (ValueError, TypeError, RuntimeError)
 Maps = dict[str, dict[int, np.ndarray]]
 Unit = tuple[tuple[str, ...], str, str]  # explainers that are asked together, question, picture
@@ -104,17 +105,18 @@ def units() -> list[Unit]:
 
 
 def missing(chosen: list[str] | None = None, again: bool = False) -> Iterator[Unit]:
-    """What is not stored yet; with `again` all of it."""
+    """What is not stored yet; with `again` also what other code than today's made."""
     for group, question, picture in units():
         wanted = tuple(name for name in group if chosen is None or name in chosen)
-        wanted = tuple(name for name in wanted if again or not _there(name, question, picture))
+        wanted = tuple(name for name in wanted if not _there(name, question, picture, again))
         if wanted:
             yield wanted, question, picture
 
 
-def _there(method: str, question: str, picture: str) -> bool:
-    about, tiles = store.read(method, question)
-    return "said" in about or any(name == picture for name, _ in tiles)
+def _there(method: str, question: str, picture: str, current: bool = False) -> bool:
+    made_by_code = store.read(method, question)[0].get("code", {})
+    found = made_by_code.get(picture, made_by_code.get(NOBODY))
+    return found == code() if current else found is not None
 
 
 def do(unit: Unit) -> None:
@@ -126,7 +128,7 @@ def do(unit: Unit) -> None:
     except REFUSALS as error:
         if len(methods) > 1:
             raise
-        store.write(about(methods[0], question) | {"said": _sentence(error)}, {})
+        store.write(about(methods[0], question) | {"said": _sentence(error), "code": {NOBODY: code()}}, {})
         return
     seconds = time.process_time() - began
     for name, by_stage in found.items():
@@ -137,10 +139,11 @@ def do(unit: Unit) -> None:
         except ValueError as error:
             raise ValueError(f"{name} on {picture}: {error}") from None
         took = before.get("seconds", {}) | {picture: round(seconds, 2)}
+        made = {key: value for key, value in before.get("code", {}).items() if key != NOBODY} | {picture: code()}
         store.write(
             about(name, question)
             | ({"refused": refused} if refused else {})
-            | {"together": list(methods), "seconds": took},
+            | {"together": list(methods), "seconds": took, "code": made},
             tiles | new,
         )
 
@@ -155,7 +158,6 @@ def about(method: str, question: str) -> dict[str, object]:
         "network": settings.NETWORK,
         "stages": stages(),
         "versions": {name: version(name) for name in VERSIONS},
-        "code": code(),
     }
 
 
@@ -172,17 +174,20 @@ def code() -> str:
 
 
 def stale() -> dict[str, list[str]]:
-    """{"grad-cam, asked": files of holicam that have changed since its maps were made}."""
+    """{"grad-cam, asked": files of holicam that have changed since some of its maps were made}."""
     changed: dict[str, list[str]] = {}
     for path in (store.FOLDER / "code").glob("*.json"):
         changed[path.stem] = made_by.changed(json.loads(path.read_text(encoding="utf-8")))
-    found = {f"{one['method']}, {one['question']}": changed.get(one["code"], ["not known"]) for one in store.stored()}
+    found = {}
+    for one in store.stored():
+        files = {file for name in one["code"].values() for file in changed.get(name, ["not known"])}
+        found[f"{one['method']}, {one['question']}"] = sorted(files)
     return {name: files for name, files in found.items() if files}
 
 
 def sweep() -> None:
     """Remove what is known of code that made none of the maps there are."""
-    used = {one["code"] for one in store.stored()}
+    used = {name for one in store.stored() for name in one["code"].values()}
     for path in (store.FOLDER / "code").glob("*.json"):
         if path.stem not in used:
             path.unlink()
