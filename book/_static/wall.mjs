@@ -215,7 +215,7 @@ async function wall(el) {
     for (const name of families) {
       const own = chosen.filter((method) => method.family === name);
       if (!own.length) continue;
-      parts.push(make("h3", { class: "wall-family" }, name));
+      parts.push(make("h2", { class: "wall-family" }, name));
       if (!all) {
         const first = parts.length === 1 ? photos : [];
         parts.push(make("div", { class: "wall-tiles" }, ...first,

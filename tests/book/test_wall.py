@@ -13,7 +13,7 @@ from holicam.methods.table import TABLE
 from holicam.notebook.explorer.figure import table
 from tools import site_wall
 from tools.ipynb import ROOT
-from tools.wall import compute, draw, page, pictures, settings, store
+from tools.wall import compute, draw, measures, page, pictures, settings, store
 
 PAGE_MB, STORE_MB, LEVELS = 6, 5, 2
 EXPLAINED = page.explained()
@@ -85,7 +85,7 @@ def test_a_method_of_the_input_and_one_that_refuses_are_made_again():
         compute.maps(("legrad",), "cat")
     assert " ".join(str(error.value).split()) == page.said("legrad")
     found, refused = compute.maps(("cam",), "cat")
-    assert list(found["cam"]) == [4] and refused == page.said("cam")
+    assert list(found["cam"]) == [4] and page.said("cam") == f"Only at stage 4. {refused}"
 
 
 def test_the_other_questions_are_stored_and_differ():
@@ -96,6 +96,44 @@ def test_the_other_questions_are_stored_and_differ():
 
 def test_channels_are_those_of_the_network():
     assert settings.CHANNELS == tuple(row.channels for row in hc.stages(compute.network()).rows)
+
+
+MOSAICS = ("mosaic-cat", "mosaic-tripod")
+SINGLE = [one.name for one in pictures.ALL if len(one.parts) == 1]
+
+
+def shares(stages, *methods):
+    return [measures.share(picture, method, stage) for picture in MOSAICS for method in methods for stage in stages]
+
+
+def test_the_words_below_the_wall_hold():
+    """Every number of the section "What one sees", from the stored maps."""
+
+    def ends(values):
+        return f"{min(values):.2f} to {max(values):.2f}".replace("-", "−")
+
+    def likeness(method, question):
+        return [measures.likeness(name, method, stage, question) for name in SINGLE for stage in (1, 2, 3, 4)]
+
+    text = (ROOT / "book" / "wall.md").read_text(encoding="utf-8")
+    said = text.split("## What one sees")[1].split("##")[0]
+    blocks = shares([4], "grad-cam")
+    for words in (
+        f"Grad-CAM has {blocks[0]:.2f} and {blocks[1]:.2f} of its evidence",
+        f"Grad-CAM and Grad-CAM++ are lost, with {ends(shares([1, 2, 3], 'grad-cam', 'grad-cam++'))}",
+        f"Layer-CAM has {ends(shares([1, 2, 3, 4], 'layer-cam'))} at every stage",
+        f"Holistic-CAM {ends(shares([1, 2, 3, 4], 'holistic-cam'))}.",
+        f"at {ends(likeness('holistic-cam', 'another'))} over the six photographs",
+        f"Grad-CAM's at {ends(likeness('grad-cam', 'another'))}.",
+        f"the correlation is still {ends(likeness('holistic-cam', 'forgotten'))}.",
+    ):
+        assert words in said, words
+    for method in ("grad-cam", "hires-cam", "cameras", "ucag"):
+        assert all(a > b for a, b in zip(shares([4], method), shares([4], "holistic-cam"), strict=True)), method
+    most = [max(measures.share(picture, "holistic-cam", stage) for stage in (1, 2, 3, 4)) for picture in MOSAICS]
+    for method in ("occlusion", "zoom-cam"):
+        assert [a > b for a, b in zip(shares([4], method), most, strict=True)] == [False, True], method
+    assert all(0.2 < one < 0.3 for one in shares([4], "random", "sobel"))
 
 
 # --- a store of its own --------------------------------------------------------------------------------------------

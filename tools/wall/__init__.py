@@ -7,6 +7,7 @@
 `settings`  what is asked of each explainer here, and why some are left out
 `compute`   maps of one picture by one explainer, or by some that share their work
 `store`     data/wall: one sprite and one index for an explainer and a question; `tile` reads a map back
+`measures`  what can be counted in the stored maps
 `draw`      maps over their picture, and the still picture of the page
 
 `store.tile(picture, method, stage, question)` and `pictures.pixels(picture)` serve other pages as well.

@@ -50,8 +50,11 @@ def explained() -> list[str]:
 
 def said(method: str) -> str:
     """Why an explainer has no map here, or only at some stages; "" where it has all."""
-    about = store.read(method)[0]
-    return settings.LEFT_OUT.get(method) or about.get("said") or about.get("refused") or ""
+    about, tiles = store.read(method)
+    if "refused" in about:
+        stages = sorted({str(stage) for _, stage in tiles})
+        return f"Only at stage {' and '.join(stages)}. {about['refused']}"
+    return settings.LEFT_OUT.get(method) or about.get("said") or ""
 
 
 def missing() -> list[str]:
