@@ -160,7 +160,7 @@ def _picture(file: str, sha256: str) -> Tensor:
 
 def _folder(package: str) -> Path:
     """Where a package lies, found without importing it. Raises ImportError."""
-    with extra("Photographs"):
+    with extra("A sample photograph"):
         if (found := importlib.util.find_spec(package)) is None or not found.submodule_search_locations:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
     return Path(found.submodule_search_locations[0])

@@ -132,7 +132,7 @@ def test_a_missing_package_gets_one_sentence(name, package, command, monkeypatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None)
     with pytest.raises(ImportError) as error:
         hc.photos.samples(name)
-    want = f'Photographs needs {package}, which is not installed: pip install "holicam[{command}]".'
+    want = f'A sample photograph needs {package}, which is not installed: pip install "holicam[{command}]".'
     assert str(error.value) == want
 
 
@@ -151,7 +151,7 @@ def test_the_page_of_images_lists_them_with_credit_and_licence(all_of_them):
     assert list(rows) == list(all_of_them)
     for name, one in all_of_them.items():
         cells = [cell.strip() for cell in rows[name].strip("|").split("|")]
-        kinds = ", ".join(f"{kind} ({k})" for kind, k in zip(one.classes, one.labels, strict=True))
+        kinds = ", ".join(f"`{kind}` ({k})" for kind, k in zip(one.classes, one.labels, strict=True))
         assert cells[1:6] == [one.title, kinds or "none", one.outlined, one.credit, one.licence]
         assert one.source in cells[6]
     deeds = ("https://creativecommons.org/licenses/by/2.0/", "https://creativecommons.org/publicdomain/zero/1.0/")

@@ -25,15 +25,20 @@ def reading(model: nn.Module, images: Tensor, layer: Layer, scale: float = 1) ->
         _reading.reset(token)
 
 
-def negative(A: Tensor, says: str, way_out: str) -> Callable[[], str]:
-    """A sentence about a layer with negative values A (B, C, h, w), made when it is needed: it may cost a dry pass."""
+def negative_sums(A: Tensor) -> Callable[[], str]:
+    """A sentence about A (B, C, h, w), some of whose channels have a negative sum.
+
+    It is made when it is needed, since naming a better layer may cost a dry pass.
+    """
     about, cells = _reading.get(), A.shape[-2] * A.shape[-1]
+    says = "some channels sum to less than zero, so alpha may be negative or very large there; "
+    way_out = "activation_sum='relu' takes such sums as zero"
 
     def said() -> str:
         if about is None:
-            return f"{says}; {way_out}"
+            return says + way_out
         model, images, layer, scale = about
-        return f"layer {called(layer)}: {says}; {_instead(model, images, layer, cells / scale**2)}{way_out}"
+        return f"layer {called(layer)}: {says}{_instead(model, images, layer, cells / scale**2)}{way_out}"
 
     return said
 

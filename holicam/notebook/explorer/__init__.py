@@ -36,7 +36,7 @@ def explore(
     method: str | None = None,
     layer: str | None = None,
     target: str | None = None,
-    opacity: float = 0.6,
+    opacity: float = 0.85,
     threshold: float = 0.0,
     methods: Mapping[str, Any] | Sequence[Any] | None = None,
     layers: Sequence[str] | None = None,
@@ -46,7 +46,8 @@ def explore(
 
     Args:
         image: uint8 RGB (H, W, 3), or {target: uint8 RGB}, pictures of one size. Or a network; `maps` then holds
-            one normalised image (1, 3, H, W), and its maps are computed first, where the network is.
+            one normalised image (1, 3, H, W), and its maps are computed first, where the network is. The picture is
+            shown by the mean and deviation that the network says, else by ImageNet's: only its colours depend on it.
         maps: {method: {layer: map (h, w)}}, or {target: {method: {layer: map}}}. A leading axis of one is dropped; a
             method without layers may give its map alone. Give maps on the layer's own grid (`size="native"`): one
             with more than 64 cells a side is averaged down, and the figure then says so.
