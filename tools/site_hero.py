@@ -44,13 +44,14 @@ class Hero(Directive):
             raise self.error(f"there is no picture {picture!r}; there are {', '.join(pictures.PICTURES)}")
         for path in (hero.FILE, *store.FOLDER.glob("*.json")):
             self.env.note_dependency(str(path))
-        self.env.metadata[self.env.docname].setdefault("heroes", picture)
+        about = self.env.metadata[self.env.docname]
+        about["heroes"] = " ".join(dict.fromkeys([*about.get("heroes", "").split(), picture]))
         first, states = self.states()
         name = f"hero-{picture}"
         out = [raw(f'<figure class="hero" id="{name}">'), *self.words(first, "hero-first"), raw(self.photo(picture))]
         switches = "".join(
             f'<label><input type="radio" name="{name}" value="{state}"{" checked" * (state == "asked")}>'
-            f"<span>{html.escape(word)}</span></label>"
+            f"<span>{html.escape(filled(picture, word))}</span></label>"
             for state, (word, _) in states.items()
         )
         out.append(raw(f'<fieldset class="hero-switch"><legend>What is asked</legend>{switches}</fieldset>'))
@@ -61,7 +62,10 @@ class Hero(Directive):
             credit = pictures.credit(picture)
         except pictures.NOT_THERE as error:
             credit = f"The photograph is missing in this build. {error}"
-        return [*out, raw(f'<figcaption class="hero-credit">{html.escape(credit)} Maps laid over it.</figcaption></figure>')]
+        return [
+            *out,
+            raw(f'<figcaption class="hero-credit">{html.escape(credit)} Maps laid over it.</figcaption></figure>'),
+        ]
 
     def states(self) -> tuple[list[str], dict[str, tuple[str, list[str]]]]:
         """The lines before the first state, and {state: (word of its switch, lines)}."""
@@ -79,20 +83,16 @@ class Hero(Directive):
 
     def words(self, lines: list[str], kind: str) -> list[nodes.Node]:
         """Markdown with its numbers filled in."""
-        picture = self.arguments[0]
-        said = re.sub(r"<<([^>]+)>>", lambda match: number(picture, match[1].split()), "\n".join(lines))
+        said = filled(self.arguments[0], "\n".join(lines))
         holder = nodes.container(classes=[kind])
         self.state.nested_parse(StringList(said.split("\n"), "hero"), 0, holder)
         return [holder] if holder.children else []
 
     def photo(self, picture: str) -> str:
-        one = pictures.PICTURES[picture]
         said = hero.answers()[picture]
-        return (
-            f'<div class="hero-photo"><img src="{FOLDER}/{hero.file(picture)}" width="{hero.SIDE}" height="{hero.SIDE}" '
-            f'alt="Photograph: {html.escape(one.title)}."><p>The network says <em>{html.escape(str(said["answer"]))}</em>, '
-            f"{percent(float(said['p']))}.</p></div>"
-        )
+        answer, p = html.escape(str(said["answer"])), percent(float(said["p"]))
+        shown = image(hero.file(picture), f"Photograph: {pictures.PICTURES[picture].title}.")
+        return f'<div class="hero-photo">{shown}<p>The network says <em>{answer}</em>, {p}.</p></div>'
 
     def grid(self, picture: str, state: str) -> str:
         """The panels of a state with their names."""
@@ -103,12 +103,18 @@ class Hero(Directive):
                 title = TITLES.get(panel.method) or names[panel.method].title
                 where = STAGE.get(panel.stage, "")
                 alt = f"{title}{', ' * bool(where)}{where}, over the photograph."
-                cells.append(
-                    f'<div><span class="hero-name">{html.escape(title)}<br><small>{where or "of the image"}</small></span>'
-                    f'<img src="{FOLDER}/{hero.file(picture, panel)}" width="{hero.SIDE}" height="{hero.SIDE}" '
-                    f'loading="lazy" alt="{html.escape(alt)}"></div>'
-                )
+                name = f"{html.escape(title)}<br><small>{where or 'of the image'}</small>"
+                cells.append(f'<div><span class="hero-name">{name}</span>{image(hero.file(picture, panel), alt)}</div>')
         return f'<div class="hero-maps">{"".join(cells)}</div>'
+
+
+def image(file: str, alt: str) -> str:
+    return f'<img src="{FOLDER}/{file}" width="{hero.SIDE}" height="{hero.SIDE}" alt="{html.escape(alt)}">'
+
+
+def filled(picture: str, text: str) -> str:
+    """The text with its numbers."""
+    return re.sub(r"<<([^>]+)>>", lambda match: number(picture, match[1].split()), text)
 
 
 def number(picture: str, words: list[str]) -> str:
@@ -135,7 +141,8 @@ def data(app, exception) -> None:
     if not exception and app.builder.format == "html":
         for said in app.env.metadata.values():
             if "heroes" in said:
-                hero.write(Path(app.outdir) / FOLDER, said["heroes"])
+                for picture in said["heroes"].split():
+                    hero.write(Path(app.outdir) / FOLDER, picture)
 
 
 def style(app, pagename, templatename, context, doctree) -> None:
