@@ -27,6 +27,10 @@ help:
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
 	@echo "make test-portable  run code tests and chapters under other instruction sets and thread counts: hours,"
 	@echo "               may be stopped and goes on; SETTINGS=threads=2 PARTS=book for a part of it"
+	@echo "make test-code run the first of its four parts: the code's style, types and tests"
+	@echo "make test-settings  the second: a part of the tests and three chapters under two other instruction sets"
+	@echo "make test-book the third: every cell of the chapters, and what it prints"
+	@echo "make test-site the fourth: the site and JupyterLab in a browser"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
@@ -41,8 +45,9 @@ help:
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
 	@echo "make gpu       ask a GPU: tests, every map and score beside the CPU's, costs, chapters; installs nothing"
 	@echo "make lab       open the chapters in JupyterLab, drawn as on the site"
-	@echo "make lint      check the style of the code"
-	@echo "make clean     remove what was built; make distclean also removes .venv"
+	@echo "make lint      check the code's style, who may import whom, and its types"
+	@echo "make clean     remove what was built or is cached, all of _build; make distclean also removes .venv"
+	@echo "make help      list these"
 	@echo "Settings: PYTHON=$(PYTHON)  JOBS=$(JOBS)  PIP_FLAGS=(handed to pip install)"
 
 # --- the environment -------------------------------------------------------------------------
@@ -91,6 +96,8 @@ test: $(TEST)
 test-code: $(TEST)
 	@echo "--- the code"
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/book/test_site*.py'
 
 # The cheap part of test-portable: the runner's tests and three chapters whose numbers rounding could move.
@@ -168,7 +175,7 @@ lint: $(TEST)
 	@$(BIN)/mypy
 
 clean:
-	@rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -96,6 +96,9 @@ def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
     model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",
     explainer: Annotated[str, typer.Option(help="A method by name, see below.")] = "holistic-cam",
+    preset: Annotated[
+        str | None, typer.Option(help="Of the explainer; default: fast where it has one, else its default.")
+    ] = None,
     layers: Annotated[
         list[str] | None,
         typer.Option(help="One or more layers; default: the last, or the explainer's own where it joins several."),
@@ -137,7 +140,9 @@ def explain(
 
     where = _device(device)
     with _wrong():
-        ready = PhotoExplainer(model, explainer, layers, target, size=size, reshape=reshape, device=where)
+        ready = PhotoExplainer(
+            model, explainer, layers, target, preset=preset, size=size, reshape=reshape, device=where
+        )
     with _wrong("--out"):
         prepare_folder(out)
     bar, done = _bar(photos, len(photos), quiet=None), []

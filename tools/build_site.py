@@ -17,6 +17,7 @@ from tools.ipynb import ROOT
 
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
+OWN = ("html", ".doctrees", "jupyter_execute", ".jupyter_cache")  # what jupyter-book writes below BUILD
 MARK = BUILD / ".unfinished"
 DONE = BUILD / ".finished"
 LIMIT_MB = 45
@@ -27,10 +28,18 @@ def size_mb(folder: Path) -> float:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
 
 
+def start_afresh() -> None:
+    """Remove what an earlier build of the site left; results of other tools lie beside it, some of hours' work."""
+    for name in OWN:
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+    DONE.unlink(missing_ok=True)
+    MARK.unlink(missing_ok=True)
+
+
 def forget_what_is_stale() -> None:
-    """Remove what an earlier build left, where it cannot be trusted."""
+    """Start afresh where an earlier build cannot be trusted."""
     if MARK.exists():
-        shutil.rmtree(BUILD, ignore_errors=True)
+        start_afresh()
     settings = [
         ROOT / "_toc.yml",
         ROOT / "_config.yml",
@@ -38,7 +47,7 @@ def forget_what_is_stale() -> None:
         *(ROOT / "tools").glob("site_*.py"),
     ]
     if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
-        shutil.rmtree(BUILD, ignore_errors=True)  # pages that have gone, or other settings
+        start_afresh()  # pages that have gone, or other settings
     BUILD.mkdir(exist_ok=True)
 
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from holicam.experiments.code import canonical, code_hash
+from holicam.experiments.code import canonical, changed, file_hash
 from tools.ipynb import ROOT, code_cells, run_of, source
 
 
@@ -30,7 +30,7 @@ def parts(notebook: dict, files: Iterable[str], root: Path = ROOT) -> dict[str, 
     package = root / "holicam"
     return {
         "cells": {str(n): short(json.dumps(canonical(tree)).encode()) for n, tree in enumerate(trees, 1)},
-        "files": {file: code_hash([file], package)[:12] for file in files if (package / file).exists()},
+        "files": {file: file_hash(package / file) for file in files if (package / file).exists()},
         "weights": {path.stem: short(path.read_bytes()) for path in weights},
     }
 
@@ -51,12 +51,8 @@ def changes(notebook: dict, root: Path = ROOT) -> Iterator[str]:
     if not {"cells", "files", "weights"} <= stored.keys():
         yield "no run is recorded"
         return
-    now = parts(notebook, stored["files"], root)
-    gone = [file for file, was in stored["files"].items() if now["files"].get(file) != was]
-    if gone:  # changed, or only moved
-        package = root / "holicam"
-        there = {code_hash([path], package)[:12] for path in package.rglob("*.py")}
-        yield from (file for file in gone if stored["files"][file] not in there)
+    now = parts(notebook, (), root)
+    yield from changed(stored["files"], root / "holicam")
     for kind, word in (("cells", "cell"), ("weights", "weights")):
         was, there = stored[kind], now[kind]
         names = sorted(was.keys() | there.keys(), key=lambda name: (len(name), name))

@@ -60,7 +60,9 @@ def tidy(notebook) -> None:
         for output in cell["outputs"]:
             if PICTURE in output.get("data", {}):
                 output["data"] = {k: v for k, v in output["data"].items() if k in (PICTURE, "text/plain")}
-                output["metadata"] = {PICTURE: {"alt": alt}} if alt else {}
+                width = output.get("metadata", {}).get(PICTURE, {}).get("width")
+                about = {"alt": alt, "width": width}  # pixels on a page; the picture has twice as many
+                output["metadata"] = {PICTURE: said} if (said := {k: v for k, v in about.items() if v}) else {}
             elif "metadata" in output:
                 output["metadata"] = {}
 

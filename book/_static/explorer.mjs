@@ -63,10 +63,11 @@ function paint(image, photo, map, table, state, signed) {
         : (1 - v) * ((1 - u) * m[top * map.w + left] + u * m[top * map.w + right])
           + v * ((1 - u) * m[bottom * map.w + left] + u * m[bottom * map.w + right]);
       const level = Math.round(255 * clamp(signed ? (value + 1) / 2 : value, 0, 1));
-      const share = Math.abs(value) >= threshold ? opacity : 0;
+      // Nothing without evidence, the whole opacity from half the scale on, as in holicam/notebook/overlay.py.
+      const share = Math.abs(value) >= threshold ? opacity * Math.min(1, 2 * Math.abs(value)) : 0;
       const grey = 0.299 * photo[p] + 0.587 * photo[p + 1] + 0.114 * photo[p + 2];
       for (let c = 0; c < 3; c++) {
-        const under = photo[p + c] + opacity * (grey - photo[p + c]);
+        const under = photo[p + c] + share * (grey - photo[p + c]);
         image.data[p + c] = under + share * (table[3 * level + c] - under);
       }
       image.data[p + 3] = 255;

@@ -1,8 +1,9 @@
 """What a removed pixel shows instead of itself.
 
 A baseline is a frozen dataclass, called with images (B, C, H, W), which returns images of that
-shape; its `repr` is part of a protocol's. It works on normalised images: a zero there is the mean
-colour of ImageNet, not black. Kernel sizes are pixels of the images as they are given.
+shape; its `repr` is part of a protocol's. It works on normalised images and needs no mean or deviation: a
+zero there is the mean colour that the network takes out (ImageNet's for most), not black. Kernel sizes are
+pixels of the images as they are given.
 
 Two papers that both print "Gaussian blur, 11 x 11, sigma 5" do not mean the same picture: see
 `GaussianBlur` and `RiseBlur`.
@@ -28,7 +29,11 @@ class Zeros:
 
 @dataclass(frozen=True)
 class Constant:
-    """One value per channel, in normalised space; (0.5, 0.5, 0.5) is Poly-CAM's "grey"."""
+    """One value per channel, in normalised space; (0.5, 0.5, 0.5) is Poly-CAM's "grey".
+
+    Which colour that is depends on the network's mean and deviation: with ImageNet's a light grey, with 0.5 and 0.5
+    a lighter one.
+    """
 
     values: tuple[float, ...] = (0.5, 0.5, 0.5)
 

@@ -116,6 +116,7 @@ def _read(questions: list[_Question]) -> None:
     for question in found:
         if question.category is None:
             raise ValueError(question.text() if callable(question.text) else question.text)
-    for text, category in dict.fromkeys((q.text, q.category) for q in found):
+    said = [(q.text() if callable(q.text) else q.text, q.category) for q in found]
+    for text, category in dict.fromkeys(said):
         # The fixed stack level makes Python's own filter warn only once.
-        warnings.warn(text() if callable(text) else text, category, stacklevel=2)
+        warnings.warn(text, category, stacklevel=2)

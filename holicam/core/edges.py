@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..toyland import STD
 from .floats import at_least_float32, levelled
 from .hardware import moved
 
-# Shares of red, green and blue (ITU-R BT.601), times the ImageNet deviations that normalising takes out.
-LUMINANCE = (0.299 * 0.229, 0.587 * 0.224, 0.114 * 0.225)
+LUMINANCE = (0.299, 0.587, 0.114)  # shares of red, green and blue (ITU-R BT.601)
 
 
-def sobel(images: Tensor) -> Tensor:
+def sobel(images: Tensor, deviation: Sequence[float] = STD) -> Tensor:
     """How fast the luminance changes, a pixel on: sqrt(L_x^2 + L_y^2) with Sobel's 3 x 3 differences.
 
     Args:
         images: (B, C, H, W), normalised. L is 0.299 R + 0.587 G + 0.114 B of the image before that, from 0 to 1;
             of images that have not three channels, their mean as they are. Borders are repeated.
+        deviation: by which red, green and blue were divided, as `models.preprocessing` says of a network. ImageNet's
+            by default: where another one is right that is the same for all colours, as usual, the map is off by a
+            factor, which no order notices, and the colours' shares by 2 %.
 
     Returns:
         (B, H, W), 0 or more, float32 or float64.
     """
     images = at_least_float32(images)
-    shares = LUMINANCE if images.shape[1] == 3 else (1 / images.shape[1],) * images.shape[1]
+    known = images.shape[1] == len(deviation) == 3
+    grey = (1 / images.shape[1],) * images.shape[1]
+    shares = tuple(s * d for s, d in zip(LUMINANCE, deviation, strict=True)) if known else grey
     weights = moved(torch.tensor(shares, dtype=images.dtype), images.device)
     luminance = levelled(torch.einsum("bchw,c->bhw", images, weights))
     L = F.pad(luminance[:, None], (1, 1, 1, 1), "replicate")[:, 0]  # (B, H + 2, W + 2)

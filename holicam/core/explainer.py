@@ -43,10 +43,6 @@ class Call:
     intermediate: bool
     single: bool  # whether the one layer's maps are returned bare
 
-    def fit(self, maps: Tensor) -> Tensor:
-        """Maps (B, h, w) at the size asked for."""
-        return maps if self.size is None else upsample(maps, self.size)
-
 
 class _Settings:
     """What `inspect.signature` says of a class: its fields; of an explainer, how it is called."""

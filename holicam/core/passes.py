@@ -106,6 +106,13 @@ def run(
         key: explainer.checked(model, images, layers, target, size, reshape, intermediate)
         for key, explainer in explainers.items()
     }
+    return answered(explainers, calls)
+
+
+def answered(
+    explainers: Mapping[Hashable, PassExplainer], calls: Mapping[Hashable, Call]
+) -> tuple[dict[Hashable, Result], Captured]:
+    """What each explainer's own call returns, and the last pass. The calls as for `shared`."""
     with plain_autograd():
         found, last = shared(explainers, calls)
         return {key: explainer.returned(calls[key], found[key]) for key, explainer in explainers.items()}, last

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .coco import coco2014
     from .folders import image_folder, mura
     from .ilsvrc import imagenet
+    from .mosaic_set import mosaics
     from .pascal import voc2007
     from .segmentation import imagenet_segmentation
     from .small import caltech101, oxford_pet
@@ -50,6 +51,7 @@ __all__ = [
     "imagenet",
     "imagenet_segmentation",
     "load",
+    "mosaics",
     "mura",
     "oxford_pet",
     "preset_of",
@@ -70,6 +72,7 @@ _READERS = {
     "caltech101": "small:caltech101",
     "oxford-pet": "small:oxford_pet",
     "folder": "folders:image_folder",
+    "mosaics": "mosaic_set:mosaics",
 }
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import torch
 from PIL.Image import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import tv_tensors
 
+from ..models.preprocessing import Preprocessing, preprocessing
 from .boxes import with_area
 from .checks import check_raw
 from .presets import Preset, apply
@@ -114,7 +115,7 @@ class Dataset(torch.utils.data.Dataset):
 
     classes: their names, in the order of the targets. ids: one name an image, unique, else ValueError.
     read: finds what belongs to an id; with a method `place(id)` it tells which file a reason must
-    name. preset: how images become what the network sees.
+    name. preset: how images become what the network sees; `for_network` adapts it.
 
     Whatever a reader raises makes its item a `Skipped`, and so does truth that does not fit: a target
     that is no class, a mask of another size than the picture, boxes that are not finite or run from
@@ -143,6 +144,7 @@ class Dataset(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Item | Skipped:
         name = self.ids[index]
+        self.preset.check()
         try:
             raw = self.read(name)
             check_raw(raw, len(self.classes))
@@ -165,6 +167,13 @@ class Dataset(torch.utils.data.Dataset):
 
     def __iter__(self) -> Iterator[Item | Skipped]:
         return (self[i] for i in range(len(self)))
+
+    def for_network(self, network: str | nn.Module | Preprocessing) -> Dataset:
+        """The same images as a network wants them: with its mean and deviation, see `presets`.
+
+        Raises ValueError and TypeError as `models.preprocessing`.
+        """
+        return replace(self, preset=self.preset.for_network(preprocessing(network)))
 
     def select(self, ids: Sequence[str]) -> Dataset:
         """The same data set with these images only, in this order. Raises KeyError for others."""

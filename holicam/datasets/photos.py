@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..models.preprocessing import IMAGENET, Preprocessing, preprocessing
 from .depth import DepthError, Stored, eight_bit
-from .mosaics import Mosaic as Mosaic
-from .mosaics import mosaic as mosaic
 from .samples import Sample as Sample
 from .samples import samples as samples
+from .tiles import Mosaic as Mosaic
+from .tiles import mosaic as mosaic
 
 LONGEST = 4096  # pixels a side kept when reading; no map is computed at more
 MOST = 2**28  # pixels of a picture, 268 megapixels; the largest phones make 200
@@ -133,6 +134,10 @@ def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3, mode: str = "bilin
     height, width = rgb.shape[:2]
     short = min(height, width)
     new = [min(round(side * size / short), longest * size) for side in (height, width)]
+    return _resized(rgb, new, mode)
+
+
+def _resized(rgb: torch.Tensor, new: list[int], mode: str) -> torch.Tensor:
     planes = rgb.permute(2, 0, 1)[None].float()
     shrunk = torch.nn.functional.interpolate(planes, new, mode=mode, antialias=True)
     return shrunk[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous()
@@ -145,13 +150,56 @@ def middle(rgb: torch.Tensor) -> torch.Tensor:
     return rgb[top : top + side, left : left + side].contiguous()
 
 
-def to_images(rgb: torch.Tensor, network: str | Preprocessing = IMAGENET) -> torch.Tensor:
+def prepare(rgb: torch.Tensor, network: str | nn.Module | Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
+    """A photograph resized and cut as a network was measured, and the same as its images.
+
+    Args:
+        rgb: (H, W, 3) uint8, as `read_photo` gives it.
+        network: a name that `load_model` knows, a module that says, or its `preprocessing`, which see.
+
+    Returns:
+        The square that is seen, (size, size, 3) uint8, to draw maps over; and (1, 3, size, size) float32.
+
+    Raises:
+        ValueError, TypeError: as `preprocessing`.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> rgb = torch.zeros(300, 400, 3, dtype=torch.uint8)
+        >>> shown, images = hc.photos.prepare(rgb, "efficientnet-lite0")
+        >>> shown.shape, images.shape
+        (torch.Size([224, 224, 3]), torch.Size([1, 3, 224, 224]))
+    """
+    wanted = preprocessing(network)
+    short = wanted.resize or wanted.size
+    rgb = _cut(rgb, 3 * min(rgb.shape[:2]))  # a panorama's ends would be enlarged for nothing
+    new = [int(short * side / min(rgb.shape[:2])) for side in rgb.shape[:2]]
+    shown = _cut(_resized(rgb, new, wanted.mode), wanted.size)
+    return shown, to_images(shown, wanted)
+
+
+def _cut(rgb: torch.Tensor, most: int) -> torch.Tensor:
+    """The middle, of at most so many pixels a side; an odd one is left out as torchvision does."""
+    (top, height), (left, width) = ((round(max(n - most, 0) / 2), min(n, most)) for n in rgb.shape[:2])
+    return rgb[top : top + height, left : left + width].contiguous()
+
+
+def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAGENET) -> torch.Tensor:
     """(H, W, 3) uint8 -> (1, 3, H, W) float32 with a network's mean and deviation taken out.
 
     Args:
-        network: a name that `load_model` knows, or its `preprocessing`; ImageNet's by default.
+        network: a name that `load_model` knows, a module that says, or its `preprocessing`, which see; ImageNet's
+            by default, which is right for Toyland's networks and most of torchvision's, and for no others.
     """
-    wanted = preprocessing(network) if isinstance(network, str) else network
+    wanted = preprocessing(network)
     x = rgb.permute(2, 0, 1)[None].contiguous().float()
     mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (wanted.mean, wanted.std))
     return x.sub_(mean).div_(std)
+
+
+def to_rgb(images: torch.Tensor, network: str | nn.Module | Preprocessing) -> torch.Tensor:
+    """(B, 3, H, W) as a network sees them -> (B, H, W, 3) uint8: `to_images` undone."""
+    wanted = preprocessing(network)
+    mean, std = (images.new_tensor(v)[:, None, None] for v in (wanted.mean, wanted.std))
+    rgb = (images.detach() * std + mean).clamp(0, 1) * 255
+    return rgb.round().byte().permute(0, 2, 3, 1)

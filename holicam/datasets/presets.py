@@ -6,14 +6,18 @@
     holistic-cam   224 x 224, squashed by OpenCV's INTER_LINEAR, without antialiasing
     torchray       short side 224, aspect kept, as a tensor; Caffe's means, no deviations
     as-is          the image's own size
+    network        as the network was measured: short side, middle, interpolation (Pillow)
 
 Image, boxes and masks go through one transform, so they stay together: the image bilinear, masks
 by the nearest pixel's centre, boxes as numbers.
+
+Mean and deviation belong to the network: `Preset.for_network` puts them in. Until then they are ImageNet's, and
+"torchray" keeps its own, for the networks that were made with Caffe.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -21,8 +25,9 @@ import torch.nn.functional as F
 from PIL.Image import Image, fromarray
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 
+from ..models.preprocessing import Preprocessing
 from ..toyland import MEAN, STD
 
 MOST = 2**26  # pixels that a picture may be enlarged to
@@ -32,12 +37,12 @@ CAFFE_MEAN = tuple(v / 255 for v in (123.68, 116.779, 103.939))
 class Resize(v2.Transform):
     """To (size, size) where `squash`, else the short side to `size`.
 
-    kernel: "pillow" and "opencv" take Pillow's images, "tensor" takes tensors.
+    kernel: "pillow" and "opencv" take Pillow's images, "tensor" takes tensors. mode: "bilinear" or "bicubic".
     """
 
-    def __init__(self, size: int, squash: bool, kernel: str) -> None:
+    def __init__(self, size: int, squash: bool, kernel: str, mode: str = "bilinear") -> None:
         super().__init__()
-        self.size, self.squash, self.kernel = size, squash, kernel
+        self.size, self.squash, self.kernel, self.mode = size, squash, kernel, mode
 
     def make_params(self, flat_inputs: list) -> dict:
         height, width = v2.functional.get_size(next(x for x in flat_inputs if not _is_truth(x)))
@@ -62,7 +67,8 @@ class Resize(v2.Transform):
             import cv2
 
             return fromarray(cv2.resize(np.asarray(inpt), to[::-1], interpolation=cv2.INTER_LINEAR))
-        return v2.functional.resize(inpt, to, antialias=self.kernel == "pillow")
+        mode = InterpolationMode(self.mode)
+        return v2.functional.resize(inpt, to, interpolation=mode, antialias=self.kernel == "pillow")
 
 
 def _is_truth(x: object) -> bool:
@@ -74,7 +80,8 @@ class Preset:
     """How a picture becomes what a network sees; the fields are the table above.
 
     size: of the square, or of the short side; None leaves the picture as large as it is. crop: the
-    short side goes to 256/224 of `size`, then the middle is taken. decoder: who reads the file.
+    short side goes to 256/224 of `size`, then the middle is taken. decoder: who reads the file. wants: what the
+    network wants that it was made for, whose sizes and interpolation "network" follows.
     """
 
     name: str
@@ -85,6 +92,19 @@ class Preset:
     decoder: str = "pillow"
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
+    wants: Preprocessing | None = field(default=None, repr=False)
+
+    def for_network(self, wanted: Preprocessing) -> Preset:
+        """The same for a network: with its mean and deviation, unless the preset states others than ImageNet's."""
+        if self.wants is None and (self.mean, self.std) != (MEAN, STD):
+            return self
+        size = wanted.size if self.name == "network" else self.size
+        return replace(self, size=size, mean=wanted.mean, std=wanted.std, wants=wanted)
+
+    def check(self) -> None:
+        """Raises ValueError for the preset "network" without one."""
+        if self.name == "network" and self.wants is None:
+            raise ValueError('the preset "network" needs one: call `for_network` of the data set with a network first')
 
     def transform(self) -> v2.Compose:
         """The transform of a dict of image (Pillow's, RGB), boxes and masks (tv_tensors)."""
@@ -92,6 +112,8 @@ class Preset:
         if self.size is not None:
             size = round(self.size * 256 / 224) if self.crop else self.size
             resize = Resize(size, self.squash, self.kernel)
+            if self.name == "network" and self.wants is not None:
+                resize = Resize(self.wants.resize or self.wants.size, self.squash, self.kernel, self.wants.mode)
             steps.insert(2 if self.kernel == "tensor" else 0, resize)
         if self.crop:
             steps.insert(1, v2.CenterCrop(self.size))
@@ -107,14 +129,13 @@ presets: dict[str, Preset] = {
         Preset("holistic-cam", kernel="opencv", decoder="opencv"),
         Preset("torchray", squash=False, kernel="tensor", mean=CAFFE_MEAN, std=(1 / 255,) * 3),
         Preset("as-is", size=None),
+        Preset("network", squash=False, crop=True),
     )
 }
 
 
 def preset_of(preset: str | Preset, size: int | None = None) -> Preset:
     """A preset by name, or as given; `size` replaces its 224 (299 for Inception). Raises ValueError."""
-    from dataclasses import replace
-
     if isinstance(preset, str):
         if preset not in presets:
             raise ValueError(f"there is no preprocessing {preset!r}; there are {', '.join(presets)}")

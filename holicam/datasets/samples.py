@@ -74,9 +74,31 @@ class Sample:
         rows, columns = (self.mask.any(dim).nonzero().flatten() for dim in (1, 0))
         return torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
 
+    def marked(self, width: int = 0) -> Tensor:
+        """(H, W, 3) uint8: the picture with box (white) and outline (yellow), drawn just outside what they go round.
+
+        width: of the lines in pixels; by default half a hundredth of the longer side.
+        """
+        height, wide = self.picture.shape[:2]
+        width = width or max(1, round(max(height, wide) / 200))
+        x0, y0, x1, y1 = self.box.long().tolist()
+        box = torch.zeros(height, wide, dtype=torch.bool)
+        box[y0:y1, x0:x1] = True
+        drawn = self.picture.clone()
+        for region, ink in ((box, (255, 255, 255)), (self.mask, (255, 220, 0))):
+            for reach, colour in ((width + 1, (0, 0, 0)), (width, ink)):  # a dark rim, for light backgrounds
+                drawn[_round(region, reach)] = torch.tensor(colour, dtype=torch.uint8)
+        return drawn
+
     def caption(self, changed: str = "cropped") -> str:
         """One line for every copy: title, credit, licence and what was changed; nothing is said where that is ""."""
         return ", ".join(filter(None, [f"{self.title}: {self.credit}", self.licence, changed]))
+
+
+def _round(region: Tensor, reach: int) -> Tensor:
+    """(H, W) bool: what lies outside a region and at most `reach` pixels from it."""
+    grown = torch.nn.functional.max_pool2d(region[None, None].float(), 2 * reach + 1, 1, reach)[0, 0] > 0
+    return grown & ~region
 
 
 def samples(*names: str) -> dict[str, Sample]:
@@ -138,7 +160,7 @@ def _picture(file: str, sha256: str) -> Tensor:
 
 def _folder(package: str) -> Path:
     """Where a package lies, found without importing it. Raises ImportError."""
-    with extra("Photographs"):
+    with extra("A sample photograph"):
         if (found := importlib.util.find_spec(package)) is None or not found.submodule_search_locations:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
     return Path(found.submodule_search_locations[0])

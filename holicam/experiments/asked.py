@@ -38,10 +38,21 @@ def expected(folder: Path, manifest: Mapping[str, object], chosen: Config | None
     return Plan.of(chosen).keys() if chosen is not None and "given" not in manifest else None
 
 
+def check_asked(name: str, toyland: bool, root: Path | None) -> None:
+    """Raise ConfigError for an option of presets beside a file or a run, which say their data set themselves."""
+    given = [option for option, said in (("--toyland", toyland), ("--root", root is not None)) if said]
+    if given and (name.endswith(".toml") or is_run(Path(name))):
+        raise ConfigError(
+            f"{' and '.join(given)} {'are' if given[1:] else 'is'} for presets, and {name} says its data set itself: "
+            "leave it out, or write the data set into a configuration of its own"
+        )
+
+
 def config_of(
     name: str, toyland: bool, images: int, root: Path | None, load: list[str] | None = None, batch_size: int = 0
 ) -> Config:
-    """The configuration that a file, a preset's name or the folder of a run stands for."""
+    """The configuration that a file, a preset's name or the folder of a run stands for. Raises ConfigError."""
+    check_asked(name, toyland, root)
     if name.endswith(".toml"):
         config = from_toml(Path(name))
     elif is_run(Path(name)):

@@ -13,7 +13,7 @@ import typer
 from ..core.network import forward
 from ..core.outputs import class_logits
 from ..models.called import called
-from .asked import config_of, expected, folder_of, is_run
+from .asked import check_asked, config_of, expected, folder_of, is_run
 from .said import said, tell
 
 CODE = "A TOML file with loaders runs the code that they name."
@@ -119,6 +119,7 @@ def merge(
     from .storage import merge as join
 
     with said():
+        check_asked(config, toyland, root)
         folder = folder_of(config, out)
         if not is_run(folder) and not config.endswith(".toml"):
             config_of(config, toyland, images, root, load)  # a name that is wrong is said to be wrong

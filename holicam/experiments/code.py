@@ -47,6 +47,23 @@ def joined_hash(found: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
 
 
+def short_hash(found: Iterable[str]) -> str:
+    """The hash of the definitions of one file: twelve hexadecimal digits, as manifests and chapters have it."""
+    return joined_hash(found)[:12]
+
+
+def file_hash(path: Path) -> str:
+    """The same of a file as it is now. Raises FileNotFoundError."""
+    return short_hash(definitions(path))
+
+
+def changed(known: Mapping[str, object], package: Path = PACKAGE) -> list[str]:
+    """The files of {"core/ops.py": its hash} that are others now. One that was moved is found where it is."""
+    found = [file for file, was in known.items() if not (package / file).exists() or file_hash(package / file) != was]
+    there = {file_hash(path) for path in package.rglob("*.py")} if found else set()
+    return [file for file in found if (package / file).exists() or known[file] not in there]
+
+
 def definitions(path: Path) -> tuple[str, ...]:
     """The hash of every statement of a file that is no import from holicam and no table of places."""
     return _definitions(path.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..core.ops import one_of
 from ..core.options import check_count, check_flag
-from ..metrics import registry
+from ..metrics import UnknownProtocolError, protocol_of, registry
 from .entries import ConfigError, Entry
 from .kinds import check_kinds
 from .naming import named
@@ -40,7 +40,7 @@ class Config:
     ours is put.
 
     The fields below stand in a manifest only where they are used. pairs: one row for each image and
-    class in it, the class being the target, see `pairs`; difficult: a file that lists the pairs of
+    class in it, the class being the target, see `class_pairs`; difficult: a file that lists the pairs of
     the difficult subset, else a rule decides. reference: the network trained without the shortcut,
     for shortcut-contrast. seed_by_image: labels of explainers whose noise follows from each image's
     id, else all images share one draw. curves: keep the curves of insertion, deletion
@@ -77,11 +77,15 @@ class Config:
             raise ConfigError('dataset must have a name, such as {name = "toyland", n = 100}')
         for key in ("networks", "explainers", "metrics"):
             value = getattr(self, key)
-            if isinstance(value, str) or not len(value):
+            if not len(value):
                 raise ConfigError(f"{key} must be a list with at least one entry; got {value!r}")
         object.__setattr__(self, "explainers", tuple(map(Entry.of, self.explainers)))
         for name in self.metrics:
             registry[name]  # raises with the close names
+        try:
+            protocol_of(self.protocol)
+        except UnknownProtocolError as error:  # now, not when the first map is scored
+            raise ConfigError(str(error)) from None
         one_of("target", self.target, TARGETS)
         check_count("images_per_unit", self.images_per_unit)
         check_count("batch_size", self.batch_size)

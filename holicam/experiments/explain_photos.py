@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,8 @@ class Explained:
 class PhotoExplainer:
     """A network, an explainer and layers, resolved once and called with one file after another.
 
-    layers: None is the explainer's own, or the network's last. size: of the shorter side, None is the network's own.
+    layers: None is the explainer's own, or the network's last. preset: of the explainer; None is "fast" where it has
+    that, as somebody waits for the picture, or else its default. size: of the shorter side, None is the network's own.
     reshape: how layers lie, see `seen.layout_of`; None is as one forward pass shows. `remarks` collects what a
     user should know of how that was resolved.
 
@@ -58,11 +60,12 @@ class PhotoExplainer:
         layers: Sequence[str] | None,
         target: str | None,
         *,
+        preset: str | None = None,
         size: int | None = None,
         reshape: str | None = None,
         device: str | torch.device = "cpu",
     ):
-        self.ready, self.layout = explainers[explainer](), layout_of(reshape) if reshape else None
+        self.ready, self.layout = with_preset(explainer, preset), layout_of(reshape) if reshape else None
         self.takes = getattr(self.ready, "takes", "layer")
         if explainer == "ground-truth":
             raise ValueError(
@@ -208,6 +211,17 @@ class PhotoExplainer:
         for layout, some in alike.items():
             found |= self.ready(self.model, images, some, target, reshape=layout.reshape())
         return {name: found[name][0].cpu() for name in names}
+
+
+def with_preset(name: str, preset: str | None) -> Any:
+    """The explainer of that name; preset None is "fast" where it has that. Raises ValueError for one it has not."""
+    kind: Any = explainers[name]
+    presets = getattr(kind, "presets", ())
+    if preset is None:
+        return kind(preset="fast") if "fast" in presets else kind()
+    if not presets:
+        raise ValueError(f"{name} has no presets: leave out --preset.")
+    return kind(preset=preset)
 
 
 def explain_photos(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from .entries import Entry
 
 NAMES = ("networks", "metrics", "notes", "seed_by_image", "layers")  # lists of names
-NAME = ("table", "difficult", "reference")
+NAME = ("protocol", "target", "table", "difficult", "reference")
 
 
 def check_kinds(config: object) -> None:
@@ -15,8 +15,12 @@ def check_kinds(config: object) -> None:
     for key in NAMES:
         value = getattr(config, key)
         lists = value.values() if key == "layers" and isinstance(value, Mapping) else [value]
+        if any(isinstance(one, str) for one in lists):  # letters, one by one, would pass for names
+            raise TypeError(f"{key} must be a list of names, and a text is no list of names; got {value!r}")
         if not all(isinstance(one, Sequence) and all(isinstance(name, str) for name in one) for one in lists):
             raise TypeError(f"{key} must be a list of names; got {value!r}")
+    if isinstance(config.explainers, str):
+        raise TypeError(f'explainers must be a list such as ["{config.explainers}"]; got {config.explainers!r}')
     for key in NAME:
         if not isinstance(getattr(config, key), str):
             raise TypeError(f"{key} must be a name; got {getattr(config, key)!r}")

@@ -3,19 +3,18 @@
 code/HASH.json     {file of holicam: the hashes of its definitions}, of every code that wrote parts of this run
 
 A part says which of them made it. The manifest of merged rows has them all together, as {"hash": ..., "files":
-{file: its digest}}; `changed` compares that with today's files, by content: a comment or a move is no change.
+{file: its hash}}; `code.changed` compares that with today's files, by content: a comment or a move is no change.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from .code import PACKAGE, definitions, joined_hash, loaded
+from .code import PACKAGE, definitions, joined_hash, loaded, short_hash
 from .part_file import about
 from .whole_files import write_new
 
@@ -78,24 +77,7 @@ def _read(out: Path, name: str | None) -> Code | None:
 
 def stamp(code: Code) -> dict[str, object]:
     """What a manifest says of the code that made its rows."""
-    return {"hash": _hash(code), "files": {file: _digest(found) for file, found in sorted(code.items())}}
-
-
-def _digest(found: Iterable[str]) -> str:
-    return hashlib.sha256(" ".join(sorted(found)).encode()).hexdigest()[:12]
-
-
-def changed(code: Mapping[str, object], package: Path = PACKAGE) -> list[str]:
-    """The files of a stamp that are not today's. One that was moved is found where it is."""
-    known, found = code["files"], []
-    for file, said in known.items():
-        path = package / file
-        if not path.exists() or _digest(definitions(path)) != said:
-            found.append(file)
-    if found:
-        there = {_digest(definitions(path)) for path in package.rglob("*.py")}
-        found = [file for file in found if (package / file).exists() or known[file] not in there]
-    return found
+    return {"hash": _hash(code), "files": {file: short_hash(found) for file, found in sorted(code.items())}}
 
 
 def shortened(files: Sequence[str], most: int = 3) -> str:

@@ -3,8 +3,9 @@
 `config`, `ids`, `preset`, `weights`, `layers` and `holicam` (the version) are what the rows depend on;
 the run's name, which stands in every row, is their hash. What only changes speed (`batch_size`,
 `images_per_unit`, an explainer's `chunk`) is left out of it. `given` is the configuration as it was asked for and
-`images` the list of ids, so that nothing but the folder is needed to join the parts. `code`, which comes with
-the merged rows, says which code made them (`made_by`).
+`images` the list of ids, so that nothing but the folder is needed to join the parts. `commit` is that of the
+checkout in which the run began, null where there is none. `code`, which comes with the merged rows, says which code
+made them (`made_by`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .naming import kinds_of, reduced, without
 from .units import Unit, units_of
 
 FILE = "manifest.json"
-BESIDE = ("run", "given", "images", "code", "digits")  # not what rows depend on
+BESIDE = ("run", "given", "images", "commit", "code", "digits")  # not what rows depend on
 SPEED = (*RENAMED, *RENAMED.values())  # of the configuration, of older versions and today's
 NEEDED = {"config": dict, "ids": str, "weights": dict, "layers": dict}
 Key = tuple[str, str, str, str, str]  # network, image, explainer, layer, metric

@@ -10,8 +10,10 @@ from torch import nn
 
 from .. import __version__, datasets
 from ..models import class_names, default_layers, find_layers
+from ..models.preprocessing import IMAGENET, Preprocessing, carried, preprocessing
 from . import costs
 from .class_pairs import pairs_of
+from .commit import commit
 from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
@@ -45,6 +47,7 @@ class Plan:
         dataset = dataset.sample(config.n, config.seed) if config.n else dataset
         dataset = pairs_of(dataset, config.difficult) if config.pairs else dataset
         plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
+        plan = replace(plan, dataset=dataset.for_network(plan.wants[config.networks[0]]))
         for network, layers in plan.layers.items():  # what is missing is missed now
             find_layers(plan.load(network), layers)
         for name in config.networks if config.target == "label" else ():
@@ -58,7 +61,7 @@ class Plan:
             return self
         config = replace(self.config, images_per_unit=count)
         other = replace(self, config=config, units=tuple(units_of(config, self.dataset.ids)))
-        known = ("layers", "weights", "scoring")
+        known = ("layers", "wants", "weights", "scoring")
         other.__dict__.update({name: self.__dict__[name] for name in known if name in self.__dict__})
         return other
 
@@ -84,7 +87,7 @@ class Plan:
         return Work(
             unit,
             config,
-            dataset,
+            dataset.for_network(self.wants[unit.network]),
             self.load(unit.network),
             where,
             self.layers[unit.network],
@@ -100,23 +103,64 @@ class Plan:
         return {name: self.config.layers_for(name, ()) or default_layers(model) for name, model in models.items()}
 
     @cached_property
+    def wants(self) -> dict[str, Preprocessing]:
+        """{network: how its images are prepared}.
+
+        A network of one's own that does not say is given Toyland's images as Toyland's networks are, and those of a
+        preset that states mean and deviation. Raises ConfigError for others, and for a reference unlike its network.
+        """
+        found = {
+            name: self._wants(name) for name in dict.fromkeys([*self.config.networks, self.config.reference]) if name
+        }
+        if self.config.reference:
+            other = found[self.config.reference]
+            for name in self.config.networks:
+                if (found[name].mean, found[name].std) != (other.mean, other.std):
+                    raise ConfigError(
+                        f"reference: {self.config.reference} and {name} are shown the same images and must have the "
+                        "same mean and deviation (holicam.preprocessing)"
+                    )
+        return found
+
+    def _wants(self, name: str) -> Preprocessing:
+        if (found := carried(self.load(name))) is not None:
+            return found
+        if name not in self.config.loaders:
+            return preprocessing(name)
+        states = self.dataset.preset.for_network(IMAGENET) is self.dataset.preset
+        if self.dataset.name == "toyland" or states:
+            return IMAGENET
+        raise ConfigError(
+            f"loaders: {self.config.loaders[name]} makes the network {name}, which does not say how its images are "
+            "normalised: set model.preprocessing = holicam.Preprocessing(size=224, mean=(…), std=(…)) there"
+        )
+
+    @cached_property
     def weights(self) -> dict[str, str]:
         """{network: twelve hex digits of all its parameters and buffers}."""
         names = dict.fromkeys([*self.config.networks, self.config.reference])
         return {name: fingerprint(self.load(name)) for name in names if name}
 
     def manifest(self) -> dict[str, object]:
-        """What the rows depend on, and what joins them without the data."""
+        """What the rows depend on, what joins them without the data, and the commit."""
         return {
             "config": self.config.plain(),
             "ids": self.dataset.split_hash,
             "preset": repr(self.dataset.preset),
+            **self._others(),
             "weights": self.weights,
             "layers": {name: list(layers) for name, layers in self.layers.items()},
             "holicam": __version__,
             "given": self.config.given(),
             "images": list(self.dataset.ids),
+            "commit": commit(),
         }
+
+    def _others(self) -> dict[str, object]:
+        """The preprocessing of each network, where one differs from another or the data set follows it."""
+        found = {name: repr(wanted) for name, wanted in self.wants.items()}
+        plain = {(w.mean, w.std) for w in self.wants.values()} == {(IMAGENET.mean, IMAGENET.std)}
+        return {} if plain and self.dataset.preset.name != "network" else {"preprocessing": found}
 
     def layers_of(self, label: str, network: str) -> tuple[str, ...]:
         """What stands in the column `layer`: names, or "" for a map that is not of one layer."""

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bootstrap import Grouping, mean
 from .pivot import Results
 
 
-def remarks(results: Results) -> list[str]:
-    """One sentence on the images that were skipped, one for each explainer with maps that say nothing."""
+def remarks(results: Results, chosen: np.ndarray | None = None, grouping: Grouping | None = None) -> list[str]:
+    """One sentence on the images that were skipped, one for each explainer with maps that say nothing.
+
+    chosen: (n,) bool, the images that the table counts, None for all; grouping: of its means, see `bootstrap.mean`.
+    """
     said = []
     if results.skipped:
         name, reason = min(results.skipped.items())
@@ -20,6 +24,8 @@ def remarks(results: Results) -> list[str]:
     kinds = results.pivoted("degenerate")
     for place in sorted({key[:3] for key in kinds}):
         cells = {key[3]: kind for key, kind in kinds.items() if key[:3] == place}
+        if chosen is not None:
+            cells = {metric: np.where(chosen, kind, None) for metric, kind in cells.items()}
         each = zip(*cells.values(), strict=True)  # of an image, what each metric's row says of the same map
         known = [next(kind for kind in said_of if kind) for said_of in each if any(said_of)]
         odd = [kind for kind in known if kind != "none"]
@@ -27,9 +33,8 @@ def remarks(results: Results) -> list[str]:
             counts = ", ".join(f"{odd.count(kind)} {kind}" for kind in sorted(set(odd)))
             means = []
             for metric, kind in cells.items():
-                values = results.values[*place, metric][kind == "none"]
-                values = values[np.isfinite(values)]
-                means += [f"{metric} {np.mean(values):.3f}"] if len(values) else []
+                value = mean(np.where(kind == "none", results.values[*place, metric], np.nan), grouping)
+                means += [f"{metric} {value:.3f}"] if np.isfinite(value) else []
             where = ", ".join(filter(None, place))
             said.append(
                 f"{where}: {len(odd)} of {len(known)} maps say nothing ({counts})"

@@ -60,7 +60,7 @@ def tables(out: Path) -> tuple[list[Table], dict]:
 
 
 def _tables(results: Results) -> list[Table]:
-    views, grouping = _views(results) if results.config.get("pairs") else ({"": results.read()}, None)
+    views, grouping = _views(results)
     known = published(results.config["table"])
     return [_table(results, place, views, grouping, known) for place in results.places()]
 
@@ -88,8 +88,13 @@ def _table(
     return Table(f"{network}, {layer or 'the whole network'}", tuple(heads), cells)
 
 
-def _views(results: Results) -> tuple[dict[str, np.ndarray], Grouping]:
-    """All pairs that are not flagged and the difficult ones, (n,) bool each; images and classes of the pairs."""
+def _views(results: Results) -> tuple[dict[str, np.ndarray], Grouping | None]:
+    """{view: the images that it counts, (n,) bool}, "" being the table's own; images and classes of pairs.
+
+    Of pairs these are all that are not flagged, and the difficult ones.
+    """
+    if not results.config.get("pairs"):
+        return {"": results.read()}, None
     subset = np.array([said or "flagged" for said in results.of_images("subset")], object)
     target = np.array([said or 0 for said in results.of_images("target")], int)
     owners = np.unique([image.rpartition("#")[0] or image for image in results.images], return_inverse=True)[1]
@@ -133,7 +138,8 @@ def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
     results, left = Results.of(table.to_pylist(), manifest["config"]), about(out / "rows.parquet")
     found = _tables(results)
     without = f"{left['missing']} rows are left out: {'; '.join(left['why'])}." if left else ""
-    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(results)]))
+    views, grouping = _views(results)
+    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(results, views[""], grouping)]))
     figures, written = write_curves(results, out), []
     for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
         write_whole(out / name, render(found, said, notes(found), figures).encode())

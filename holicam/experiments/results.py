@@ -22,8 +22,9 @@ from ..models import data_folder
 from ..models.called import called
 from ..models.extras import extra
 from .bootstrap import interval, marks
+from .code import changed
 from .config import from_toml
-from .made_by import changed, shortened
+from .made_by import shortened
 from .manifest import run_name, setting_changes
 from .pivot import Results
 from .published import beside, in_our_unit, published
@@ -71,7 +72,7 @@ class Stored(Results):
     ) -> dict[str, dict[str, str]]:
         """{explainer: {metric: "0.473* (0.549)"}}: our mean, and the paper's where it prints one.
 
-        * stands where ours is surely better than every other on the same images (`intervals.marks`),
+        * stands where ours is surely better than every other on the same images (`bootstrap.marks`),
         a dagger where the paper's own copies or sums disagree. `aligned` makes text of it.
         """
         found: dict[str, dict[str, str]] = {}
@@ -138,7 +139,7 @@ def other_code(name: str, manifest: Mapping[str, object]) -> str:
     code = manifest.get("code")
     if code is None:
         return f"it is not known which code made the rows of {name}"
-    files = changed(code)
+    files = changed(code["files"])
     return f"the rows of {name} were made by other code than today's ({shortened(files)} changed)" if files else ""
 
 

@@ -59,7 +59,7 @@ def mine(units: Sequence[Unit], rank: int, world: int) -> list[Unit]:
     """The units of one process: every one belongs to exactly one, nothing is padded.
 
     They are dealt in the order of a hash of their names, or a process would get the costly group of
-    every chunk; each process then works in the order of `units`.
+    all images; each process then works in the order of `units`.
     """
     dealt = sorted(units, key=lambda unit: hashlib.sha256(unit.name.encode()).digest())[rank::world]
     own = {unit.name for unit in dealt}

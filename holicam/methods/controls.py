@@ -16,6 +16,7 @@ from ..core.explainer import Call, InputExplainer
 from ..core.hardware import moved
 from ..core.ops import at_least_float32
 from ..core.options import Seed
+from ..models.preprocessing import IMAGENET, carried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,9 @@ class SobelMap(InputExplainer):
     r"""How fast the luminance changes: sqrt(L_x^2 + L_y^2) with Sobel's 3 x 3 differences.
 
     L = 0.299 R + 0.587 G + 0.114 B of the image before it was normalised, from 0 to 1; of images that
-    have not three channels, their mean as they are. The change is that of a pixel, borders are
-    repeated. An edge detector looks like many explanations and explains nothing. Adebayo et al.,
+    have not three channels, their mean as they are. The network says by what they were divided; one that does not
+    (`models.preprocessing`) is taken for one with ImageNet's deviations, see `core.edges`. The change is that of a
+    pixel, borders are repeated. An edge detector looks like many explanations and explains nothing. Adebayo et al.,
     "Sanity Checks for Saliency Maps", NeurIPS 2018. Built in chapter 10.
 
     Example:
@@ -85,7 +87,7 @@ class SobelMap(InputExplainer):
     """
 
     def maps(self, call: Call) -> Tensor:
-        return sobel(call.images)
+        return sobel(call.images, (carried(call.model) or IMAGENET).std)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

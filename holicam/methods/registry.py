@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.capture import Reshape
-from ..core.explainer import Explainer, Result, plain_autograd
+from ..core.explainer import Explainer, Result
 from ..core.guard import guarded
 from ..core.ops import Target
 from ..core.options import Size
-from ..core.passes import PassExplainer, shared
+from ..core.passes import PassExplainer, answered
 from ..models.layers import Layers, as_given, is_single
 from .table import TABLE, Info
 
@@ -161,10 +161,8 @@ def explain_many(
     for kind, some in rounds.items():
         if kind == "passes" and some:
             calls = {k: one.checked(model, images, own[k], target, size, reshape, False) for k, one in some.items()}
-            with plain_autograd():
-                found, last = shared(some, calls)
-                maps |= {label: one.returned(calls[label], found[label]) for label, one in some.items()}
-            target = last.target
+            found, last = answered(some, calls)
+            maps, target = maps | found, last.target
         elif some:
             from .perturbation.ask_once import ask_once  # not everybody has one
 

@@ -35,7 +35,7 @@ from .correlation import spearman
 from .protocols import Protocol
 from .ranking import DEGENERATE, rank
 from .table import metric
-from .truth import check_images, check_recipes, regions
+from .truth import as_seen, check_images, check_recipes, regions
 
 TRUTHS = ("change", "shapley")
 
@@ -80,7 +80,7 @@ def interventions(
 
     Args:
         model: in eval mode.
-        images: (B, 3, S, S), as `toyland.batch` draws them from the recipes.
+        images: (B, 3, S, S), as `toyland.batch` draws them from the recipes, normalised as the network expects.
         maps: (B, S, S), any sign: a part's mass is the map's sum over its visible pixels.
         target: None (top-1 of each image), a class, one per image, or a callable.
         recipes: one `toyland.Recipe` per image, of any size.
@@ -111,7 +111,7 @@ def interventions(
     for kind in truths or (None,):
         one_of("truths", kind, TRUTHS)
     drawings = check_recipes(recipes, maps)
-    found = [regions(truth) for truth in check_images(images, drawings)]
+    found = [regions(truth) for truth in check_images(images, drawings, model)]
     parts, exact = [list(one) for one in found], "shapley" in truths
     # Bit k of a job's number says that part k is left out; 0 is the image itself.
     jobs = [
@@ -125,7 +125,7 @@ def interventions(
         chosen = [jobs[n] for n in numbers.tolist()]  # the pictures are drawn by the CPU
         without = [[p for k, p in enumerate(parts[b]) if absent >> k & 1] for b, absent in chosen]
         rgb = torch.stack([toyland.render(drawings[b], names) for (b, _), names in zip(chosen, without, strict=True)])
-        drawn = moved(toyland.standardise(rgb), images.device, images.dtype)
+        drawn = moved(as_seen(rgb, model), images.device, images.dtype)
         return drawn, moved(torch.tensor([b for b, _ in chosen]), images.device)
 
     resolved, clean, scores = stream(

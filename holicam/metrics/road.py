@@ -28,6 +28,7 @@ from ..core.floats import levelled
 from ..core.hardware import moved
 from ..core.ops import Target, at_least_float32, one_of
 from ..core.options import check_number
+from ..models.preprocessing import preprocessing
 from .call import run
 from .draws import keys, normal
 from .impute import impute
@@ -36,7 +37,6 @@ from .ranking import Ids, rank
 from .table import metric
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
-DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet, by which images were divided
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,9 @@ def remove_and_debias(
         on_nan: "raise" or "record" maps that are not finite.
         ratios: shares of the pixels that are removed, each in (0, 1).
         noise: deviation of the noise on removed pixels.
-        space: where the noise is added: "normalised"; or "rgb", for images of three colours: 0.01 of the range
-            [0, 1], about 0.044 after normalisation. The filling itself is the same in both.
+        space: where the noise is added: "normalised"; or "rgb", for images of three colours and a network that says
+            by what they were divided (`models.preprocessing`): 0.01 of the range [0, 1], with ImageNet's deviations
+            about 0.044 after normalisation. The filling itself is the same in both.
         counts: "exact" removes round(t H W) pixels by rank; "percentile" all whose value reaches the percentile,
             as pytorch-grad-cam does: where values are tied it may remove all.
         tolerance: of `impute`.
@@ -132,7 +133,7 @@ def remove_and_debias(
     level = levelled(at_least_float32(maps.detach()))
     cut = _cuts(level, ratios) if counts == "percentile" else None  # (B, 2 T)
     noises = keys(ids, batch, "road", kinds, protocol.seed)  # B 2 T
-    amount = moved(torch.tensor(_amounts(noise, space, images.shape[1]), dtype=images.dtype), images.device)
+    amount = moved(torch.tensor(_amounts(noise, space, images.shape[1], model), dtype=images.dtype), images.device)
     share = at_least_float32(maps.new_zeros(batch * kinds))
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,16 +184,16 @@ def road(run: Road) -> Tensor:
     return run.half
 
 
-def _amounts(noise: float, space: str, channels: int) -> list[float]:
-    """The noise's deviation in each channel."""
+def _amounts(noise: float, space: str, channels: int, model: nn.Module) -> list[float]:
+    """The noise's deviation in each channel. Raises ValueError for a network that does not say by what it divided."""
     if space == "normalised":
         return [noise] * channels
-    if channels != len(DEVIATION):
+    if channels != 3:
         raise ValueError(
             'space="rgb" knows the deviations of red, green and blue; for images of '
             f'{channels} channels give space="normalised"'
         )
-    return [noise / d for d in DEVIATION]
+    return [noise / d for d in preprocessing(model).std]
 
 
 def _cuts(maps: Tensor, ratios: tuple[float, ...]) -> Tensor:

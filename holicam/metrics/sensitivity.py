@@ -70,7 +70,7 @@ def sensitivity(
 
     Args:
         model: in eval mode; it finds the top-1 class where target is None.
-        images: (B, 3, H, W), normalised; 0.02 is about one grey level.
+        images: (B, 3, H, W), normalised; 0.02 is about one grey level with ImageNet's deviations, 2.5 with 0.5.
         target: None (top-1 of each image), a class, one per image, or a callable; it stays.
         explain: (images, target) -> maps (n, h, w) of any size, images apart from each other.
         ids: one per image, for the noise; without ids images share it.

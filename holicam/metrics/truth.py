@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import toyland
 from ..core.floats import positive_part
 from ..core.hardware import moved
 from ..core.ops import at_least_float32
+from ..models.preprocessing import IMAGENET, carried
 
 MOST = 8  # regions of an image at most: 2 ** 8 redrawn images for a Shapley value
 
@@ -45,16 +46,22 @@ def drawn(recipe: toyland.Recipe) -> toyland.Batch:
     )
 
 
-def check_images(images: Tensor, recipes: Sequence[toyland.Recipe]) -> list[toyland.Batch]:
+def as_seen(rgb: Tensor, model: nn.Module) -> Tensor:
+    """Drawings (B, H, W, 3) uint8 as a network wants them; one that does not say is taken for one of Toyland's."""
+    wanted = carried(model) or IMAGENET
+    return toyland.standardise(rgb, wanted.mean, wanted.std)
+
+
+def check_images(images: Tensor, recipes: Sequence[toyland.Recipe], model: nn.Module) -> list[toyland.Batch]:
     """The recipes' drawings, which must be the images: a counterfactual would compare nothing."""
     truths = [drawn(recipe) for recipe in recipes]
-    again = moved(torch.cat([truth.images for truth in truths]), images.device)
+    again = moved(as_seen(torch.cat([truth.rgb for truth in truths]), model), images.device)
     apart = (again - at_least_float32(images)).abs().amax((1, 2, 3)) > 0.05  # bfloat16 rounds
     if bool(apart.any()):
         first = int(apart.nonzero()[0])
         raise ValueError(
             f"image {first} is not what its recipe {recipes[first].id!r} draws: give "
-            "images, recipes and size of one toyland.batch"
+            "images, recipes and size of one toyland.batch, and images as the network wants them"
         )
     return truths
 

@@ -15,7 +15,7 @@ from . import lite0, timms, torchvisions
 from .called import called
 from .layers import LayerNotFoundError, find_layers
 from .preprocessing import carrying
-from .stages import default_layers, stages
+from .stages import default_layers
 from .toy import BUILDERS
 from .weights import WeightsNotFoundError, fill, read_card, repository, sha256
 
@@ -27,7 +27,6 @@ __all__ = [
     "default_layers",
     "find_layers",
     "load_model",
-    "stages",
 ]
 
 

@@ -59,7 +59,10 @@ def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
     events: list[_Event] = []
     with torch.inference_mode(False), torch.enable_grad(), _same_random_numbers(image):
         image = image.detach().clone().requires_grad_()
-        with _listening(innermost(model), runs, events), eager():
+        # No backward will ask for what the graph would keep, so it keeps nothing.
+        nothing = torch.empty(0)
+        forgetful = torch.autograd.graph.saved_tensors_hooks(lambda _: nothing, lambda _: nothing)
+        with _listening(innermost(model), runs, events), forgetful, eager():
             output = model(image.clone())
         roots = [t for t in tensors_in(output) if t.requires_grad and t.grad_fn is not None]
         logits = next((t for t in roots if t.dim() == 2), None)

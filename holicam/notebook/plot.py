@@ -1,14 +1,14 @@
-"""Pictures of maps: the image first, its maps beside it, one colour bar, the scaling in words.
+"""Pictures of maps: maps over their image, the image itself once, a slim key, the scaling in words.
 
-Evidence is drawn in `magma` (perceptual: equal steps of value look equal), signed maps in `RdBu_r`
-(white is zero, red speaks for the class, blue against it). Every function returns a
-`matplotlib.figure.Figure` unknown to pyplot: a notebook shows it once, a script calls `savefig`.
+Evidence is drawn in `magma` (perceptual: equal steps of value look equal), signed maps in `RdBu_r` (red speaks for the
+class, blue against it). The more evidence, the more opaque the map: where there is none the image is seen as it is.
 Maps are drawn in the cells of their own grid, never smoothed, so that a 7×7 map looks like one.
+Every function returns a `matplotlib.figure.Figure` unknown to pyplot: a notebook shows it once, a script calls
+`savefig`, with `dpi=200` for twice a screen's resolution. Panels are 200 pixels wide or more, so three fit a line.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,19 +17,17 @@ import torch
 
 from ..core.floats import levelled, rounding
 from ..models.extras import extra
+from .overlay import EVIDENCE, SIGNED, Key, draw
+from .panels import COLUMNS, WIDTH, Line, Panel, blocks, flow, place
 
 with extra("A picture"):
     import matplotlib
     from cycler import cycler
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-EVIDENCE, SIGNED = "magma", "RdBu_r"
-INK, CARD, GRID = "#23252b", "#fcfcfa", "#d9d9d4"
+INK, CARD, GRID = "#23252b", "#ffffff", "#d9d9d4"
 LINES = ("#3b4cc0", "#c2410c", "#0f766e", "#7c3aed", "#a16207", "#475569")
-WIDTH = 6.8  # inches: the text column at 100 dpi; a phone shows it at half that
+OPACITY = 0.85  # of a map over its image, where evidence is strongest
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
@@ -37,7 +35,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 14,  # still readable when a phone halves it
     **dict.fromkeys(["axes.titlesize", "axes.labelsize"], 14),
     **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], 13),
-    # A light card on dark pages too: colours keep their meaning.
+    # Paper and ink; the site turns them in dark mode, and only them (stored.py).
     **dict.fromkeys(["figure.facecolor", "savefig.facecolor", "axes.facecolor"], CARD),
     **dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor"], INK),
     **dict.fromkeys(["xtick.color", "ytick.color"], INK),
@@ -55,25 +53,29 @@ def maps(
     *,
     scale: str = "each",
     signed: bool = False,
-    overlay: float = 0.0,
+    overlay: float | None = None,
     outline: Any = None,
     unit: str = "",
     title: str = "image",
-    columns: int = 4,
+    columns: int = COLUMNS,
 ) -> Figure:
-    """The image and its maps, at most `columns` panels a line.
+    """The image and its maps, each map over the image, at most three panels a line.
 
     image: uint8 RGB (H, W, 3). maps: {name: (h, w)}. scale: "each" brings every map to [0, 1] by
     its own minimum and maximum, "all" keeps raw values on one scale. signed: symmetric about
-    zero, diverging colours; "each" then divides a map by its largest magnitude. overlay: opacity
-    of a map over the greyed image, 0 shows the map alone. outline: bool (H, W), a region drawn as
-    a line over every panel. unit: what raw values measure. TypeError, ValueError: one sentence.
+    zero, diverging colours; "each" then divides a map by its largest magnitude. overlay: opacity,
+    0 to 1, of the strongest evidence over the image, less evidence is more transparent and none
+    leaves the image as it is; 0 shows the map alone. By default a scaled map lies over the image, and raw
+    values stand alone, so that they can be read from the key. outline: bool (H, W), a region drawn as
+    a line over every panel. unit: what raw values measure. columns: panels a line, three at most.
+    TypeError, ValueError: one sentence.
     """
     _filled(maps, "maps", "map of shape (h, w)")
     named = [[_map(values, name) for name, values in maps.items()]]
     drawn, bar = _scaled(named, scale, signed, unit)
-    panels = [(title, image, None), *((k, image, m) for k, m in zip(maps, drawn[0], strict=True))]
-    return _panels(panels, columns, bar, overlay, outline)
+    rgb = _rgb(image)
+    panels = [Panel(title, rgb), *(Panel(k, rgb, m) for k, m in zip(maps, drawn[0], strict=True))]
+    return _panels(flow(panels, columns), bar, _opacity(overlay, scale), outline)
 
 
 def grid(
@@ -82,37 +84,45 @@ def grid(
     *,
     scale: str = "each",
     signed: bool = False,
-    overlay: float = 0.0,
+    overlay: float | None = None,
     outline: Any = None,
     unit: str = "",
 ) -> Figure:
-    """Layers × methods: every row starts with the image, its maps follow.
+    """Layers × methods: maps in rows and columns; columns that do not fit a line follow in a block below.
 
-    image: uint8 RGB (H, W, 3), or a list with one image a row. rows: {row: {column: (h, w)}}, the
-    same columns in every row. scale: as in `maps`, or "row": one scale in a row, each row brought
-    to [0, 1] by its own limits. The other arguments as in `maps`; an outline fits one image only.
+    image: uint8 RGB (H, W, 3), shown once, or a list with one image a row, shown at the start of each.
+    rows: {row: {column: (h, w)}}, the same columns in every row. scale: as in `maps`, or "row": one
+    scale in a row, each row brought to [0, 1] by its own limits. The other arguments as in `maps`; an
+    outline fits one image only.
     """
     _filled(rows, "rows", "{column name: map (h, w)}")
     columns = list(next(iter(rows.values())))
     if any(list(row) != columns for row in rows.values()):
         raise ValueError("every row of a grid must hold the same columns in the same order.")
-    pictures = image if isinstance(image, (list, tuple)) else [image] * len(rows)
+    pictures = list(image) if isinstance(image, (list, tuple)) else [image] * len(rows)
     if len(pictures) != len(rows):
         raise ValueError(f"{len(pictures)} images for {len(rows)} rows: give one, or one a row.")
     named = [[_map(m, f"{name}, {k}") for k, m in row.items()] for name, row in rows.items()]
     drawn, bar = _scaled(named, scale, signed, unit)
-    titles = iter(["image", *columns])  # only the first row of panels carries titles
-    panels = [
-        (next(titles, ""), picture, m) for picture, row in zip(pictures, drawn, strict=True) for m in (None, *row)
-    ]
-    return _panels(panels, 1 + len(columns), bar, overlay, outline, list(rows))
+    images = [_rgb(picture) for picture in pictures]
+    once = all(np.array_equal(images[0], other) for other in images)
+    table = {
+        name: ([] if once else [Panel("image", rgb)]) + [Panel(k, rgb, m) for k, m in zip(columns, row, strict=True)]
+        for name, rgb, row in zip(rows, images, drawn, strict=True)
+    }
+    lines = blocks(table, Panel("image", images[0]) if once else None)
+    return _panels(lines, bar, _opacity(overlay, scale), outline)
 
 
-def images(pictures: Mapping[str, Any], *, columns: int = 4) -> Figure:
-    """Pictures side by side, each under its name: {name: uint8 RGB (H, W, 3)}."""
+def images(pictures: Mapping[str, Any], *, columns: int = COLUMNS) -> Figure:
+    """Pictures side by side, each under its name: {name: uint8 RGB (H, W, 3)}.
+
+    columns: pictures a row; where more than three, a row of them is broken into lines, and the next row starts anew.
+    """
     _filled(pictures, "pictures", "uint8 RGB image (H, W, 3)")
-    panels: list[tuple[str, Any, np.ndarray | None]] = [(name, picture, None) for name, picture in pictures.items()]
-    return _panels(panels, columns)
+    panels = [Panel(name, _rgb(picture)) for name, picture in pictures.items()]
+    row = columns if columns > COLUMNS and len(panels) % columns == 0 else len(panels)
+    return _panels([line for i in range(0, len(panels), row) for line in flow(panels[i : i + row], columns)])
 
 
 def curves(
@@ -169,60 +179,28 @@ def _scaled(rows: list[list[np.ndarray]], scale: str, signed: bool, unit: str) -
     raise ValueError(f'scale must be "each", "row" or "all"; got {scale!r}.')
 
 
-def _panels(
-    panels: list[tuple[str, Any, np.ndarray | None]],
-    columns: int,
-    bar: Bar | None = None,
-    opacity: float = 0.0,
-    outline: Any = None,
-    rows: list[str] | None = None,
-) -> Figure:
-    """Draws (title, image, map or None) panels, and the colour bar below them."""
-    if rows is None:  # five panels at most four a line: three and two, not four and one
-        lines = math.ceil(len(panels) / columns)
-        columns = math.ceil(len(panels) / lines)
-    else:
-        lines = len(rows)
-    height, width = _rgb(panels[0][1]).shape[:2]
-    side = min(WIDTH / columns, 2.6, 5.8 / (lines * height / width))  # bounds the figure, its bytes
-    gaps = 0.3 * (1 if rows else lines) + 0.05 * lines + (0.8 if bar else 0.0)
-    across = max(columns * side, 3.4) + (0.3 if rows else 0.0)
-    size = (round(across, 1), round(lines * side * height / width + gaps, 1))
-    longest = max(len(title) for title, _, _ in panels)
-    font = max(8.0, min(14.0, 72 * side / (0.66 * max(longest, 1))))  # neighbours must not touch
+def _opacity(overlay: float | None, scale: str) -> float:
+    if overlay is None:
+        return 0.0 if scale == "all" else OPACITY
+    if not 0 <= overlay <= 1:
+        raise ValueError(f"overlay must be an opacity from 0 to 1; got {overlay!r}.")
+    return float(overlay)
+
+
+def _panels(lines: list[Line], bar: Bar | None = None, opacity: float = 0.0, outline: Any = None) -> Figure:
+    """Draws the panels where `place` puts them, and the key below."""
+    key = Key(*bar, opacity) if bar else None
     with matplotlib.rc_context(STYLE):
-        engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
-        figure = Figure(figsize=size, layout=engine)
-        cells = figure.subplots(lines, columns, squeeze=False)
-        for axes in cells.ravel():
-            axes.set(xticks=[], yticks=[], frame_on=False)
-        for axes, (title, picture, m) in zip(cells.ravel(), panels, strict=False):
-            _draw(axes, _rgb(picture), m, bar, opacity)
-            axes.set_title(title, fontsize=font)
+        placed = place(lines, key.height if key else None)
+        for panel, axes in placed.axes:
+            draw(axes, panel.image, panel.map, key)
             if outline is not None:
-                axes.contour(_array(outline).squeeze(), [0.5], colors=["white"], linewidths=2.4)
-                axes.contour(_array(outline).squeeze(), [0.5], colors=[INK], linewidths=1.0)
-        for axes, name in zip(cells[:, 0], rows or [], strict=False):
-            axes.set_ylabel(name)
-        if bar:
-            low, high, colours, label = bar
-            shades = ScalarMappable(Normalize(low, high), colours)
-            legend = figure.colorbar(shades, ax=cells, location="bottom", aspect=40, shrink=0.7, pad=0.03)
-            legend.set_label(label, fontsize=min(14.0, 72 * size[0] / (0.58 * len(label))))
-    return figure
-
-
-def _draw(axes: Any, rgb: np.ndarray, m: np.ndarray | None, bar: Bar | None, opacity: float):
-    frame = (-0.5, rgb.shape[1] - 0.5, rgb.shape[0] - 0.5, -0.5)
-    if m is None or opacity > 0:
-        axes.imshow(rgb if m is None else _grey(rgb).astype(np.uint8), interpolation="nearest")
-    if m is not None and bar is not None:
-        low, high, colours, _ = bar
-        axes.imshow(m, cmap=colours, vmin=low, vmax=high, extent=frame, alpha=opacity or None, interpolation="nearest")
-
-
-def _grey(rgb: np.ndarray) -> np.ndarray:
-    return (rgb @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, axis=2)
+                region = _array(outline).squeeze()
+                axes.contour(region, [0.5], colors=[INK], linewidths=1.6, alpha=0.7)
+                axes.contour(region, [0.5], colors=["white"], linewidths=0.8)
+        if key:
+            key.add(placed.figure, placed.left)
+    return placed.figure
 
 
 def _array(values: Any) -> np.ndarray:

@@ -22,11 +22,14 @@ __all__ = ["CLASSES", "SPLITS", "SUBSETS", "Batch", "Recipe", "batch", "part_nam
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def standardise(rgb: torch.Tensor) -> torch.Tensor:
-    """(n, H, W, 3) uint8 -> (n, 3, H, W) float32 with the ImageNet mean and deviation taken out."""
+def standardise(rgb: torch.Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> torch.Tensor:
+    """(n, H, W, 3) uint8 -> (n, 3, H, W) float32 with mean and deviation taken out.
+
+    By default ImageNet's, which Toyland's own networks expect; others say what they want (`models.preprocessing`).
+    """
     x = torch.as_tensor(rgb).permute(0, 3, 1, 2).contiguous().float()
-    mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (MEAN, STD))
-    return x.sub_(mean).div_(std)
+    centre, spread = (x.new_tensor(v)[:, None, None] * 255 for v in (mean, std))
+    return x.sub_(centre).div_(spread)
 
 
 def normalise(rgb: torch.Tensor) -> torch.Tensor:

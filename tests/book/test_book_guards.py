@@ -165,7 +165,7 @@ def spoil_two(nb):
 
 
 def spoil_heavy(nb):
-    last(nb)["outputs"][0]["data"]["image/jpeg"] = "A" * 110_000
+    last(nb)["outputs"][0]["data"]["image/jpeg"] = "A" * 410_000
 
 
 def spoil_sentences(nb):
@@ -292,8 +292,11 @@ def test_what_an_editor_saves_is_tidied(tmp_path, good):
     for number, cell in enumerate(saved["cells"]):
         cell["id"] = f"cell-{number}"
     last(saved)["metadata"] |= {"tags": ["hide-cell"], "collapsed": True, "execution": {"iopub.status.busy": "now"}}
+    last(saved)["outputs"][0]["metadata"] = {"image/jpeg": {"width": 680, "height": 300, "trusted": True}}
     path.write_text(json.dumps(saved, indent=2))
     assert tidied(path) and not tidied(path)
     text = path.read_text()
     assert "ipykernel" not in text and "3.12.1" not in text and "iopub" not in text and '"digest": "0"' in text
     assert json.loads(text)["cells"][-1]["metadata"]["jupyter"] == {"source_hidden": True}
+    about = json.loads(text)["cells"][-1]["outputs"][0]["metadata"]["image/jpeg"]
+    assert set(about) == {"alt", "width"} and about["width"] == 680

@@ -1,5 +1,6 @@
 """Pages made by tools are what the tools make now, and say what chapters and data files say."""
 
+import hashlib
 import inspect
 import json
 import re
@@ -10,9 +11,10 @@ import holicam as hc
 from tests.helpers.explainers import GUESTS
 from tools import pages
 from tools.chapters import by_number
-from tools.ipynb import BOOK
+from tools.ipynb import BOOK, ROOT
 from tools.pages import claims as claims_page
 from tools.pages import provenance, published, speed, speed_gpu, used
+from tools.pages import stages as stages_page
 from tools.pages.claims import PRINTED, VERDICTS, claims, finding, pattern, read
 
 MADE = {
@@ -21,6 +23,7 @@ MADE = {
     "provenance": provenance,
     "api-used": used,
     "speed": speed,
+    "stages": stages_page,
 }
 CLAIMS = claims()
 
@@ -34,6 +37,15 @@ def book():
 def test_page_is_up_to_date(name):
     text = (BOOK / f"{name}.md").read_text(encoding="utf-8")
     assert text == pages.text(MADE[name].page()), f"book/{name}.md is out of date: run `make pages`"
+
+
+def test_provenance_names_every_file_of_rows():
+    said = "\n".join(provenance.results())
+    files = [path for kind in ("parquet", "csv") for path in (ROOT / "data" / "results").glob(f"*.{kind}")]
+    assert len(files) > 10 and {path.suffix for path in files} == {".parquet", ".csv"}
+    for path in files:
+        assert f"`data/results/{path.name}`, {provenance.count(path):,} rows" in said
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in said
 
 
 def test_the_speed_page_and_the_readme_say_what_a_gpu_said(tmp_path):

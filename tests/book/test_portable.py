@@ -2,7 +2,7 @@
 
 import json
 import os
-import sys
+import re
 
 import pytest
 
@@ -113,7 +113,29 @@ def test_the_table(monkeypatch, tmp_path, capsys):
     assert len(list(tmp_path.glob("*.json"))) == len(SETTINGS) - 2  # the subset keeps nothing
 
 
+def test_all_tests_of_the_code_and_none_in_a_browser():
+    """The pattern finds those that need the built site, and the Makefile leaves out the same."""
+    _, arguments = portable.units_of(["code"], False, 1)["code"]
+    left_out = [a.partition("=")[2] for a in arguments() if a.startswith("--ignore-glob")]
+    found = {path.name for pattern in left_out for path in portable.ROOT.glob(pattern)}
+    sites = {path.name for path in (portable.ROOT / "tests" / "book").glob("test_*.py") if "_site" in path.stem}
+    assert found == sites and "test_site.py" in found and arguments()[0] == "tests"
+    makefile = (portable.ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r"--ignore-glob='([^']*)'", makefile)) == set(left_out)
+
+
+def test_digests_change_with_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(portable, "ROOT", tmp_path)
+    (tmp_path / "holicam" / "__pycache__").mkdir(parents=True)
+    code = tmp_path / "holicam" / "ops.py"
+    code.write_text("x = 1\n")
+    was = portable.code_digest()
+    (tmp_path / "holicam" / "__pycache__" / "ops.pyc").write_text("")
+    assert portable.code_digest() == was
+    code.write_text("x = 2\n")
+    assert portable.code_digest() != was
+
+
 def test_the_subset_exists():
     assert all((portable.ROOT / name).exists() for name in portable.RUNNER)
     assert len(portable.FRAGILE) == len([p for p in portable.BOOK.glob("*.ipynb") if p.name[:2] in portable.FRAGILE])
-    assert sys.executable

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import holicam as hc
+from tools import build_site
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
@@ -83,6 +84,32 @@ def test_the_changelog_speaks_of_this_version_and_of_numbers():
     assert hc.__version__ in newest or "unreleased" in newest.lower()
     parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     assert all("### Numbers that changed" in part for part in parts)
+
+
+def test_make_help_lists_every_target():
+    """Those of the lists of packages apart, which the others ask for."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()) - {"site-packages", "test-packages"}
+    assert len(targets) > 20
+    assert targets == {t for names in re.findall(r"^([a-z][a-z -]*):(?!=)", text, re.M) for t in names.split()} - {
+        "site-packages",
+        "test-packages",
+    }
+    lines = re.search(r"^help:\n((?:\t.*\n)+)", text, re.M)[1]
+    assert set(re.findall(r"\bmake ([a-z-]+)", lines)) == targets
+
+
+def test_only_the_site_s_own_folders_are_built_afresh(tmp_path, monkeypatch):
+    """What other tools keep in _build is theirs: make test-portable goes on after hours."""
+    for name, path in (("BUILD", ""), ("HTML", "html"), ("MARK", ".unfinished"), ("DONE", ".finished")):
+        monkeypatch.setattr(build_site, name, tmp_path / path)
+    for name in ("html/index.html", ".doctrees/a", "jupyter_execute/b", "portable/default.json", ".unfinished"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / ".finished").touch()
+    build_site.forget_what_is_stale()
+    assert [path.name for path in tmp_path.iterdir()] == ["portable"]
+    assert (tmp_path / "portable" / "default.json").exists() and not build_site.is_up_to_date()
 
 
 def test_an_installed_package_is_of_this_version():

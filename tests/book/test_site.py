@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from holicam.notebook.stored import panels
 from tests.helpers.browser import PAGES, SITE, THEMES
 
 WIDTHS = (1280, 390)
 PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
+EDGE = 8  # pixels
 
 each_page = pytest.mark.parametrize("name", PAGES)
 
@@ -71,12 +73,25 @@ def test_page(visit, name):
 
 
 def shots(page) -> list[np.ndarray]:
-    """The pixels of every picture on a page, without the rounded corners of its card."""
+    """The pixels of every picture on a page whose colours stand for something, without the edges of its panels.
+
+    Of a figure that says where its panels are, these; drawings are ink on paper and follow the theme.
+    """
     found = []
     for element in page.query_selector_all(PICTURES):
-        if element.is_visible():
-            pixels = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB"))
-            found.append(pixels[8:-8, 8:-8])
+        if not element.is_visible() or (element.get_attribute("src") or "").endswith(".svg"):
+            continue
+        pixels = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB"))
+        source = unquote(urlparse(element.get_attribute("src") or "").path).rpartition("/")[2]
+        path = SITE / "_images" / source
+        boxes = panels(path.read_bytes()) if source.endswith((".jpg", ".jpeg")) and path.is_file() else None
+        y, x = pixels.shape[:2]
+        for left, top, width, height in [(0, 0, 1, 1)] if boxes is None else boxes:
+            rows, across = (
+                slice(round(p * n) + EDGE, round((p + q) * n) - EDGE)
+                for p, q, n in ((top, height, y), (left, width, x))
+            )
+            found.append(pixels[rows, across])
     return found
 
 

@@ -39,7 +39,7 @@ def test_data_is_in_the_wheel(wheel):
     data = {path.relative_to(ROOT / "data").as_posix() for path in (ROOT / "data").rglob("*") if path.is_file()}
     left_out = {name for name in data if name.endswith(".safetensors") and name.partition(".")[0] not in SHARED}
     assert {n.removeprefix("holicam/data/") for n in names if "/data/" in n} == data - left_out - {"claims.toml"}
-    assert len(left_out) == len(list((ROOT / "data").glob("*.json"))) - len(SHARED)
+    assert len(left_out) == len(list((ROOT / "data").glob("*.safetensors"))) - len(SHARED)
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "holicam").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == code and "holicam/py.typed" in names
     assert wheel.stat().st_size < LARGEST

@@ -64,3 +64,19 @@ def test_every_word_stays_inside(monkeypatch, target):
 def test_a_map_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="NaN or infinity"):
         captions.draw(RGB, {"map": torch.full((20, 30), float("nan"))}, ABOUT, "lrp", False)
+
+
+def test_panels_keep_their_size_below_the_words(monkeypatch):
+    sizes = []
+    plain = captions.plot.Figure.savefig
+
+    def save(self, *given, **options):
+        plain(self, *given, **options)
+        width, height = self.get_size_inches()
+        found = [axes.get_position() for axes in self.axes[:-1]]
+        sizes.extend((box.width * width, box.height * height) for box in found)
+
+    monkeypatch.setattr(captions.plot.Figure, "savefig", save)
+    picture, _ = drawn(monkeypatch, {"layer4": torch.rand(20, 30)})
+    assert len(sizes) == 2 and all(w >= 2.0 and h == pytest.approx(w * 2 / 3, rel=1e-3) for w, h in sizes)
+    assert picture.width > 800  # twice a screen's resolution

@@ -18,6 +18,7 @@ from holicam.experiments.config import ConfigError, from_table
 from holicam.experiments.paper_tables import preset
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import evaluate
+from holicam.models.preprocessing import Preprocessing
 from tests.helpers import disk
 
 DOG, CAT, BUS, PERSON = 11, 7, 5, 14  # of VOC's twenty classes
@@ -35,6 +36,7 @@ class Twenty(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
+        self.preprocessing = Preprocessing()  # a network of one's own says so itself
         self.layer, self.head = torch.nn.Conv2d(3, 4, 1), torch.nn.Linear(4, 20)
         for parameter in self.parameters():
             torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))

@@ -116,6 +116,21 @@ def test_the_metadata_say_what_a_map_is_of(tmp_path, tiny, cat):
     assert about["photo"] == "cat.png" and about["image"] == "64 x 96" and 0 < float(about["probability"]) < 1e-3
 
 
+def test_who_waits_gets_the_fast_preset_and_reads_so(tmp_path, tiny, cat):
+    """Other settings are another result: it stands beside the first, and neither is taken for the other."""
+    found = {}
+    for name, words in {"": [], "default": ["--preset", "default"]}.items():
+        before = set(tmp_path.glob("out/*.safetensors"))
+        assert (
+            explain(cat, "--explainer", "holistic-cam", *words, "--out", tmp_path / "out", "--target", "fish")[0] == 0
+        )
+        (file,) = set(tmp_path.glob("out/*.safetensors")) - before
+        with safe_open(file, "pt") as stored:
+            found[name] = stored.metadata()["explainer"], stored.get_tensor("layer4")
+    assert found[""][0] == repr(hc.HolisticCAM(preset="fast")) != found["default"][0] == repr(hc.HolisticCAM())
+    assert not torch.equal(found[""][1], found["default"][1])
+
+
 @pytest.mark.parametrize("kind", ["itself", "symlink", "hard link"])
 def test_no_input_is_written_over(tmp_path, tiny, cat, kind):
     name = "cat.toy-resnet50.grad-cam.layer4.png"
@@ -262,6 +277,8 @@ WRONG = {
     "--explainer gradcam": "grad-cam",
     "--explainer GradCAM": "grad-cam",
     "--explainer gradient --layers layer4": "no layer",
+    "--explainer holistic-cam --preset slow": "preset must be one of 'default', 'fast'",
+    "--explainer grad-cam --preset fast": "grad-cam has no presets: leave out --preset",
     "--explainer rise --reshape tokens": "leave out",
     "--explainer pcam+ --layers nothing": "close names",
     "--target horse": "There is no class",

@@ -10,7 +10,7 @@ import pytest
 from holicam.experiments import made_by
 from holicam.experiments import results as stored
 from holicam.experiments import storage as parts
-from holicam.experiments.code import code_hash, definitions
+from holicam.experiments.code import changed, code_hash, definitions, file_hash
 from holicam.experiments.manifest import read_manifest
 from holicam.experiments.part_file import about, encode, read_rows
 from holicam.models import data_folder
@@ -47,7 +47,7 @@ def test_a_manifest_says_which_code_made_its_rows(whole):
         code["files"]
     )
     assert not [file for file in code["files"] if file.startswith(("notebook/", "experiments/cli"))]
-    assert made_by.changed(code) == []
+    assert changed(code["files"]) == []
 
 
 def test_parts_of_different_code_are_joined_and_said(out):
@@ -64,7 +64,7 @@ def test_parts_of_different_code_are_joined_and_said(out):
     assert len(said) == 1 and "made by different code (core/ops.py changed in between)" in said[0]
     manifest = read_manifest(out)
     assert manifest["code"]["hash"] not in (name, code_hash(manifest["code"]["files"]))
-    assert made_by.changed(manifest["code"]) == ["core/ops.py"]
+    assert changed(manifest["code"]["files"]) == ["core/ops.py"]
 
 
 def test_parts_that_do_not_say_leave_it_unknown(out):
@@ -111,9 +111,10 @@ def package(tmp_path):
 )
 def test_what_counts_as_a_change(package, change, found):
     folder, code = package
-    assert made_by.changed(code, folder) == []
+    assert code["files"] == {file: file_hash(folder / file) for file in code["files"]}
+    assert changed(code["files"], folder) == []
     change(folder / "core")
-    assert made_by.changed(code, folder) == found
+    assert changed(code["files"], folder) == found
 
 
 def test_rows_of_other_code_warn(tmp_path):

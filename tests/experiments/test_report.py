@@ -134,19 +134,32 @@ def test_tables_of_ones_own_have_no_published_values():
     )
 
 
-def test_maps_that_say_nothing_are_counted_and_left_out_once():
-    def row(image, value, degenerate="none", note="", metric="insertion"):
-        return {
-            "network": "net",
-            "layer": "layer4",
-            "explainer": "Grad-CAM",
-            "image": image,
-            "metric": metric,
-            "value": value,
-            "degenerate": degenerate,
-            "note": note,
-        }
+def row(image, value, degenerate="none", note="", metric="insertion"):
+    return {
+        "network": "net",
+        "layer": "layer4",
+        "explainer": "Grad-CAM",
+        "image": image,
+        "metric": metric,
+        "value": value,
+        "degenerate": degenerate,
+        "note": note,
+    }
 
+
+def test_maps_that_say_nothing_are_counted_among_those_of_the_table():
+    """Of pairs: those that a table leaves out are not counted, and the mean is that of the classes' means."""
+    rows = [row("a", 0.2), row("b", 0.4), row("c", 0.9), row("d", 0.7, "zero"), row("e", 0.5, "zero"), row("f", 0.1)]
+    results = Results.of(rows, {})
+    chosen = np.array([True, True, True, True, False, False])  # one odd map, and one that is none, are flagged
+    grouping = intervals.Grouping(np.arange(6), np.array([1, 1, 2, 2, 2, 2]))
+    without = "net, layer4, Grad-CAM: 1 of 4 maps say nothing (1 zero); without them insertion"
+    assert remarks(results, chosen) == [f"{without} 0.500."]
+    assert remarks(results, chosen, grouping) == [f"{without} 0.600."]  # ((0.2 + 0.4) / 2 + 0.9) / 2
+    assert remarks(results, np.array([True, True, True, False, False, True]), grouping) == []
+
+
+def test_maps_that_say_nothing_are_counted_and_left_out_once():
     nan = float("nan")
     rows = [
         row("a", 0.25),

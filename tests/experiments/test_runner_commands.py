@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,6 +151,8 @@ def test_wrong_options_are_one_sentence(here, words, message):
     [
         ("networks = [", "is not TOML"),
         ('networks = "tiny"', "networks must be a list"),
+        ('protocol = "rize"', "there is no protocol 'rize'; close names are rise"),
+        ('layers = "relu1"', "a text is no list of names"),
         ("networks = [1]", "networks must be a list of names"),
         ("explainers = [5]", "an explainer must be a name or a table"),
         ("explainers = [{}]", "must be a name or a table"),
@@ -171,6 +175,24 @@ def test_wrong_files_are_one_sentence(here, text, message):
     assert status == 1 and errors(said) == 1 and message in said and "not foreseen" not in said
     (here / "mine.toml").write_bytes(b"\xff\xfe")
     assert "is not TOML" in run("evaluate", "mine.toml")[1]
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "results/mine"])
+@pytest.mark.parametrize("command", ["evaluate", "merge"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--toyland"], "--toyland is for presets"),
+        (["--root", "."], "--root is for presets"),
+        (["--toyland", "--root", "."], "--toyland and --root are for presets"),
+    ],
+)
+def test_options_of_presets_are_refused_elsewhere(here, name, command, options, message):
+    """They changed nothing, and nobody said so."""
+    (here / "results" / "mine").mkdir(parents=True)
+    (here / "results" / "mine" / "manifest.json").write_text("{}")
+    status, said = run(command, name, *options)
+    assert status == 1 and errors(said) == 1 and message in said and f"{name} says its data set itself" in said
 
 
 @pytest.mark.parametrize(
@@ -331,7 +353,8 @@ def test_under_torchrun_a_failure_waits_for_the_others(here, fragile, monkeypatc
         monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
         run("evaluate", "mine.toml", "--shard", "1/2")
 
-    monkeypatch.setattr(evaluate_cli.time, "sleep", other)
+    own = {**vars(time), "sleep": other}  # of this module alone: whoever waits for a process sleeps, too
+    monkeypatch.setattr(evaluate_cli, "time", SimpleNamespace(**own))
     assert run("evaluate", "mine.toml", "--shard", "0/2")[0] == 1
     assert len(waited) == 1 and len(list((here / "results" / "mine" / "failures").iterdir())) == 4
 

@@ -12,7 +12,7 @@ from tools.ipynb import CODE_BLOCK, PICTURE, code_cells, figure, prose, source, 
 WORDS = (1300, 2500)
 CELLS = (10, 18)
 LINES, MEDIAN_LINES, COLUMNS = 25, 10, 79  # the median without checks, which are folded, and knobs
-PICTURE_KB, CHAPTER_KB = 80, 1200
+PICTURE_KB, CHAPTER_KB = 300, 1200
 FIRST_LINES = ("import holicam as hc", "hc.setup(seed=0)")
 HEADINGS = (
     "Question",

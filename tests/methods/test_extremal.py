@@ -12,6 +12,7 @@ import torchvision
 from torch import nn
 
 import holicam as hc
+from holicam.methods.perturbation import extremal
 from holicam.methods.perturbation.smooth_masks import SmoothMasks, blend, blur, blur_levels
 from tests.helpers.nets import TinyNet, random_images
 from tests.twins import slow_extremal as slow
@@ -241,6 +242,14 @@ def test_fields():
 def test_errors(make, error, says):
     with pytest.raises(error, match=says):
         make()
+
+
+def test_the_network_is_frozen_once_for_all_steps(monkeypatch):
+    asked = []
+    own = extremal.frozen
+    monkeypatch.setattr(extremal, "frozen", lambda model: asked.append(model) or own(model))
+    hc.ExtremalPerturbation(areas=0.2, steps=3)(TinyNet(), random_images(1, 3, 16, 16), target=1)
+    assert len(asked) == 1
 
 
 def test_state_is_restored():

@@ -178,6 +178,27 @@ def test_a_network_that_normalises_its_images_itself():
             FULLGRAD(Normalised(way), images)
 
 
+def test_a_mask_turned_over_is_of_the_image_too():
+    """x * ~(x <= 0) is a ReLU that reads the image: what is added behind it is no longer the pixel's."""
+
+    class Gated(nn.Module):
+        def __init__(self, way):
+            super().__init__()
+            self.net, self.way = TinyNet().double(), way
+            self.eval()
+
+        def forward(self, x):
+            return self.net(self.way(x) + 0.3)
+
+    images = tiny()[1]
+    shares = []
+    for way in (torch.relu, lambda x: x * (x > 0), lambda x: x * ~(x <= 0)):
+        with pytest.warns(IncompleteWarning):  # 0.3 is nobody's
+            shares.append(FULLGRAD(Gated(way), images, intermediate=True)["shares"]["image"])
+    for others in shares[1:]:
+        torch.testing.assert_close(others, shares[0])
+
+
 def test_a_layer_that_runs_twice_gives_both_its_biases():
     conv = nn.Conv2d(3, 3, 1)
     net = nn.Sequential(conv, nn.ReLU(), conv, nn.AdaptiveAvgPool2d(1), nn.Flatten()).double().eval()

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from holicam import ActivationSum, GradCAM, GradCAMpp, HiResCAM
+from holicam import ActivationSum, GradCAM, GradCAMpp, HiResCAM, load_model, toyland
 from holicam.core import passes as passes_module
 from holicam.core.capture import capture
 from holicam.core.ops import normalise, upsample
+from holicam.experiments.naming import named
 from holicam.methods.cams import weights as cam
 from holicam.methods.cams.fusion import scale_sizes
 from holicam.methods.cams.holistic import CAMERAS, PAPER_SCALES, REFERENCE_SCALES, HolisticCAM, multi_scale
@@ -361,7 +362,7 @@ def test_a_constant_fundamental_map_wraps_nothing_away():
 
 
 def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
-    default, paper, reference = (HolisticCAM(preset=p) for p in ("default", "paper", "reference"))
+    default, fast, paper, reference = (HolisticCAM(preset=p) for p in ("default", "fast", "paper", "reference"))
     assert default == HolisticCAM() and hash(default) == hash(HolisticCAM())
     assert (default.eps, default.scales, default.interpolation) == (1e-6, REFERENCE_SCALES, "bicubic")
     assert (default.clip, default.quantize, default.normalise) == (True, False, False)
@@ -369,11 +370,13 @@ def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
     assert (paper.eps, paper.scales, paper.interpolation) == (1e-5, PAPER_SCALES, "bilinear")
     assert (paper.clip, paper.quantize, len(paper.scales)) == ("raw", False, 7)
     assert (reference.quantize, reference.normalise, reference.eps) == (True, True, 1e-6)
+    assert (fast.quantize, fast.scales) == (True, REFERENCE_SCALES[: len(fast.scales)]) and len(fast.scales) < 8
+    assert dataclasses.replace(fast, preset="default", quantize=False, scales=REFERENCE_SCALES) == default
     assert HolisticCAM(preset="paper", eps=0.5, clip=True).eps == 0.5
     assert HolisticCAM(preset="paper", clip=True).clip is True
     assert HolisticCAM(preset="paper", clip=False).clip is False
     assert (CAMERAS().scales, CAMERAS(preset="paper").scales) == (REFERENCE_SCALES, PAPER_SCALES)
-    for explainer in (default, paper, reference, CAMERAS(preset="reference")):
+    for explainer in (default, fast, paper, reference, CAMERAS(preset="reference")):
         for field in dataclasses.fields(explainer):
             value = getattr(explainer, field.name)
             assert value is not None or explainer.preset == "reference" and field.name == "skip_mismatched"
@@ -381,6 +384,25 @@ def test_presets_fill_only_what_is_left_open_and_repr_shows_it():
         assert eval(repr(explainer)) == explainer
     with pytest.raises(dataclasses.FrozenInstanceError):
         default.eps = 1
+
+
+def test_rows_of_the_fast_preset_have_a_name_of_their_own():
+    fast, default = (named(HolisticCAM(preset=p)) for p in ("fast", "default"))
+    assert (
+        default == "HolisticCAM()" and "preset='fast'" in fast and "scales=[1.0, " in fast and "quantize=True" in fast
+    )
+
+
+def test_the_fast_map_is_the_default_one_for_a_fraction():
+    """On two images, the bound that benchmarks/fast.py sets for a hundred."""
+    net, batch = load_model("toy-resnet50"), toyland.batch(2, split="test")
+    stages = ["layer1", "layer2", "layer3", "layer4"]
+    fast, default = (HolisticCAM(preset=p)(net, batch.images, stages, batch.target) for p in ("fast", "default"))
+    for layer in stages:
+        r = [np.corrcoef(a.flatten(), b.flatten())[0, 1] for a, b in zip(fast[layer], default[layer], strict=True)]
+        assert 0.95 < np.mean(r) < 0.9999, f"{layer}: {r}"
+    cost = [sum(s * s for s in HolisticCAM(preset=p).scales) for p in ("fast", "default")]
+    assert 3 * cost[0] < cost[1]
 
 
 def test_reference_normalises_and_default_does_not():
@@ -403,7 +425,7 @@ def test_kernels_can_follow_the_image():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "papr"}, "preset must be one of 'default', 'paper', 'reference'; got 'papr'"),
+        ({"preset": "papr"}, "preset must be one of 'default', 'fast', 'paper', 'reference'; got 'papr'"),
         ({"scales": ()}, "scales must be one or more positive ratios"),
         ({"scales": (1, 0)}, "scales must be one or more positive ratios"),
         ({"scales": (2, 1)}, "scales must begin with 1"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torchvision import transforms
 from torchvision.transforms import v2
 
 import holicam as hc
+from holicam.methods.relevance import names
 from tests.helpers.nets import TinyNet, random_images
 from tests.helpers.relevance import EVERY, NETS, difference, every, where
 
@@ -498,6 +502,10 @@ def gate(a, b):
         (lambda a, b: torch.lerp(a, b, b), "multiplies feature maps"),
         (lambda a, b: torch.div(a, 2, rounding_mode="floor"), "divides and rounds"),
         (lambda a, b: a * b.detach(), "multiplies feature maps"),
+        (lambda a, b: a * (a > 0), "multiplies feature maps"),
+        (lambda a, b: a * ~(a <= 0), "multiplies feature maps"),
+        (lambda a, b: a * ~(b < 0.1) + 3 * (~(b < 0.1)).double(), "multiplies feature maps"),
+        (lambda a, b: a + torch.add(a, b, out=torch.zeros_like(a)), "out="),
         (lambda a, b: a / b.detach().mean(), "divides by feature maps"),
         (lambda a, b: a - a.mean().item(), "turns feature maps into numbers"),
         (lambda a, b: a - float(a.mean()), "turns feature maps into numbers"),
@@ -514,6 +522,55 @@ def test_what_has_no_rule_is_said(way, words):
     images = random_images(1, 3, 8, 8, dtype=torch.float64)
     with pytest.raises(ValueError, match=words):
         hc.LRP()(Centred(way), images, None, 1)
+
+
+def test_a_mask_turned_over_moves_what_it_lets_through():
+    """`~` makes a new mask and leaves the old one as it was: both are of the image, and may choose."""
+    images = random_images(1, 3, 8, 8, dtype=torch.float64)
+
+    def chosen(a, b):
+        closed = b <= 0.1
+        return torch.where(~closed, a, 0) + a.masked_fill(~closed, 0)
+
+    def moved(a, b):
+        return torch.where(b > 0.1, a, 0) + a.masked_fill(b > 0.1, 0)
+
+    maps = [hc.LRP(first="zplus")(Centred(way), images, None, 1) for way in (chosen, moved)]
+    assert difference(maps[0], maps[1]) < 1e-12
+
+
+def test_which_operations_write_is_what_torch_counts():
+    """`writes` against the version that torch itself counts up in a tensor that was written into."""
+    called: list[str] = []
+
+    class Names(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            called.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    def version(x):
+        with torch._C.DisableTorchFunction():
+            return x._version
+
+    every_one = [getattr(operator, name) for name in dir(operator) if not name.startswith("_")]
+    seen = {}
+    for x in (torch.tensor([3.0, 5.0]), torch.tensor([3, 5]), torch.tensor([True, False])):
+        ways = [*every_one, *(lambda y, f=f: f(y, y) for f in every_one)]
+        ways += [lambda y: y.__setitem__(0, 1), lambda y: y.add_(y), torch.relu_, torch.relu]
+        ways += (number := [int, float, bool, operator.index])
+        for way in ways:
+            y = x.clone() if way not in number else x[:1].clone()
+            called.clear()
+            try:
+                with Names():
+                    before = version(y)
+                    way(y)
+            except (TypeError, RuntimeError, IndexError, ValueError):
+                continue
+            if len(called) == 1:
+                seen[called[0]] = version(y) > before
+    assert {"__invert__", "__iand__", "add_", "__setitem__", "__int__", "__index__", "__ilshift__"} <= seen.keys()
+    assert {name: names.writes(name) for name in seen} == seen
 
 
 class Hidden(torch.autograd.Function):

@@ -110,6 +110,18 @@ def test_constant_channels(options, record_property):
     assert sum(count) == 2 + 2 * (A.shape[1] - 2) + once
 
 
+def test_the_blank_image_is_asked_once_for_all_layers():
+    net, images = TinyNet().double(), random_images(2, 3, 12, 9).double()
+    channels = sum(A.shape[1] for A in capture(net, images, ["relu0", "relu1"], gradients=False).A.values())
+    count = []
+    handle = net.register_forward_hook(lambda module, inputs, out: count.append(len(out)))
+    both = hc.ScoreCAM(baseline="blank")(net, images, ["relu0", "relu1"], [4, 1])
+    handle.remove()
+    assert sum(count) == 2 + 2 * channels + 2
+    for layer, maps in both.items():
+        assert torch.equal(maps, hc.ScoreCAM(baseline="blank")(net, images, layer, [4, 1]))
+
+
 @functools.cache  # leaving patch.dict forgets the import
 def gradcam_library():
     """grad-cam without the dependencies it does not need here, as in test_oracles."""

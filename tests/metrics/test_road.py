@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import holicam as hc
 from holicam.metrics import impute, remove_and_debias, road
 from holicam.metrics.draws import keys, normal, uniform
 from holicam.metrics.impute import _double, _halve, around
@@ -193,8 +194,14 @@ def test_noise():
     u = uniform(some, 1000, like)
     assert 0 < u.min() and u.max() <= 1 and abs(u.mean() - 0.5) < 0.02
     model, images, maps, target = setting()
+    with pytest.raises(ValueError, match="This TinyNet does not say how its images are normalised"):
+        remove_and_debias(model, images, maps, target, space="rgb")
+    model.preprocessing = hc.Preprocessing()
     runs = {s: remove_and_debias(model, images, maps, target, space=s, noise=0.02).half for s in ("normalised", "rgb")}
     assert 1e-5 < (runs["rgb"] - runs["normalised"]).abs().max() < 0.05
+    model.preprocessing = hc.Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3)  # a deviation of its own
+    half = remove_and_debias(model, images, maps, target, space="rgb", noise=0.02).half
+    assert torch.equal(half, remove_and_debias(model, images, maps, target, noise=0.04).half)
 
 
 def test_degenerate_maps_are_recorded():

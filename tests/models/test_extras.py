@@ -43,6 +43,8 @@ NEEDS = {
     "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
     "open_run(OUT, {}, {})": ("A table of rows", "pyarrow", "experiments"),
     "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),
+    "hc.photos.samples()": ("A sample photograph", "skimage", "photos"),
+    "hc.photos.samples('officer')": ("A sample photograph", "matplotlib", "notebook"),
     "needs('pycocotools.mask', 'MS-COCO')": ("MS-COCO", "pycocotools", "data"),
     "needs('h5py', 'ImageNet-Segmentation')": ("ImageNet-Segmentation", "h5py", "data"),
 }

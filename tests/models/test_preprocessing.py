@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,6 +15,7 @@ from torchvision.transforms.functional import InterpolationMode, normalize, resi
 
 import holicam as hc
 from holicam.models import preprocessing
+from tests.helpers import disk
 from tests.helpers.commands import blank, explain, network, photo
 
 
@@ -90,3 +95,235 @@ def test_the_command_line_shows_a_network_what_it_wants(tmp_path, monkeypatch):
         assert any(torch.equal(x, want) for x in model.seen)
         (raw,) = tmp_path.glob(f"{name}/*.safetensors")
         assert list(load_file(raw)) == ["body"]
+
+
+# ---------------------------------------------------------------- a network brings its own
+
+OWN = preprocessing.Preprocessing(48, (0.4, 0.5, 0.6), (0.1, 0.2, 0.3), "bicubic", 60)
+
+
+def test_resizing_and_cutting_are_torchvision_s():
+    """Inception reads 299 of 342 pixels; the squares are those of torchvision's own transform, but for rounding."""
+    rgb = torch.randint(0, 256, (400, 520, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    for name in ("inception_v3", "googlenet", "efficientnet_v2_l", "resnet50:IMAGENET1K_V2"):
+        base, _, weights = name.partition(":")
+        wanted = tv.get_model_weights(base)[weights or "IMAGENET1K_V1"].transforms()
+        found = hc.preprocessing(name)
+        assert (found.resize, found.size) == (wanted.resize_size[0], wanted.crop_size[0])
+        assert found.crop == found.size / found.resize and found.interpolation == found.mode
+        shown, images = hc.photos.prepare(rgb, name)
+        assert shown.shape == (found.size, found.size, 3) and torch.equal(images, hc.photos.to_images(shown, name))
+        theirs = wanted(rgb.permute(2, 0, 1))
+        one_level = 1.01 / 255 / min(found.std)
+        share = ((images[0] - theirs).abs() <= one_level).float().mean()
+        assert share > 0.95, f"{name}: {share:.3f} of the values agree to one grey level"
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_inceptions_as_they_are_loaded(name, monkeypatch):
+    """Random weights through the real loader: ImageNet's mean outside, the network's own 0.5 inside."""
+    from holicam.models import torchvisions
+
+    options = {"init_weights": False, "transform_input": True, "aux_logits": True}
+    made = tv.get_model(name, weights=None, **options).eval()
+    monkeypatch.setattr(torchvisions, "fetch", lambda name, url: made.state_dict())
+    model = hc.load_model(name)
+    assert model.transform_input and hc.preprocessing(model) == hc.preprocessing(name)
+    rgb = torch.randint(0, 256, (20, 30, 3), dtype=torch.uint8)
+    inside = model._transform_input(hc.photos.to_images(rgb, model))
+    assert torch.allclose(inside, (rgb.permute(2, 0, 1)[None] / 255 - 0.5) / 0.5, atol=1e-5)
+
+
+def test_timm_s_metadata():
+    import timm
+
+    for name in ("resnet10t", "vit_tiny_patch16_224", "tf_efficientnet_lite0"):
+        model = timm.create_model(name)
+        wanted = timm.data.resolve_model_data_config(model)
+        found = hc.preprocessing(model)
+        assert found == hc.preprocessing(f"timm:{name}")
+        assert (found.mean, found.std, found.mode) == (wanted["mean"], wanted["std"], wanted["interpolation"])
+        assert found.size == wanted["input_size"][1] and found.resize == int(found.size / wanted["crop_pct"])
+
+
+def test_lite0_has_one_hundred_and_twenty_seven():
+    wanted = hc.preprocessing("efficientnet-lite0")
+    assert (wanted.size, wanted.resize, wanted.mode) == (224, 256, "bicubic")
+    rgb = torch.tensor([[[127, 255, 0]]], dtype=torch.uint8)
+    assert hc.photos.to_images(rgb, "efficientnet-lite0").flatten().tolist() == pytest.approx([0, 1, -127 / 128])
+    model = hc.load_model("efficientnet-lite0")  # timm's entry says 0.5, and what the network carries comes first
+    assert model.pretrained_cfg["mean"] == (0.5, 0.5, 0.5) and hc.preprocessing(model) == wanted
+
+
+def test_what_a_network_carries_goes_where_it_goes(tmp_path):
+    model = hc.load_model("toy-resnet50")
+    assert hc.preprocessing(model) == preprocessing.IMAGENET
+    model.preprocessing = OWN
+    torch.save(model, tmp_path / "whole.pt")
+    forms = {
+        "copy": copy.deepcopy(model),
+        "double": copy.deepcopy(model).to(torch.float64),
+        "parallel": nn.DataParallel(model),
+        "compiled": torch.compile(model),
+        "both": torch.compile(nn.DataParallel(model)),
+        "saved": torch.load(tmp_path / "whole.pt", weights_only=False),
+    }
+    for form, other in forms.items():
+        assert hc.preprocessing(other) == OWN, form
+    assert "preprocessing" not in model.state_dict()
+    assert hc.preprocessing(hc.toynets.ToyVGG16BN()) == preprocessing.IMAGENET
+
+
+def test_a_module_that_does_not_say_is_told_how():
+    with pytest.raises(ValueError, match=r"This Linear does not say .* set model.preprocessing = holicam.Preproc") as e:
+        hc.preprocessing(nn.DataParallel(nn.Linear(2, 2)))
+    assert "\n" not in str(e.value)
+    with pytest.raises(ValueError, match="This ResNet"):
+        hc.photos.to_images(torch.zeros(2, 2, 3, dtype=torch.uint8), tv.resnet18())
+    with pytest.raises(TypeError, match="a network is a name or a torch.nn.Module; got int"):
+        hc.preprocessing(3)
+    model = nn.Linear(2, 2)
+    model.preprocessing = lambda x: x  # somebody else's
+    with pytest.raises(ValueError, match="does not say"):
+        hc.preprocessing(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"std": (0.1, 0, 0.1)}, "std must hold a number above 0"),
+        ({"std": (0.1, 0.1)}, "for each channel of mean"),
+        ({"mode": "nearest"}, "mode must be one of 'bilinear', 'bicubic'"),
+        ({"size": 0}, "size must be at least 1"),
+        ({"size": 300, "resize": 256}, "resize no less"),
+    ],
+)
+def test_preprocessing_that_is_none(given, words):
+    with pytest.raises(ValueError, match=words):
+        hc.Preprocessing(**given)
+
+
+def test_images_and_back():
+    rgb = torch.randint(0, 256, (5, 7, 3), dtype=torch.uint8)
+    for one in ("efficientnet-lite0", "resnet50", OWN):
+        assert torch.equal(hc.photos.to_rgb(hc.photos.to_images(rgb, one), one)[0], rgb)
+
+
+# ---------------------------------------------------------------- places that need it ask for it
+
+
+def test_no_file_normalises_by_itself():
+    """Mean and deviation are Toyland's to write down; who takes them over says here why."""
+    allowed = {
+        "toyland/__init__.py": "its own networks' and ImageNet's",
+        "models/preprocessing.py": "hands them out",
+        "datasets/presets.py": "until a network is known",
+        "core/edges.py": "by default, with the effect stated",
+    }
+    root = Path(hc.__file__).parent
+    numbers = re.compile(r"0\.485|0\.229|\bMEAN\b|\bSTD\b|toyland\.standardise|\bIMAGENET\b")
+    asks = re.compile(r"carried\(|preprocessing\(|standardise\(rgb, wanted|holicam train|to_images")
+    for path in root.rglob("*.py"):
+        name, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+        if numbers.search(text) and name not in allowed and not name.startswith(("models/card", "models/training")):
+            assert asks.search(text), f"{name} has a mean or deviation of its own: ask the network"
+
+
+def net(wanted=None):
+    model = hc.load_model("toy-resnet50")
+    if wanted is not None:
+        model.preprocessing = wanted
+    return model
+
+
+def test_the_explorer_shows_the_photograph_in_its_own_colours():
+    from holicam.notebook.explorer.computed import _picture
+
+    rgb = torch.randint(0, 256, (32, 32, 3), dtype=torch.uint8)
+    for model in (net(), net(OWN), nn.DataParallel(net(OWN))):
+        assert (_picture(model, hc.photos.to_images(rgb, model)) == rgb.numpy()).all()
+    assert (_picture(nn.Linear(2, 2), hc.photos.to_images(rgb, "resnet50")) == rgb.numpy()).all()
+
+
+def test_the_edge_detector_sees_one_photograph_whoever_normalised_it():
+    rgb = torch.randint(0, 256, (32, 32, 3), dtype=torch.uint8)
+    maps = [hc.SobelMap()(model, hc.photos.to_images(rgb, model)) for model in (net(), net(OWN))]
+    torch.testing.assert_close(*maps, rtol=1e-4, atol=1e-6)
+
+
+def test_toyland_is_redrawn_as_the_network_wants_it():
+    batch = hc.toyland.batch(1, split="test", size=32)
+    seen = []
+    for model in (net(), net(OWN)):
+        images = hc.photos.to_images(batch.rgb[0], model)
+        model.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+        hc.metrics.interventions(model, images, images[:, 0], 0, recipes=batch.recipes, truths="change")
+    half = len(seen) // 2
+    for a, b in zip(seen[:half], seen[half:], strict=True):
+        assert torch.equal(hc.photos.to_rgb(a, preprocessing.IMAGENET), hc.photos.to_rgb(b, OWN))
+    with pytest.raises(ValueError, match="images as the network wants them"):
+        hc.metrics.interventions(net(OWN), batch.images, batch.images[:, 0], 0, recipes=batch.recipes)
+
+
+def test_a_data_set_follows_the_network(tmp_path):
+    from PIL import Image
+
+    rgb = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8)
+    (tmp_path / "thing").mkdir()
+    Image.fromarray(rgb.numpy()).save(tmp_path / "thing" / "a.png")
+
+    def load(preset):
+        return hc.datasets.load("folder", tmp_path, preset=preset)
+
+    plain = load("as-is").for_network(OWN)
+    assert torch.equal(hc.photos.to_rgb(plain[0].image[None], OWN)[0], rgb)
+    assert repr(load("std").for_network("resnet50").preset) == repr(load("std").preset)
+    assert torch.equal(load("std").for_network("resnet50")[0].image, load("std")[0].image)
+    assert load("torchray").for_network(OWN).preset == load("torchray").preset  # Caffe's stay
+    again = plain.for_network("efficientnet-lite0").for_network(OWN)
+    assert torch.equal(again[0].image, plain[0].image)
+    own = load("network").for_network(OWN)[0].image
+    levels = (hc.photos.to_rgb(own[None], OWN)[0].int() - hc.photos.prepare(rgb, OWN)[0].int()).abs()
+    assert levels.shape == (48, 48, 3) and levels.float().mean() < 0.5 and levels.max() < 9  # Pillow rounds twice
+    with pytest.raises(ValueError, match='preset "network" needs one: call `for_network`'):
+        load("network")[0]
+
+
+def run(**table):
+    from holicam.experiments.config import from_table
+    from holicam.experiments.plan import Plan
+
+    return Plan.of(from_table({"layers": ["layer4"], "explainers": ["grad-cam"], "metrics": ["epg"], **table}))
+
+
+def test_a_run_shows_each_network_what_it_wants(monkeypatch):
+    from holicam.experiments import loading
+
+    nets = {"toy-resnet50": net(), "toy-resnet50-cast": net(OWN)}
+    monkeypatch.setattr(loading, "load_model", lambda name: nets[name])
+    toyland = {"name": "toyland", "n": 2, "size": 32}
+    plan = run(dataset=toyland, networks=list(nets))
+    rgb = hc.toyland.batch(2, split="test", size=32).rgb
+    for unit in plan.units:
+        data, wanted = plan.work(unit, "run", "cpu").dataset, hc.preprocessing(nets[unit.network])
+        for i, item in enumerate(data):
+            assert torch.allclose(item.image, hc.photos.to_images(rgb[i], wanted)[0], atol=1e-5)
+    assert plan.manifest()["preprocessing"]["toy-resnet50-cast"] == repr(OWN)
+    assert "preprocessing" not in run(dataset=toyland, networks=["toy-resnet50"]).manifest()
+
+
+def quiet():
+    """A network of somebody's own, which says nothing."""
+    return tv.resnet18(num_classes=10).eval()
+
+
+def test_a_run_asks_a_network_of_one_s_own(tmp_path, monkeypatch):
+    from holicam.experiments.config import ConfigError
+
+    disk.save(tmp_path / "thing" / "a.png", disk.picture(40, 30))
+    own = {"networks": ["mine"], "loaders": {"mine": f"{__name__}:quiet"}}
+    folder = {"name": "folder", "root": str(tmp_path)}
+    with pytest.raises(ConfigError, match="makes the network mine, which does not say how its images are normalised"):
+        run(dataset=folder, **own)
+    run(dataset={**folder, "preset": "torchray"}, **own)  # states its own
+    run(dataset={"name": "toyland", "n": 1, "size": 32}, **own)

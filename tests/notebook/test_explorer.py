@@ -240,27 +240,27 @@ def test_the_script_asks_nobody_else():
 def test_drawn_by_hand():
     """Opacity, threshold and grid on a map of two cells, against the arithmetic written out."""
     photo, m = np.full((4, 4, 3), (200, 100, 0), np.uint8), np.array([[0.0, 1.0]])
-    low, high = figure.table(False)[[0, 255]].astype(float)
+    high = figure.table(False)[255].astype(float)
     grey = 0.299 * 200 + 0.587 * 100
     seen = figure.drawn(photo, in_cells(m, 4), opacity=1, side=4)
-    assert np.array_equal(seen[0, 0], low) and np.array_equal(seen[0, 3], high)
+    assert np.array_equal(seen[0, 0], photo[0, 0]) and np.array_equal(seen[0, 3], high)
     cut = figure.drawn(photo, in_cells(m, 4), opacity=0.5, threshold=0.5, side=4)
     under = 0.5 * np.array([200, 100, 0]) + 0.5 * grey
-    assert np.array_equal(cut[0, 0], np.round(under)) and np.array_equal(cut[0, 3], np.round((under + high) / 2))
+    assert np.array_equal(cut[0, 0], photo[0, 0]) and np.array_equal(cut[0, 3], np.round((under + high) / 2))
     assert np.array_equal(figure.drawn(photo, m, opacity=0, side=4), photo)
-    smooth = figure.drawn(photo, m, opacity=1, side=4)
-    steps = [
-        np.array_equal(smooth[0, x], figure.table(False)[round(255 * v)]) for x, v in enumerate((0, 0.25, 0.75, 1))
-    ]
-    assert all(steps), "not the bilinear weights of half-pixel centres"
+    smooth = figure.drawn(photo, m, opacity=1, side=4)[0]
+    colours = figure.table(False).astype(float)
+    middle = 0.5 * np.array([200, 100, 0]) + 0.5 * grey  # a quarter of the evidence hides half of the image
+    steps = [photo[0, 0], np.round(middle + 0.5 * (colours[64] - middle)), colours[round(255 * 0.75)], high]
+    assert np.array_equal(smooth, steps), "not the bilinear weights of half-pixel centres"
 
 
 def test_signed_maps_are_symmetric():
-    photo, m = np.zeros((2, 2, 3), np.uint8), np.array([[-1.0, 0.0], [0.0, 0.5]])
+    photo, m = np.full((2, 2, 3), 90, np.uint8), np.array([[-1.0, 0.0], [0.0, 0.5]])
     seen = figure.drawn(photo, in_cells(m, 2), signed=True, opacity=1, side=2)
     colours = figure.table(True)
     assert np.array_equal(seen[0, 0], colours[0]) and np.array_equal(seen[1, 1], colours[round(255 * 0.75)])
-    assert np.array_equal(seen[0, 1], colours[round(255 * 0.5)])
+    assert np.array_equal(seen[0, 1], photo[0, 1])
 
 
 # --- in a notebook, and of a network -----------------------------------------------------------------------------
@@ -344,6 +344,15 @@ def test_maps_of_a_network_are_the_explainers(monkeypatch):
     predicted = hc.explore(model, image, methods=["grad-cam"], layers=["3"], random=False)
     assert list(predicted.content.pictures) == [f"class {model(image).argmax().item()}, predicted"]
     assert not predicted.content.has_random
+
+
+def test_where_no_method_is_named_the_three_usual_ones_are_quick():
+    model, image = small_net(), torch.randn(1, 3, 16, 16)
+    found = hc.explore(model, image, layers=["3"], targets=[1], random=False).content
+    assert found.method_names == ["Grad-CAM", "Layer-CAM", "Holistic-CAM, fast"]
+    expected = hc.HolisticCAM(preset="fast")(model, image, "3", 1, size="native")[0].numpy()
+    values = found.map_of("class 1", "Holistic-CAM, fast", "3").values
+    assert np.allclose(values, expected, atol=1e-6 * np.abs(expected).max())
 
 
 def test_one_pass_serves_all_layers_and_methods():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 import warnings
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 import holicam as hc
+from holicam.notebook import stored
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,19 @@ def test_bad_input_is_named(arguments):
     [name] = arguments
     with pytest.raises(ValueError, match=f"{name} must be an integer"):
         hc.setup(**arguments)
+
+
+def test_a_notebook_stores_figures_at_twice_the_width_they_are_shown_at():
+    """Ours and pyplot's, which is imported after `setup`."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    from PIL import Image
+
+    ours = 'import holicam as hc\nhc.setup()\nhc.plot.curves([0, 1], {"a": [0, 1]}, xlabel="x", ylabel="y")'
+    theirs = "import matplotlib.pyplot as plt\n_ = plt.figure(figsize=(3, 2)).subplots().imshow([[0, 1]])"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (ours, theirs)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    for cell, width, panels in zip(notebook.cells, (680, 300), (0, 1), strict=True):
+        [output] = cell.outputs
+        raw = base64.b64decode(output.data["image/jpeg"])
+        assert output.metadata["image/jpeg"]["width"] == width and Image.open(io.BytesIO(raw)).width == 2 * width
+        assert len(stored.panels(raw)) == panels

@@ -9,6 +9,7 @@ import os
 import re
 
 import holicam as hc
+from holicam.notebook.stored import jpeg
 from tools.ipynb import BOOK
 
 PICTURE, PAGE = BOOK / "figures" / "landing.jpg", BOOK / "intro.md"
@@ -34,8 +35,7 @@ def main() -> None:
         "Grad-CAM, first stage": maps["Grad-CAM"]["layer1"][0],
         "Holistic-CAM, first stage": maps["Holistic-CAM"]["layer1"][0],
     }
-    figure = hc.plot.maps(batch.rgb[0], panels)
-    figure.savefig(PICTURE, format="jpeg", dpi=100, pil_kwargs={"quality": 85})
+    PICTURE.write_bytes(jpeg(hc.plot.maps(batch.rgb[0], panels)))
 
     os.chdir(BOOK)  # the explorer's files lie below the folder it is made in
     native = hc.explain_many(METHODS, model, batch.images, LAYERS, target, size="native")

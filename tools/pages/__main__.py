@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tools.pages import text
 
-NAMES = ("claims", "published", "provenance", "used", "teaching", "graph", "speed")
+NAMES = ("claims", "published", "provenance", "used", "teaching", "graph", "speed", "stages")
 
 for name in sys.argv[1:] or NAMES:
     made = import_module(f"tools.pages.{name}")

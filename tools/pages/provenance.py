@@ -62,6 +62,11 @@ def networks() -> list[str]:
     out = []
     for card_path in sorted(DATA.glob("*.json")):
         card = json.loads(card_path.read_text(encoding="utf-8"))
+        if "parameters" not in card:  # it is no network's
+            continue
+        if "package" in card:
+            out += from_package(card)
+            continue
         images = " + ".join(f"{n:,} {subset}" for subset, n in card["recipe"]["subsets"].items())
         out += [
             f"`{card['name']}`, {card['parameters']:,} parameters",
@@ -73,23 +78,34 @@ def networks() -> list[str]:
     return out
 
 
+def from_package(card: dict) -> list[str]:
+    """The paragraph of a network whose weights are in a package."""
+    size, mean, std = (card["preprocessing"][key] for key in ("size", "mean", "std"))
+    return [
+        f"`{card['name']}`, {card['parameters']:,} parameters",
+        f": {card['source']} {card['data']} Licence: {card['licence']}",
+        f": Measured: {shares(card['measured'])}, on {card['measured']['accuracy_images']} photographs of {size} "
+        f"pixels, with mean {mean[0]:.4f} and deviation {std[0]:.4f} taken out.",
+        f": Package `{card['package']}`; sha256 `{card['sha256']}`",
+        "",
+    ]
+
+
 def results() -> list[str]:
     """A paragraph a result file."""
     out = []
     for path in sorted((DATA / "results").glob("*.json")):
-        manifest, rows = json.loads(path.read_text(encoding="utf-8")), None
-        for kind in (".parquet", ".csv"):
-            if (file := path.with_suffix(kind)).exists():
-                rows = file
-        if rows is None:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        rows = [file for kind in (".parquet", ".csv") if (file := path.with_suffix(kind)).exists()]
+        if not rows:
             continue
         weights = ", ".join(f"{name} `{value[:12]}`" for name, value in manifest.get("weights", {}).items())
         config = path.with_suffix(".toml")
         how = f"configuration `data/results/{config.name}`" if config.exists() else "configuration in the manifest"
         out += [
-            f"`{rows.relative_to(ROOT).as_posix()}`, {count(rows):,} rows",
+            "; ".join(f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows" for file in rows),
             f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
-            f": sha256 `{sha256(rows)}`",
+            *(f": sha256{f' of the {file.suffix[1:]} file' if rows[1:] else ''} `{sha256(file)}`" for file in rows),
             "",
         ]
     return out

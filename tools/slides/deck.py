@@ -17,6 +17,7 @@ from pygments.lexers import PythonLexer
 from tools.chapters import Chapter
 from tools.ipynb import PICTURE, figure, source, tags, words_of
 from tools.markup import options
+from tools.slides.spread import spread
 from tools.slides.text import Block, announced, blocks, html, inline, plain, said
 
 ROOM = 15.0  # lines of text on one slide, below its title
@@ -168,7 +169,7 @@ class Deck:
             if picture := output.get("data", {}).get(PICTURE):
                 name = about["figure"]["name"]
                 path = f"pictures/{name}.jpg"
-                (self.folder / path).write_bytes(base64.b64decode("".join(picture)))
+                (self.folder / path).write_bytes(spread(base64.b64decode("".join(picture))))
                 self.picture(name, path, about["image"]["alt"], about["figure"]["caption"])
                 return
         shown = "".join(map(words_of, cell["outputs"])).rstrip("\n")

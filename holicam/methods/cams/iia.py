@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.capture import Captured, capture
 from ...core.explainer import Call
 from ...core.options import Count, Score
 from ...core.passes import Ask, PassExplainer, View
-from ...models.layers import Layer, find_layers
+from ...core.replaced import replaced
+from ...models.layers import Layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class IIA(PassExplainer):
         maps = {layer: term(seen, layer) + (state[layer] if state else 0) for layer in call.layers}
         for layer in call.layers if self.preset == "nested" else ():
             for b in range(1, self.inner):  # b = 0 adds nothing, b = m is the pass above
-                with scaled_output(call.model, layer, b / self.inner):
+                with replaced(call.model, layer, partial(torch.mul, other=b / self.inner)):
                     inside = capture(
                         call.model, view(call.images), layer, seen.target, score=self.score, reshape=call.reshape
                     )
@@ -84,14 +86,3 @@ class IIA(PassExplainer):
 def term(seen: Captured, layer: Layer) -> Tensor:
     """sum_k ReLU(A_k) G_k, (B, h, w)."""
     return (seen.A[layer].relu() * seen.G[layer]).sum(1)
-
-
-@contextmanager
-def scaled_output(model: nn.Module, layer: Layer, factor: float) -> Iterator[None]:
-    """A layer gives `factor` times its output, to the rest of the network and to later hooks."""
-    module = find_layers(model, layer)[layer]
-    handle = module.register_forward_hook(lambda module, inputs, output: output * factor)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -56,7 +56,11 @@ class Joint(PassExplainer):
         }
         ordered = sorted(maps.values(), key=lambda M: -M[0].numel())  # as given where grids tie
         joined = self.join(ordered, call.size or size_of(ordered[0]))
-        return Stages(joined, {layer: call.fit(M) for layer, M in maps.items()}) if call.intermediate else joined
+        return (
+            Stages(joined, {layer: self.fit(M, call.size) for layer, M in maps.items()})
+            if call.intermediate
+            else joined
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from ...core.pyramid import pyramid, scale_sizes
 from ...core.stages import Stages
 from ...models.layers import Layer, Layers
 from .fusion import fuse
+from .signed import reading
 
 # Pixels over 224. The authors' code: 8 sizes in steps of 100. The paper: T = 7, steps of 1000 // T.
 REFERENCE_SCALES = tuple((224 + 100 * t) / 224 for t in range(8))
@@ -90,7 +91,8 @@ class MultiScale(PassExplainer):
     def step(self, call: Call, state: Scales | None, seen: Captured, view: View) -> Scales:
         W = {}
         for layer in call.layers:
-            W[layer] = self.weights(seen.A[layer], seen.G[layer])
+            with reading(call.model, call.images, layer, view.scale):
+                W[layer] = self.weights(seen.A[layer], seen.G[layer])
         return (state or Scales()).add(seen, W)
 
     def finish(self, call: Call, state: Scales) -> Result:

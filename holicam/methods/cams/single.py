@@ -11,6 +11,7 @@ from ...core.capture import Captured
 from ...core.explainer import Call
 from ...core.passes import Ask, PassExplainer
 from ...models.layers import Layer
+from .signed import reading
 from .weights import weighted_sum
 
 
@@ -33,5 +34,8 @@ class SingleScale(PassExplainer):
         return [Ask(self.score if self.uses_gradients else None)]
 
     def finish(self, call: Call, seen: Captured) -> dict[Layer, Tensor]:
-        maps = {layer: self.map(call.model, seen, layer) for layer in call.layers}
+        maps = {}
+        for layer in call.layers:
+            with reading(call.model, call.images, layer):
+                maps[layer] = self.map(call.model, seen, layer)
         return {layer: M.relu() if self.relu else M for layer, M in maps.items()}

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...core.checks import warn_where
 from ...core.ops import one_of
+from .signed import negative_sums
 
 
 class SignedActivationWarning(UserWarning):
@@ -144,12 +145,7 @@ def _channel_sum(A: Tensor, mode: str) -> Tensor:
     total = A.sum((2, 3), keepdim=True)
     if mode == "relu":
         return total.relu()
-    warn_where(
-        total < 0,
-        "some channels sum to less than zero, so alpha may be negative or very large there; "
-        "activation_sum='relu' takes such sums as zero",
-        SignedActivationWarning,
-    )
+    warn_where(total < 0, negative_sums(A), SignedActivationWarning)
     return total
 
 

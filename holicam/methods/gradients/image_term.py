@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from ...core.ops import at_least_float32
 from ..relevance.arithmetic import MADE
 from ..relevance.depends import Dependence
-from ..relevance.names import DIVIDE, NEGATE, PAIRS, plain
+from ..relevance.names import DIVIDE, NEGATE, PAIRS, plain, writes
 
 # Moves that leave a pixel where it is, or put channels together again that were taken apart.
 KEEP = {
@@ -65,7 +65,7 @@ class AsRead(TorchFunctionMode):
             self.seen, self.batch, self._size = Dependence(image), len(image), image.shape[-2:]
         reads = self.seen.reads(name, args, kwargs)
         raw = [x for x in reads if self.seen.raw(x)]
-        in_place = called == "__setitem__" or called.startswith("__i") or called.endswith("_") and called[:2] != "__"
+        in_place = writes(called)
         if not raw:
             out = func(*args, **kwargs)
             if reads:

@@ -63,7 +63,7 @@ class IntegratedGradients(InputExplainer):
         reduction: from three channels to one number, "max-abs", "sum" or "sum-abs".
         center: take each map's mean off.
         baseline: X_0 of the images, a function such as those of `core.baselines`; None is zero, the mean
-            colour of ImageNet.
+            colour that the network takes out.
         score: what is differentiated, "logit", "prob" or "sigmoid".
         chunk: the largest model batch; it does not change the map.
 

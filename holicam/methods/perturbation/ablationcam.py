@@ -71,9 +71,11 @@ class AblationCAM(Explainer):
             channel = numbers % C
             return call.images[numbers // C], numbers // C
 
+        axes = None if call.reshape is not None else (0, 3 if seen.last.get(layer) else 1)
+
         def change(output: Tensor) -> Tensor:
-            axes: tuple[int, int] | None = (0, 3 if seen.last.get(layer) else 1)
-            if call.reshape is not None:
+            nonlocal axes
+            if axes is None and call.reshape is not None:  # once: every batch lies alike
                 axes = axes_of(call.reshape, tuple(output.shape), size)
             if axes is None:
                 raise ValueError(f"reshape mixes the channels of layer {called(layer)}, so none of them can be ablated")

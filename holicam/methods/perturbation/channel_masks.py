@@ -2,7 +2,7 @@ r"""Masks cut from a layer's channels, and the scores of what they leave of the 
 
 A channel, enlarged to the image and stretched to [0, 1], is a soft mask u_k. Score-CAM asks what
 the network says when only the masked part is left, X u_k; Poly-CAM asks also what it says without
-it, X (1 - u_k). Images are normalised, so a hidden pixel is the ImageNet mean colour, not black.
+it, X (1 - u_k). Images are normalised, so a hidden pixel is the mean colour that was taken out, not black.
 
 How to use it, for the activations A (B, C, h, w) of one layer (`capture(..., gradients=False)`):
 

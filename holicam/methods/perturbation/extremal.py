@@ -126,7 +126,8 @@ class ExtremalPerturbation(InputExplainer):
         rows = torch.arange(len(images) * len(first), device=images.device)  # areas of image 0, ...
         for row in rows.split(self.chunk):
             owner = row // len(first)
-            m, s = self.ascend(model, images[owner], targets_of(target, owner), first[row % len(first)], masks)
+            with frozen(model):
+                m, s = self.ascend(model, images[owner], targets_of(target, owner), first[row % len(first)], masks)
             found.append(m)
             scores.append(s)
         m = torch.cat(found).unflatten(0, (len(images), -1))  # (B, areas, H, W)
@@ -140,7 +141,7 @@ class ExtremalPerturbation(InputExplainer):
     ) -> tuple[Tensor, Tensor]:
         """The best masks (n, H, W) for n pairs of image and area, and all scores (n, steps).
 
-        first: the place where r_a turns from 0 to 1.
+        model: frozen, see `network.frozen`. first: the place where r_a turns from 0 to 1.
         """
         pyramid = blur_levels(at_least_float32(images), self.levels, self.blur)
         p = pyramid.new_ones(len(images), *masks.grid)
@@ -148,7 +149,7 @@ class ExtremalPerturbation(InputExplainer):
         wanted = (place >= first[:, None]).to(p)  # r_a, (n, pixels)
         velocity, weight, found_scores = None, self.weight, []
         for t in range(self.steps):
-            with torch.enable_grad(), frozen(model):
+            with torch.enable_grad():
                 p.requires_grad_()
                 canvas = masks(p)
                 x = blend(pyramid, masks.crop(canvas))

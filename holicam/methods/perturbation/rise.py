@@ -46,7 +46,7 @@ class RISE(InputExplainer):
             they are cropped.
         border: how the outer half cells are filled, "reflect" as in both codes, or "clamp".
         subtract_mean: f_c less its mean over the masks, which takes noise away and not the signal.
-        baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
+        baseline: the normalised value of hidden pixels; 0 is the mean colour that the network takes out.
         seed: of the masks, which the images of a batch share.
         chunk: the largest model batch; it does not change the map.
 
@@ -127,7 +127,7 @@ class Occlusion(InputExplainer):
     Args:
         window: in pixels, one number or (down, right).
         stride: in pixels, one number or (down, right), at most the window.
-        baseline: the normalised value of hidden pixels; 0 is the ImageNet mean colour.
+        baseline: the normalised value of hidden pixels; 0 is the mean colour that the network takes out.
         score: "logit", "prob" or "sigmoid".
         chunk: the largest model batch; it does not change the map.
 

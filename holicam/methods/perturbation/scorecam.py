@@ -55,8 +55,10 @@ class MaskCAM(Explainer):
         """What is asked of an image and a mask, and how many times."""
         return keep, 1
 
-    def weights(self, model: nn.Module, images: Tensor, A: Tensor, captured: Captured, live: Tensor) -> Tensor:
-        """w (B, C, 1, 1) of one layer. live: see `channel_masks.live_in`."""
+    def weights(
+        self, model: nn.Module, images: Tensor, A: Tensor, captured: Captured, live: Tensor, blank: Tensor | None
+    ) -> Tensor:
+        """w (B, C, 1, 1) of one layer. live: see `channel_masks.live_in`; blank: f_c(X_b) (B, 1), None for 0."""
         vary, variants = self.questions(images)
         scores, live = channel_scores(
             model,
@@ -75,16 +77,17 @@ class MaskCAM(Explainer):
         w = scores.mean(-1)  # (B, C)
         if self.channel_softmax:  # f_c(X_b) cancels
             w = w.softmax(1)
-        elif self.baseline == "blank":
-            blank = blank_scores(model, images, captured.target, score=self.score, chunk=self.chunk)[:, None]
+        elif blank is not None:
             w = changes(torch.where(live, w, blank), blank, self.score)
         return w[..., None, None]
 
     def maps(self, call: Call) -> dict[Layer, Tensor]:
         captured = capture(call.model, call.images, call.layers, call.target, gradients=False, reshape=call.reshape)
-        maps, live = {}, live_in(captured.A)
+        maps, live, blank = {}, live_in(captured.A), None
+        if self.baseline == "blank" and not self.channel_softmax:  # one forward for all layers
+            blank = blank_scores(call.model, call.images, captured.target, score=self.score, chunk=self.chunk)[:, None]
         for layer, A in captured.A.items():
-            w = self.weights(call.model, call.images, A, captured, live[layer])
+            w = self.weights(call.model, call.images, A, captured, live[layer], blank)
             M = cam.weighted_sum(normalise(A) if self.activation == "normalized" else A, w)
             maps[layer] = M.relu() if self.relu else M  # (B, h, w)
         return maps

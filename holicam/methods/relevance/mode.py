@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from ...core.ops import at_least_float32, summed
 from .arithmetic import MADE, combined
 from .depends import Dependence
-from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain
+from .names import AVERAGE, LINEAR, MOVES, NEGATE, NUMBERS, PAIRS, plain, writes
 from .op import Linear, Op, Signs
 from .rules import Rule, Rules, passes
 
@@ -74,12 +74,8 @@ class RelevanceMode(TorchFunctionMode):
             args, kwargs = tree_map(self._given, args), tree_map(self._given, kwargs)
         if not args and "input" in kwargs:
             args = (kwargs.pop("input"),)
-        own = called.startswith("__i") or called.endswith("_") and not called.startswith("__")
         in_place = (
-            own
-            or called == "__setitem__"
-            or name in ("relu", "dropout")
-            and any(x is True for x in (*args[1:], kwargs.get("inplace")))
+            writes(called) or name in ("relu", "dropout") and any(x is True for x in (*args[1:], kwargs.get("inplace")))
         )
         if in_place and args and isinstance(args[0], Tensor):
             self._rescue(args[0])
@@ -89,6 +85,10 @@ class RelevanceMode(TorchFunctionMode):
         if called in NUMBERS and any(x.is_floating_point() for x in reads):
             raise ValueError(f"the network turns feature maps into numbers ({name}), where relevance cannot follow")
         if any(x.requires_grad for x in reads) and (step := self._step_of(func, name, args, kwargs)):
+            if kwargs.get("out") is not None:  # the step would leave it as it was, and what reads it would be wrong
+                raise ValueError(
+                    f"the network writes into {name}'s out=, where relevance cannot follow: take the result"
+                )
             out = step(func, name, args, kwargs, reads)
             return self._overwrite(args[0], out) if in_place else out
         out = func(*args, **kwargs)

@@ -100,9 +100,31 @@ MOVES = WINNERS | {
 JOINS = {"cat", "concat", "concatenate", "hstack", "masked_fill", "pad", "stack", "vstack", "where"}
 # Only the first argument's values are read; the others lend their shape, type or device.
 SHAPED = {"expand_as", "reshape_as", "to", "type_as", "view_as"}
+# The only names with underscores on both sides that write: `__invert__`, `__int__` and `__index__` do not.
+WRITES = {
+    "__iadd__",
+    "__iand__",
+    "__idiv__",
+    "__ifloordiv__",
+    "__ilshift__",
+    "__imod__",
+    "__imul__",
+    "__ior__",
+    "__ipow__",
+    "__irshift__",
+    "__isub__",
+    "__itruediv__",
+    "__ixor__",
+    "__setitem__",
+}
 NUMBERS = {"__complex__", "__float__", "__index__", "__int__", "__array__", "item", "numpy", "tolist"}
 
 
 def plain(called: str) -> str:
     """The name of these tables for the name under which a function was called."""
     return called.partition(".")[0].strip("_")
+
+
+def writes(called: str) -> bool:
+    """Whether a function called so writes its result into its first argument: `add_`, `__iadd__`, `__setitem__`."""
+    return called in WRITES if called.startswith("__") else called.endswith("_")

@@ -30,6 +30,7 @@ from ...core.edges import sobel
 from ...core.guard import guarded
 from ...core.ops import Target, one_of, resolve_target
 from ...core.options import check_count
+from ...models.preprocessing import IMAGENET, carried
 from .cascade import Explain, logits_of, maps_of
 from .measures import degenerate
 from .network_units import units
@@ -134,7 +135,7 @@ def verdict(
     chosen = resolve_target(logits_of(model, images), target)
     steps = units(model, images)
     trained_maps = maps_of(explain, model, images, chosen)
-    edges = sobel(images)
+    edges = sobel(images, (carried(model) or IMAGENET).std)
     drawn = []
     with kept(model):
         for seed in range(seeds):

@@ -36,7 +36,7 @@ def explore(
     method: str | None = None,
     layer: str | None = None,
     target: str | None = None,
-    opacity: float = 0.6,
+    opacity: float = 0.85,
     threshold: float = 0.0,
     methods: Mapping[str, Any] | Sequence[Any] | None = None,
     layers: Sequence[str] | None = None,
@@ -46,7 +46,8 @@ def explore(
 
     Args:
         image: uint8 RGB (H, W, 3), or {target: uint8 RGB}, pictures of one size. Or a network; `maps` then holds
-            one normalised image (1, 3, H, W), and its maps are computed first, where the network is.
+            one normalised image (1, 3, H, W), and its maps are computed first, where the network is. The picture is
+            shown by the mean and deviation that the network says, else by ImageNet's: only its colours depend on it.
         maps: {method: {layer: map (h, w)}}, or {target: {method: {layer: map}}}. A leading axis of one is dropped; a
             method without layers may give its map alone. Give maps on the layer's own grid (`size="native"`): one
             with more than 64 cells a side is averaged down, and the figure then says so.
@@ -60,8 +61,8 @@ def explore(
         signed: maps with evidence against the class: colours are symmetric about zero, as in `holicam.notebook.plot`.
         method, layer, target, opacity, threshold: what is seen first; the last two lie in 0..1.
         methods, layers, targets: for a network: explainers or their names, as in `explain_many`; layer names;
-            {word: class} or classes. Defaults: Grad-CAM, Layer-CAM and Holistic-CAM, the network's default layers,
-            the predicted class.
+            {word: class} or classes. Defaults: Grad-CAM, Layer-CAM and Holistic-CAM with preset="fast", the network's
+            default layers, the predicted class.
 
     Returns an `Explorer`, which a notebook shows as a figure with controls for method, layer, class, opacity and
     threshold, the colour key, the class's score, and the value of the cell under the cursor.

@@ -15,19 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ... import toyland
 from ...core.guard import turn
 from ...core.network import check_call, forward
 from ...core.ops import normalise
 from ...core.outputs import class_logits
+from ...datasets.photos import to_rgb
 from ...methods.registry import explain_many, explainers
 from ...metrics.sanity import recalibrate, reinitialise, units
 from ...models.layers import as_given, find_layers, layer_path
+from ...models.preprocessing import IMAGENET, carried
 from ...models.stages import default_layers, images_at_hand
 from ..live import live
 from . import data
 
-METHODS = {"Grad-CAM": "grad-cam", "Layer-CAM": "layer-cam", "Holistic-CAM": "holistic-cam"}
 JOINT = "several layers"
 
 
@@ -52,7 +52,7 @@ def computed(
     check_call(model, images)
     device = next((p.device for p in model.parameters()), images.device)
     images = images.to(device)
-    chosen = methods or METHODS
+    chosen = methods or usual()
     if not isinstance(chosen, Mapping):
         chosen = {item if isinstance(item, str) else repr(item): item for item in chosen}
     ready = {str(k): explainers[v]() if isinstance(v, str) else v for k, v in chosen.items()}
@@ -60,7 +60,7 @@ def computed(
         given = default_layers(model) if layers is None or layers in ((), []) else as_given(layers)
     names = [layer_path(model, layer) for layer in given]
     find_layers(model, names)
-    classes, picture = _classes(model, images, targets), _picture(images)
+    classes, picture = _classes(model, images, targets), _picture(model, images)
     with _busy(f"Computing {len(ready)} methods at {len(names)} layers …"):
         maps = _maps(ready, model, images, names, classes)
         other = None if random is False else _forgetful(model, images)
@@ -70,6 +70,12 @@ def computed(
             blind = _scores(other, images, classes)
             scores = {name: (scores[name], blind[name]) for name in classes}
     return data.collect(dict.fromkeys(classes, picture), maps, blank, scores, signed, start)
+
+
+def usual() -> dict[str, Any]:
+    """The methods where none are named: a reader waits for them, so Holistic-CAM has its fast preset and says so."""
+    fast = explainers["holistic-cam"](preset="fast")
+    return {"Grad-CAM": "grad-cam", "Layer-CAM": "layer-cam", "Holistic-CAM, fast": fast}
 
 
 def _maps(
@@ -134,14 +140,17 @@ def _classes(model: nn.Module, images: Tensor, targets: Any) -> dict[str, int]:
     return {str(k): int(v) for k, v in found.items()}
 
 
-def _picture(images: Tensor) -> Any:
-    """The photograph behind a normalised image; of other than three channels their mean, stretched, in grey."""
-    if images.shape[1] != 3:
+def _picture(model: nn.Module, images: Tensor) -> Any:
+    """The photograph behind a normalised image; of other than three channels their mean, stretched, in grey.
+
+    A network that does not say how its images are normalised is taken for one that has ImageNet's mean and
+    deviation: nothing but the picture's colours depends on it.
+    """
+    wanted = carried(model) or IMAGENET
+    if images.shape[1] != 3 or len(wanted.mean) != 3:
         grey = normalise(images[0].detach().mean(0)) * 255
         return grey.round().byte()[..., None].repeat(1, 1, 3).cpu().numpy()
-    mean, std = (images.new_tensor(v)[:, None, None] for v in (toyland.MEAN, toyland.STD))
-    rgb = (images[0].detach() * std + mean).clamp(0, 1) * 255
-    return rgb.round().byte().permute(1, 2, 0).cpu().numpy()
+    return to_rgb(images, wanted)[0].cpu().numpy()
 
 
 @contextlib.contextmanager

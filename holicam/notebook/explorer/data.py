@@ -163,7 +163,7 @@ def _start(content: Content, wanted: Mapping[str, Any]) -> dict[str, Any]:
         return value
 
     method = chosen("method", content.method_names)
-    numbers = {"opacity": wanted.get("opacity", 0.6), "threshold": wanted.get("threshold", 0.0)}
+    numbers = {"opacity": wanted.get("opacity", 0.85), "threshold": wanted.get("threshold", 0.0)}
     for name, value in numbers.items():
         check_number(name, value, 0, 1)
     return {

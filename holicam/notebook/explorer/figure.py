@@ -17,7 +17,7 @@ from PIL import Image
 
 from ...core import ops
 from ..live import live
-from ..plot import EVIDENCE, SIGNED
+from ..overlay import EVIDENCE, SIGNED, cover
 from . import data, packed, store
 
 SIDE = 448  # pixels: a picture is enlarged by whole numbers up to this, so that maps look smooth
@@ -49,20 +49,20 @@ def drawn(
     m: np.ndarray,
     *,
     signed: bool = False,
-    opacity: float = 0.6,
+    opacity: float = 0.85,
     threshold: float = 0.0,
     side: int = SIDE,
 ) -> np.ndarray:
     """A map over its photograph, as the page draws it.
 
-    The more opaque the map, the greyer the photograph, so that colours belong to the map. Where the map's magnitude
-    is below the threshold the photograph alone is seen.
+    As in a figure of `hc.plot`: the more evidence, the more opaque the map and the greyer the photograph below it.
+    Where there is no evidence, or the map's magnitude is below the threshold, the photograph alone is seen.
 
     Args:
         picture: (H, W, 3) uint8, RGB.
         m: (h, w), resampled bilinearly with half-pixel centres.
         signed: the map has two signs, and colours for both.
-        opacity: 0..1, of the map.
+        opacity: 0..1, of the map where evidence is strong.
         threshold: 0..1, of the map's magnitude on its own scale.
         side: pixels up to which the picture is enlarged by a whole number.
 
@@ -74,10 +74,11 @@ def drawn(
     photo = np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)).astype(float)
     v = ops.upsample(torch.from_numpy(relative(m, signed))[None], size)[0].numpy()  # (H, W)
     grey = photo @ np.array([0.299, 0.587, 0.114])
-    under = photo + opacity * (grey[..., None] - photo)
     level = (v + 1) / 2 if signed else v
     colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
-    share = np.where(np.abs(v) >= threshold, opacity, 0.0)[..., None]
+    strength = cover(v, -1.0 if signed else 0.0, 1.0, signed)
+    share = np.where(np.abs(v) >= threshold, opacity * strength, 0.0)[..., None]
+    under = photo + share * (grey[..., None] - photo)
     return np.round(under + share * (colours - under)).astype(np.uint8)
 
 
@@ -86,7 +87,7 @@ def words(content: data.Content, target: str, method: str, layer: str, random: b
     who = " of a network with random weights" if random else ""
     what = f" for {target}" if target else ""
     scale = "red speaks for the class, blue against it" if content.signed else "brighter is more evidence"
-    return f"The map of {method} at {layer}{who}{what} over the greyed image; {scale}."
+    return f"The map of {method} at {layer}{who}{what} over the image; {scale}."
 
 
 class Explorer:

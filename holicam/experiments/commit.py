@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -30,4 +31,7 @@ def commit(root: Path = ROOT) -> str | None:
 
 def _git(root: Path, *words: str) -> str:
     command = ["git", "-C", str(root), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+    # Inside a hook these name the repository whose hook it is.
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    env = {key: value for key, value in os.environ.items() if key not in elsewhere}
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20, env=env).stdout
