@@ -172,8 +172,7 @@ def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -
         if event.node in cuts and runs[event.name] == 1:
             groups.setdefault(same, []).append(event)
     made = []
-    for group in groups.values():
-        low, high = group[-1].low.item(), group[-1].high.item()
+    for group, (low, high) in zip(groups.values(), _bounds([group[-1] for group in groups.values()]), strict=True):
         made.append(
             Passed(
                 tuple(event.name for event in group),
@@ -183,3 +182,11 @@ def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -
             )
         )
     return made
+
+
+def _bounds(events: Sequence[_Event]) -> list[list[float]]:
+    """[lowest, highest] of each; the device is waited for once."""
+    if not events:
+        return []
+    home = events[0].low.device
+    return torch.stack([torch.stack([e.low, e.high]).to(home).float() for e in events]).tolist()
