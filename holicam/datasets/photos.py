@@ -187,10 +187,12 @@ def _cut(rgb: torch.Tensor, most: int) -> torch.Tensor:
 
 def _check_rgb(rgb: object) -> None:
     """Raise TypeError for what is no photograph: values from 0 to 1 would be taken for black."""
-    fits = isinstance(rgb, torch.Tensor) and rgb.dtype == torch.uint8 and rgb.dim() == 3
-    if not fits or rgb.shape[2] != 3 or 0 in rgb.shape:
-        got = f"{tuple(rgb.shape)} {rgb.dtype}" if isinstance(rgb, torch.Tensor) else type(rgb).__name__
-        raise TypeError(f"a photograph must be a tensor (H, W, 3) uint8; got {got}")
+    got = type(rgb).__name__
+    if isinstance(rgb, torch.Tensor):
+        if rgb.dtype == torch.uint8 and rgb.dim() == 3 and rgb.shape[2] == 3 and 0 not in rgb.shape:
+            return
+        got = f"{tuple(rgb.shape)} {rgb.dtype}"
+    raise TypeError(f"a photograph must be a tensor (H, W, 3) uint8; got {got}")
 
 
 def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAGENET) -> torch.Tensor:
