@@ -329,6 +329,10 @@ async function wall(el) {
   card.addEventListener("click", (event) => { if (event.target === card) card.close(); }); // beside it
   card.addEventListener("keydown", (event) => {
     if (event.key.startsWith("Arrow")) event.stopPropagation();
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // closed here, whatever the page makes of the key
+    event.stopPropagation();
+    card.close();
   });
   card.addEventListener("close", () => {
     const last = state.method;

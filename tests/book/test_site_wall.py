@@ -259,6 +259,7 @@ def test_the_page_of_the_site(visit, width):
             assert np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int)) > 110, (words, theme)
         assert card.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "the card scrolls sideways"
         found.keyboard.press("Escape")
+        card.wait_for(state="hidden")
     assert found.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert not one.troubles and not one.foreign, (one.troubles, one.foreign)
 
