@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import holicam as hc
 from holicam.experiments import made_by
+from holicam.experiments.code import changed as changed_files
 from holicam.experiments.whole_files import write_whole
 
 from . import pictures, settings, store
@@ -177,7 +178,7 @@ def stale() -> dict[str, list[str]]:
     """{"grad-cam, asked": files of holicam that have changed since some of its maps were made}."""
     changed: dict[str, list[str]] = {}
     for path in (store.FOLDER / "code").glob("*.json"):
-        changed[path.stem] = made_by.changed(json.loads(path.read_text(encoding="utf-8")))
+        changed[path.stem] = changed_files(json.loads(path.read_text(encoding="utf-8"))["files"])
     found = {}
     for one in store.stored():
         files = {file for name in one["code"].values() for file in changed.get(name, ["not known"])}
