@@ -74,7 +74,7 @@ def maps(
     named = [[_map(values, name) for name, values in maps.items()]]
     drawn, bar = _scaled(named, scale, signed, unit)
     rgb = _rgb(image)
-    panels = [Panel(title, rgb), *(Panel(k, rgb, m) for k, m in zip(maps, drawn[0], strict=True))]
+    panels = [Panel(str(title), rgb), *(Panel(str(k), rgb, m) for k, m in zip(maps, drawn[0], strict=True))]
     return _panels(flow(panels, columns), bar, _opacity(overlay, scale), outline)
 
 
@@ -107,7 +107,8 @@ def grid(
     images = [_rgb(picture) for picture in pictures]
     once = all(np.array_equal(images[0], other) for other in images)
     table = {
-        name: ([] if once else [Panel("image", rgb)]) + [Panel(k, rgb, m) for k, m in zip(columns, row, strict=True)]
+        str(name): ([] if once else [Panel("image", rgb)])
+        + [Panel(str(k), rgb, m) for k, m in zip(columns, row, strict=True)]
         for name, rgb, row in zip(rows, images, drawn, strict=True)
     }
     lines = blocks(table, Panel("image", images[0]) if once else None)
@@ -120,7 +121,7 @@ def images(pictures: Mapping[str, Any], *, columns: int = COLUMNS) -> Figure:
     columns: pictures a row; where more than three, a row of them is broken into lines, and the next row starts anew.
     """
     _filled(pictures, "pictures", "uint8 RGB image (H, W, 3)")
-    panels = [Panel(name, _rgb(picture)) for name, picture in pictures.items()]
+    panels = [Panel(str(name), _rgb(picture)) for name, picture in pictures.items()]
     row = columns if columns > COLUMNS and len(panels) % columns == 0 else len(panels)
     return _panels([line for i in range(0, len(panels), row) for line in flow(panels[i : i + row], columns)])
 

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from PIL import Image
 
 from holicam.notebook import overlay, panels, plot, stored
@@ -204,7 +205,7 @@ def test_panels_are_large_and_few_a_line_and_words_never_touch(name):
     assert max(map(tops.count, tops)) <= 4
     figure.dpi = stored.SCALE * stored.DPI
     figure.canvas.draw()
-    words = [t for t in figure.findobj(plot.matplotlib.text.Text) if t.get_text().strip() and t.get_visible()]
+    words = [t for t in figure.findobj(plot.Text) if t.get_text().strip() and t.get_visible()]
     boxes = [t.get_window_extent() for t in words] + [
         a.get_window_extent() for a in figure.axes if a.get_images()[0].get_array().shape[0] > 1
     ]
@@ -317,3 +318,12 @@ def test_importing_the_package_loads_no_plotting_library():
 
     code = "import sys, holicam; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_names_may_be_numbers():
+    image, m = np.zeros((20, 30, 3), np.uint8), np.arange(12.0).reshape(3, 4)
+    figure = plot.grid(image, {0: {1: m, 2: m}, 1: {1: m, 2: m}})
+    said = {text.get_text() for text in figure.findobj(Text)}
+    assert {"0", "1", "2"} <= said
+    for figure in (plot.maps(image, {3: m}, title=4), plot.images({5: image})):
+        assert any(text.get_text() in ("3", "5") for text in figure.findobj(Text))
