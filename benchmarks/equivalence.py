@@ -94,14 +94,16 @@ def report(worlds: list[World], rows: Rows) -> dict:
                     rounded = {k: v if k == "n" else [round(x, 4) for x in v] for k, v in found.items()}
                     row = {"setting": name, "world": world.name, "pictures": kind, "measure": measure}
                     table.append({**row, **rounded, "passes": passes(found, measure)})
+    costs = {name: round(cost(name), 1) for name in [*CANDIDATES, "default"]}
     return {
-        "what": "Holistic-CAM with fewer scales against its eight, float32, 224 px; benchmarks/fast.py says how",
+        "what": "Holistic-CAM with fewer sizes against its eight, float32, 224 px; margins as in benchmarks/fast.py",
         "margins": MARGINS,
         "scales": {name: [round(SCALES[t], 4) for t in which] for name, which in CANDIDATES.items()},
-        "cost_F": {name: round(cost(name), 1) for name in [*CANDIDATES, "default"]},
+        "cost_F": costs,
         "networks": {world.name: {"network": world.network, "stages": world.stages} for world in worlds},
         "chosen_on_mosaics": chosen(rows),
         "equivalent": verdict(worlds, rows),
+        "worst": worst(table, costs),
         "rows": table,
     }
 
@@ -116,14 +118,20 @@ def deciding(found: dict) -> tuple[str, list[float]]:
     return max(stages.items(), key=lambda stage: max(-stage[1][1], stage[1][2]))
 
 
+def worst(table: list[dict], costs: dict[str, float]) -> list[dict]:
+    """What decides about each candidate, world, kind of pictures and measure."""
+    out = []
+    for row in table:
+        stage, (mean, low, high) = deciding(row)
+        named = {key: row[key] for key in ("world", "pictures", "measure")}
+        values = {"stage": stage, "n": row["n"], "mean": mean, "low": low, "high": high, "passes": row["passes"]}
+        out.append({"setting": row["setting"], "cost": costs[row["setting"]], **named, **values})
+    return out
+
+
 def write_csv(result: dict) -> None:
-    """One line a candidate, world, kind of pictures and measure."""
+    """What chapter 05 draws."""
     with CHAPTER.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(
-            ("setting", "cost", "world", "pictures", "measure", "stage", "n", "mean", "low", "high", "passes")
-        )
-        for row in result["rows"]:
-            stage, values = deciding(row)
-            named = (row["setting"], result["cost_F"][row["setting"]], row["world"], row["pictures"], row["measure"])
-            table.writerow((*named, stage, row["n"], *values, "yes" if row["passes"] else "no"))
+        table = csv.DictWriter(file, list(result["worst"][0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(result["worst"])

@@ -1,8 +1,8 @@
 """Measure hc.stages on every network that anybody can build here: python -m tools.stages [NAME ...]
 
-It writes data/stages.json, for the networks named or those that are not in there: the stages of a network with random
-weights, and how much of the difference between the logits of two images is left when one image's stage is put into the
-other's pass, in float64.
+It writes data/measured/stages.json, for the networks named or those that are not in there: the stages of a network with
+random weights, and how much of the difference between the logits of two images is left when one image's stage is put
+into the other's pass, in float64.
 `python -m tools.pages stages` makes the page of it. The whole takes about a quarter of an hour on one core.
 """
 
@@ -24,7 +24,7 @@ from holicam.core.replaced import replaced
 from holicam.models.stages import stages
 from tools.ipynb import ROOT
 
-FILE = ROOT / "data" / "stages.json"
+FILE = ROOT / "data" / "measured" / "stages.json"
 SMALL = 64  # pixels a side, for the passes in float64
 # One network of each family of timm's that torchvision lacks, or builds differently, small where there is a choice.
 TIMM = """

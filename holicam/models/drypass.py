@@ -25,6 +25,9 @@ from torch import Tensor, nn
 from .forms import eager
 from .layers import innermost
 
+# Activations with negative values, even where an image happens to show none.
+_SIGNED = (nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish, nn.ELU, nn.CELU, nn.SELU, nn.LeakyReLU, nn.PReLU, nn.Tanh)
+
 
 @dataclass(frozen=True, eq=False)
 class Passed:
@@ -33,7 +36,7 @@ class Passed:
     names: tuple[str, ...]  # of the modules that give it, innermost first; those that run once
     modules: tuple[nn.Module, ...]  # the same modules
     shape: tuple[int, ...]
-    signed: bool  # whether it held a negative number, or nothing but zeros, or NaN
+    signed: bool  # whether it may be negative: it was, or held nothing but zeros, or NaN, or its activation may be
 
 
 @dataclass(eq=False)
@@ -176,7 +179,7 @@ def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -
                 tuple(event.name for event in group),
                 tuple(event.module for event in group),
                 group[-1].shape,
-                not (low >= 0 and 0 < high < float("inf")),
+                not (low >= 0 and 0 < high < float("inf")) or any(isinstance(e.module, _SIGNED) for e in group),
             )
         )
     return made

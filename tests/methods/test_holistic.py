@@ -402,7 +402,7 @@ def test_the_fast_map_is_the_default_one_for_a_fraction():
         r = [np.corrcoef(a.flatten(), b.flatten())[0, 1] for a, b in zip(fast[layer], default[layer], strict=True)]
         assert 0.95 < np.mean(r) < 0.9999, f"{layer}: {r}"
     cost = [sum(s * s for s in HolisticCAM(preset=p).scales) for p in ("fast", "default")]
-    assert 3 * cost[0] < cost[1]
+    assert 5 * cost[0] < cost[1]
 
 
 def test_reference_normalises_and_default_does_not():

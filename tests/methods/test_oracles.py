@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import replace
+from functools import cache
 from unittest import mock
 
 import numpy as np
@@ -51,7 +52,17 @@ def resnet():
     return model, random_images(2, 3, 64, 96).double(), [3, 7]
 
 
+@cache
+def lite0():
+    """The ImageNet network on two photographs, asked for what they show."""
+    model, found = hc.load_model("efficientnet-lite0"), hc.photos.samples("coffee", "cat").values()
+    shown = [hc.photos.fit(hc.photos.middle(sample.picture), 128) for sample in found]
+    images = torch.cat([hc.photos.to_images(rgb, model) for rgb in shown])
+    return model.double(), images.double(), [sample.label for sample in found]
+
+
 CASES = [(tiny, "relu0"), (tiny, "conv1"), (tiny, "relu2"), (resnet, "layer2"), (resnet, "layer4")]
+CASES += [(lite0, "blocks.2.0.bn1"), (lite0, "bn2")]
 case = pytest.mark.parametrize(("network", "layer"), CASES, ids=[f"{n.__name__}-{layer}" for n, layer in CASES])
 OURS = {
     "GradCAM": hc.GradCAM(),

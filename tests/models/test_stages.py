@@ -51,7 +51,7 @@ def check(name: str) -> None:
     stored = {key: value for key, value in STORED[name].items() if key != "seconds"}
     for stage in (*steady.get("stages", ()), *stored.get("stages", ())):
         stage.pop("left")
-    assert steady == stored, f"{name} is not what data/stages.json says: run `python -m tools.stages {name}`"
+    assert steady == stored, f"{name} is not what {table.FILE} says: run `python -m tools.stages {name}`"
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -1,1 +1,1 @@
-"""Pictures that stand in no chapter: `python -m tools.figures.landing`, `python -m tools.figures.readme`."""
+"""The picture that stands in no chapter: `python -m tools.figures.readme`."""

@@ -109,6 +109,33 @@ def runs(result: dict) -> list[str]:
     return [*out, ""]
 
 
+def fast(result: dict) -> list[str]:
+    """What fewer sizes cost, and whether they are equivalent: benchmarks/fast.py."""
+    out = [
+        "## Holistic-CAM with fewer sizes",
+        "",
+        f"{result['what']}, which were set before the rows were made.",
+        "An interval is of the mean over pictures, at the stage that does worst; over-all is averaged over the stages.",
+        f"Seconds are of one picture at four stages on {result['device']} ({result['processor']}), torch "
+        f"{result['torch']}, {result['date']}.",
+        "",
+        "| sizes | F | pictures | measure | n | mean | 95 % interval | margin | within |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["worst"]:
+        limit = result["margins"][row["measure"]]
+        margin = f"> {limit}" if row["measure"] == "correlation" else f"± {limit}"
+        out.append(
+            f"| {row['setting']} | {result['cost_F'][row['setting']]} | {row['world']}, {row['pictures']} | "
+            f"{row['measure']} | {row['n']} | {row['mean']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {margin} | "
+            f"{'yes' if row['passes'] else 'no'} |"
+        )
+    for world, taken in result["seconds"].items():
+        network = result["networks"][world]["network"]
+        out += ["", f'{network}: {taken["default"]:.1f} s by default, {taken["fast"]:.1f} s with `preset="fast"`.']
+    return [*out, ""]
+
+
 def page(results: Path = RESULTS) -> list[str]:
     """The lines of the page."""
     lines = [written("speed")]
@@ -119,4 +146,6 @@ def page(results: Path = RESULTS) -> list[str]:
     lines += metrics(results)
     for path in sorted(results.glob("linear.json")):
         lines += runs(json.loads(path.read_text()))
+    for path in sorted(results.glob("fast.json")):
+        lines += fast(json.loads(path.read_text()))
     return lines + speed_gpu.page_lines(results)

@@ -1,4 +1,4 @@
-"""Write book/stages.md from data/stages.json, which `python -m tools.stages` measures."""
+"""Write book/stages.md from data/measured/stages.json, which `python -m tools.stages` measures."""
 
 import json
 

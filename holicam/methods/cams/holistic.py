@@ -31,7 +31,7 @@ class HolisticCAM(MultiScale):
     eq. 14; `low_pass`, M^LPW; and `scales` (B, T, H, W), the map of each scale alone.
 
     Args:
-        preset: "default"; "fast", fewer sizes (chapter 05); "paper", the text; "reference", the authors' code.
+        preset: "default"; "fast", its first four sizes (chapter 05); "paper", the text; "reference", the authors' code.
         eps: of alpha, see `weights.alpha`. It shapes the map: where g^2 << eps, the weight is about g^3 / eps.
         scales: ratios to the images' size; the first is 1.
         interpolation: of the images, "bicubic" or "bilinear".
@@ -84,7 +84,7 @@ class HolisticCAM(MultiScale):
     score: Score = "logit"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "default": {},
-        "fast": {"scales": REFERENCE_SCALES[:3], "quantize": True},
+        "fast": {"scales": REFERENCE_SCALES[:4], "quantize": True},
         "paper": {"eps": 1e-5, "scales": PAPER_SCALES, "interpolation": "bilinear", "clip": "raw"},
         "reference": {"quantize": True, "normalise": True, "skip_mismatched": None},
     }

@@ -1,0 +1,73 @@
+"""Maps over their picture, as the page's script draws them too (book/_static/wall.mjs).
+
+A map is scaled to its own extremes, one with two signs to its largest magnitude. The stronger it is, the more opaque:
+no evidence is transparent. The picture below is greyed, so that colours belong to the map.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from holicam.core import ops
+from holicam.notebook.explorer.figure import relative, table
+
+from . import pictures, store
+
+OPACITY = 0.9
+GREYED = 0.65  # share of grey in the picture below a map
+STRENGTH = 0.75  # opacity grows as magnitude to this power
+
+STILL = ("grad-cam", "grad-cam++", "layer-cam", "hires-cam", "cameras", "holistic-cam")
+STILL_SIDE, GAP, HEAD, LABELS = 208, 8, 30, 132
+
+
+def greyed(picture: np.ndarray) -> np.ndarray:
+    """(S, S, 3), most of its colour taken out."""
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    return picture + GREYED * (grey[..., None] - picture)
+
+
+def over(picture: np.ndarray, tile: store.Tile, signed: bool = False, opacity: float = OPACITY) -> np.ndarray:
+    """A map over a picture (S, S, 3) uint8: uint8 of the same size."""
+    v = ops.upsample(torch.from_numpy(relative(tile.values, signed).copy())[None], picture.shape[:2])[0].numpy()
+    level = (v + 1) / 2 if signed else v
+    colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
+    share = opacity * np.abs(v)[..., None] ** STRENGTH
+    under = greyed(picture)
+    return np.round(under + share * (colours - under)).astype(np.uint8)
+
+
+def under(name: str, side: int) -> np.ndarray:
+    """The picture, or plain grey where its package is missing."""
+    try:
+        return pictures.pixels(name, side)
+    except pictures.NOT_THERE:
+        return np.full((side, side, 3), 200, np.uint8)
+
+
+def still(titles: dict[str, str], name: str = "cat") -> Image.Image:
+    """What a reader without scripts sees: six methods at four stages on one picture. titles: {method: its name}."""
+    rows = [method for method in STILL if store.read(method)[1]]
+    step = STILL_SIDE + GAP
+    sheet = Image.new("RGB", (LABELS + 4 * step, HEAD + len(rows) * step), "white")
+    pen, picture = ImageDraw.Draw(sheet), under(name, STILL_SIDE)
+    for stage in range(1, 5):
+        cells = store.tile(name, "grad-cam", stage).grid if "grad-cam" in rows else ("", "")
+        pen.text((LABELS + (stage - 1) * step, 6), f"stage {stage} ({cells[0]} × {cells[1]})", "black", font(15))
+    for row, method in enumerate(rows):
+        top = HEAD + row * step
+        pen.text((4, top + STILL_SIDE // 2 - 10), titles.get(method, method), "black", font(15))
+        for stage in range(1, 5):
+            shown = over(picture, store.tile(name, method, stage), store.signed(method))
+            sheet.paste(Image.fromarray(shown), (LABELS + (stage - 1) * step, top))
+    return sheet
+
+
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu Sans, which comes with matplotlib."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
