@@ -7,7 +7,7 @@
 
 const CELLS = 112; // of a map as it is laid over its picture: enlarged so far by value, and from there as colours
 const SIDES = { one: 224, all: 112, card: 448 }; // pixels of a canvas
-const GREYED = 0.65, STRENGTH = 0.75; // as in tools/wall/draw.py
+const COVER = 2; // as in holicam/notebook/overlay.py: from half its scale on a map hides all of its picture that it may
 
 const colours = (text) => Uint8Array.from(text.match(/../g), (two) => parseInt(two, 16));
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -37,7 +37,7 @@ function greyed(canvas) {
   const image = context.getImageData(0, 0, own.width, own.height), data = image.data;
   for (let p = 0; p < data.length; p += 4) {
     const grey = 0.299 * data[p] + 0.587 * data[p + 1] + 0.114 * data[p + 2];
-    for (let c = 0; c < 3; c++) data[p + c] += GREYED * (grey - data[p + c]);
+    data[p] = data[p + 1] = data[p + 2] = grey;
   }
   context.putImageData(image, 0, 0);
   return own;
@@ -68,7 +68,7 @@ function overlay(map, sprite, signed, table) {
         + v * ((1 - u) * scaled[below * w + left] + u * scaled[below * w + right]);
       const level = Math.round(255 * clamp(signed ? (value + 1) / 2 : value, 0, 1));
       for (let c = 0; c < 3; c++) image.data[p + c] = table[3 * level + c];
-      image.data[p + 3] = Math.round(255 * clamp(Math.abs(value), 0, 1) ** STRENGTH);
+      image.data[p + 3] = Math.round(255 * clamp(COVER * Math.abs(value), 0, 1));
     }
   }
   context.putImageData(image, 0, 0);
@@ -83,7 +83,7 @@ async function wall(el) {
   const there = index.pictures.filter((picture) => picture.photo);
   if (!there.length) throw new Error("no photograph came with this build");
   const families = [...new Set(index.methods.map((method) => method.family))];
-  const initial = { picture: there[0].name, stage: 2, opacity: 90, family: "", method: "" };
+  const initial = { picture: there[0].name, stage: 2, opacity: 80, family: "", method: "" };
   let state = { ...initial };
 
   // --- what a picture needs is loaded when it is first shown --------------------------------------------------------
@@ -110,14 +110,22 @@ async function wall(el) {
 
   const find = (of, method, stage) => of.maps[method.name]?.find((map) => map.stage === stage || map.stage === 0);
 
+  // The picture; over it, where the map has evidence, the picture in grey; over that the map.
+  const masked = make("canvas");
   function paint(canvas, of, method, stage) {
     const context = canvas.getContext("2d"), side = canvas.width, map = method && find(of, method, stage);
     context.imageSmoothingQuality = "high";
     context.globalAlpha = 1;
-    context.drawImage(method ? of.grey : of.colour, 0, 0, side, side);
+    context.drawImage(of.colour, 0, 0, side, side);
     if (!map) return map;
     map.drawn ??= overlay(map, of.sprite, method.signed, method.signed ? tables.signed : tables.evidence);
+    masked.width = masked.height = side; // empties it, too
+    const grey = masked.getContext("2d");
+    grey.drawImage(of.grey, 0, 0, side, side);
+    grey.globalCompositeOperation = "destination-in";
+    grey.drawImage(map.drawn, 0, 0, side, side);
     context.globalAlpha = state.opacity / 100;
+    context.drawImage(masked, 0, 0);
     context.drawImage(map.drawn, 0, 0, side, side);
     return map;
   }
@@ -128,7 +136,8 @@ async function wall(el) {
   const radios = [...index.pictures.map((picture) => {
     const radio = make("input", { type: "radio", name: id("picture"), value: picture.name, id: id(picture.name) });
     if (picture.photo) {
-      const small = make("img", { src: resolve(picture.small), alt: picture.title, width: 56, height: 56 });
+      const small = make("canvas", { width: 96, height: 96, role: "img", "aria-label": picture.title });
+      loaded(resolve(picture.small)).then((image) => small.getContext("2d").drawImage(image, 0, 0, 96, 96));
       return make("label", { title: picture.title }, radio, small);
     }
     radio.disabled = true;

@@ -147,10 +147,11 @@ def _numbers(names: Sequence[str], imagenet: bool) -> Callable[[str, Path], int]
         if imagenet and SYNSET.fullmatch(said):
             synsets.update(synsets or _synsets())
             return known(said, synsets, file, "synset of ImageNet's 1,000 classes")
+        for spelt in (said, said.replace("_", " ")):  # first: a class may be called "7" and not be number 7
+            if spelt in exact:
+                return exact[spelt]
         if said.isascii() and said.isdigit() and int(said) < len(names):
             return int(said)
-        if (spelt := said.replace("_", " ")) in exact:
-            return exact[spelt]
         if len(same := alike.get(_plain(said), [])) > 1:
             raise WrongDataError(
                 f"{file}: classes {' and '.join(map(str, same))} are both called {said!r}: name the folder by number."

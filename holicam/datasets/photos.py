@@ -170,6 +170,7 @@ def prepare(rgb: torch.Tensor, network: str | nn.Module | Preprocessing) -> tupl
         >>> shown.shape, images.shape
         (torch.Size([224, 224, 3]), torch.Size([1, 3, 224, 224]))
     """
+    _check_rgb(rgb)
     wanted = preprocessing(network)
     short = wanted.resize or wanted.size
     rgb = _cut(rgb, 3 * min(rgb.shape[:2]))  # a panorama's ends would be enlarged for nothing
@@ -184,13 +185,26 @@ def _cut(rgb: torch.Tensor, most: int) -> torch.Tensor:
     return rgb[top : top + height, left : left + width].contiguous()
 
 
+def _check_rgb(rgb: object) -> None:
+    """Raise TypeError for what is no photograph: values from 0 to 1 would be taken for black."""
+    got = type(rgb).__name__
+    if isinstance(rgb, torch.Tensor):
+        if rgb.dtype == torch.uint8 and rgb.dim() == 3 and rgb.shape[2] == 3 and 0 not in rgb.shape:
+            return
+        got = f"{tuple(rgb.shape)} {rgb.dtype}"
+    raise TypeError(f"a photograph must be a tensor (H, W, 3) uint8; got {got}")
+
+
 def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAGENET) -> torch.Tensor:
     """(H, W, 3) uint8 -> (1, 3, H, W) float32 with a network's mean and deviation taken out.
 
     Args:
         network: a name that `load_model` knows, a module that says, or its `preprocessing`, which see; ImageNet's
             by default, which is right for Toyland's networks and most of torchvision's, and for no others.
+
+    Raises TypeError for rgb that is no such tensor; ValueError and TypeError as `preprocessing`.
     """
+    _check_rgb(rgb)
     wanted = preprocessing(network)
     x = rgb.permute(2, 0, 1)[None].contiguous().float()
     mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (wanted.mean, wanted.std))

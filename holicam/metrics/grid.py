@@ -76,6 +76,11 @@ def grid_pointing_game(maps: Tensor, *, masks: Tensor | None, boxes: Boxes | Non
         >>> round(run.share.item(), 4), run.chance.item(), round(run.corrected.item(), 4)
         (0.6, 0.25, 0.4667)
     """
+    if masks is None and boxes is None:
+        raise ValueError(
+            "the grid pointing game needs the cells of the photographs asked about: masks= (B, H, W), or boxes=, one "
+            "(m, 4) per image"
+        )
     region, inside = region_of(maps, masks, boxes)
     ranking = rank(maps, tie="raster", on_nan=on_nan)
     evidence = positive_part(at_least_float32(maps.detach())).flatten(1)  # (B, N)

@@ -29,6 +29,10 @@ from .layers import innermost
 _SIGNED = (nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish, nn.ELU, nn.CELU, nn.SELU, nn.LeakyReLU, nn.PReLU, nn.Tanh)
 
 
+class NoLogitsError(ValueError):
+    """A network whose output has no logits to go back from, whatever the image."""
+
+
 @dataclass(frozen=True, eq=False)
 class Passed:
     """A tensor through which everything passes."""
@@ -56,7 +60,7 @@ def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
     """The tensors through which everything passes on the way from the image (1, C, H, W), in the order they are made.
 
     The network, its gradients and torch's random numbers are left as they were. Raises what the network raises, and
-    ValueError where its output has no graph that leads back to the image.
+    NoLogitsError where its output has no graph that leads back to the image.
     """
     runs: Counter[str] = Counter()
     events: list[_Event] = []
@@ -70,7 +74,7 @@ def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
         roots = [t for t in tensors_in(output) if t.requires_grad and t.grad_fn is not None]
         logits = next((t for t in roots if t.dim() == 2), None)
         if logits is None:
-            raise ValueError(
+            raise NoLogitsError(
                 f"{type(model).__name__} gives no logits (B, K) whose graph leads back to the image, so its stages "
                 "cannot be found: name the layers with layers="
             )
@@ -111,6 +115,8 @@ def _listening(model: nn.Module, runs: Counter[str], events: list[_Event]) -> It
             return None
         runs[name] += 1
         if not isinstance(output, Tensor) or output.grad_fn is None or not output.numel():
+            return None
+        if not output.is_floating_point():  # complex numbers, which have no signs
             return None
         if output.grad_fn in copies and any(given is output for given in inputs):
             return None  # it hands on what has a name already
@@ -172,8 +178,7 @@ def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -
         if event.node in cuts and runs[event.name] == 1:
             groups.setdefault(same, []).append(event)
     made = []
-    for group in groups.values():
-        low, high = group[-1].low.item(), group[-1].high.item()
+    for group, (low, high) in zip(groups.values(), _bounds([group[-1] for group in groups.values()]), strict=True):
         made.append(
             Passed(
                 tuple(event.name for event in group),
@@ -183,3 +188,11 @@ def _passed(cuts: Mapping[Any, int], runs: Counter[str], events: list[_Event]) -
             )
         )
     return made
+
+
+def _bounds(events: Sequence[_Event]) -> list[list[float]]:
+    """[lowest, highest] of each; the device is waited for once."""
+    if not events:
+        return []
+    home = events[0].low.device
+    return torch.stack([torch.stack([e.low, e.high]).to(home).float() for e in events]).tolist()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from torch import nn
@@ -31,7 +32,8 @@ class Preprocessing:
     mode: how photographs are resized, "bilinear" or "bicubic". resize: pixels of the shorter side before the square
     of `size` is cut from the middle; None: the same as `size`, so nothing but the longer side's ends is cut off.
 
-    Raises ValueError for sizes below 1, another mode, deviations that are not above 0, or not one for each mean.
+    Raises ValueError for sizes below 1, another mode, deviations that are not above 0, or not one for each mean;
+    TypeError for sizes that are no whole numbers, and means or deviations that are no lists of numbers.
     """
 
     size: int = 224
@@ -42,7 +44,16 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
-            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+            given = getattr(self, name)
+            try:
+                object.__setattr__(self, name, tuple(float(v) for v in given))
+            except (TypeError, ValueError):
+                raise TypeError(f"{name} must hold a number for each channel, such as {MEAN}; got {given!r}.") from None
+        for name, value in (("size", self.size), ("resize", self.resize)):
+            if value is None and name == "resize":
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name} must be a whole number of pixels, of one side; got {value!r}.")
         if len(self.mean) != len(self.std) or not all(0 < s < math.inf for s in self.std):
             raise ValueError(
                 f"std must hold a number above 0 for each channel of mean; got mean {self.mean} and std {self.std}."
@@ -113,7 +124,10 @@ def carried(model: nn.Module) -> Preprocessing | None:
     inner = innermost(model)
     entry = getattr(inner, "pretrained_cfg", None)
     if isinstance(entry, Mapping) and {"mean", "std", "input_size"} <= entry.keys():
-        return _timm(entry)
+        try:
+            return _timm(entry)
+        except (TypeError, ValueError):  # somebody's own entry, which says nothing that can be read
+            return None
     return IMAGENET if isinstance(inner, tuple(BUILDERS[name] for name in BUILDERS)) else None
 
 

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from .drypass import Passed, dry_pass
+from .drypass import NoLogitsError, Passed, dry_pass
 from .forms import check_form, check_gradients, see_inside
 from .layers import innermost
 from .resolutions import Stage, chosen, tokens
@@ -105,7 +105,7 @@ def stages(model: nn.Module, images: Tensor | None = None, *, all: bool = False)
     Raises:
         ValueError: training mode; a network that takes none of the images; one that has no such tensors, such as a
             vision transformer with one grid of tokens, for which the sentence says what to do.
-        TypeError: no network.
+        TypeError: no network, or images that are no tensor.
 
     Example:
         >>> import holicam as hc
@@ -121,7 +121,9 @@ def stages(model: nn.Module, images: Tensor | None = None, *, all: bool = False)
     check_form(model)
     see_inside(model, layers=True)
     check_gradients(model)
-    parts = tuple((name, type(module)) for name, module in model.named_modules())
+    _check_images(model, images)
+    # Strides and channels are in what modules print of themselves; a part may have been replaced since.
+    parts = tuple((name, type(module), module.extra_repr()) for name, module in model.named_modules())
     key = (hash(parts), None if images is None else tuple(images.shape[1:]))
     known = _known.setdefault(model, {})
     if key not in known:
@@ -147,6 +149,15 @@ def default_layers(model: nn.Module) -> tuple[str, ...]:
     return stages(model)
 
 
+def _check_images(model: nn.Module, images: object) -> None:
+    if any(p.is_meta for p in model.parameters()):
+        raise ValueError("the network's weights are on the meta device, where they have no values: load them first")
+    if images is not None and not isinstance(images, Tensor):
+        raise TypeError(f"images must be a torch.Tensor (B, C, H, W); got {type(images).__name__}")
+    if isinstance(images, Tensor) and (images.dim() != 4 or 0 in images.shape):
+        raise ValueError(f"images must be (B, C, H, W) with at least one image; got {tuple(images.shape)}")
+
+
 def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple[int, int]]:
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     if images is not None:
@@ -160,7 +171,9 @@ def _found(model: nn.Module, images: Tensor | None) -> tuple[list[Passed], tuple
     for image in _usual(model):
         try:
             return dry_pass(model, image.to(weight)), (image.shape[-2], image.shape[-1])
-        except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
+        except NoLogitsError:
+            raise
+        except Exception as error:  # networks refuse sizes in their own ways
             first = first or error
     raise ValueError(
         f"{type(model).__name__} takes no images of a usual size, so its stages cannot be found: give "
@@ -186,7 +199,7 @@ def _usual(model: nn.Module) -> Iterator[Tensor]:
     sizes: list[tuple[int, ...]] = [(channels, side, side) for side in SIZES]
     sizes[1:1] = [] if at_hand is None else [tuple(at_hand.shape[1:])]
     for shape in dict.fromkeys([*shapes, *sizes]):
-        yield torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+        yield torch.randn(1, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
 
 
 def _chosen(model: nn.Module, found: list[Passed], size: tuple[int, int], stem: bool) -> list[Stage]:

@@ -156,6 +156,16 @@ def test_a_network_of_ones_own(tmp_path):
         hc.datasets.check_labels(data, 10)
 
 
+def test_a_class_called_by_a_number_is_meant_before_the_class_of_that_number(tmp_path):
+    classes = ["7", "2", "0", "nine", "1"]
+    for k, name in enumerate(classes):
+        disk.save(tmp_path / name / "a.png", disk.picture(30, 30, seed=k))
+    data = load("mosaics", tmp_path, questions=4, side=8, classes=classes)
+    for item in data:
+        folder_name = files_of(item.id)[int(item.id[-1])].partition("/")[0]
+        assert data.classes[item.targets[0]] == folder_name
+
+
 def test_workers_and_presets(tmp_path):
     data = load("mosaics", folder(tmp_path), "std", side=64)
     batch = next(batches(data, 4, workers=1))

@@ -59,7 +59,7 @@ def made(folder):
 
 NETS = {
     "vit": (vit, "encoder.layers.encoder_layer_1.ln_1", hc.capture.tokens_to_grid((4, 4), 1), True),
-    "swin": (swin, "features", lambda t: t.permute(0, 3, 1, 2), False),
+    "swin": (swin, "permute", None, False),
     "maxvit": (maxvit, "blocks.1", None, True),
     "flat": (Flat, "body", None, True),
 }

@@ -247,6 +247,17 @@ def test_what_it_costs():
     assert len(calls) == 1
 
 
+def test_a_part_replaced_by_one_of_its_kind_is_seen():
+    """Types and names are the same, strides and channels are not."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU())
+    net = nn.Sequential(*net, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    assert stages(net) == ("1", "3")
+    net[2].stride = (1, 1)
+    assert stages(net) == ("3",) and stages(net).rows[0].grid == (56, 56)
+    net[2], net[6] = nn.Conv2d(4, 8, 3, 2, 1).eval(), nn.Linear(8, 2).eval()
+    assert [row.channels for row in stages(net).rows] == [4, 8]
+
+
 def test_it_keeps_no_network_alive():
     net = TinyNet()
     assert stages(net)
@@ -273,9 +284,64 @@ def test_wrapped_networks_are_looked_through():
     assert stages(held.eval()) == stages(net)
 
 
+class Particular(TinyNet):
+    """Takes the size and the batch it was made for, and says so in its own way."""
+
+    def forward(self, images):
+        if images.shape[-1] != 40:
+            raise KeyError("my size")
+        return super().forward(images)
+
+
+class Pairs(TinyNet):
+    def forward(self, images):
+        if len(images) != 2:
+            raise KeyError("my batch")
+        return super().forward(images)
+
+
+class Spectral(TinyNet):
+    """One of its modules gives complex numbers, which have no smallest."""
+
+    class Fourier(nn.Module):
+        def forward(self, x):
+            return torch.fft.fft2(x)
+
+    def __init__(self):
+        super().__init__()
+        self.fourier = self.Fourier()
+
+    def forward(self, images):
+        return super().forward(self.fourier(images).abs())
+
+
+def test_networks_that_refuse_images_in_their_own_way():
+    net, images = Particular().eval(), random_images(2, 3, 40, 40)
+    assert torch.equal(hc.GradCAM()(net, images, target=1), hc.GradCAM()(net, images, default_layers(TinyNet())[-1], 1))
+    with pytest.raises(KeyError, match="my size"):  # of images that were given, the network's own words
+        stages(net, random_images(1, 3, 16, 16))
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_complex_tensors_are_no_stages():
+    assert stages(Spectral().eval()) == stages(TinyNet())
+
+
+def test_noise_is_made_where_its_generator_is():
+    """torch.set_default_device puts what has no device elsewhere."""
+    net, want = TinyNet(), stages(TinyNet())
+    with torch.device("meta"):
+        assert stages(net) == want
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
+        (lambda: stages(TinyNet().to("meta")), ValueError, "weights are on the meta device"),
+        (lambda: stages(nn.Conv2d(3, 2, 3, 4).eval()), ValueError, r"^Conv2d gives no logits \(B, K\)"),
+        (lambda: stages(TinyNet(), torch.zeros(3, 16, 16)), ValueError, r"must be \(B, C, H, W\).*got \(3, 16, 16\)"),
+        (lambda: stages(TinyNet(), torch.zeros(0, 3, 16, 16)), ValueError, r"at least one image; got \(0, 3, 16, 16\)"),
+        (lambda: stages(TinyNet(), torch.zeros(1, 3, 16, 16).numpy()), TypeError, "must be a torch.Tensor.*ndarray"),
         (lambda: stages(TinyNet().train()), ValueError, r"training mode.*model\.eval\(\)"),
         (lambda: stages("resnet50"), TypeError, r"must be a torch\.nn\.Module; got str"),
         (lambda: stages(nn.Linear(2, 2).eval()), ValueError, r"Linear .*layers="),
@@ -318,6 +384,18 @@ def test_a_signed_layer_is_named_with_the_stage_to_use(name):
     convnext = table.build("timm:convnext_atto")
     with pytest.warns(hc.cam.SignedActivationWarning, match=r"layer 'stages': .*no stage of this ConvNeXt is free of"):
         PGE[name](convnext, x, target=1)
+
+
+def test_the_warning_stands_where_its_network_shows_nothing_of_one_image():
+    """Naming a better stage needs a pass of one image, which a network may refuse in any way."""
+    net, x = Pairs().eval(), random_images(2, 3, 16, 16)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.constant_(module.weight, -1.0)
+    layer = next(name for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    with pytest.warns(hc.cam.SignedActivationWarning, match="some channels sum to less than zero"):
+        maps = hc.GradCAMpp()(net, x, layer, 1)
+    assert maps.isfinite().all()
 
 
 @pytest.mark.parametrize("name", PGE)

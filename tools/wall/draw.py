@@ -1,7 +1,7 @@
 """Maps over their picture, as the page's script draws them too (book/_static/wall.mjs).
 
-A map is scaled to its own extremes, one with two signs to its largest magnitude. The stronger it is, the more opaque:
-no evidence is transparent. The picture below is greyed, so that colours belong to the map.
+A map is scaled to its own extremes, one with two signs to its largest magnitude. As in `hc.plot`, the more evidence the
+more opaque the map and the greyer the picture below it; where there is none the picture is seen as it is.
 """
 
 from __future__ import annotations
@@ -15,21 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from holicam.core import ops
 from holicam.notebook.explorer.figure import relative, table
+from holicam.notebook.overlay import cover
 
 from . import pictures, store
 
-OPACITY = 0.9
-GREYED = 0.65  # share of grey in the picture below a map
-STRENGTH = 0.75  # opacity grows as magnitude to this power
+OPACITY = 0.8  # of the strongest evidence
 
 STILL = ("grad-cam", "grad-cam++", "layer-cam", "hires-cam", "cameras", "holistic-cam")
 STILL_SIDE, GAP, HEAD, LABELS = 208, 8, 30, 132
-
-
-def greyed(picture: np.ndarray) -> np.ndarray:
-    """(S, S, 3), most of its colour taken out."""
-    grey = picture @ np.array([0.299, 0.587, 0.114])
-    return picture + GREYED * (grey[..., None] - picture)
 
 
 def over(picture: np.ndarray, tile: store.Tile, signed: bool = False, opacity: float = OPACITY) -> np.ndarray:
@@ -37,9 +30,10 @@ def over(picture: np.ndarray, tile: store.Tile, signed: bool = False, opacity: f
     v = ops.upsample(torch.from_numpy(relative(tile.values, signed).copy())[None], picture.shape[:2])[0].numpy()
     level = (v + 1) / 2 if signed else v
     colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
-    share = opacity * np.abs(v)[..., None] ** STRENGTH
-    under = greyed(picture)
-    return np.round(under + share * (colours - under)).astype(np.uint8)
+    share = opacity * cover(v, -1.0 if signed else 0.0, 1.0, signed)[..., None]
+    grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None]
+    below = picture + share * (grey - picture)
+    return np.round(below + share * (colours - below)).astype(np.uint8)
 
 
 def under(name: str, side: int) -> np.ndarray:
