@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -23,9 +23,11 @@ from torch import Tensor, nn
 
 from .. import toyland
 from ..core.device import find_device
+from ..core.outputs import class_logits
 from ..datasets import photos
 from ..models import WeightsNotFoundError, class_names, load_model
 
+DEFAULT = "efficientnet-lite0"  # the network of the sections on photographs
 SUFFIXES = (".jpg", ".jpeg", ".png")
 # The public samples in the order in which a chapter gets them: the surest first.
 ORDER = ("photographer", "coffee", "cat", "rocket", "palace", "officer", "clock", "astronaut")
@@ -33,8 +35,18 @@ _kept: list[tempfile.TemporaryDirectory] = []  # folders of files made here, rem
 
 
 @dataclass(frozen=True, eq=False)
-class Yours(photos.Sample):
-    """A photograph of the reader's that stands where the book has a public one: nobody has labelled or outlined it."""
+class Asked(photos.Sample):
+    """A photograph whose label is a class of this edition's network, ImageNet's or not."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of `labels`."""
+        return tuple(class_names(_wanted())[k] for k in self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Yours(Asked):
+    """A photograph of the reader's that stands where the book has a public one: nobody has outlined it."""
 
     @property
     def mask(self) -> Tensor:
@@ -63,7 +75,7 @@ def network(default: str, device: str | torch.device | None = None) -> tuple[nn.
         WeightsNotFoundError: weights are missing and HOLICAM_PENDING is "refuse".
         ImportError: a package of the extra "photos" is missing.
     """
-    wanted = os.environ.get("HOLICAM_MODEL") or default
+    wanted = _wanted(default)
     place = _place() if device is None else device
     try:
         model, name, line = load_model(wanted, place), wanted, ""
@@ -107,33 +119,48 @@ def photographs(most: int = 4) -> tuple[list[Path], str]:
     return good, line + (f"; cannot be read: {', '.join(p.name for p in bad)}" if bad else "")
 
 
-def samples(*names: str) -> dict[str, photos.Sample]:
+def samples(*names: str, model: nn.Module | None = None) -> dict[str, photos.Sample]:
     """What `hc.photos.samples` gives, with the reader's photographs in place of the public ones where there are any.
 
-    Their title is the name of the file. They have no label, so that an explainer explains the first guess, and no
-    outline: a section that measures against one asks `hc.photos.samples`. Public ones have no label, either, where the
+    The title of a reader's photograph is the name of its file. It has no outline: a section that measures against one
+    asks `hc.photos.samples`. Its label is the first guess of `model`, and so is that of a public photograph where the
     network chosen does not know ImageNet's classes.
 
     Args:
         names: those of the public samples; all without any.
+        model: the network of this edition; without it such labels are None, of which an explainer makes the first
+            guess, too.
 
     Returns:
         {name: Sample}: under the names asked for, so that a chapter finds what it asked for.
 
     Raises:
         ValueError: there is no sample of that name.
-        PhotoError: no such folder, or fewer photographs in it than names.
+        PhotoError: no such folder, or fewer photographs in it than are asked for.
     """
     public = photos.samples(*names)
-    chosen = os.environ.get("HOLICAM_MODEL")
     if not (_toy() or os.environ.get("HOLICAM_PHOTOS")):
-        if chosen and class_names(chosen) != class_names("efficientnet-lite0"):
-            return {name: replace(sample, labels=()) for name, sample in public.items()}
-        return public
+        if class_names(_wanted()) == class_names(DEFAULT):
+            return public
+        return {name: _asked(sample, model) for name, sample in public.items()}
     files, line = photographs(len(public))
     if len(files) < len(public):
         raise photos.PhotoError(f"{len(public)} photographs are wanted here; {line.removeprefix('photographs: ')}.")
-    return {name: _yours(file) for name, file in zip(public, files, strict=True)}
+    return {name: _yours(file, model) for name, file in zip(public, files, strict=True)}
+
+
+def _wanted(default: str = DEFAULT) -> str:
+    return os.environ.get("HOLICAM_MODEL") or default
+
+
+def _guess(picture: Tensor, model: nn.Module | None) -> tuple[int, ...]:
+    """The network's first guess as labels; none without a network."""
+    if model is None:
+        return ()
+    _, images = photos.prepare(picture, _wanted())
+    with torch.no_grad():
+        logits = class_logits(model(images.to(next(model.parameters()).device)), 1)
+    return (int(logits.argmax()),)
 
 
 def _toy() -> bool:
@@ -150,10 +177,16 @@ def _readable(file: Path) -> bool:
     return True
 
 
-def _yours(file: Path) -> Yours:
+def _asked(sample: photos.Sample, model: nn.Module | None) -> Asked:
+    told = {field.name: getattr(sample, field.name) for field in fields(sample)}
+    return Asked(**{**told, "labels": _guess(sample.picture, model)})
+
+
+def _yours(file: Path, model: nn.Module | None) -> Yours:
+    picture = photos.read_photo(file)
     credit = "a drawing of Toyland" if _toy() else "a photograph of yours"
     told = dict.fromkeys(("outlined", "licence", "source", "terms", "where"), "")
-    return Yours(file.stem, file.stem, photos.read_photo(file), (), outline=(), credit=credit, **told)
+    return Yours(file.stem, file.stem, picture, _guess(picture, model), outline=(), credit=credit, **told)
 
 
 def _toyland(count: int) -> list[Path]:

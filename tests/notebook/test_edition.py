@@ -94,6 +94,9 @@ def test_toyland_in_place_of_photographs(name, value, monkeypatch):
     stand_in = edition.samples("cat", "coffee")["coffee"]
     assert torch.equal(stand_in.picture, drawn[1]) and stand_in.label is None
     assert stand_in.caption() == "2-cactus: a drawing of Toyland, cropped"
+    if name == "HOLICAM_MODEL":
+        model, _, _ = edition.network("efficientnet-lite0", "cpu")
+        assert edition.samples("coffee", "cat", model=model)["cat"].classes == ("cactus",)
 
 
 def test_the_readers_photographs_stand_for_the_public_ones(tmp_path, monkeypatch):
@@ -113,12 +116,27 @@ def test_the_readers_photographs_stand_for_the_public_ones(tmp_path, monkeypatch
         edition.samples("dog")
 
 
+def _always_second():
+    """A network of two classes that says the second of every image, in a dictionary."""
+
+    class Second(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.tensor([0.0, 1.0]))
+
+        def forward(self, x):
+            return {"logits": self.bias.expand(len(x), 2)}
+
+    return Second().eval()
+
+
 def test_labels_are_those_of_a_network_that_knows_imagenet(monkeypatch):
     monkeypatch.setenv("HOLICAM_MODEL", "resnet50")
     assert edition.samples("cat")["cat"].label == 281
-    monkeypatch.setattr(edition, "class_names", lambda name: [name])
+    monkeypatch.setattr(edition, "class_names", lambda name: [name, f"the other class of {name}"])
     cat = edition.samples("cat")["cat"]
-    assert cat.label is None and cat.mask.any()
+    assert cat.label is None and cat.mask.any() and cat.caption() == photos.samples("cat")["cat"].caption()
+    assert edition.samples("cat", model=_always_second())["cat"].classes == ("the other class of resnet50",)
 
 
 def test_a_chosen_network_is_loaded(torch_home, monkeypatch):
