@@ -34,7 +34,7 @@ help:
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
-	@echo "               with MODEL=resnet50 PHOTOS=folder: a second edition with your network and photographs"
+	@echo "               with MODEL=resnet50 PHOTOS=folder (or toyland): a second edition with your network and photographs"
 	@echo "make restamp   recompute a slice of the stored rows, and say in their manifests that today's code makes them too"
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"

@@ -3,8 +3,9 @@
     python -m tools.second_edition --model resnet50 --photos folder     (make execute MODEL=... PHOTOS=...)
 
 The notebooks go to _build/edition-<model>/; book/ is only read. A chapter takes part if its code
-asks `hc.edition` for its network. The others measure against Toyland's truth, masks and recipes
-that no photograph has; they are named with what they need.
+asks `hc.edition` for a network or photographs; what it does with Toyland it does again as in the book.
+The others measure against Toyland's truth alone, masks and recipes that no photograph has; they are named
+with what they need. A network without weights is refused: nothing is written under a name that did not run.
 """
 
 import argparse
@@ -22,6 +23,9 @@ from tools.ipynb import BOOK, ROOT, code_cells, source
 
 TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
 # Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
+TAKES = re.compile(r"\bhc\.edition\.(network|photographs|samples)\b")
+CREDIT = re.compile(r"Photographs?: [^\n]*?\b(?:changed|cropped|put together)\b[^.\n]*\.")
+DEFAULT = "efficientnet-lite0"
 ABOUT = ("network ", "photographs: ", "pending: ")  # how the lines of `hc.edition` begin
 OWN = re.compile(r"\btoy-[\w-]+")
 
@@ -31,8 +35,8 @@ def code(notebook) -> str:
 
 
 def takes_part(notebook) -> bool:
-    """True where a chapter asks for the reader's network."""
-    return "hc.edition.network" in code(notebook)
+    """True where a chapter asks for the reader's network or photographs."""
+    return bool(TAKES.search(code(notebook)))
 
 
 def reason(notebook) -> str:
@@ -43,14 +47,32 @@ def reason(notebook) -> str:
     return ", ".join(found[:2]) or "no network of its own to exchange"
 
 
+def shown(photos: Path | None, model: str) -> str:
+    """What the photographs of an edition are, in words."""
+    if photos and str(photos) != "toyland":
+        return f"photographs from `{photos.name}`"
+    return "Toyland's images" if photos or model.startswith("toy-") else "the public photographs"
+
+
 def preface(model: str, photos: Path | None) -> str:
     """What a reader of the second edition must know before the first line."""
-    images = f"photographs from `{photos.name}`" if photos else "Toyland's images"
     return (
         ":::{admonition} Second edition\n:class: note\n\n"
-        f"Run with `HOLICAM_MODEL={model}` and {images}.\n"
-        "The cells are those of the book; sentences that read a number speak of the first edition.\n:::"
+        f"Run with `HOLICAM_MODEL={model}` and {shown(photos, model)}.\n"
+        "The cells are those of the book, and those about Toyland ran with Toyland's networks; "
+        "sentences that read a number speak of the first edition.\n:::"
     )
+
+
+def uncredited(notebook, photos: Path | None):
+    """A copy whose captions credit nobody for photographs that are not theirs."""
+    copy = nbformat.from_dict(notebook)
+    if photos:
+        for cell in code_cells(copy):
+            figure = cell["metadata"].get("mystnb", {}).get("figure", {})
+            if "caption" in figure:
+                figure["caption"] = CREDIT.sub(f"Photographs: from {photos.name}.", figure["caption"])
+    return copy
 
 
 def add_preface(notebook, text: str):
@@ -70,7 +92,7 @@ def copy_figures(notebook, out: Path) -> None:
 
 
 def check(model: str) -> None:
-    """Raises ValueError or OSError for a network without weights or a folder without photographs."""
+    """Raises ValueError, OSError or ImportError for a network without weights or a folder without photographs."""
     from holicam import models
     from holicam.notebook import edition
 
@@ -88,10 +110,10 @@ def spoken(notebook) -> list[str]:
 
 def choose(model: str, photos: Path | None) -> None:
     """Tell the chapters' kernels, which inherit this environment, what to explain."""
-    os.environ |= {"HOLICAM_MODEL": model, "HOLICAM_STORED": "1"}
+    os.environ |= {"HOLICAM_MODEL": model, "HOLICAM_STORED": "1", "HOLICAM_PENDING": "refuse"}
     os.environ.pop("HOLICAM_PHOTOS", None)
     if photos:
-        os.environ["HOLICAM_PHOTOS"] = str(photos.resolve())
+        os.environ["HOLICAM_PHOTOS"] = "toyland" if str(photos) == "toyland" else str(photos.resolve())
 
 
 def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list[str]:
@@ -105,7 +127,7 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
-            new, seconds, _ = executed(add_preface(notebook, preface(model, photos)), out)
+            new, seconds, _ = executed(add_preface(uncredited(notebook, photos), preface(model, photos)), out)
         except (CellExecutionError, CellTimeoutError) as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)
@@ -126,18 +148,22 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="toy-resnet50", help="a name that holicam.load_model knows")
-    parser.add_argument("--photos", type=Path, help="a folder of JPEG and PNG files")
+    parser.add_argument("--model", default=DEFAULT, help="a name that holicam.load_model knows")
+    parser.add_argument("--photos", type=Path, help='a folder of JPEG and PNG files, or "toyland"')
     options = parser.parse_args()
     choose(options.model, options.photos)
     try:
         check(options.model)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"Nothing was written: {error}", file=sys.stderr)
         return 2
     out = ROOT / "_build" / f"edition-{options.model.replace(':', '-')}"
     failed = write(sorted(BOOK.glob("*.ipynb")), options.model, options.photos, out)
-    print(f"The second edition is in {out.relative_to(ROOT)}/; book/ is as it was.")
+    if any(out.glob("*.ipynb")):
+        print(f"The second edition is in {out.relative_to(ROOT)}/; book/ is as it was.")
+    else:
+        shutil.rmtree(out)  # no folder under the name of a network that gave nothing
+        print("Nothing was written; book/ is as it was.")
     return bool(failed)
 
 
