@@ -12,7 +12,7 @@ import holicam as hc
 from holicam.datasets.photos import fit, middle, read_photo, to_images
 from holicam.models.preprocessing import Preprocessing
 
-SIDE, COUNT, SURE = 224, 100, 0.5
+SIDE, COUNT, SINGLES, SURE = 224, 100, 40, 0.5
 PILOT, FAR = range(100, 104), 1000  # photographs of the pilot; Toyland's mosaics begin beyond its own
 LITE0 = Preprocessing(SIDE, (127 / 255,) * 3, (128 / 255,) * 3, "bicubic")
 
@@ -38,15 +38,16 @@ class World:
 
     @torch.no_grad()
     def sure(self) -> Iterator[tuple[str, Tensor, int]]:
-        """Pictures beyond the singles of which the network is sure, and their class."""
-        for n in range(COUNT, len(self.files)) if self.files else range(FAR, 2 * FAR):
+        """Pictures that are no singles, of which the network is sure, and their class."""
+        photographs = [*range(COUNT, len(self.files)), *range(SINGLES, COUNT)]
+        for n in photographs if self.files else range(FAR, 2 * FAR):
             name, image = self.picture(n)
             p, top = self.model(image).softmax(1).max(1)
             if p >= SURE:
                 yield name, image, int(top)
 
     def singles(self) -> Iterator[tuple[str, Tensor, int | None]]:
-        for n in range(COUNT):
+        for n in range(SINGLES):
             yield *self.picture(n), None
 
     def mosaics(self) -> Iterator[tuple[str, Tensor, int]]:
