@@ -95,8 +95,9 @@ def test_the_example_of_an_explainer_runs(name):
 
 def test_a_preset_shows_where_it_differs():
     rows = presets_rows(hc.HolisticCAM)
-    assert rows[rows.index("   * - ``eps``") :][:4] == [
+    assert rows[rows.index("   * - ``eps``") :][:5] == [
         "   * - ``eps``",
+        "     - ``1e-06``",
         "     - ``1e-06``",
         "     - ``1e-05``",
         "     - ``1e-06``",
