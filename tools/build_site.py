@@ -56,7 +56,7 @@ def is_up_to_date() -> bool:
     if MARK.exists() or not DONE.exists() or not (HTML / "index.html").exists():
         return False
     sources = [ROOT / "_toc.yml", ROOT / "_config.yml", ROOT / "requirements.txt"]
-    for folder in ("book", "holicam", "tools", "data/wall"):
+    for folder in ("book", "holicam", "tools", "data/wall", "data/measured"):
         sources += [p for p in (ROOT / folder).rglob("*") if "__pycache__" not in p.parts]
     return all(p.stat().st_mtime <= DONE.stat().st_mtime for p in sources)
 

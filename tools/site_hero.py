@@ -10,8 +10,8 @@ What one sees now. <<p asked>> is a probability, <<corr holistic-cam 1 another>>
 ```
 
 A part of the content is one state of the picture (`tools.wall.hero.STATES`): the word of its switch, and the text that
-is read beside it. Numbers are put there from data/wall when the page is built. Photographs are written into the built
-site only.
+is read beside it. Numbers are put there from data/wall and data/measured when the page is built. Photographs are
+written into the built site only.
 """
 
 from __future__ import annotations

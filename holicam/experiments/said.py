@@ -67,6 +67,8 @@ def sentence(error: BaseException, *, plain: bool = False) -> str:
 
 
 IN_PYTHON = {
+    "name layers, for example": "name layers with --layers, for example",
+    "reshape=hc.capture.tokens_to_grid()": "--reshape tokens",
     "with layers=[...]": "with --layers",
     "`layers=`": "--layers",
     "layers=[...]": "--layers",

@@ -54,7 +54,7 @@ class GridPointing:
 
 @run
 def grid_pointing_game(maps: Tensor, *, masks: Tensor | None, boxes: Boxes | None, on_nan: str) -> GridPointing:
-    """The grid pointing game. It runs no network. Built in chapter 7.
+    """The grid pointing game. It runs no network. Built in chapter 07.
 
     Args:
         maps: (B, H, W), as large as the images.
@@ -97,5 +97,5 @@ def grid_pointing_game(maps: Tensor, *, masks: Tensor | None, boxes: Boxes | Non
 
 @metric("grid-pointing", grid_pointing_game, higher_is_better=True)
 def grid_pointing(run: GridPointing) -> Tensor:
-    """(B,) the share of positive evidence in the cell of the asked photograph. Built in chapter 7."""
+    """(B,) the share of positive evidence in the cell of the asked photograph. Built in chapter 07."""
     return run.share

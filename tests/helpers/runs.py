@@ -10,6 +10,7 @@ import torch
 from holicam.experiments.config import from_table
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import Watch, evaluate
+from holicam.models.preprocessing import preprocessing
 from tests.helpers import nets
 
 TABLE = {
@@ -45,7 +46,9 @@ class Fragile(nets.TinyNet):
 
 
 def tiny() -> torch.nn.Module:
-    return Fragile(classes=10)
+    net = Fragile(classes=10)
+    net.preprocessing = preprocessing("toy-resnet50")
+    return net
 
 
 def planned(**more: object) -> Plan:

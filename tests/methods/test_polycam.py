@@ -466,7 +466,6 @@ IMAGES = random_images(1, 3, 8, 8)
         (lambda: hc.CAMPlus(relu=0), TypeError, "relu must be True or False"),
         (lambda: hc.PCAM()(TinyNet().train(), IMAGES, LAYERS), ValueError, "training mode"),
         (lambda: hc.PCAM()(TinyNet(), IMAGES, ["relu0", "relu9"]), KeyError, "no layer 'relu9'"),
-        (lambda: hc.PCAM()(TinyNet(), IMAGES), ValueError, "not for TinyNet: name them, shallow"),
         (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS[::-1]), ValueError, "from shallow to deep"),
         (lambda: hc.PCAM()(TinyNet(), IMAGES, LAYERS, size="big"), ValueError, "size must be"),
         (lambda: score_channels(TinyNet(), IMAGES, LAYERS, asks=()), ValueError, "asks must be"),
@@ -495,3 +494,13 @@ def test_cpu_and_gpu_agree(explainer):
     gpu = explainer(net.cuda(), images.cuda(), layers_of(explainer), 1)
     assert gpu.is_cuda
     torch.testing.assert_close(gpu.cpu(), cpu, rtol=1e-9, atol=1e-12)
+
+
+def test_without_layers_every_resolution_of_any_network_is_read():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5),
+    ).eval()  # fmt: skip
+    read = list(hc.stages(net, IMAGES, all=True))
+    assert read == ["1", "3"]
+    assert torch.equal(hc.PCAM()(net, IMAGES), hc.PCAM()(net, IMAGES, read))

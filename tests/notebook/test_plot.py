@@ -205,7 +205,7 @@ def test_panels_are_large_and_few_a_line_and_words_never_touch(name):
     assert max(map(tops.count, tops)) <= 4
     figure.dpi = stored.SCALE * stored.DPI
     figure.canvas.draw()
-    words = [t for t in figure.findobj(plot.Text) if t.get_text().strip() and t.get_visible()]
+    words = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
     boxes = [t.get_window_extent() for t in words] + [
         a.get_window_extent() for a in figure.axes if a.get_images()[0].get_array().shape[0] > 1
     ]

@@ -9,6 +9,10 @@ from tools.ipynb import BOOK, ROOT, run_of
 from tools.pages import written
 
 DATA, PAGE = ROOT / "data", BOOK / "provenance.md"
+# Tables of data/results that no run of the runner made, {file: the program}.
+WRITTEN_BY = {
+    "chapter05-scales.csv": "`python benchmarks/fast.py --photos FOLDER`, from `benchmarks/results/fast-rows.jsonl`"
+}
 
 
 def sha256(path: Path) -> str:
@@ -111,6 +115,20 @@ def results() -> list[str]:
     return out
 
 
+def measured() -> list[str]:
+    """A paragraph for each table that a program of benchmarks/ writes."""
+    out = []
+    for name, how in WRITTEN_BY.items():
+        file = DATA / "results" / name
+        out += [
+            f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows",
+            f": Written by {how}.",
+            f": sha256 `{sha256(file)}`",
+            "",
+        ]
+    return out
+
+
 def count(path: Path) -> int:
     """How many rows a result file has."""
     if path.suffix == ".csv":
@@ -145,4 +163,5 @@ def page() -> list[str]:
         "The short hash behind a network is that of its file, or the runner's of its parameters.",
         "",
         *results(),
+        *measured(),
     ]

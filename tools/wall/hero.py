@@ -1,6 +1,6 @@
 """The picture of the first page: one photograph, three methods at two stages, and three switches.
 
-    python -m tools.wall.hero       asks the network again and writes data/wall/answers.json
+    python -m tools.wall.hero       asks the network again and writes data/measured/answers.json
 
 The maps are the wall's. A state of the page is what is asked: the class the picture shows, another class, the same
 class of a network that has forgotten its training, or an edge detector in the network's place.
@@ -19,11 +19,12 @@ import torch
 from holicam.core.ops import upsample
 from holicam.experiments.whole_files import write_whole
 from holicam.notebook.explorer.packed import jpeg
+from tools.ipynb import ROOT
 
 from . import compute, draw, pictures, store
 from .settings import FOR_EVERY_QUESTION as METHODS
 
-FILE = store.FOLDER / "answers.json"
+FILE = ROOT / "data" / "measured" / "answers.json"
 STATES = ("asked", "another", "forgotten", "edges")
 STAGES = (1, 4)
 SIDE, QUALITY = 336, 80  # stored pixels of a panel
