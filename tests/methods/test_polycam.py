@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 import holicam as hc
 from holicam.core.capture import capture
