@@ -20,6 +20,7 @@ from tests.helpers.browser import PAGES, SITE, THEMES
 WIDTHS = (1280, 390)
 PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
 EDGE = 8  # pixels
+TALL = 3000  # of the window while pictures are compared, so that no header lies over one
 
 each_page = pytest.mark.parametrize("name", PAGES)
 
@@ -57,7 +58,7 @@ def test_page(visit, name):
                 "theme => document.documentElement.dataset.theme == theme", arg=theme, timeout=10_000
             )
         for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
+            page.set_viewport_size({"width": width, "height": TALL if width == WIDTHS[0] else 900})
             if width == WIDTHS[0]:
                 pictures[theme] = shots(page)
             wide = page.evaluate(TOO_WIDE)
@@ -69,7 +70,15 @@ def test_page(visit, name):
     assert not one.troubles, one.troubles
     pairs = list(zip(pictures["light"], pictures["dark"], strict=True))
     for number, (light, dark) in enumerate(pairs, 1):
-        assert np.array_equal(light, dark), f"picture {number} looks different in dark mode"
+        assert same(light, dark), f"picture {number} looks different in dark mode"
+
+
+def same(light: np.ndarray, dark: np.ndarray) -> bool:
+    """The same colours. A browser that clips a picture mixes a pixel in a thousand anew."""
+    if light.shape != dark.shape:
+        return False
+    apart = np.abs(light.astype(int) - dark)
+    return apart.size == 0 or (apart.max() <= 16 and apart.mean() < 0.05)
 
 
 def shots(page) -> list[np.ndarray]:
