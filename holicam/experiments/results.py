@@ -3,7 +3,7 @@
 `data/results/NAME.toml` is a configuration, NAME.parquet the merged rows of its run and NAME.json
 the run's manifest. A configuration that was changed since is refused, so a table in the book is
 always the table of the file that lies beside it. Where other code than today's made the rows, `load` warns;
-`python -m tools.restamp` recomputes a slice of them and says that they still hold.
+`make restamp` recomputes a slice of them and says that they still hold.
 """
 
 from __future__ import annotations

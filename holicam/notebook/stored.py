@@ -1,7 +1,7 @@
 """A figure as the bytes that a notebook, a knob or a page stores: a JPEG at twice the screen's resolution.
 
 The file says in a comment where its maps and photographs are. Around them is paper and ink, which the book's site
-turns with its dark theme (tools/site_pictures.py); the colours of a map are the same in both.
+turns with its dark theme; the colours of a map are the same in both.
 """
 
 from __future__ import annotations
