@@ -45,9 +45,14 @@ def forget_what_is_stale() -> None:
         ROOT / "_config.yml",
         ROOT / "tools" / "launch_row.py",
         *(ROOT / "tools").glob("site_*.py"),
+        *(ROOT / "tools" / "wall").glob("*.py"),
+        # Where no page has changed, Sphinx copies no style or script and writes no photograph.
+        *(p for p in (ROOT / "book" / "_static").iterdir() if p.is_file()),
+        *(ROOT / "data" / "wall").iterdir(),
+        *(ROOT / "data" / "measured").iterdir(),
     ]
     if DONE.exists() and any(p.stat().st_mtime > DONE.stat().st_mtime for p in settings):
-        start_afresh()  # pages that have gone, or other settings
+        start_afresh()  # pages that have gone, other settings, or other files beside the pages
     BUILD.mkdir(exist_ok=True)
 
 

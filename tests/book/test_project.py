@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 import warnings
@@ -110,6 +111,19 @@ def test_only_the_site_s_own_folders_are_built_afresh(tmp_path, monkeypatch):
     build_site.forget_what_is_stale()
     assert [path.name for path in tmp_path.iterdir()] == ["portable"]
     assert (tmp_path / "portable" / "default.json").exists() and not build_site.is_up_to_date()
+
+
+def test_a_changed_style_is_built(tmp_path, monkeypatch):
+    """Sphinx copies styles and scripts only where a page has changed, too."""
+    for name, path in (("BUILD", ""), ("HTML", "html"), ("MARK", ".unfinished"), ("DONE", ".finished")):
+        monkeypatch.setattr(build_site, name, tmp_path / path)
+    newest = max(path.stat().st_mtime for path in (build_site.ROOT / "book" / "_static").iterdir())
+    for built, stays in ((newest - 1, False), (newest + 1e6, True)):
+        (tmp_path / "html").mkdir()
+        (tmp_path / ".finished").touch()
+        os.utime(tmp_path / ".finished", (built, built))
+        build_site.forget_what_is_stale()
+        assert (tmp_path / "html").exists() == stays
 
 
 def test_an_installed_package_is_of_this_version():
