@@ -22,11 +22,11 @@ from tools.execute import executed, store
 from tools.ipynb import BOOK, ROOT, code_cells, source
 
 TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
-# Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
 TAKES = re.compile(r"\bhc\.edition\.(network|photographs|samples)\b")
 CREDIT = re.compile(r"Photographs?: [^\n]*?\b(?:changed|cropped|put together)\b[^.\n]*\.")
 DEFAULT = "efficientnet-lite0"
 ABOUT = ("network ", "photographs: ", "pending: ")  # how the lines of `hc.edition` begin
+# Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
 OWN = re.compile(r"\btoy-[\w-]+")
 
 

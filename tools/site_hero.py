@@ -24,8 +24,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 
 from tools.site_reference import Directive
-from tools.site_wall import raw
-from tools.wall import hero, page, pictures, store
+from tools.site_wall import raw, reached
+from tools.wall import hero, measures, page, pictures, store
 
 FOLDER = "_static/hero"
 STAGE = {1: "first stage", 4: "last stage"}
@@ -128,7 +128,7 @@ def number(picture: str, words: list[str]) -> str:
         case ["other"]:
             return one.other_label
         case ["corr", method, stage, question]:
-            return f"{hero.correlation(picture, method, int(stage), question):.2f}".replace("-", "−")
+            return f"{measures.likeness(picture, method, int(stage), question):.2f}".replace("-", "−")
     raise ValueError(f"<<{' '.join(words)}>> stands for no number of the first page")
 
 
@@ -147,9 +147,7 @@ def data(app, exception) -> None:
 
 def style(app, pagename, templatename, context, doctree) -> None:
     """The style, and addresses that hold from where the page lies."""
-    body = context.get("body") or ""
-    if 'class="hero"' in body:
-        context["body"] = body.replace(f'"{FOLDER}/', f'"{context["pathto"](FOLDER + "/", 1)}')
+    if reached(context, "hero", FOLDER):
         app.add_css_file("hero.css")
 
 

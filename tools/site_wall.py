@@ -155,11 +155,18 @@ def data(app, exception) -> None:
 
 def scripts(app, pagename, templatename, context, doctree) -> None:
     """Script, style and addresses, on the page that holds the wall."""
-    body = context.get("body") or ""
-    if 'class="wall"' in body:
-        context["body"] = body.replace(f'"{FOLDER}/', f'"{context["pathto"](FOLDER + "/", 1)}')
+    if reached(context, "wall", FOLDER):
         app.add_css_file("wall.css")
         app.add_js_file("wall.mjs", type="module")
+
+
+def reached(context, kind: str, folder: str) -> bool:
+    """Whether the page holds a figure of a kind; then the addresses of its files hold from where the page lies."""
+    body = context.get("body") or ""
+    if f'class="{kind}"' not in body:
+        return False
+    context["body"] = body.replace(f'"{folder}/', f'"{context["pathto"](folder + "/", 1)}')
+    return True
 
 
 def setup(app) -> dict:

@@ -7,7 +7,7 @@ import pytest
 
 from tools import site_hero
 from tools.ipynb import BOOK
-from tools.wall import draw, hero, pictures, store
+from tools.wall import draw, hero, measures, pictures, store
 
 INTRO = (BOOK / "intro.md").read_text(encoding="utf-8")
 HEROES = re.findall(r"^```\{hero\} (\S+)$", INTRO, re.MULTILINE)
@@ -63,7 +63,7 @@ def test_placeholders_stand_for_numbers(picture, said):
 
 
 def test_a_map_correlates_with_itself_and_unknown_numbers_are_refused():
-    assert hero.correlation("coffee", "grad-cam", 4, "asked") == pytest.approx(1)
+    assert measures.likeness("coffee", "grad-cam", 4, "asked") == pytest.approx(1)
     with pytest.raises(ValueError, match="no number of the first page"):
         site_hero.number("coffee", ["q"])
 

@@ -106,27 +106,25 @@ def results() -> list[str]:
         weights = ", ".join(f"{name} `{value[:12]}`" for name, value in manifest.get("weights", {}).items())
         config = path.with_suffix(".toml")
         how = f"configuration `data/results/{config.name}`" if config.exists() else "configuration in the manifest"
-        out += [
-            "; ".join(f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows" for file in rows),
-            f": {how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.",
-            *(f": sha256{f' of the {file.suffix[1:]} file' if rows[1:] else ''} `{sha256(file)}`" for file in rows),
-            "",
-        ]
+        out += paragraph(rows, f"{how[0].upper()}{how[1:]}, manifest `{path.name}`; networks {weights}.")
     return out
 
 
 def measured() -> list[str]:
     """A paragraph for each table that a program of benchmarks/ writes."""
-    out = []
-    for name, how in WRITTEN_BY.items():
-        file = DATA / "results" / name
-        out += [
-            f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows",
-            f": Written by {how}.",
-            f": sha256 `{sha256(file)}`",
-            "",
-        ]
-    return out
+    return [
+        line for name, how in WRITTEN_BY.items() for line in paragraph([DATA / "results" / name], f"Written by {how}.")
+    ]
+
+
+def paragraph(files: list[Path], how: str) -> list[str]:
+    """Files that hold the same rows, how they were made, and their hashes."""
+    return [
+        "; ".join(f"`{file.relative_to(ROOT).as_posix()}`, {count(file):,} rows" for file in files),
+        f": {how}",
+        *(f": sha256{f' of the {file.suffix[1:]} file' if files[1:] else ''} `{sha256(file)}`" for file in files),
+        "",
+    ]
 
 
 def count(path: Path) -> int:

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from holicam.core import ops
-from holicam.notebook.explorer.figure import relative, table
-from holicam.notebook.overlay import cover
+from holicam.notebook.explorer.figure import drawn
 
 from . import pictures, store
 
@@ -27,13 +24,7 @@ STILL_SIDE, GAP, HEAD, LABELS = 208, 8, 30, 132
 
 def over(picture: np.ndarray, tile: store.Tile, signed: bool = False, opacity: float = OPACITY) -> np.ndarray:
     """A map over a picture (S, S, 3) uint8: uint8 of the same size."""
-    v = ops.upsample(torch.from_numpy(relative(tile.values, signed).copy())[None], picture.shape[:2])[0].numpy()
-    level = (v + 1) / 2 if signed else v
-    colours = table(signed)[np.clip(np.round(255 * level), 0, 255).astype(int)]
-    share = opacity * cover(v, -1.0 if signed else 0.0, 1.0, signed)[..., None]
-    grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None]
-    below = picture + share * (grey - picture)
-    return np.round(below + share * (colours - below)).astype(np.uint8)
+    return drawn(picture, tile.values, signed=signed, opacity=opacity, side=picture.shape[1])
 
 
 def under(name: str, side: int) -> np.ndarray:

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from holicam.core.ops import upsample
+import holicam as hc
 from holicam.experiments.whole_files import write_whole
 from holicam.notebook.explorer.packed import jpeg
 from tools.ipynb import ROOT
 
-from . import compute, draw, pictures, store
+from . import compute, draw, pictures, settings, store
 from .settings import FOR_EVERY_QUESTION as METHODS
 
 FILE = ROOT / "data" / "measured" / "answers.json"
@@ -65,16 +65,6 @@ def write(folder: Path, picture: str) -> None:
         (folder / file(picture, panel)).write_bytes(jpeg(drawn(picture, panel), QUALITY))
 
 
-def correlation(picture: str, method: str, stage: int, question: str) -> float:
-    """Pearson's, of a map with the one for the class that the picture shows, over the pixels of the picture."""
-    size = (pictures.SIDE, pictures.SIDE)
-    both = [
-        upsample(torch.from_numpy(store.tile(picture, method, stage, asked).values)[None], size).flatten()
-        for asked in ("asked", question)
-    ]
-    return float(torch.corrcoef(torch.stack(both))[0, 1])
-
-
 @cache
 def answers() -> dict[str, dict[str, float]]:
     """{picture: {state: probability of the class asked for, answer: its class, p: that class's probability}}."""
@@ -85,7 +75,7 @@ def answers() -> dict[str, dict[str, float]]:
 def asked() -> dict[str, dict[str, object]]:
     """What `answers` holds, asked of the network now."""
     model, forgetful, found = compute.network(), compute.forgetful(), {}
-    names = compute.hc.class_names(compute.settings.NETWORK)
+    names = hc.class_names(settings.NETWORK)
     for one in pictures.ALL:
         p = model(compute.image(one.name)).softmax(1)[0]
         lost = forgetful(compute.image(one.name)).softmax(1)[0]
