@@ -37,9 +37,16 @@ def accuracy(model: torch.nn.Module, files: list[Path]) -> dict[str, float]:
     return {"top-1": round(first / len(files), 4), "top-5": round(five / len(files), 4)}
 
 
-def card(folder: Path) -> dict:
+def photographs(folder: Path) -> list[Path]:
+    """The folder's pictures by name. Raises ValueError where there are none."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not (files := [file for file in found if file.suffix.lower() in (".jpg", ".jpeg", ".png")]):
+        raise ValueError(f"{folder} is no folder of photographs: name one that holds JPEG or PNG files.")
+    return files
+
+
+def card(files: list[Path]) -> dict:
     model = hc.load_model(lite0.NAME)
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
     return {
         "name": lite0.NAME,
         "sha256": lite0.SHA256,
@@ -57,10 +64,14 @@ def card(folder: Path) -> dict:
     }
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    text = json.dumps(card(parser.parse_args().folder), indent=1) + "\n"
+    try:
+        files = photographs(parser.parse_args(words).folder)
+    except ValueError as error:
+        parser.error(str(error))
+    text = json.dumps(card(files), indent=1) + "\n"
     (hc.models.data_folder() / f"{lite0.NAME}.json").write_text(text, encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from holicam.notebook.explorer.figure import table
 from tools import site_wall
 from tools.ipynb import ROOT
 from tools.wall import compute, draw, measures, page, pictures, settings, store
+from tools.wall.__main__ import main
 
 PAGE_MB, STORE_MB, LEVELS = 6, 5, 2
 EXPLAINED = page.explained()
@@ -312,3 +313,9 @@ def test_anchors_are_words_and_differ():
     found = [site_wall.anchor(name) for name in TABLE]
     assert len(set(found)) == len(found) and all(name.replace("-", "").isalnum() for name in found)
     assert [site_wall.anchor(name) for name in ("grad-cam++", "pcam+-", "cam-")] == ["grad-cam-pp", "pcam-pm", "cam-m"]
+
+
+def test_an_unknown_explainer_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--method", "grad-cma"])
+    assert "there is no explainer 'grad-cma'" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import torch
 import holicam as hc
 from holicam.models import lite0
 from tests.twins.slow_lite0 import logits
+from tools import card_lite0
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +140,11 @@ def test_it_survives_copying_and_explaining():
     model = hc.load_model("efficientnet-lite0").double()
     maps = hc.GradCAM()(model, torch.zeros(1, 3, 64, 64, dtype=torch.float64), layers="bn2", target=967)
     assert maps.shape == (1, 64, 64) and maps.dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", ["empty", "not there"])
+def test_the_card_wants_photographs(tmp_path, capsys, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit):
+        card_lite0.main([str(tmp_path / name)])
+    assert "is no folder of photographs" in capsys.readouterr().err

@@ -6,17 +6,20 @@ import time
 import torch
 
 from holicam.experiments.made_by import shortened
+from holicam.methods.table import TABLE
 
 from . import compute
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", action="append", help="only this explainer; may be given several times")
     parser.add_argument("--limit", type=float, default=float("inf"), help="begin nothing after so many seconds")
     parser.add_argument("--again", action="store_true", help="also what is there, such as maps that newer code makes")
     parser.add_argument("--stale", action="store_true", help="compute nothing, say which code has changed since")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
+    if unknown := sorted({*(given.method or ())} - {*TABLE}):
+        parser.error(f"there is no explainer {unknown[0]!r}; holicam.explainers has their names")
     if given.stale:
         for name, files in compute.stale().items():
             print(f"{name}: {shortened(files)}")
