@@ -101,6 +101,8 @@ class Config:
         if self.difficult and not self.pairs:
             raise ConfigError("difficult names a list of pairs of image and class: give pairs = true with it")
         for name in self.metrics:
+            if self.pairs and "boxes" in registry[name].needs:
+                raise ConfigError(f"{name} counts all of an image's boxes, whatever their class: leave out pairs")
             if self.pairs and "recipes" in registry[name].needs:
                 raise ConfigError(f"{name} knows the parts of an image's label only: leave out pairs")
             if "reference" in registry[name].needs and not self.reference:

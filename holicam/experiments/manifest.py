@@ -21,7 +21,7 @@ from .naming import kinds_of, reduced, without
 from .units import Unit, units_of
 
 FILE = "manifest.json"
-BESIDE = ("run", "given", "images", "commit", "code", "digits")  # not what rows depend on
+BESIDE = ("run", "given", "images", "commit", "code", "devices", "digits")  # not what rows depend on
 SPEED = (*RENAMED, *RENAMED.values())  # of the configuration, of older versions and today's
 NEEDED = {"config": dict, "ids": str, "weights": dict, "layers": dict}
 Key = tuple[str, str, str, str, str]  # network, image, explainer, layer, metric

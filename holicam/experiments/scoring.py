@@ -53,6 +53,7 @@ def score(
     masks = batch.masks if batch.masks is not None else boxes_to_masks(batch.boxes, maps)
     given = {
         "masks": masks,
+        "boxes": batch.boxes,
         "ids": batch.ids,
         "recipes": batch.recipes,
         "explain": explain,

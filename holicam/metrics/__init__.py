@@ -15,7 +15,7 @@ from ..core.baselines import Constant, GaussianBlur, MeanColour, RiseBlur, Zeros
 from .call import Run, run
 from .density import Density, density_negative, density_positive, map_density
 from .drop import Drop, average_drop, average_increase, confidence_drop
-from .energy import Energy, energy_pointing, epg, epg_count, epg_top100
+from .energy import Energy, box_pointing, energy_pointing, epg, epg_box, epg_box_count, epg_count, epg_top100
 from .grid import GridPointing, grid_pointing, grid_pointing_game
 from .impute import impute
 from .infidelity import Infidelity, infidelity, infidelity_scores
@@ -80,7 +80,10 @@ __all__ = [
     "density_positive",
     "difficult",
     "distractor_leakage",
+    "box_pointing",
     "energy_pointing",
+    "epg_box",
+    "epg_box_count",
     "epg",
     "epg_count",
     "epg_top100",

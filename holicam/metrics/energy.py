@@ -7,7 +7,8 @@ With the map's positive part M+, a region Omega and the K largest pixels T,
     epg-count     the share of T that lies in Omega
 
 Holistic-CAM prints the first as eq. 18 and says in words that 100 points are taken, not which of
-the other two; so all three are here, each by name. A map that says nothing scores the region's
+the other two; so all three are here, each by name. Its Omega is the object's box, which holds background too:
+`epg-box` and `epg-box-count` read boxes alone, where the three above prefer a mask. A map that says nothing scores the region's
 share of the image: `uniform`, to be read beside every value. A map that is 0 everywhere has no share:
 NaN here, where UCAG's published code counts 0.0, so averages over a data set may differ.
 """
@@ -94,9 +95,56 @@ def energy_pointing(
         (0.75, 0.25)
     """
     one_of("positive", positive, ("relu", "minmax"))
+    region, inside = region_of(maps, masks, boxes)
+    return _energy(maps, region, inside, ids=ids, protocol=protocol, on_nan=on_nan, positive=positive, top=top)
+
+
+@run
+def box_pointing(
+    maps: Tensor, *, boxes: Boxes | None, ids: Ids, protocol: Protocol, on_nan: str, top: int = 100
+) -> Energy:
+    """The same in boxes, whether there are masks or not: Holistic-CAM's region. Built in chapter 16.
+
+    Args:
+        maps: (B, H, W), as large as the images.
+        boxes: one (m, 4) per image, x0 y0 x1 y1 in pixels, whose union counts.
+        ids: one per image, for the order of ties among the top pixels.
+        protocol: its rule for ties and its seed; nothing else of it is read.
+        on_nan: "raise" or "record" maps that are not finite.
+        top: K, at most all pixels.
+
+    Returns:
+        Three scores in 0..1, and a uniform map's.
+
+    Raises:
+        ValueError: no boxes, boxes that are none, a `top` below 1.
+
+    Example:
+        >>> import torch, holicam as hc
+        >>> maps = torch.tensor([[[3.0, 1.0], [0.0, -4.0]]])
+        >>> run = hc.metrics.box_pointing(None, None, maps, boxes=[torch.tensor([0.0, 0.0, 2.0, 1.0])], top=1)
+        >>> run.full.item(), run.top_count.item(), run.uniform.item()
+        (1.0, 1.0, 0.5)
+    """
+    if boxes is None:
+        raise ValueError("the energy pointing game in boxes needs boxes=, one (m, 4) per image")
+    region, inside = region_of(maps, None, boxes)
+    return _energy(maps, region, inside, ids=ids, protocol=protocol, on_nan=on_nan, positive="relu", top=top)
+
+
+def _energy(
+    maps: Tensor,
+    region: str,
+    inside: Tensor,
+    *,
+    ids: Ids,
+    protocol: Protocol,
+    on_nan: str,
+    positive: str,
+    top: int,
+) -> Energy:
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top must be a positive number of pixels; got {top!r}")
-    region, inside = region_of(maps, masks, boxes)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     values = at_least_float32(maps.detach())
     values = (normalise(values) if positive == "minmax" else positive_part(values)).flatten(1)  # (B, N)
@@ -199,4 +247,16 @@ def epg_top100(run: Energy) -> Tensor:
 @metric("epg-count", energy_pointing, higher_is_better=True, protocols=("holistic-cam",))
 def epg_count(run: Energy) -> Tensor:
     """(B,) the share of the 100 largest pixels that lie inside. Built in chapter 16."""
+    return run.top_count
+
+
+@metric("epg-box", box_pointing, higher_is_better=True, protocols=("holistic-cam",))
+def epg_box(run: Energy) -> Tensor:
+    """(B,) the share of the map's energy inside the boxes. Built in chapter 16."""
+    return run.full
+
+
+@metric("epg-box-count", box_pointing, higher_is_better=True, protocols=("holistic-cam",))
+def epg_box_count(run: Energy) -> Tensor:
+    """(B,) the share of the 100 largest pixels that lie in the boxes. Built in chapter 16."""
     return run.top_count

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..core.baselines import Baseline, GaussianBlur, RiseBlur, Zeros
@@ -108,14 +108,17 @@ _ALL = (
     # Holistic-CAM prints "3.6 %" a step; baselines and class are inferred, not printed.
     Protocol("holistic-cam", insertion=GaussianBlur(51, 50.0), deletion=Zeros(), steps=28, preprocess="holistic-cam"),
 )
-protocols: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
+# Half the points of the curves for half the forwards, where a study asks for many images: "holistic-cam-14" and so on.
+COARSE = 14
+_COARSE = (replace(p, name=f"{p.name}-{COARSE}", rows=None, steps=COARSE) for p in _ALL)
+protocols: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in (*_ALL, *_COARSE)})
 
 
 def protocol_of(protocol: str | Protocol) -> Protocol:
     """A protocol by name, or the one given.
 
     Args:
-        protocol: "rise", "poly-cam", "ucag", "holistic-cam" or a `Protocol`.
+        protocol: "rise", "poly-cam", "ucag", "holistic-cam", the same with 14 steps ("ucag-14"), or a `Protocol`.
 
     Raises:
         UnknownProtocolError: no protocol of that name; it lists close ones.

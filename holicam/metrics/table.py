@@ -24,6 +24,7 @@ NEEDS = {
     "model": "model",
     "images": "images",
     "masks": "masks or boxes",
+    "boxes": "boxes",
     "recipes": "recipes",
     "explain": "explain",
     "reference": "reference",
@@ -108,7 +109,9 @@ def metric(
     """
     if name in _entered:
         raise ValueError(f"there is a metric {name!r} already: give this one another name")
-    needs = tuple(need for argument, need in NEEDS.items() if argument in read_by(run))
+    reads = set(read_by(run))
+    reads -= {"boxes"} if "masks" in reads else set()  # either will do
+    needs = tuple(need for argument, need in NEEDS.items() if argument in reads)
     whole = inspect.signature(run)
     shown = [p for p in whole.parameters.values() if p.name not in alone]
 
