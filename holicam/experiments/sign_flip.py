@@ -25,13 +25,13 @@ def p_values(rows: Sequence[np.ndarray]) -> np.ndarray:
     found, lengths = np.full(len(rows), np.nan), np.array([len(row) for row in rows], int)
     for n in np.unique(lengths[(lengths > 0) & (lengths <= EXACT)]):
         here = np.flatnonzero(lengths == n)
-        values = np.stack([rows[i] for i in here])
+        values = np.stack([rows[i] for i in here.tolist()])
         found[here] = _as_far(values @ _all_signs(int(n)), values).mean(1)
     drawn = np.flatnonzero(lengths > EXACT)
     for start in range(0, len(drawn), BLOCK):
         here = drawn[start : start + BLOCK]
         values = np.zeros((len(here), lengths[here].max()))  # a nought at the end is the same with either sign
-        for row, i in zip(values, here, strict=True):
+        for row, i in zip(values, here.tolist(), strict=True):
             row[: lengths[i]] = rows[i]
         sums = np.zeros((len(here), DRAWS))
         for block, first in enumerate(range(0, values.shape[1], BLOCK)):

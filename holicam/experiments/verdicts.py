@@ -81,7 +81,7 @@ def judge(found: Difference, adjusted_p: float, test: Test) -> str:
     if test.direction == "same":
         if nothing:
             return "holds"
-        outside = found.low > margin or found.high < -margin
+        outside = margin is not None and (found.low > margin or found.high < -margin)
         return "fails" if sign and outside else "undecided"
     if sign:
         return "holds" if sign == (1 if test.direction == "more" else -1) else "fails"
@@ -89,7 +89,10 @@ def judge(found: Difference, adjusted_p: float, test: Test) -> str:
 
 
 def judged(tests: Sequence[tuple[np.ndarray, Grouping | None, Test]]) -> list[Judged]:
-    """The tests of one family, in order, p adjusted for all of them: the contrast of each image (n,), clusters, test."""
+    """The tests of one family, in their order, p adjusted for all of them.
+
+    tests: of each the contrast of every image, (n,), how images cluster, and what is claimed.
+    """
     found = differences([values for values, _, _ in tests], [grouping for _, grouping, _ in tests])
     adjusted = holm([each.p for each in found])
     return [
