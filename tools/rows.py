@@ -20,6 +20,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -140,8 +141,8 @@ def _restored(path: Path) -> bool:
     return about(path).get("code") == RESTORED
 
 
-def work(name: str, part: tuple[int, int], device: str, until: float) -> None:
-    """One process: its units of a set, until time is up."""
+def work(name: str, part: tuple[int, int], device: str, until: float, images: int | None = None) -> None:
+    """One process: its units of a set, or of its first images, until time is up."""
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -150,6 +151,8 @@ def work(name: str, part: tuple[int, int], device: str, until: float) -> None:
             raise TimeIsUp
 
     plan = Plan.of(from_toml(FOLDER / f"{name}.toml"))
+    if images is not None:
+        plan = replace(plan, units=tuple(unit for unit in plan.units if unit.start < images))
     try:
         look()
         evaluate(plan, RUNS / name, part=part, on=device, progress=look)
@@ -157,12 +160,13 @@ def work(name: str, part: tuple[int, int], device: str, until: float) -> None:
         print(f"{name}, process {part[0]}: time is up", flush=True)
 
 
-def make(name: str, jobs: int, device: str, until: float) -> None:
+def make(name: str, jobs: int, device: str, until: float, images: int | None = None) -> None:
     """A set, or as much of it as time allows, and what is done to data/results."""
     plan, out = Plan.of(from_toml(FOLDER / f"{name}.toml")), RUNS / name
     there = restore(name, plan, out)
     began = time.time()
     command = [sys.executable, "-m", "tools.rows", name, "--device", device, "--until", str(until)]
+    command += [] if images is None else ["--images", str(images)]
     each = [subprocess.Popen([*command, "--part", f"{i}/{jobs}"]) for i in range(jobs)]
     codes = [process.wait() for process in each]
     said = publish(name, out, described(device))
@@ -188,6 +192,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="SET", help=f"of {', '.join(LINE)}")
     parser.add_argument("--limit", type=float, default=3300, help="begin no unit after so many seconds")
+    parser.add_argument("--images", type=int, help="only the first so many images of a set")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=2, help="processes; 1 on a GPU")
     parser.add_argument("--photos", type=Path, help="a folder of photographs, linked as _build/photos")
@@ -196,7 +201,7 @@ def main() -> int:
     words = parser.parse_args()
     if words.part:
         rank, _, world = words.part.partition("/")
-        work(words.names[0], (int(rank), int(world)), words.device, words.until)
+        work(words.names[0], (int(rank), int(world)), words.device, words.until, words.images)
         return 0
     if unknown := [name for name in words.names if not (FOLDER / f"{name}.toml").exists()]:
         parser.error(f"there is no data/results/{unknown[0]}.toml; the sets are {', '.join(LINE)}")
@@ -216,7 +221,7 @@ def main() -> int:
         if name.startswith("photographs") and not PHOTOS.exists():
             print(f"{name}: needs photographs, name their folder with PHOTOS=", flush=True)
             continue
-        make(name, jobs, words.device, until)
+        make(name, jobs, words.device, until, words.images)
     return 0
 
 
