@@ -36,6 +36,7 @@ help:
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder (or toyland): a second edition with your network and photographs"
 	@echo "make restamp   recompute a slice of the stored rows, and say in their manifests that today's code makes them too"
+	@echo "               with PHOTOS=folder also of rows that were made of photographs that are not in the repository"
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
@@ -135,7 +136,7 @@ execute: $(SITE)
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
 
 restamp: $(SITE)
-	@$(BIN)/python -m tools.restamp $(SETS)
+	@$(BIN)/python -m tools.restamp $(SETS) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 stale: $(SITE)
 	@$(BIN)/python -m tools.stale
