@@ -38,6 +38,7 @@ help:
 	@echo "make rows      measure the next units of the stored rows: hours, may be stopped and goes on;"
 	@echo "               with SETS=..., LIMIT=seconds, DEVICE=cuda, PHOTOS=folder"
 	@echo "make restamp   recompute a slice of the stored rows, and say in their manifests that today's code makes them too"
+	@echo "               with PHOTOS=folder also of rows that were made of photographs that are not in the repository"
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
@@ -143,7 +144,7 @@ rows: $(SITE)
 	  $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 restamp: $(SITE)
-	@$(BIN)/python -m tools.restamp $(SETS)
+	@$(BIN)/python -m tools.restamp $(SETS) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 stale: $(SITE)
 	@$(BIN)/python -m tools.stale
