@@ -138,10 +138,15 @@ execute: $(SITE)
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
 
 # In the order of tools/rows.py; whatever is done when time is up lies in data/results, and is to be committed.
+# On a GPU with whichever Python here sees it, as `make gpu`; nothing is installed.
 LIMIT ?= 3300
+ifdef DEVICE
+rows:
+	@OMP_NUM_THREADS=1 $(PYTHON) -m tools.rows $(SETS) --limit $(LIMIT) --device $(DEVICE) $(if $(PHOTOS),--photos "$(PHOTOS)")
+else
 rows: $(SITE)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.rows $(SETS) --limit $(LIMIT) --jobs $(JOBS) $(if $(DEVICE),--device $(DEVICE)) \
-	  $(if $(PHOTOS),--photos "$(PHOTOS)")
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.rows $(SETS) --limit $(LIMIT) --jobs $(JOBS) $(if $(PHOTOS),--photos "$(PHOTOS)")
+endif
 
 restamp: $(SITE)
 	@$(BIN)/python -m tools.restamp $(SETS) $(if $(PHOTOS),--photos "$(PHOTOS)")
