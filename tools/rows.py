@@ -29,12 +29,20 @@ from holicam.experiments.plan import Plan
 from holicam.experiments.run import evaluate
 
 from .kept_rows import FOLDER, finished, publish, restore
+from .study.sets import SETS
 
 RUNS, PHOTOS = Path("results"), Path("_build/photos")
 # In line: the primary claims of the photographs, those of the papers' tables, and the rest.
 LINE = (
     "photographs-over-all",
+    "structure-photographs",
     "photographs-pointing",
+    "sanity-photographs",
+    "structure-toyland",
+    "sanity-toyland",
+    "structure-samples",
+    "sanity-samples",
+    "sanity-pcam",
     "holistic-table2",
     "holistic-kernels-epg",
     "holistic-kernels",
@@ -57,6 +65,7 @@ LINE = (
     "poly-table4",
     "poly-table5",
 )
+PICTURES = {"structure": 100, "sanity": 20, "pcam": 12}  # of a study, as data/claims.toml plans them
 
 
 class TimeIsUp(Exception):
@@ -95,6 +104,15 @@ def make(name: str, jobs: int, device: str, until: float, images: int | None = N
     return not any(codes)
 
 
+def study(name: str, until: float, images: int | None) -> bool:
+    """A set that tools.study makes, picture by picture, on one process. Returns whether it did not fail."""
+    kind, world = SETS[name]
+    count = images or (8 if world == "samples" else PICTURES[kind])
+    command = [sys.executable, "-m", "tools.study", kind, "--world", world, "--n", str(count)]
+    command += ["--limit", str(until - time.time()), *(["--photos", str(PHOTOS)] if world == "photographs" else [])]
+    return not subprocess.run(command).returncode
+
+
 def described(device: str) -> str:
     """The device as a manifest names it."""
     return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {platform.machine()}"
@@ -115,8 +133,8 @@ def main() -> int:
         rank, _, world = words.part.partition("/")
         work(words.names[0], (int(rank), int(world)), words.device, words.until, words.images)
         return 0
-    if unknown := [name for name in words.names if not (FOLDER / f"{name}.toml").exists()]:
-        parser.error(f"there is no data/results/{unknown[0]}.toml; the sets are {', '.join(LINE)}")
+    if unknown := [name for name in words.names if name not in SETS and not (FOLDER / f"{name}.toml").exists()]:
+        parser.error(f"there is no set {unknown[0]}: the sets are {', '.join(LINE)}, and data/results has their files")
     if words.photos:
         if not words.photos.is_dir():
             parser.error(f"{words.photos} is no folder: name one that holds the photographs")
@@ -130,10 +148,12 @@ def main() -> int:
             break
         if finished(name):
             continue
-        if name.startswith("photographs") and not PHOTOS.exists():
+        if "photographs" in name and not PHOTOS.exists():
             print(f"{name}: needs photographs, name their folder with PHOTOS=", flush=True)
             continue
-        if not make(name, jobs, words.device, until, words.images):
+        if not (
+            study(name, until, words.images) if name in SETS else make(name, jobs, words.device, until, words.images)
+        ):
             failed.append(name)
     return int(bool(failed))
 

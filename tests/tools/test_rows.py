@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from holicam.experiments.plan import Plan
 from holicam.experiments.results import load
 from holicam.metrics import registry
 from tools import kept_rows, rows
+from tools.study import sets
 
 TOML = """
 networks = ["toy-resnet50"]
@@ -105,10 +107,23 @@ def test_an_unknown_set_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rows", "nosuch"])
     with pytest.raises(SystemExit):
         rows.main()
-    assert "there is no data/results/nosuch.toml" in capsys.readouterr().err
+    assert "there is no set nosuch" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", rows.LINE)
+def test_every_study_is_in_line():
+    assert set(sets.SETS) <= set(rows.LINE)
+
+
+def test_a_study_is_handed_its_pictures_and_what_is_left_of_the_time(monkeypatch):
+    said = []
+    monkeypatch.setattr(rows.subprocess, "run", lambda command: said.append(command) or SimpleNamespace(returncode=0))
+    assert rows.study("structure-photographs", time.time() + 100, None) and rows.study("sanity-pcam", time.time(), 3)
+    words = [" ".join(command[2:]) for command in said]
+    assert words[0].startswith("tools.study structure --world photographs --n 100 --limit 9")
+    assert words[0].endswith("--photos _build/photos") and "pcam --world toyland-vgg --n 3" in words[1]
+
+
+@pytest.mark.parametrize("name", [name for name in rows.LINE if name not in sets.SETS])
 def test_every_set_in_line_is_a_configuration_with_controls(name):
     """Read without its data; where scores are compared, rows of maps that know nothing stand beside them."""
     table = tomllib.loads((kept_rows.FOLDER / f"{name}.toml").read_text())
