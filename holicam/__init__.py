@@ -40,11 +40,13 @@ _SHELVES = {
     "train": "models.training",
     "card": "models.card",
     "plot": "notebook.plot",
+    "charts": "notebook.charts",
     "edition": "notebook.edition",
     "exercises": "notebook.exercises",
     "stored": "experiments.results",
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
+    "compared": "experiments.compared",
 }
 _NAMES = {
     name: file
