@@ -57,9 +57,8 @@ def intervals(
 
     Example:
         >>> import holicam as hc
-        >>> chart = hc.charts.intervals(
-        ...     {"layer1": {"Grad-CAM": (0.1, 0.0, 0.2), "random": (0.0, -0.1, 0.1)}}, apart=["random"], xlabel="Over-all"
-        ... )
+        >>> rows = {"Grad-CAM": (0.1, 0.0, 0.2), "random": (0.0, -0.1, 0.1)}
+        >>> chart = hc.charts.intervals({"layer1": rows}, apart=["random"], xlabel="Over-all")
         >>> [text.get_text() for text in chart.axes[0].get_yticklabels()]
         ['Grad-CAM', 'random']
     """
