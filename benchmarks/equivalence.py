@@ -10,7 +10,6 @@ import numpy as np
 from worlds import World
 
 import holicam as hc
-from holicam.experiments.bootstrap import interval
 
 RESULTS = Path(__file__).parent / "results"
 CHAPTER = hc.models.data_folder() / "results" / "chapter05-scales.csv"
@@ -39,6 +38,14 @@ class Rows:
         self.all.append(row)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean of (n,), without NaN: what the margins were written down with."""
+    real, generator = values[np.isfinite(values)], np.random.default_rng(0)
+    means = real[generator.integers(0, len(real), (2000, len(real)))].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def estimate(rows: Rows, kind: str, world: str, measure: str, name: str) -> dict:

@@ -43,6 +43,8 @@ _SHELVES = {
     "edition": "notebook.edition",
     "exercises": "notebook.exercises",
     "stored": "experiments.results",
+    "evidence": "experiments.evidence",
+    "verdicts": "experiments.verdicts",
 }
 _NAMES = {
     name: file

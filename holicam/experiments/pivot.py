@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .evidence import Grouping
 from .joining import SKIPPED
 
 Cell = tuple[str, str, str, str]  # network, layer ("" for a map that is not of one), explainer, metric
@@ -49,6 +50,18 @@ class Results:
     def read(self) -> np.ndarray:
         """(n,) bool: the images that could be read."""
         return np.array([image not in self.skipped for image in self.images], bool)
+
+    def grouping(self) -> Grouping | None:
+        """What belongs together: the classes in an image, of whose means tables are, or the questions about a mosaic.
+
+        None where each value has an image of its own. Mosaics that share a photograph count as two.
+        """
+        if self.config.get("pairs"):
+            targets = np.array([said or 0 for said in self.of_images("target")], int)
+            return Grouping(np.array([image.rpartition("#")[0] or image for image in self.images]), targets)
+        if self.config["dataset"]["name"] == "mosaics":
+            return Grouping(np.array([image.partition("/")[0] for image in self.images]))
+        return None
 
     def pivoted(self, column: str) -> dict[Cell, np.ndarray]:
         """{cell: (n,)} of another column of the rows; None where there is no row, and for images that were skipped."""

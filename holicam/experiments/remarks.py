@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bootstrap import Grouping, mean
+from .evidence import Grouping, mean
 from .pivot import Results
 
 
 def remarks(results: Results, chosen: np.ndarray | None = None, grouping: Grouping | None = None) -> list[str]:
     """One sentence on the images that were skipped, one for each explainer with maps that say nothing.
 
-    chosen: (n,) bool, the images that the table counts, None for all; grouping: of its means, see `bootstrap.mean`.
+    chosen: (n,) bool, the images that the table counts, None for all; grouping: of its means, see `evidence.mean`.
     """
     said = []
     if results.skipped:

@@ -1,8 +1,7 @@
-"""Tables of a merged run: means, paired bootstrap intervals, the published values beside ours.
+"""Tables of a merged run: means with t intervals, marks of what is surely best, the published values beside ours.
 
-Methods are compared on the same images: intervals of differences come from resampling images, the
-same draw for all methods. The best is marked only where it is surely better than every other, the
-second where it is surely better than the rest.
+Methods are compared on the same images. The best is marked only where it is surely better than every other, the second
+where it is surely better than the rest, and what is sure is adjusted for all comparisons of a table (`evidence.marks`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 
 from ..metrics import registry
 from ..models.called import called
-from .bootstrap import FEWEST, Grouping, interval, marks, mean
+from .evidence import FEWEST, Grouping, interval, marks, mean
 from .joining import counted, nothing_read, skipped_in
 from .manifest import read_manifest
 from .part_file import BrokenPartError, about, foreign, read_rows
@@ -70,35 +69,39 @@ def _table(
 ) -> Table:
     """The table of one network and layer: a column for each metric and view, the images (n,) that it counts."""
     network, layer = place
-    cells: dict[str, dict[str, Cell]] = {}
-    heads = []
+    columns: dict[str, dict[str, np.ndarray]] = {}
+    higher, counted_of = {}, {}
     for metric in results.config["metrics"]:
         for view, chosen in views.items():
+            head = f"{metric} {view}".strip()
             found = results.column(network, layer, metric)
-            columns = {label: np.where(chosen, values, np.nan) for label, values in found.items()}
-            best, head = marks(columns, registry[metric].higher_is_better, grouping), f"{metric} {view}".strip()
-            heads.append(head)
-            for label, column in columns.items():
-                count = int(np.isfinite(column).sum())
-                low, high = interval(column, grouping) if count else (np.nan, np.nan)
-                said, note = beside(known, network, layer, label, head)
-                of = int((chosen & results.read()).sum())
-                found = mean(column, grouping), low, high, count, best.get(label, ""), in_our_unit(said), note, of
-                cells.setdefault(label, {})[head] = Cell(*found)
-    return Table(f"{network}, {layer or 'the whole network'}", tuple(heads), cells)
+            columns[head] = {label: np.where(chosen, values, np.nan) for label, values in found.items()}
+            higher[head], counted_of[head] = registry[metric].higher_is_better, int((chosen & results.read()).sum())
+    best, cells = marks(columns, higher, grouping), {}
+    for head, methods in columns.items():
+        for label, column in methods.items():
+            said, note = beside(known, network, layer, label, head)
+            cells.setdefault(label, {})[head] = Cell(
+                mean(column, grouping),
+                *interval(column, grouping),
+                count=int(np.isfinite(column).sum()),
+                mark=best[head].get(label, ""),
+                published=in_our_unit(said),
+                note=note,
+                of=counted_of[head],
+            )
+    return Table(f"{network}, {layer or 'the whole network'}", tuple(columns), cells)
 
 
 def _views(results: Results) -> tuple[dict[str, np.ndarray], Grouping | None]:
-    """{view: the images that it counts, (n,) bool}, "" being the table's own; images and classes of pairs.
+    """{view: the images that it counts, (n,) bool}, "" being the table's own; and what belongs together.
 
     Of pairs these are all that are not flagged, and the difficult ones.
     """
     if not results.config.get("pairs"):
-        return {"": results.read()}, None
+        return {"": results.read()}, results.grouping()
     subset = np.array([said or "flagged" for said in results.of_images("subset")], object)
-    target = np.array([said or 0 for said in results.of_images("target")], int)
-    owners = np.unique([image.rpartition("#")[0] or image for image in results.images], return_inverse=True)[1]
-    return {"": subset != "flagged", "difficult": subset == "difficult"}, Grouping(owners, target)
+    return {"": subset != "flagged", "difficult": subset == "difficult"}, results.grouping()
 
 
 def caption(manifest: Mapping, table: pa.Table | None = None) -> str:
@@ -113,8 +116,9 @@ def caption(manifest: Mapping, table: pa.Table | None = None) -> str:
     return (
         f"Data set {config['dataset']['name']}{'' if table is None else ', ' + images(manifest, table)}, protocol "
         f"{config['protocol']}, target {config['target']}. {pairs if config.get('pairs') else ''}Mean [95 % "
-        "bootstrap interval over images], n where fewer images have a value. Bold: surely better than all others "
-        "on the same images; italics: surely better than the rest; nothing is marked with fewer than "
+        "t interval over images], n where fewer images have a value. Bold: surely better than all others on the same "
+        "images; italics: surely better than the rest. Surely: the t interval of the paired differences is off zero, "
+        "and p < .05 by a sign-flip test with Holm's adjustment within the table; nothing is marked below "
         f"{FEWEST} images. Published values in parentheses, as fractions like ours, † where the paper's own copies "
         f"or sums disagree.{' ' + notes + '.' if notes else ''}"
     )

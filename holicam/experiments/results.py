@@ -21,9 +21,9 @@ from ..metrics import registry
 from ..models import data_folder
 from ..models.called import called
 from ..models.extras import extra
-from .bootstrap import interval, marks
 from .code import changed
 from .config import from_toml
+from .evidence import Grouping, interval, marks, mean
 from .made_by import shortened
 from .manifest import run_name, setting_changes
 from .pivot import Results
@@ -54,9 +54,8 @@ class Stored(Results):
         return {label: both[label] for label in self.config["explainers"] if label in both}
 
     def average(self, network: str, layer: str, label: str, metric: str) -> float:
-        """Over the images that have a value; NaN where none has."""
-        column = self.values[network, layer, label, metric]
-        return float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else float("nan")
+        """Over the images that have a value, of pairs over the classes' means; NaN where none has."""
+        return mean(self.values[network, layer, label, metric], self.grouping())
 
     def printed(self, network: str, layer: str, label: str, metric: str, table: str = "") -> tuple[float, str]:
         """What the paper prints in this cell, in our unit, and what is odd about it.
@@ -72,17 +71,18 @@ class Stored(Results):
     ) -> dict[str, dict[str, str]]:
         """{explainer: {metric: "0.473* (0.549)"}}: our mean, and the paper's where it prints one.
 
-        * stands where ours is surely better than every other on the same images (`bootstrap.marks`),
-        a dagger where the paper's own copies or sums disagree. `aligned` makes text of it.
+        * stands where ours is surely better than every other on the same images, adjusted for all comparisons of
+        these metrics (`evidence.marks`), a dagger where the paper's own copies or sums disagree. `aligned` makes text
+        of it.
         """
         found: dict[str, dict[str, str]] = {}
-        for metric in metrics:
-            columns = self.column(network, layer, metric)
-            best = marks(columns, registry[metric].higher_is_better)
-            for label in columns:
+        columns = {metric: self.column(network, layer, metric) for metric in metrics}
+        best = marks(columns, {metric: registry[metric].higher_is_better for metric in metrics}, self.grouping())
+        for metric, methods in columns.items():
+            for label in methods:
                 place = layer if (network, layer, label, metric) in self.values else ""
                 said = f"{self.average(network, place, label, metric):.{digits}f}"
-                said += "*" if best.get(label) == "best" else ""
+                said += "*" if best[metric].get(label) == "best" else ""
                 paper, note = self.printed(network, layer, label, metric, table)
                 said += f" ({paper:.{digits}f}{'†' if note else ''})" if np.isfinite(paper) else ""
                 found.setdefault(label, {})[metric] = said
@@ -121,7 +121,7 @@ def load(name: str, folder: Path | None = None) -> Stored:
         config = json.loads(json.dumps(wanted.plain()))  # its order is the file's
     if said := other_code(name, manifest):
         warnings.warn(said, StaleCodeWarning, stacklevel=2)
-    columns = ["run", "network", "layer", "explainer", "metric", "image", "value", "note"]
+    columns = ["run", "network", "layer", "explainer", "metric", "image", "target", "value", "note"]
     rows = pq.read_table(folder / f"{name}.parquet", columns=columns).to_pylist()
     if {row["run"] for row in rows} != {run_name(manifest)}:
         raise StaleRowsError(f"{name}.parquet holds other rows than those of {name}.json: copy both from one run")
@@ -143,16 +143,16 @@ def other_code(name: str, manifest: Mapping[str, object]) -> str:
     return f"the rows of {name} were made by other code than today's ({shortened(files)} changed)" if files else ""
 
 
-def paired(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-    """Mean of one - other over the images that have both, and its 95 % bootstrap interval.
+def paired(one: np.ndarray, other: np.ndarray, grouping: Grouping | None = None) -> tuple[float, float, float]:
+    """Mean of one - other over the images that have both, and its 95 % t interval, which is NaN for one image.
 
-    Raises ValueError where no image has both.
+    grouping: what belongs together, as `Stored.grouping` says. Whether the difference is sure, and enough for a
+    verdict, `hc.evidence` and `hc.verdicts` say. Raises ValueError where no image has both.
     """
-    both = np.isfinite(one) & np.isfinite(other)
-    if not both.any():
+    gap = np.asarray(one, float) - np.asarray(other, float)
+    if not np.isfinite(gap).any():
         raise ValueError("no image has a value in both columns")
-    gap = (one - other)[both]
-    return float(gap.mean()), *interval(gap)
+    return mean(gap, grouping), *interval(gap, grouping)
 
 
 def agreement(ours: Sequence[float], theirs: Sequence[float]) -> float:

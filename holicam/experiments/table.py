@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,10 +11,10 @@ from ..metrics import registry
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: its mean, the half-open interval, how many of how many images, and the paper's."""
+    """One number of a table: its mean, the interval, how many of how many images, and the paper's."""
 
     mean: float
-    low: float
+    low: float  # NaN, as high, where one image has no interval
     high: float
     count: int
     mark: str = ""  # "best", "second" or ""
@@ -26,7 +27,8 @@ class Cell:
         if not self.count:
             return "–"
         fewer = f" n={self.count}" if self.count < self.of else ""
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]{fewer}"
+        interval = "" if math.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.mean:.3f}{interval}{fewer}"
 
 
 @dataclass(frozen=True)

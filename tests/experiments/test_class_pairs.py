@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from holicam import datasets
-from holicam.experiments import bootstrap as intervals
-from holicam.experiments import report
+from holicam.experiments import evidence, report
 from holicam.experiments import storage as parts
 from holicam.experiments.class_pairs import listed_pairs, pairs_of, region
 from holicam.experiments.config import ConfigError, from_table
@@ -180,18 +179,19 @@ def test_class_means_and_their_intervals():
     images, classes = np.repeat(np.arange(200), 2), np.tile([0, 1], 200)
     values = np.where(classes == 0, 1.0, 0.0) + rng.normal(scale=0.1, size=400)
     values[classes.nonzero()[0][:150]] = np.nan  # class 1 is rare: a plain mean would lean to class 0
-    grouping = intervals.Grouping(images, classes)
-    assert intervals.mean(values, grouping) == pytest.approx(0.5, abs=0.02) and intervals.mean(values) > 0.7
-    low, high = intervals.interval(values, grouping)
+    grouping = evidence.Grouping(images, classes)
+    assert evidence.mean(values, grouping) == pytest.approx(0.5, abs=0.02) and evidence.mean(values) > 0.7
+    low, high = evidence.interval(values, grouping)
     wanted = 0.5 * (0.1**2 / 200 + 0.1**2 / 50) ** 0.5  # of the mean of two independent class means
-    assert low < 0.5 < high and high - low == pytest.approx(4 * wanted, rel=0.25)
-    assert intervals.interval(values, grouping) == (low, high)
+    assert low < 0.5 < high and high - low == pytest.approx(2 * 1.972 * wanted, rel=0.25)
+    assert evidence.interval(values, grouping) == (low, high)
     # Values of one image stand or fall together: twins add nothing.
-    twins = intervals.Grouping(images, np.zeros(400, int))
+    twins = evidence.Grouping(images, np.zeros(400, int))
     same = np.repeat(rng.normal(size=200), 2)
-    wide, plain = intervals.interval(same, twins), intervals.interval(same)
-    assert wide[1] - wide[0] == pytest.approx(2**0.5 * (plain[1] - plain[0]), rel=0.1)
-    assert intervals.marks({"a": values + 1, "b": values}, True, grouping) == {"a": "best"}
+    wide, plain = evidence.interval(same, twins), evidence.interval(same)
+    assert wide[1] - wide[0] == pytest.approx(2**0.5 * (plain[1] - plain[0]), rel=0.01)
+    table = {"epg": {"a": values + 1, "b": values}}
+    assert evidence.marks(table, {"epg": True}, grouping) == {"epg": {"a": "best"}}
 
 
 def test_what_does_not_go_with_pairs(voc):

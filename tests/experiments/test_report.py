@@ -1,4 +1,4 @@
-"""Presets and reports: every published table has its configuration; marks and intervals by hand."""
+"""Presets and reports: every published table has its configuration; what reports say, count and mark."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from holicam.experiments import bootstrap as intervals
 from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table
+from holicam.experiments.evidence import Grouping, interval
 from holicam.experiments.paper_tables import NAMES, preset
 from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
@@ -62,24 +62,6 @@ def test_names_and_roots_that_are_missing():
         preset("holistic-table1")
     with pytest.raises(ConfigError, match="needs the data set imagenet: give the folder"):
         preset("holistic-cam-table6")
-
-
-def test_intervals_and_marks():
-    rng = np.random.default_rng(1)
-    base = rng.normal(size=60)
-    columns = {"a": base + 1, "b": base + 0.5, "c": base, "d": base + rng.normal(scale=5, size=60)}
-    low, high = intervals.interval(base)
-    assert low < base.mean() < high and high - low == pytest.approx(4 * base.std() / 60**0.5, rel=0.15)
-    assert intervals.interval(base) == (low, high)
-    three = {k: columns[k] for k in "abc"}
-    assert intervals.marks(three, True) == {"a": "best", "b": "second"}
-    assert intervals.marks(three, False) == {"c": "best", "b": "second"}
-    assert intervals.marks({"a": base, "e": base}, True) == {}  # nobody is surely better than its twin
-    assert not intervals.surely_better(columns["d"], base, True)
-    holes = base.copy()
-    holes[5:] = np.nan
-    assert intervals.surely_better(base + 1, holes, True)
-    assert not intervals.surely_better(np.full(60, np.nan), base, True)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +134,7 @@ def test_maps_that_say_nothing_are_counted_among_those_of_the_table():
     rows = [row("a", 0.2), row("b", 0.4), row("c", 0.9), row("d", 0.7, "zero"), row("e", 0.5, "zero"), row("f", 0.1)]
     results = Results.of(rows, {})
     chosen = np.array([True, True, True, True, False, False])  # one odd map, and one that is none, are flagged
-    grouping = intervals.Grouping(np.arange(6), np.array([1, 1, 2, 2, 2, 2]))
+    grouping = Grouping(np.arange(6), np.array([1, 1, 2, 2, 2, 2]))
     without = "net, layer4, Grad-CAM: 1 of 4 maps say nothing (1 zero); without them insertion"
     assert remarks(results, chosen) == [f"{without} 0.500."]
     assert remarks(results, chosen, grouping) == [f"{without} 0.600."]  # ((0.2 + 0.4) / 2 + 0.9) / 2
@@ -233,20 +215,6 @@ def test_html_is_escaped(nasty):
 # Counts, marks and units --------------------------------------------------------------------------
 
 
-def test_fewer_than_twelve_images_mark_nothing():
-    """Two methods without a difference are called different in half of all draws of two images."""
-    rng = np.random.default_rng(0)
-    for n in (2, 4, 11, 12, 30):
-        noise = rng.normal(scale=0.01, size=n)
-        found = intervals.marks({"a": noise + 1, "b": noise}, True)
-        assert found == ({"a": "best"} if n >= intervals.FEWEST else {}), n
-    assert intervals.FEWEST == 12
-    holes = np.where(np.arange(30) < 11, 1.0, np.nan)
-    assert intervals.marks({"a": np.ones(30) + 1, "b": holes}, True) == {}  # what both have counts
-    twelve = intervals.Grouping(np.repeat(np.arange(6), 2), np.zeros(12, int))  # twelve pairs of six images
-    assert intervals.marks({"a": np.ones(12) + 1, "b": np.ones(12)}, True, twelve) == {}
-
-
 def test_counts_come_from_the_rows(tmp_path):
     """Whatever a note says; values that are missing are counted in their cell."""
     from tests.helpers import runs
@@ -263,8 +231,58 @@ def test_counts_come_from_the_rows(tmp_path):
     for path in report.write(tmp_path, said.append):
         text = path.read_text(encoding="utf-8")
         assert "toyland, 4 images" in text and "8 images" not in text and " n=3" in text
-        assert "fewer than 12 images" in text
+        assert "nothing is marked below 12 images" in text and "t interval" in text and "Holm" in text
     assert said == [f"{tmp_path}: 4 images"]
+
+
+def results_of(images, metrics, value, dataset="toyland"):
+    """Two methods on so many images; value: (method, metric, i) -> score."""
+    config = {"networks": ["net"], "explainers": {"a": {}, "b": {}}, "metrics": metrics, "table": ""}
+    rows = [
+        {**row(image, value(method, metric, i), metric=metric), "explainer": method, "target": 0}
+        for i, image in enumerate(images)
+        for method in "ab"
+        for metric in metrics
+    ]
+    return Results.of(rows, {**config, "dataset": {"name": dataset}}, images=tuple(images))
+
+
+def test_marks_are_adjusted_for_the_whole_table():
+    """Better on 13 of 16 images: sure where it is the only comparison, and not as one of four."""
+    signs = np.where(np.arange(16) < 13, 0.1, -0.1)
+
+    def value(method, metric, i):
+        return 0.5 + (signs[i] if metric == "insertion" else (-1) ** i * 0.1) * (method == "a")
+
+    images = [str(i) for i in range(16)]
+    (alone,) = report._tables(results_of(images, ["insertion"], value))
+    (beside,) = report._tables(results_of(images, ["insertion", "over-all", "epg", "road"], value))
+    cells = [found.rows["a"]["insertion"] for found in (alone, beside)]
+    assert [cell.mark for cell in cells] == ["best", ""] and cells[0].text == cells[1].text
+    assert not any(cell.mark for cell in beside.rows["b"].values())
+    low, high = interval(0.5 + signs)
+    assert cells[0].text == f"{0.5 + signs.mean():.3f} [{low:.3f}, {high:.3f}]"
+
+
+def test_questions_about_one_mosaic_are_one_image():
+    """Twenty-two questions about eleven mosaics mark nothing; about twenty-two mosaics they do."""
+    noise = np.random.default_rng(0).normal(scale=0.01, size=22)
+
+    def value(method, metric, i):
+        return noise[i] + (method == "a")
+
+    for mosaics, mark in ((11, ""), (22, "best")):
+        images = [f"{i % mosaics}/some.png+files.png/{i // 11}" for i in range(22)]
+        (found,) = report._tables(results_of(images, ["grid-pointing"], value, "mosaics"))
+        assert found.rows["a"]["grid-pointing"].mark == mark and found.rows["a"]["grid-pointing"].count == 22
+    by_mosaic = results_of([f"{i % 11}/files/{i // 11}" for i in range(22)], ["epg"], value, "mosaics")
+    assert by_mosaic.grouping().clusters.tolist() == [str(i % 11) for i in range(22)]
+    assert results_of(["x/1", "x/2"], ["epg"], value).grouping() is None
+
+
+def test_one_image_has_no_interval():
+    (found,) = report._tables(results_of(["0"], ["epg"], lambda method, metric, i: 0.25))
+    assert found.rows["a"]["epg"].text == "0.250"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ NEEDS = {
     "hc.explore": ("A picture", "matplotlib", "notebook"),
     "panel(print, {'a': [1]}, {'a': 1})": ("A knob", "ipywidgets", "notebook"),
     "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
+    "hc.evidence.interval(numpy.arange(12.0))": ("An interval", "scipy", "experiments"),
     "open_run(OUT, {}, {})": ("A table of rows", "pyarrow", "experiments"),
     "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),
     "hc.photos.samples()": ("A sample photograph", "skimage", "photos"),
@@ -50,6 +51,7 @@ NEEDS = {
 }
 ASK = """
 from pathlib import Path
+import numpy
 from holicam.datasets.files import needs
 from holicam.experiments.part_file import read_rows
 from holicam.experiments.storage import open_run
