@@ -40,6 +40,7 @@ _SHELVES = {
     "train": "models.training",
     "card": "models.card",
     "plot": "notebook.plot",
+    "charts": "notebook.charts",
     "edition": "notebook.edition",
     "exercises": "notebook.exercises",
     "stored": "experiments.results",

@@ -133,15 +133,7 @@ def box_pointing(
 
 
 def _energy(
-    maps: Tensor,
-    region: str,
-    inside: Tensor,
-    *,
-    ids: Ids,
-    protocol: Protocol,
-    on_nan: str,
-    positive: str,
-    top: int,
+    maps: Tensor, region: str, inside: Tensor, *, ids: Ids, protocol: Protocol, on_nan: str, positive: str, top: int
 ) -> Energy:
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top must be a positive number of pixels; got {top!r}")
