@@ -46,6 +46,7 @@ _SHELVES = {
     "stored": "experiments.results",
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
+    "findings": "experiments.findings",
 }
 _NAMES = {
     name: file
