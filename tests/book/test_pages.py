@@ -15,7 +15,6 @@ from tools.ipynb import BOOK, ROOT
 from tools.pages import claims as claims_page
 from tools.pages import provenance, published, speed, speed_gpu, used
 from tools.pages import stages as stages_page
-from tools.pages.claims import PRINTED, VERDICTS, claims, finding, pattern, read
 
 MADE = {
     "claims": claims_page,
@@ -25,7 +24,6 @@ MADE = {
     "speed": speed,
     "stages": stages_page,
 }
-CLAIMS = claims()
 
 
 @pytest.fixture(scope="module")
@@ -101,67 +99,6 @@ def test_the_speed_page_and_the_readme_say_what_a_gpu_said(tmp_path):
     ):
         assert line in text, line
     assert speed_gpu.NOTHING not in text and "no peer was installed" in text
-
-
-# --- the claim ledger ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: f"{c['paper']}: {c['place']}")
-def test_claim(claim, book):
-    """Its numbers stand in one cell, bear out the verdict, and are all on the page."""
-    assert claim["paper"] in PRINTED and claim["verdict"] in VERDICTS
-    assert set(claim["covers"]) <= set(PRINTED[claim["paper"]])
-    if claim["verdict"] == "open":
-        assert "chapter" not in claim and claim["why"]
-        return
-    assert claim["find"], "a verdict needs a stored output"
-    said = finding(claim, book)  # raises where a number is gone or the check is not true any more
-    assert re.findall(r"\{(\w+)\}", claim["ours"]) == [] or "check" in claim, "numbers need a check"
-    assert said.count("{ref}`cell ") >= 1
-
-
-@pytest.mark.parametrize("paper", PRINTED)
-def test_every_figure_and_table_is_covered(paper):
-    covered = {item for c in CLAIMS if c["paper"] == paper for item in c["covers"]}
-    assert covered == set(PRINTED[paper])
-
-
-def test_places_are_unique():
-    places = [(c["paper"], c["place"]) for c in CLAIMS]
-    assert len(set(places)) == len(places)
-
-
-class Said:
-    """A chapter that has printed three things."""
-
-    path = BOOK / "00-none.ipynb"
-    printed = {1: "layer1  0.25 ± 0.10\nlayer2 -0.50 ± 0.20", 2: "wrap {'a': '18.66%'}", 3: "layer1 again"}
-
-
-def test_find_reads_one_cell():
-    assert read(Said, "layer1 {a} ± {b} layer2 {c}") == (1, {"a": "0.25", "b": "0.10", "c": "-0.50"})
-    assert read(Said, "layer1 ... layer2 {c}") == (1, {"c": "-0.50"})
-    assert read(Said, "wrap {'a': '{a}'}") == (2, {"a": "18.66%"})
-    assert claims_page.number("18.66%") == 18.66 and claims_page.number("1,024") == 1024
-    with pytest.raises(ValueError, match=r"in cells \[1, 3\]"):
-        read(Said, "layer1")
-    with pytest.raises(ValueError, match="in no cell"):
-        read(Said, "layer3 {a}")
-    assert not pattern("ayer1").search("layer1"), "a word is not found in another word"
-
-
-def test_a_check_is_python_with_the_numbers_as_names(book):
-    claim = next(c for c in CLAIMS if c.get("check") == "mean < first / 20 and all <= mean")
-    assert finding(claim, book)
-    for bad in ("nowhere > 1", "open('a')", "__import__('os')"):
-        with pytest.raises((NameError, ImportError)):
-            finding(claim | {"check": bad}, book)
-
-
-def test_a_verdict_that_is_not_borne_out_is_an_error(book):
-    claim = next(c for c in CLAIMS if "check" in c)
-    with pytest.raises(ValueError, match="is not true of"):
-        finding(claim | {"check": f"not_{claim['check']}".replace("not_", "0 > 1 and ")}, book)
 
 
 # --- the published tables --------------------------------------------------------------------------

@@ -49,6 +49,12 @@ def test_the_formula_of_drawn_patterns():
     assert p_values([np.ones(EXACT)])[0] == 2 / 2**EXACT
 
 
+@pytest.mark.parametrize(("n", "most"), [(12, 102), (30, 499), (400, 499)])
+def test_how_many_comparisons_can_hold_a_sure_one(n, most):
+    smallest = p_values([np.ones(n)])[0]
+    assert smallest * most < 0.05 <= smallest * (most + 1)
+
+
 @pytest.mark.parametrize("n", [1, 5, EXACT, 14, 200])
 def test_noughts_and_nothing(n):
     assert p_values([np.zeros(n)])[0] == 1

@@ -77,7 +77,7 @@ def test_the_table_is_the_one_of_the_package():
         wanted = {need.partition(">")[0] for need in extras.pop(name)}
         own = [package for package in packages if package not in ("IPython", "matplotlib_inline")]  # with ipywidgets
         assert {names.get(package, package.replace("_", "-")) for package in own} == wanted
-    assert not extras
+    assert extras == {"book": [f"holicam[{','.join(name for name in EXTRAS if name != 'data')}]"]}
 
 
 def test_explainers_and_metrics_need_none_of_them(tmp_path):

@@ -1,25 +1,29 @@
-"""Write book/claims.md, the claim ledger, from data/claims.toml.
+"""Write book/claims.md, the claim ledger, from data/claims.toml and the stored rows.
 
-A claim names the paper and the place, says what is claimed, and holds our verdict with a reason.
-Its numbers are not typed: `find` describes a piece of a chapter's stored output, and the numbers on
-the page are those that stand there.
+A claim names the paper and the place and says what is claimed. Its kind is
 
-    find  = "layer2 {first} ... fused {fused}"
-            a space is any white space, ... is anything, {name} is a number; exactly one cell of the
-            chapter must have printed it. Several pieces: a list.
-    check = "fused > first"        Python that must be true of these numbers, so that the verdict cannot go stale
-    ours  = "{first} alone, {fused} fused"      what the page says
+    measured    what its tests say of stored rows, a verdict for each world (`judging`); beside it stands what a
+                chapter shows on a few images (`found`), which decides nothing
+    identity    derivations, notation, counts of operations: the verdict is typed, and no count has it
+    open        not checked; `why` says the reason
 """
 
-import re
 import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from holicam.experiments.verdicts import WORDS
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK, ROOT
 from tools.pages import PAPERS, written
+from tools.pages.answers import FOLD, sentence, settings, table
+from tools.pages.found import finding
+from tools.pages.judging import WORLDS, Answer, Key, answers, verdict
+from tools.pages.shelf import Shelf
 
 SOURCE, PAGE = ROOT / "data" / "claims.toml", BOOK / "claims.md"
-VERDICTS = {"holds": "holds", "partly": "holds in part", "fails": "does not hold", "open": "not checked here"}
+KINDS = ("measured", "identity", "open")
+IDENTITIES = {"true": "true", "partly": "true in part", "slip": "not as written", "note": "a note"}
 # Every figure and table of the papers; a claim `covers` some of them.
 PRINTED = {
     "holistic": (
@@ -31,35 +35,6 @@ PRINTED = {
     "polycam": [f"Fig. {n}" for n in range(1, 29)] + [f"Table {n}" for n in range(1, 6)],
     "ucag": [f"Fig. {n}" for n in range(1, 6)] + [f"Table {n}" for n in range(1, 6)],
 }
-NUMBER = r"(?P<{}>[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?)"
-KNOWN = {"__builtins__": {"max": max, "min": min, "abs": abs}}  # what a check may call
-
-
-def pattern(find: str) -> re.Pattern:
-    """The regular expression of a `find`."""
-    out = ""
-    for piece in re.split(r"(\{\w+\}|\.\.\.|\s+)", find):
-        if re.fullmatch(r"\{\w+\}", piece):
-            out += NUMBER.format(piece[1:-1])
-        elif piece == "...":
-            out += r".*?"
-        else:
-            out += r"\s+" if piece.isspace() else re.escape(piece)
-    return re.compile(rf"(?<![\w.]){out}", re.DOTALL)
-
-
-def read(chapter: Chapter, find: str) -> tuple[int, dict[str, str]]:
-    """The cell that printed it, and the numbers as they are printed. ValueError unless it is one cell."""
-    wanted = pattern(find)
-    hits = [(count, hit) for count, said in chapter.printed.items() if (hit := wanted.search(said))]
-    if len(hits) != 1:
-        cells = [count for count, _ in hits]
-        raise ValueError(f"{chapter.path.name}: {find!r} is in {f'cells {cells}' if cells else 'no cell'}")
-    return hits[0][0], hits[0][1].groupdict()
-
-
-def number(printed: str) -> float:
-    return float(printed.rstrip("%").replace(",", "").replace("−", "-"))
 
 
 def claims() -> list[dict]:
@@ -67,60 +42,120 @@ def claims() -> list[dict]:
     return tomllib.loads(SOURCE.read_text(encoding="utf-8"))["claim"]
 
 
-def finding(claim: dict, book: dict[int, Chapter]) -> str:
-    """Our side of a claim: the sentence with its numbers, and links to the cells and the figure."""
-    if "chapter" not in claim:
-        return ""
-    chapter, printed, cells = book[claim["chapter"]], {}, []
-    finds = claim.get("find", [])
-    for find in [finds] if isinstance(finds, str) else finds:
-        cell, numbers = read(chapter, find)
-        printed |= numbers
-        cells += [cell] if cell not in cells else []
-    if not eval(claim.get("check", "True"), KNOWN, {k: number(v) for k, v in printed.items()}):
-        raise ValueError(f"{claim['place']}: {claim['check']!r} is not true of {printed}")
-    where = [f"{{ref}}`chapter {chapter.number} <{chapter.label}>`"]
-    where += [f"{{ref}}`cell {n} <cell-{chapter.number:02d}-{n}>`" for n in cells]
-    where += [f"{{numref}}`{claim['figure']}`"] if "figure" in claim else []
-    return f"{claim['ours'].format(**printed)} ({', '.join(where)})"
+class Ledger:
+    """The claims, the answers to their tests, and the chapters. shelf: by default of data/results."""
+
+    def __init__(self, some: Sequence[Mapping] | None = None, shelf: Shelf | None = None) -> None:
+        self.claims = list(claims() if some is None else some)
+        self.shelf = shelf or Shelf()
+        self.found: dict[Key, list[Answer]] = answers(self.claims, self.shelf)
+        self.sizes = Counter(
+            (world, answer.part.test["family"]) for (_, _, world), those in self.found.items() for answer in those
+        )
+
+    def of_kind(self, kind: str, paper: str | None = None) -> list[Mapping]:
+        """Claims, in order."""
+        return [c for c in self.claims if c["kind"] == kind and paper in (None, c["paper"])]
+
+    def verdict(self, claim: Mapping, world: str) -> str:
+        """A key of WORDS; of a claim that is open, in every world "open"."""
+        return verdict(claim, world, self.found)
+
+    def answers(self, claim: Mapping, world: str) -> list[Answer]:
+        """The parts of a claim that are asked in a world."""
+        return self.found.get((claim["paper"], claim["place"], world), [])
+
+    def sizes_in(self, world: str) -> dict[str, int]:
+        """{family: how many parts it has} in a world."""
+        return {family: count for (where, family), count in self.sizes.items() if where == world}
 
 
-def totals(found: list[dict]) -> list[str]:
-    """Papers and verdicts, counted."""
-    out = ["| paper | " + " | ".join(VERDICTS.values()) + " | together |", "|---" * (len(VERDICTS) + 2) + "|"]
-    for paper, (name, _) in PAPERS.items():
-        row = [sum((c["paper"], c["verdict"]) == (paper, v) for c in found) for v in VERDICTS]
-        out.append(f"| {name} | {' | '.join(map(str, row))} | {sum(row)} |")
-    row = [sum(c["verdict"] == v for c in found) for v in VERDICTS]
-    return [*out, f"| all | {' | '.join(map(str, row))} | {sum(row)} |"]
-
-
-def index(found: list[dict]) -> list[str]:
-    """Each figure and table of the papers, and what became of it."""
-    out = [
-        "## Every figure and table",
-        "",
-        "What the three papers print, and the verdicts of the claims above that rest on it.",
-        "",
+def measured(claim: Mapping, ledger: Ledger, book: Mapping[int, Chapter]) -> list[str]:
+    """The entry of a measured claim."""
+    classes = [f"{world}-{ledger.verdict(claim, world)}" for world in WORLDS]
+    out = [f":::::{{div}} claim paper-{claim['paper']} {' '.join(classes)}", f"{claim['place']}"]
+    out.append(f": *The paper:* {claim['says']}")
+    out += [f": *Asked:* {claim['asked']}"] if "asked" in claim else []
+    out += [
+        f": {sentence(world, ledger.verdict(claim, world), ledger.answers(claim, world))}"
+        for world in WORLDS
+        if "test" not in claim or ledger.answers(claim, world)
     ]
+    if "ours" in claim:
+        out.append(f": *To look at, on {claim['seen']}:* {finding(claim, book)}.")
+    elif where := finding(claim, book):
+        out.append(f": *To look at:* {where}.")
+    out += [f": {claim['why']}"] if "why" in claim else []
+    out.append("")
+    for world in WORLDS:
+        if those := ledger.answers(claim, world):
+            lines = [settings(those, ledger.sizes_in(world), ledger.shelf), "", *table(those)]
+            out += folded(f"{WORLDS[world]}: {len(those)} parts", lines) if len(those) > FOLD else [*lines, ""]
+    return [*out[:-1], ":::::", ""]
+
+
+def folded(title: str, lines: list[str]) -> list[str]:
+    """Lines that open on a click."""
+    return [f"````{{dropdown}} {title}", *lines, "````", ""]
+
+
+def other(claim: Mapping, book: Mapping[int, Chapter]) -> list[str]:
+    """The entry of an identity, or of what is not checked."""
+    word = f": *{IDENTITIES[claim['verdict']]}*" if claim["kind"] == "identity" else ""
+    out = [f":::::{{div}} claim paper-{claim['paper']} {claim['kind']}"]
+    out += [f"{PAPERS[claim['paper']][0]}, {claim['place']}{word}", f": *The paper:* {claim['says']}"]
+    out += [f": *Here:* {here}." for here in [finding(claim, book)] if here]
+    return [*out, f": {claim['why']}", ":::::", ""]
+
+
+def totals(ledger: Ledger) -> list[str]:
+    """Papers, worlds and verdicts, counted, without identities."""
+    out = ["| world | paper | " + " | ".join(WORDS.values()) + " | together |", "|---" * (len(WORDS) + 3) + "|"]
+    counted = [claim for claim in ledger.claims if claim["kind"] != "identity"]
+    for world, name in WORLDS.items():
+        for paper, title in [(key, title) for key, (title, _) in PAPERS.items()] + [(None, "all")]:
+            found = Counter(ledger.verdict(c, world) for c in counted if paper in (None, c["paper"]))
+            cells = [str(found[word]) for word in WORDS]
+            out.append(f"| {name} | {title} | {' | '.join(cells)} | {sum(found.values())} |")
+    return out
+
+
+def index(ledger: Ledger) -> list[str]:
+    """Each figure and table of the papers, and what became of it."""
+    out = ["## Every figure and table", ""]
+    out += ["What the three papers print, and the verdicts of the claims above that rest on it.", ""]
     for paper, (name, _) in PAPERS.items():
-        out += [f"{name}", ""]
+        out += [name, ""]
         for printed in PRINTED[paper]:
-            said = [VERDICTS[c["verdict"]] for c in found if c["paper"] == paper and printed in c["covers"]]
-            count = [f"{w}{f' ({said.count(w)})' if said.count(w) > 1 else ''}" for w in dict.fromkeys(said)]
-            out.append(f"- {printed}: {', '.join(count)}")
+            those = [c for c in ledger.claims if c["paper"] == paper and printed in c["covers"]]
+            said = [words(those, world, ledger) for world in WORLDS]
+            said += ["identity" for _ in those[:1] if any(c["kind"] == "identity" for c in those)]
+            out.append(f"- {printed}: {'; '.join(filter(None, said)) or WORDS['open']}")
         out.append("")
     return out
 
 
-def page() -> list[str]:
+def words(those: Sequence[Mapping], world: str, ledger: Ledger) -> str:
+    """ "Toyland holds, undecided (2)": of the claims that a world has been asked."""
+    found = Counter(ledger.verdict(c, world) for c in those if c["kind"] == "measured")
+    counts = [f"{WORDS[key]}{f' ({found[key]})' if found[key] > 1 else ''}" for key in WORDS if found[key]]
+    return f"{WORLDS[world]} {', '.join(counts)}" if set(found) - {"open"} else ""
+
+
+def page(ledger: Ledger | None = None) -> list[str]:
     """The page, line by line."""
-    found, book = claims(), by_number()
-    out = [written("claims"), "", *totals(found), ""]
+    ledger, book = ledger or Ledger(), by_number()
+    count = len(ledger.of_kind("identity"))
+    out = [written("claims", totals="\n".join(totals(ledger)), identities=count), ""]
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
-        for claim in (c for c in found if c["paper"] == paper):
-            out += [f"{claim['place']}: *{VERDICTS[claim['verdict']]}*", f": *The paper:* {claim['says']}"]
-            out += [f": *Here:* {ours}." for ours in [finding(claim, book)] if ours]
-            out += [f": {claim['why']}", ""] if "why" in claim else [""]
-    return out + index(found)
+        for claim in ledger.of_kind("measured", paper):
+            out += measured(claim, ledger, book)
+    out += ["## Identities and notation", "", "Derivations, formulas as they are written, and counts of operations."]
+    out += ["They are exact, or a matter of words, and no number of images decides about them.", ""]
+    for claim in ledger.of_kind("identity"):
+        out += other(claim, book)
+    out += ["## Not checked", ""]
+    for claim in ledger.of_kind("open"):
+        out += other(claim, book)
+    return out + index(ledger)
