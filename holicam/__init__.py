@@ -47,6 +47,7 @@ _SHELVES = {
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
     "compared": "experiments.compared",
+    "findings": "experiments.findings",
 }
 _NAMES = {
     name: file

@@ -22,6 +22,7 @@ LETTER = 0.105  # inches, the mean of this type
 BETWEEN = 0.7  # rows left free before those that are set apart
 DOTS = "os^D"
 QUIET = LINES[5]  # of rows that are set apart
+PAPER = LINES[1]  # of what is printed
 
 Estimate = tuple[float, float, float]
 
@@ -35,6 +36,7 @@ def intervals(
     xlabel: str = "",
     columns: int = 2,
     share: bool = True,
+    printed: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Figure:
     """A dot and an interval in every row of every panel.
 
@@ -48,6 +50,8 @@ def intervals(
         xlabel: what is measured.
         columns: panels a line, 1 to 4; two stay legible on a phone.
         share: whether all panels have one axis.
+        printed: {panel: {row: value}}, what a paper prints: an open mark with a legend. Rows that the panel does not
+            have, and values that are NaN, are passed over.
 
     Returns:
         A figure of the text column's width.
@@ -84,17 +88,20 @@ def intervals(
     head = HEAD + 0.22 * max(title.count("\n") for title in titles.values())
     high = lines * (head + (ROW + SERIES * (len(series) - 1)) * (max(places.values()) + 1)) + FOOT
     with matplotlib.rc_context({**STYLE, "font.size": 13, "axes.titlesize": 13}):
-        figure = Figure(figsize=(WIDTH, high + (0.3 if len(series) > 1 else 0)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, high + (0.3 if len(series) > 1 or printed else 0)), layout="constrained")
         grid = figure.subplots(lines, wide, sharex=share, sharey=True, squeeze=False)
         for axes, (name, rows) in zip(grid.flat, told.items(), strict=False):
             axes.set_title(titles[name], loc="left")
             _draw(axes, rows, places, series, apart)
             _ground(axes, places, apart, line, margin)
+            for row, value in (printed or {}).get(name, {}).items():
+                if row in rows:
+                    axes.plot(value, places[row], "D", mfc="none", mec=PAPER, mew=1.8, ms=9, zorder=3)
         for axes in grid.flat[len(told) :]:
             axes.set_visible(False)
         figure.supxlabel(xlabel, fontsize=13)
-        if len(series) > 1:
-            figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(series))
+        if len(series) > 1 or printed:
+            _legend(figure, grid.flat[0], bool(printed))
     return figure
 
 
@@ -145,6 +152,16 @@ def _draw(axes: Axes, rows: dict, places: dict[str, float], series: list[str], a
             if math.isfinite(low) and math.isfinite(high):
                 axes.hlines(y, low, high, color=colour, lw=2.2)
             axes.plot(mean, y, DOTS[k % len(DOTS)], color=colour, mfc="white" if quiet else colour, ms=6.5)
+
+
+def _legend(figure: Figure, axes: Axes, printed: bool) -> None:
+    """Names of the series, above all panels; the only one is "here" where it stands beside what a paper prints."""
+    handles, labels = axes.get_legend_handles_labels()
+    if printed:
+        one = [] if labels else axes.plot([], [], DOTS[0], color=LINES[0])
+        paper = axes.plot([], [], "D", mfc="none", mec=PAPER, mew=1.8, ms=9)
+        handles, labels = [*handles, *one, *paper], [*labels, *(["here"] if one else []), "paper"]
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
 
 def _ground(axes: Axes, places: dict[str, float], apart: Collection[str], line: float | None, margin: float | None):

@@ -75,6 +75,18 @@ def test_what_is_not_there_yet_takes_no_room():
     assert axes.get_title("left") == "layer1" and names(axes) == ["Grad-CAM"]
 
 
+def test_what_a_paper_prints_is_an_open_mark_in_the_row():
+    paper = {"layer1": {"Grad-CAM": 0.25, "Layer-CAM": np.nan, "CAMERAS": 0.9}, "layer4": {"Layer-CAM": 0.1}}
+    figure = intervals(PANELS, printed=paper)
+    first, second = seen(figure)
+    open_marks = [line for line in first.lines if line.get_marker() == "D" and len(line.get_xydata())]
+    assert {line.get_markerfacecolor() for line in open_marks} == {"none"}
+    shown = [tuple(line.get_xydata()[0]) for line in open_marks if np.isfinite(line.get_xdata()[0])]
+    assert shown == [(0.25, names(first).index("Grad-CAM"))]  # no mark for a row that the panel does not have
+    assert not [line for line in second.lines if line.get_marker() == "D"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["here", "paper"]
+
+
 def test_the_line_and_the_margin():
     def upright(figure):
         return [line.get_xdata()[0] for line in seen(figure)[0].lines if line.get_linestyle() == "--"]
