@@ -83,7 +83,8 @@ class Shelf:
         if name in SETS:
             study, world = SETS[name]
             made = study_of(study)
-            return Set(name, (NETWORKS[world],), tuple(made.explainers), made.metrics)
+            labels = (*made.explainers, *(made.of_objects if world == "toyland" else ()))
+            return Set(name, (NETWORKS[world],), labels, made.metrics)
         raise ValueError(f"there is no set {name}: neither {path} nor a study of that name")
 
     def rows(self, name: str) -> Stored | None:
