@@ -91,9 +91,9 @@ def test_a_test_names_what_its_sets_have(place, test):
     assert found
     for part in found:
         assert rule(part).n == test["n"] >= FEWEST  # raises where nothing could be decided
-        assert part.step is None or abs(part.step) < 10, "in our unit, not in per cent"
+        assert part.printed is None or abs(part.printed) < 10, "in our unit, not in per cent"
     if "printed" in test:
-        assert any(part.step is not None for part in found), "the paper prints none of its steps"
+        assert any(part.printed is not None for part in found), "the paper prints none of its steps"
     for name in test["rows"]:
         known = SHELF.known(name)
         assert (known.config is None) == (name in SETS)

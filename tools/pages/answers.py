@@ -12,7 +12,7 @@ from tools.pages.judging import WORLDS, Answer, rule
 from tools.pages.shelf import Set, Shelf
 
 FOLD = 3  # parts that stand open; more are folded
-HEADS = ("asked", "layer", "measure", "n", "found, 95 %", "p", "in print", "verdict")
+HEADS = ("asked", "layer", "measure", "n", "found, 95 %", "p", "in print", "nothing within", "verdict")
 
 
 def signed(value: float) -> str:
@@ -39,15 +39,16 @@ def contrast(part: Part) -> str:
         said += f" − {named(part.other, part.one)}" if part.other is not None else ""
     direction, against = part.test["direction"], part.test.get("against", 0)
     if direction == "same":
-        return f"{said} within ±{rule(part).within:g}"
+        return f"{said} within ±{rule(part).within:.3g}"
     return f"{said} {'>' if direction == 'more' else '<'} {against:g}"
 
 
 def seen(answer: Answer) -> str:
-    """How many images have a value, or how many of the planned ones are stored."""
+    """How many images have a value, and how many have none; before all are there, how many of the planned ones are."""
     if answer.there < answer.planned:
         return f"{answer.there} of {answer.planned}"
-    return str(answer.difference.n)
+    without = answer.there - answer.difference.n
+    return f"{answer.difference.n}, {without} without" if without else str(answer.difference.n)
 
 
 def row(answer: Answer) -> list[str]:
@@ -59,7 +60,9 @@ def row(answer: Answer) -> list[str]:
         if np.isfinite(found.low):
             value += f" [{signed(found.low + against)}, {signed(found.high + against)}]"
     p = "–" if answer.p is None else "< 0.001" if answer.p < 0.001 else f"{answer.p:.3f}"
-    step = "–" if part.step is None else "level" if part.step == 0 else signed(part.step)
+    printed = "–" if part.printed is None else "level" if part.printed == 0 else signed(part.printed)
+    within = rule(part).within
+    nothing = "–" if within is None else f"±{within:.3g}"
     verdict = WORDS[answer.verdict]
     if answer.needed is not None:
         more = f"n needed {answer.needed:,}"
@@ -67,7 +70,7 @@ def row(answer: Answer) -> list[str]:
     both = part.one is not None and part.other is not None
     layer = "" if both and part.one.layer != part.other.layer else part.layer
     metric = "" if both and part.one.metric != part.other.metric else part.metric
-    return [contrast(part), code(layer), code(metric), seen(answer), value, p, step, verdict]
+    return [contrast(part), code(layer), code(metric), seen(answer), value, p, printed, nothing, verdict]
 
 
 def code(word: str) -> str:
@@ -84,8 +87,8 @@ def table(answers: Sequence[Answer]) -> list[str]:
 
 
 def sentence(world: str, verdict: str, answers: Sequence[Answer]) -> str:
-    """ "*Toyland: undecided.* 32 parts: 3 holds, 29 undecided; 80 of 250 images so far." """
-    said = f"*{WORLDS[world]}: {WORDS[verdict]}.*"
+    """ "**Toyland: undecided.** 32 parts: 3 holds, 29 undecided; 80 of 250 images so far." """
+    said = f"**{WORLDS[world]}: {WORDS[verdict]}.**"
     if not answers:
         return said
     verdicts = [answer.verdict for answer in answers]

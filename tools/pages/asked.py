@@ -39,14 +39,14 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One contrast of a test. one: None for the slope. step: what the paper prints for one - other, in our unit."""
+    """One contrast of a test. one: None for the slope. printed: one - other as the paper has it, in our unit."""
 
     test: Mapping[str, object]
     layer: str
     metric: str
     one: Term | None
     other: Term | None
-    step: float | None
+    printed: float | None
 
 
 def parts(test: Mapping[str, object], shelf: Shelf) -> list[Part]:
@@ -56,7 +56,7 @@ def parts(test: Mapping[str, object], shelf: Shelf) -> list[Part]:
     for number, layer in enumerate(layers):
         for metric in metrics:
             if test["one"] == AS_PRINTED:
-                part = Part(test, layer, metric, None, None, test["step"])
+                part = Part(test, layer, metric, None, None, 1.0)
                 if len(_printed_cells(part, shelf)) < 3:
                     raise ValueError(f"{test['printed']}: fewer than three cells are printed at {layer}, {metric}")
                 found.append(part)
@@ -64,8 +64,7 @@ def parts(test: Mapping[str, object], shelf: Shelf) -> list[Part]:
             one = term(test["one"], test, layer, metric, shelf)
             for other in others:
                 second = other and term(other, test, layer, metric, shelf)
-                step = test.get("step") or printed_step(test, number, one, second)
-                found.append(Part(test, one.layer, one.metric, one, second, step))
+                found.append(Part(test, one.layer, one.metric, one, second, printed_step(test, number, one, second)))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from holicam.experiments.evidence import Difference, differences, holm, needed
+from holicam.experiments.evidence import FEWEST, Difference, differences, holm, needed
 from holicam.experiments.verdicts import Test, judge, together
 from tools.pages.asked import Part, parts, values
 from tools.pages.shelf import Shelf
@@ -23,8 +23,8 @@ Key = tuple[str, str, str]  # paper, place, world
 class Answer:
     """What became of a part. there: images or clusters stored. p: adjusted, None before the planned n is there.
 
-    needed: images for an interval as wide as the step, or as twice the margin; None where that is not known, or where
-    the part is decided.
+    needed: images for an interval as wide as the step, or as twice the margin; None where the part is decided, where
+    that is not known from twelve values, or where the planned n is enough.
     """
 
     part: Part
@@ -41,9 +41,9 @@ class Answer:
 
 
 def rule(part: Part) -> Test:
-    """The rule of a part: a step counts where it is of the same contrast, so not beside `against`; a tie is none."""
+    """The rule of a part: the step that is typed, else the printed one, but none beside `against`; a tie is none."""
     test = part.test
-    step = None if "against" in test or not part.step else part.step
+    step = None if "against" in test else test.get("step") or part.printed or None
     return Test(test["direction"], step, test.get("margin"), test["n"])
 
 
@@ -57,14 +57,15 @@ def judged(family: Sequence[Part], shelf: Shelf) -> list[Answer]:
     for part, (_, _, there), each, full, p in zip(family, asked, found, whole, adjusted.tolist(), strict=True):
         test = rule(part)
         verdict = judge(each, p, test) if full else "undecided"
-        more = _needed(each, test) if verdict == "undecided" else None
+        more = _needed(each, test, full) if verdict == "undecided" else None
         answers.append(Answer(part, there, each, p if full else None, verdict, more))
     return answers
 
 
-def _needed(found: Difference, test: Test) -> int | None:
+def _needed(found: Difference, test: Test, full: bool) -> int | None:
     width = test.step or (2 * test.margin if test.margin else None)
-    return None if width is None or found.n < 2 else needed(found.sd, width)
+    images = None if width is None or found.n < FEWEST else needed(found.sd, width)
+    return images if images and (full or images > test.n) else None
 
 
 def answers(claims: Sequence[Mapping[str, object]], shelf: Shelf) -> dict[Key, list[Answer]]:

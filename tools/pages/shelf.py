@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -93,5 +93,5 @@ class Shelf:
             there = (self.folder / f"{name}.parquet").exists()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StaleCodeWarning)  # `make restamp` and the chapters say it
-                self._rows[name] = load(name, self.folder) if there else None
+                self._rows[name] = replace(load(name, self.folder), rows=()) if there else None  # columns are enough
         return self._rows[name]
