@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
+.PHONY: rows restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -35,7 +35,10 @@ help:
 	@echo "make pages     write the pages that are made from chapters and results again"
 	@echo "make execute   run the chapters whose code has changed, and store their outputs"
 	@echo "               with MODEL=resnet50 PHOTOS=folder (or toyland): a second edition with your network and photographs"
+	@echo "make rows      measure the next units of the stored rows: hours, may be stopped and goes on;"
+	@echo "               with SETS=..., LIMIT=seconds, DEVICE=cuda, PHOTOS=folder"
 	@echo "make restamp   recompute a slice of the stored rows, and say in their manifests that today's code makes them too"
+	@echo "               with PHOTOS=folder also of rows that were made of photographs that are not in the repository"
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
@@ -134,8 +137,19 @@ execute: $(SITE)
 	@$(BIN)/python -m $(if $(SECOND),tools.second_edition $(if $(MODEL),--model "$(MODEL)") \
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
 
+# In the order of tools/rows.py; whatever is done when time is up lies in data/results, and is to be committed.
+# On a GPU with whichever Python here sees it, as `make gpu`; nothing is installed.
+LIMIT ?= 3300
+ifdef DEVICE
+rows:
+	@OMP_NUM_THREADS=1 $(PYTHON) -m tools.rows $(SETS) --limit $(LIMIT) --device $(DEVICE) $(if $(PHOTOS),--photos "$(PHOTOS)")
+else
+rows: $(SITE)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.rows $(SETS) --limit $(LIMIT) --jobs $(JOBS) $(if $(PHOTOS),--photos "$(PHOTOS)")
+endif
+
 restamp: $(SITE)
-	@$(BIN)/python -m tools.restamp $(SETS)
+	@$(BIN)/python -m tools.restamp $(SETS) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 stale: $(SITE)
 	@$(BIN)/python -m tools.stale

@@ -40,11 +40,14 @@ _SHELVES = {
     "train": "models.training",
     "card": "models.card",
     "plot": "notebook.plot",
+    "charts": "notebook.charts",
     "edition": "notebook.edition",
     "exercises": "notebook.exercises",
     "stored": "experiments.results",
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
+    "compared": "experiments.compared",
+    "findings": "experiments.findings",
 }
 _NAMES = {
     name: file

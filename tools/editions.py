@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tools.chapters import load
 from tools.exam import bank
+from tools.first_cell import EXTRA, handed_out
 from tools.ipynb import ROOT, as_text, source, tags
 from tools.notes import PAGE as NOTES
 from tools.plain import on_site, plain
@@ -26,11 +27,6 @@ from tools.plain_text import Numbers, Plain
 
 SOLUTION_TEXT = re.compile(r"^(`{3,})\{(?:dropdown\} Solution|solution\})[^\n]*\n.*?^\1\s*$", re.DOTALL | re.MULTILINE)
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text.md", "holicam", "data", "book/_static")
-FIRST = """\
-# Run this cell first: it installs what the chapter needs, where it is missing.
-import importlib.util
-if importlib.util.find_spec("holicam") is None:
-    %pip install -q -r requirements.txt"""
 README = """# Holistic class activation maps: the {name}'s edition
 
 The chapters of the book as notebooks, {what}.
@@ -107,14 +103,14 @@ def wheel(folder: Path, *options: str, whole: bool = False) -> Path:
 def requirements(package: str) -> str:
     """What a notebook of the folder needs: the package, what it draws with, and JupyterLab."""
     lab = re.findall(r"^jupyterlab==\S+", (ROOT / "requirements-lab.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    return "\n".join([f"./packages/{package}[notebook,experiments]", "ipykernel>=6", *lab]) + "\n"
+    return "\n".join([f"./packages/{package}[{EXTRA}]", "ipykernel>=6", *lab]) + "\n"
 
 
-def write(name: str, folder: Path, *options: str) -> None:
-    """One edition; what was in the folder goes."""
+def write(name: str, folder: Path, package: Path | None = None) -> None:
+    """One edition; what was in the folder goes. `package` is a wheel with all networks; None builds one."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
-    package = wheel(folder / "packages", *options, whole=True)
+    package = Path(shutil.copy(package, folder / "packages")) if package else wheel(folder / "packages", whole=True)
     (folder / "requirements.txt").write_text(requirements(package.name), encoding="utf-8")
     (folder / "README.md").write_text(
         README.format(name=name, what=WHAT[name], site=on_site("intro", "")), encoding="utf-8"
@@ -127,7 +123,7 @@ def write(name: str, folder: Path, *options: str) -> None:
 
     words = Plain(numbers, link, ("Solution",) if name == "lecturer" else ())
     for chapter in chapters:
-        made = plain(EDITIONS[name](chapter.notebook), words, FIRST)
+        made = plain(EDITIONS[name](chapter.notebook), words, handed_out())
         (folder / chapter.path.name).write_text(as_text(made), encoding="utf-8")
     if name == "lecturer":
         (folder / "exam-with-answers.md").write_text(words(bank()) + "\n", encoding="utf-8")

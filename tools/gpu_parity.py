@@ -71,6 +71,7 @@ def metric_calls(batch: hc.toyland.Batch, maps: Tensor) -> Iterator[tuple[str, C
         def values(model, x, metric=metric):
             at = {
                 "masks or boxes": {"masks": batch.object_mask.to(x.device)},
+                "boxes": {"boxes": [box.to(x.device) for box in batch.boxes]},
                 "recipes": {"recipes": batch.recipes},
                 "reference": {"reference": maps.flip(1).to(x)},
                 "explain": {"explain": lambda x, target: hc.GradCAM()(model, x, "layer4", target)},

@@ -17,23 +17,12 @@ from pathlib import Path
 
 import yaml
 
+from tools import first_cell
 from tools.chapters import load
 from tools.ipynb import FOLDED, PICTURE, ROOT, as_text, source, tags
 from tools.plain_text import Numbers, Plain, caption
 
 BRANCH = "notebooks"
-FIRST = """\
-# Run this cell first. Colab gets the whole repository, with all its networks;
-# elsewhere the package is installed where it is missing.
-import importlib.util, os, sys
-address = os.environ.get("HOLICAM_REPOSITORY", "{repository}")
-if importlib.util.find_spec("google.colab"):
-    if not os.path.isdir("holicam-book"):
-        !git clone -q --depth 1 {{address}} holicam-book
-    %pip install -q -e "holicam-book[notebook,experiments]"
-    sys.path.insert(0, os.path.abspath("holicam-book"))
-elif importlib.util.find_spec("holicam") is None:
-    %pip install "holicam[notebook,experiments] @ git+{{address}}" -q"""
 EXPLORER = re.compile(
     r'<figure class="cam-explorer".*?<img src="data:image/jpeg;base64,([^"]+)"[^>]*alt="([^"]*)">\s*'
     r"<figcaption>(.*?)<span",
@@ -62,17 +51,6 @@ def markdown(text: str, name: str) -> dict:
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
 
 
-def first_cell(code: str) -> dict:
-    return {
-        "cell_type": "code",
-        "id": "install",
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-        "source": code.splitlines(keepends=True),
-    }
-
-
 def still(outputs: list[dict]) -> tuple[list[dict], str]:
     """Outputs with the explorer's picture in place of the figure that only the site brings to life, and its caption."""
     kept, said = [], ""
@@ -96,7 +74,7 @@ def plain(notebook: dict, write: Plain, first: str = "") -> dict:
                 cells.append(markdown(text, name))
             continue
         if waiting:
-            cells.append(first_cell(first))
+            cells.append(first_cell.cell(first))
             waiting = False
         below = caption(cell, write.numbers)
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k != "mystnb"}
@@ -116,7 +94,7 @@ def write(folder: Path) -> list[Path]:
     chapters, written = load(), []
     words = Plain(Numbers.of(chapters), on_site)
     for chapter in chapters:
-        made = plain(chapter.notebook, words, FIRST.format(repository=repository()))
+        made = plain(chapter.notebook, words, first_cell.plain(repository()))
         written.append(folder / chapter.path.name)
         written[-1].write_text(as_text(made), encoding="utf-8")
     return written

@@ -3,11 +3,14 @@
     python -m tools.restamp            every set in data/results whose code is not today's
     python -m tools.restamp NAME ...   these sets; --all: also those whose code is today's
     python -m tools.restamp NAME --close 1e-3     for rows that another processor made; the manifest says so
+    python -m tools.restamp --photos FOLDER       where photographs were measured on, which are not in the repository
 
 Of each set the first unit is computed again, with as many explainers as `--budget` forwards allow, the cheapest first.
-Where all values agree to 1e-6 (of rows that were stored with few decimals: to these), the manifest gets the hash of
-today's code, and keeps that of the code that made the rows. Where one does not, nothing is written, and the
-exit status is 1. A set is finished when its manifest is written, so a stopped run goes on.
+Of sets that tools.study made it is the first picture; without --photos the rows of public photographs answer for those
+of others, if the same code made both, and the manifest says so. Where all values agree to 1e-6 (of rows that were
+stored with few decimals: to these), the manifest gets the hash of today's code, and keeps that of the code that made
+the rows. Where one does not, nothing is written, and the exit status is 1. A set is finished when its manifest is
+written, so a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from holicam.experiments.config import from_toml
-from holicam.experiments.made_by import makers, stamp
+from holicam.experiments.made_by import makers, shortened, stamp
 from holicam.experiments.plan import Plan
 from holicam.experiments.results import other_code, read
 from holicam.experiments.rows import rows
@@ -30,6 +33,8 @@ from holicam.experiments.storage import as_json
 from holicam.experiments.units import Unit
 from holicam.experiments.whole_files import write_whole
 from holicam.models import data_folder
+
+from .study import sets
 
 FOLDER = data_folder() / "results"
 BUDGET, CLOSE = 3000, 1e-6
@@ -82,11 +87,14 @@ def _of_chapter22() -> Iterator[tuple[Key, float]]:
             yield key, values[key[-1]]
 
 
-def apart(name: str, manifest: Mapping[str, object], budget: float, close: float) -> tuple[list[str], set[str]]:
+def apart(
+    name: str, manifest: Mapping[str, object], budget: float, close: float, photos: Path | None = None
+) -> tuple[list[str], set[str]]:
     """(sentences on values that are not those that lie there, the explainers that were computed again)."""
     known, wrong, seen = stored_values(name), [], set()
     close += 0.5 * 10.0 ** -manifest["digits"] if "digits" in manifest else 0
-    for key, value in again(name, budget):
+    found = sets.again(name, {key[1] for key in known}, photos) if name in sets.SETS else again(name, budget)
+    for key, value in found:
         seen.add(key[2])
         then = known[key]
         if not (abs(value - then) <= close or (math.isnan(value) and math.isnan(then))):
@@ -94,22 +102,42 @@ def apart(name: str, manifest: Mapping[str, object], budget: float, close: float
     return wrong, seen
 
 
-def one(name: str, budget: float, close: float) -> int:
+def unfit(manifest: Mapping[str, object], asked: str) -> str:
+    """Why the set `asked` cannot answer for the rows of a manifest, "" where it can."""
+    if not (FOLDER / f"{asked}.json").exists():
+        return f"{asked}, which could answer for them, is not stored"
+    files = sets.told_apart(manifest, read(asked, FOLDER))
+    return f"{asked} is of other code than its rows ({shortened(files)})" if files else ""
+
+
+def one(name: str, budget: float, close: float, photos: Path | None = None) -> int:
     """Renew the manifest of one set. Returns the exit status."""
     began, manifest = time.perf_counter(), read(name, FOLDER)
-    wrong, seen = apart(name, manifest, budget, close)
+    asked = sets.witness(name, photos) if name in sets.SETS else name
+    if asked != name and (said := unfit(manifest, asked)):
+        print(f"{name}: its photographs are not here, and {said}: give --photos FOLDER", flush=True)
+        return 1
+    wrong, seen = apart(asked, read(asked, FOLDER), budget, close, photos)
     took = f"{time.perf_counter() - began:.0f} s"
     if wrong:
-        print(f"{name}: {len(wrong)} values are not those that lie there ({took}); the first: {wrong[0]}", flush=True)
+        print(f"{asked}: {len(wrong)} values are not those that lie there ({took}); the first: {wrong[0]}", flush=True)
         return 1
     code, then = stamp(makers()), manifest.get("code") or {}
     made = then.get("made", then.get("hash", "unknown"))  # what made the rows, however often they are stamped
     agreed = {} if close == CLOSE else {"close": close}
+    agreed |= {"asked": asked} if asked != name else {}
+    agreed |= {"formulas": sets.formulas(name)} if name in sets.SETS else {}
     whole = {**manifest, "code": {**code, "made": made, **agreed}}
     write_whole(FOLDER / f"{name}.json", as_json(whole))
     total = len(manifest["config"]["explainers"])
     print(f"{name}: the rows hold ({len(seen)} of {total} explainers computed again, {took})", flush=True)
     return 0
+
+
+def changed(name: str) -> bool:
+    """Whether other code than today's made a set, in holicam or in tools.study."""
+    manifest = read(name, FOLDER)
+    return bool(other_code(name, manifest) or sets.other_formulas(name, manifest))
 
 
 def main() -> int:
@@ -118,14 +146,15 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="also sets whose code is today's")
     parser.add_argument("--budget", type=float, default=BUDGET, help="forwards a set")
     parser.add_argument("--close", type=float, default=CLOSE, help="the largest difference of a value")
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="where photographs lie that rows were made of")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in this process: one set
     words = parser.parse_args()
     if words.here:
-        return one(words.names[0], words.budget, words.close)
+        return one(words.names[0], words.budget, words.close, words.photos)
     names = words.names or sorted(path.stem for path in FOLDER.glob("*.json"))
-    todo = [name for name in names if words.all or other_code(name, read(name, FOLDER))]
+    todo = [name for name in names if words.all or changed(name)]
     command = [sys.executable, "-m", "tools.restamp", "--here", "--budget", str(words.budget)]
-    command += ["--close", str(words.close)]
+    command += ["--close", str(words.close)] + (["--photos", str(words.photos.resolve())] if words.photos else [])
     # Each in a process of its own: its code is what that process imports.
     failed = [name for name in todo if subprocess.run([*command, name], cwd=Path(__file__).parents[1]).returncode]
     print(f"{len(todo) - len(failed)} of {len(todo)} sets were stamped" + (f"; not {', '.join(failed)}" * bool(failed)))

@@ -73,6 +73,7 @@ _READERS = {
     "oxford-pet": "small:oxford_pet",
     "folder": "folders:image_folder",
     "mosaics": "mosaic_set:mosaics",
+    "samples": "public:public_samples",
 }
 
 

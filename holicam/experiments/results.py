@@ -66,6 +66,11 @@ class Stored(Results):
         said, note = beside(_known(table or self.config["table"]), network, layer, label, metric)
         return (float(in_our_unit(said)) if said else float("nan")), note
 
+    def size(self) -> str:
+        """How much is there: "24 images of 400 planned"."""
+        there, planned = len(self.images), self.config["dataset"].get("n")
+        return f"{there} image{'s' * (there != 1)}" + (f" of {planned} planned" if planned else "")
+
     def side_by_side(
         self, network: str, layer: str, metrics: Sequence[str], table: str = "", digits: int = 3
     ) -> dict[str, dict[str, str]]:

@@ -8,9 +8,10 @@ With the map's positive part M+, a region Omega and the K largest pixels T,
 
 Holistic-CAM prints the first as eq. 18 and says in words that 100 points are taken, not which of
 the other two; so all three are here, each by name. Its Omega is the object's box, which holds background too:
-`epg-box` and `epg-box-count` read boxes alone, where the three above prefer a mask. A map that says nothing scores the region's
-share of the image: `uniform`, to be read beside every value. A map that is 0 everywhere has no share:
-NaN here, where UCAG's published code counts 0.0, so averages over a data set may differ.
+`epg-box` and `epg-box-count` read boxes alone, where the three above prefer a mask. A map that says
+nothing scores the region's share of the image: `uniform`, to be read beside every value. A map that
+is 0 everywhere has no share: NaN here, where UCAG's published code counts 0.0, so averages over a
+data set may differ.
 """
 
 from __future__ import annotations
@@ -133,15 +134,7 @@ def box_pointing(
 
 
 def _energy(
-    maps: Tensor,
-    region: str,
-    inside: Tensor,
-    *,
-    ids: Ids,
-    protocol: Protocol,
-    on_nan: str,
-    positive: str,
-    top: int,
+    maps: Tensor, region: str, inside: Tensor, *, ids: Ids, protocol: Protocol, on_nan: str, positive: str, top: int
 ) -> Energy:
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top must be a positive number of pixels; got {top!r}")

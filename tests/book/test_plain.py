@@ -7,9 +7,10 @@ import re
 import nbformat
 import pytest
 
+from tools import first_cell
 from tools.chapters import load
 from tools.ipynb import source
-from tools.plain import FIRST, on_site, plain, still
+from tools.plain import on_site, plain, still
 from tools.plain_text import Numbers, Plain
 
 CHAPTERS = load()
@@ -19,7 +20,7 @@ MARKUP = re.compile(r"\{[\w:-]+\}`|^`{3,}\{|^:[\w-]+:|^\([\w-]+\)=|\$\$ *\(|atta
 
 @pytest.fixture(scope="module")
 def made():
-    return {c.number: plain(c.notebook, WORDS, FIRST.format(repository="https://example.org/a/b")) for c in CHAPTERS}
+    return {c.number: plain(c.notebook, WORDS, first_cell.plain("https://example.org/a/b")) for c in CHAPTERS}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda c: c.path.stem)

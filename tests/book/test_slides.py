@@ -44,7 +44,7 @@ def test_deck(folder, number):
     shown = HIDDEN.sub("", page.partition("<body>")[2])
     leftover = re.findall(r"\{(?:ref|eq|numref|cite)[^}]*\}`|\]\(|```|(?<!\w)\*\*\w", shown)
     assert not leftover, f"markup that was not read: {leftover[:3]}"
-    assert not re.search(r"\b[Tt]he next cell", shown)
+    assert not re.search(r"\b[Tt]he next cell|Where this notebook runs", shown)
     for _, said in Notes().misconceptions(chapter):
         assert inline(said)[:40] in page, f"the note {said!r} is on no slide"
 
@@ -75,6 +75,20 @@ def test_no_claim_without_its_outcome(folder):
             met += bool(shown)
             assert all(last in slide for slide in shown), f"chapter {chapter.number}, cut short: {lines[0]}"
     assert met > 20
+
+
+def test_no_count_without_what_it_counts(folder):
+    """Where a paragraph begins with how many limits, things or findings it tells, its slide shows all of it."""
+    met = 0
+    for chapter in map(NUMBERED.get, LECTURE):
+        page = letters(HIDDEN.sub("", (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")))
+        for markdown in (source(c) for c in chapter.notebook["cells"] if c["cell_type"] == "markdown"):
+            for lines in (b.text.split("\n") for b in blocks(markdown) if b.kind == "paragraph"):
+                if re.match(r"(Two|Three|Four)\b.{,30} (limits|things|findings)\b", lines[0]):
+                    met += 1
+                    last = max((letters(part) for part in re.split(r"\{[\w:]+\}`|\$|`|\*", lines[-1])), key=len)
+                    assert last in page, f"chapter {chapter.number}, cut short: {lines[0]}"
+    assert met > 2
 
 
 def test_nothing_is_loaded_from_elsewhere(folder):

@@ -10,6 +10,7 @@ import yaml
 
 from tests.helpers.commands import photo as picture
 from tests.helpers.elsewhere import alone, environment, run
+from tests.helpers.packages import in_wheel
 from tools.editions import wheel as built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,8 +27,8 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory, wheel) -> Path:
-    """A Python whose only package is the wheel."""
-    python, own = environment(tmp_path_factory.mktemp("empty"))
+    """A Python whose only packages are the wheel and what its extra [book] brings."""
+    python, own = environment(tmp_path_factory.mktemp("empty"), ["holicam[book]"], in_wheel(wheel))
     run(sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", own, wheel)
     return python
 

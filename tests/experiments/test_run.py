@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import random
 import signal
@@ -22,6 +23,7 @@ from holicam.experiments import whole_files
 from holicam.experiments.config import Config, ConfigError, differences, from_table, from_toml, same
 from holicam.experiments.joining import IncompleteError
 from holicam.experiments.plan import Plan
+from holicam.experiments.rows import ELSEWHERE
 from holicam.experiments.rows import rows as rows_of
 from holicam.experiments.run import evaluate, shard
 from holicam.experiments.units import groups_of, mine, units_of
@@ -143,6 +145,21 @@ def test_labels_and_top_one():
     labelled = Plan.of(from_table({**TABLE, "target": "label", "explainers": ["activation-sum"], "metrics": ["epg"]}))
     rows = list(rows_of(labelled.work(labelled.units[0], "", "cpu")))
     assert [r["target"] for r in rows[:3]] == [labelled.dataset[i].targets[0] for i in range(3)]
+
+
+def test_a_map_is_not_held_against_an_object_that_the_network_did_not_see():
+    """Region scores are unknown, with the reason, where the top-1 class is another; all other scores stand."""
+    table = {**TABLE, "explainers": ["center"], "metrics": ["epg-count", "epg-box-count", "average-drop"]}
+    plan = Plan.of(from_table(table))
+    found = list(rows_of(plan.work(plan.units[0], "", "cpu")))
+    labels = {image: plan.dataset[i].targets[0] for i, image in enumerate(plan.dataset.ids)}
+    wrong = [row for row in found if row["target"] != labels[row["image"]]]
+    assert wrong
+    for row in found:
+        apart = row in wrong and row["metric"] != "average-drop"
+        assert math.isnan(row["value"]) is apart and (ELSEWHERE in row["note"]) == apart
+    asked = Plan.of(from_table({**table, "metrics": ["epg-count"], "target": "label"}))
+    assert not any(math.isnan(row["value"]) for row in rows_of(asked.work(asked.units[0], "", "cpu")))
 
 
 def test_an_image_that_cannot_be_read_is_recorded(plan, tmp_path):

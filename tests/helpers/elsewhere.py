@@ -2,15 +2,16 @@
 
 import json
 import os
-import shutil
-import site
 import subprocess
 import sysconfig
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from tests.helpers.packages import brought, declared, link
 
 
 def run(*command, **options) -> str:
@@ -20,19 +21,18 @@ def run(*command, **options) -> str:
     return done.stdout
 
 
-def environment(folder: Path, with_pip: bool = False) -> tuple[Path, Path]:
-    """A Python without holicam, and its site-packages. PyTorch and the rest are borrowed by a .pth file.
+def environment(folder: Path, wanted: Iterable[str], own: list[str] | None = None) -> tuple[Path, Path]:
+    """A Python that has what a list of requirements brings, and nothing else that is installed here; its site-packages.
 
-    An editable holicam in the borrowed folder is not seen: its hook lies in a .pth of its own, and .pth files count
-    only in a folder that Python itself adds.
+    Holicam is what the list names it for, its dependencies, and not there itself.
+
+    wanted: requirements, as in requirements.txt. own: what holicam needs; None asks pyproject.toml.
     """
-    venv.create(folder, with_pip=with_pip, symlinks=True)
+    venv.create(folder, symlinks=True)
     places = {"base": str(folder), "platbase": str(folder)}
-    own = Path(sysconfig.get_path("purelib", "venv", places))
-    for old in own.glob("setuptools*"):  # what an older Python brings cannot read our pyproject.toml
-        shutil.rmtree(old)
-    (own / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
-    return folder / ("Scripts" if os.name == "nt" else "bin") / "python", own
+    packages = Path(sysconfig.get_path("purelib", "venv", places))
+    link(brought(wanted, declared() if own is None else own), packages)
+    return folder / ("Scripts" if os.name == "nt" else "bin") / "python", packages
 
 
 def alone() -> dict[str, str]:

@@ -43,6 +43,7 @@ def given(name, net, move=lambda t: t):
     maps, other = (torch.rand(2, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     options = {
         "masks or boxes": {"masks": move(batch.object_mask)},
+        "boxes": {"boxes": [move(box) for box in batch.boxes]},
         "recipes": {"recipes": batch.recipes},
         "explain": {"explain": lambda x, target: hc.GradCAM()(net, x, "relu2", target)},
         "reference": {"reference": move(other)},

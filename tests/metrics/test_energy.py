@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from holicam.metrics import energy_pointing, epg, epg_count, epg_top100, pointing_game, segmentation_scores
+from holicam.metrics import (
+    box_pointing,
+    energy_pointing,
+    epg,
+    epg_box,
+    epg_box_count,
+    epg_count,
+    epg_top100,
+    pointing_game,
+    segmentation_scores,
+)
 from holicam.metrics.energy import boxes_to_masks
 from tests.helpers.nets import random_images
 from tests.twins import slow_metrics as slow
@@ -58,6 +68,25 @@ def test_three_names():
     for function, form in ((epg, "full"), (epg_top100, "top_energy"), (epg_count, "top_count")):
         assert torch.equal(function(None, None, maps, masks=masks), getattr(record, form))
     assert record.full.dtype == torch.float64 and run(maps.half(), masks=masks).full.dtype == (torch.float32)
+
+
+def test_boxes_count_background_too_whatever_masks_there_are():
+    """Against a slow sum; a mask beside the boxes changes nothing, and the other names take boxes alone, too."""
+    maps, masks = setting()
+    height, width = maps.shape[1:]
+    boxes = [torch.tensor([[1.0, 0.0, width - 2.0, height - 1.0]]).repeat(b % 2 + 1, 1) for b in range(len(maps))]
+    inside = np.zeros(maps.shape, bool)
+    inside[:, : height - 1, 1 : width - 2] = True
+    record = box_pointing(None, None, maps, boxes=boxes, masks=masks, ids=list("abcd"), top=10)
+    for b, name in enumerate("abcd"):
+        M = maps[b].numpy()
+        assert abs(record.full[b].item() - slow.epg(M, inside[b])) < 1e-12
+        assert abs(record.top_count[b].item() - slow.epg_top(M, inside[b], slow.ranks(M, name), 10, True)) < 1e-12
+    for function, other in ((epg_box, epg), (epg_box_count, epg_count)):
+        alone = other(None, None, maps, boxes=boxes)
+        assert torch.equal(function(None, None, maps, boxes=boxes, masks=masks), alone)
+    with pytest.raises(ValueError, match="in boxes needs boxes="):
+        epg_box(None, None, maps, masks=masks)
 
 
 def test_a_nearly_uniform_map_scores_the_area():

@@ -159,9 +159,13 @@ def test_degenerate_maps_are_recorded():
 
 
 def test_protocols_are_frozen_records():
-    assert list(protocols) == ["rise", "poly-cam", "ucag", "holistic-cam"]
+    names = ["rise", "poly-cam", "ucag", "holistic-cam"]
+    assert list(protocols) == [*names, *(f"{name}-14" for name in names)]
     points = {name: len(p.counts(224, 224)) for name, p in protocols.items()}
-    assert points == {"rise": 225, "poly-cam": 225, "ucag": 29, "holistic-cam": 29}
+    assert points == {"rise": 225, "poly-cam": 225, "ucag": 29, "holistic-cam": 29} | {f"{k}-14": 15 for k in names}
+    for name in names:
+        short = replace(protocols[f"{name}-14"], name=name, rows=protocols[name].rows, steps=protocols[name].steps)
+        assert short == protocols[name]
     assert protocols["holistic-cam"].counts(224, 224)[1] == 1792
     assert protocols["ucag"].counts(299, 299)[-2:] == [37 * 2392, 299 * 299]  # a short last step
     wide = GaussianBlur(51, 50.0), Zeros(), "trapezoid"
@@ -172,8 +176,8 @@ def test_protocols_are_frozen_records():
         "holistic-cam": (*wide, "pred"),
     }
     for name, p in protocols.items():
-        assert (p.insertion, p.deletion, p.auc, p.target) == fields[name] and p.score == "prob"
-    assert len({p.id for p in protocols.values()}) == 4
+        assert (p.insertion, p.deletion, p.auc, p.target) == fields[name.removesuffix("-14")] and p.score == "prob"
+    assert len({p.id for p in protocols.values()}) == 8
     with pytest.raises(FrozenInstanceError):
         protocols["rise"].rows = 8
     assert replace(protocols["rise"], rows=8).id != protocols["rise"].id
@@ -209,7 +213,7 @@ def test_other_baselines():
 
 
 def test_registry():
-    assert len(registry) == 23 and "metrics" in dir(hc)
+    assert len(registry) == 25 and "metrics" in dir(hc)
     assert {m.name for m in registry.values() if not m.higher_is_better} == LOWER
     assert registry["over-all"].forwards == 57 and registry["epg"].needs == ("masks or boxes",)
     with pytest.raises(UnknownMetricError, match="'over_all'; close names are over-all"):

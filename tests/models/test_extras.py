@@ -40,7 +40,7 @@ NEEDS = {
     "hc.plot": ("A picture", "matplotlib", "notebook"),
     "hc.explore": ("A picture", "matplotlib", "notebook"),
     "panel(print, {'a': [1]}, {'a': 1})": ("A knob", "ipywidgets", "notebook"),
-    "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
+    "hc.stored.load('truth')": ("A table of rows", "pyarrow", "experiments"),
     "hc.evidence.interval(numpy.arange(12.0))": ("An interval", "scipy", "experiments"),
     "open_run(OUT, {}, {})": ("A table of rows", "pyarrow", "experiments"),
     "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),
@@ -77,7 +77,7 @@ def test_the_table_is_the_one_of_the_package():
         wanted = {need.partition(">")[0] for need in extras.pop(name)}
         own = [package for package in packages if package not in ("IPython", "matplotlib_inline")]  # with ipywidgets
         assert {names.get(package, package.replace("_", "-")) for package in own} == wanted
-    assert not extras
+    assert extras == {"book": [f"holicam[{','.join(name for name in EXTRAS if name != 'data')}]"]}
 
 
 def test_explainers_and_metrics_need_none_of_them(tmp_path):

@@ -14,7 +14,11 @@ EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?:\s*\(([^)]+)\))?$", re.DOTALL)
 ANNOUNCES = re.compile(r"\b[Tt]he (?:next|first|last|second|folded) (?:cell|function|one)\b")
 # A sentence that tells what a paper says; what was found here stands in the sentences behind it.
 QUOTES = re.compile(r"\b(?:paper|authors)(?:'s|s')?\b|\{cite:t\}|\b[Pp]ublished\b|\bin print\b")
-EMPTY_WORDS = re.compile(r"^(It prints nothing|No assertion fails|The assertion holds|Put |Each exercise has)")
+EMPTY_WORDS = re.compile(
+    r"^(It prints nothing|No assertion fails|The assertion holds|Put |Each exercise has|Where this notebook runs)"
+)
+# A sentence that counts what comes in the sentences behind it.
+COUNTS = re.compile(r"^(?:Two|Three|Four|Five) (?:\w+ )?(?:limits|things|of \S+ findings)\b")
 
 
 @dataclass
@@ -103,10 +107,11 @@ def said(paragraph: str, before_equation: bool) -> list[str]:
     """The sentences of a paragraph that a slide shows: the first, and the one that leads to an equation.
 
     A paragraph that quotes a paper is shown as a whole, in one piece: nobody is to see a claim without its outcome.
+    So is one that begins with how many things it tells.
     """
     lines = [line for line in paragraph.split("\n") if not EMPTY_WORDS.match(line)]
     told = [line for line in lines if not ANNOUNCES.search(line)]
-    if any(QUOTES.search(line) for line in told):
+    if any(QUOTES.search(line) for line in told) or (told and COUNTS.match(told[0])):
         return [" ".join(told)]
     if before_equation and told:
         return list(dict.fromkeys([told[0], told[-1]]))

@@ -14,7 +14,7 @@ import torch
 import holicam as hc
 
 from . import made
-from .sets import STUDIES, set_name
+from .sets import STUDIES, set_name, study_of
 from .worlds import WORLDS, world_of
 
 
@@ -36,7 +36,7 @@ def main(words: list[str] | None = None, stored: Path | None = None) -> int:
         world = world_of(said.world, said.photos)
         stored = (stored or hc.models.data_folder() / "results") / name
         n = min(100, len(world.ids)) if said.n is None else said.n
-        done = made.run(STUDIES[said.study], world, n, said.out or Path("results") / name, stored, said.limit)
+        done = made.run(study_of(said.study), world, n, said.out or Path("results") / name, stored, said.limit)
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1

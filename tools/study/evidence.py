@@ -27,7 +27,6 @@ WHOLE = hc.HolisticCAM()
 KINDS = {
     "none": "the sum of the channels",
     "channel": "one weight a channel, as Grad-CAM++",
-    "PGE": "enhanced positive gradients, eps=1e-06",
     "ReLU(G)": "positive gradients",
     "G": "gradients, the map cut at 0",
     "one scale": "first size of HolisticCAM()",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -36,7 +36,7 @@ class Study:
     name: of the set, with the world's behind it. explainers: {what stands in the rows: its settings in words}. begin:
     given a world, it returns what is called as measure(picture, p) with the probabilities p (K,) of a picture's
     classes, and gives {(explainer, layer, metric): value}, the same cells for every picture of a world. metrics: all
-    that there may be. files: where its formulas stand.
+    that there may be. files: where its formulas stand. of_objects: explainers of worlds where the object is known.
     """
 
     name: str
@@ -44,6 +44,11 @@ class Study:
     begin: Callable[[World], Measure]
     metrics: tuple[str, ...]
     files: tuple[str, ...]
+    of_objects: Mapping[str, str] = field(default_factory=dict)
+
+    def made_of(self, world: World) -> dict[str, str]:
+        """All that stands in the rows of a world, with its settings in words."""
+        return {**self.explainers, **(self.of_objects if world.located else {})}
 
     def formulas(self) -> dict[str, str]:
         """{file of this folder that moves a value: the hash of its definitions}, as they are now."""
@@ -60,7 +65,7 @@ def manifest(study: Study, world: World) -> dict[str, object]:
                 "dataset": world.about,
                 "networks": [world.network],
                 "metrics": list(study.metrics),
-                "explainers": {label: [said, None] for label, said in study.explainers.items()},
+                "explainers": {label: [said, None] for label, said in study.made_of(world).items()},
                 "target": "top-1",
             },
             "ids": Dataset("", (), world.ids, None, None).split_hash,
@@ -126,7 +131,7 @@ def run(study: Study, world: World, n: int, out: Path, stored: Path, limit: floa
         raise ValueError(f"there are {len(world.ids)} pictures: --n must lie in 1..{len(world.ids)}, got {n}")
     began = time.perf_counter()
     wanted = manifest(study, world)
-    about = open_run(out, wanted, study.explainers)
+    about = open_run(out, wanted, study.made_of(world))
     restore(out, stored, about)
     todo = [name for name in world.ids[:n] if not place(out, name).exists()]
     measure = study.begin(world) if todo else None
@@ -140,10 +145,3 @@ def run(study: Study, world: World, n: int, out: Path, stored: Path, limit: floa
     if done:
         store(out, stored, done, study.formulas())
     return len(done)
-
-
-def again(study: Study, world: World, names: list[str]) -> Iterator[tuple[tuple[str, ...], float]]:
-    """The values of the first of `names` in the world's order, computed anew, each with the key of its row."""
-    first = next(name for name in world.ids if name in names)
-    for (explainer, layer, metric), value in one(world, study.begin(world), first)[2].items():
-        yield (world.network, first, explainer, layer, metric), float(value)

@@ -51,7 +51,7 @@ EXPLAINERS = {
     "gradients": "of the logit",
     "network": "softmax",
     **{label: named(explainer) for label, explainer in classes.MAPS.items()},
-    **evidence.KINDS,
+    "PGE": "enhanced positive gradients, eps=1e-06",
 }
 METRICS = (
     "relative-variance",
@@ -62,4 +62,4 @@ METRICS = (
     "on-object",
 )
 FILES = ("structure", "gradients", "classes", "confidence", "spectra", "evidence")
-STUDY = Study("structure", EXPLAINERS, begin, METRICS, FILES)
+STUDY = Study("structure", EXPLAINERS, begin, METRICS, FILES, evidence.KINDS)

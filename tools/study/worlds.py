@@ -56,17 +56,21 @@ class World:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(sorted(self.data.ids, key=drawn)))
 
+    @property
+    def located(self) -> bool:
+        """Whether it is known where a picture's object is."""
+        return self.data.name == "toyland"
+
     def picture(self, name: str) -> Picture:
         """One of `ids`. Raises UnreadableError, KeyError."""
         item = self.data.select([name])[0]
         if isinstance(item, Skipped):
             raise UnreadableError(item.reason)
-        known = item.masks is not None
         return Picture(
             name,
             item.image[None].contiguous(memory_format=torch.channels_last),
-            item.targets[0] if known else None,
-            item.region(item.targets[0]) if known else None,
+            item.targets[0] if self.located else None,
+            item.region(item.targets[0]) if self.located else None,
         )
 
     def references(self) -> Tensor:
