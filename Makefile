@@ -126,7 +126,7 @@ test-site: $(TEST)
 	@echo "--- the site and JupyterLab, in a browser"
 	@$(BIN)/python -m tools.build_site --quiet
 	@$(BIN)/python -m pytest tests/book/test_site.py tests/book/test_site_explorer.py tests/book/test_site_hero.py \
-	  tests/book/test_site_wall.py tests/book/test_site_lab.py \
+	  tests/book/test_site_wall.py tests/book/test_site_claims.py tests/book/test_site_lab.py \
 	  -q -rs -n $(JOBS) --dist loadfile
 
 # --- the others ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 
 import pytest
 
@@ -10,7 +11,7 @@ from tools.chapters import by_number
 from tools.ipynb import BOOK
 from tools.pages import found as reading
 from tools.pages.asked import parts
-from tools.pages.claims import IDENTITIES, KINDS, PRINTED, SOURCE, claims
+from tools.pages.claims import IDENTITIES, KINDS, PRINTED, SOURCE, Ledger, claims
 from tools.pages.found import finding, pattern, read
 from tools.pages.judging import WORLDS, rule
 from tools.pages.shelf import STAGES, Shelf
@@ -113,6 +114,16 @@ def test_the_worlds_of_sets_are_those_of_their_tests():
         here = "photographs" if any(name.partition("-")[0] == "photographs" for name in test["rows"]) else "toyland"
         studied = {SETS[name][1].partition("-")[0] for name in test["rows"] if name in SETS}
         assert {test["world"]} == (studied or {here})
+
+
+def test_no_family_is_so_large_that_none_of_its_parts_can_be_sure():
+    """The smallest p of twelve or thirteen values is 2 / 2^n, that of more is 1 / 10,000; Holm multiplies it."""
+    found = Ledger().found
+    sizes = Counter((world, a.part.test["family"]) for (_, _, world), those in found.items() for a in those)
+    for (_, _, world), those in found.items():
+        for a in those:
+            least = max(2.0 / 2**a.planned, 1e-4)
+            assert least * sizes[world, a.part.test["family"]] < 0.05, a.part.test["family"]
 
 
 def test_stages_of_studies_are_those_of_their_networks():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.helpers.ledger import NET, STEPS, Made, asked, contrasts
+from tests.helpers.ledger import STEPS, Made, asked, contrasts
 from tools.pages.asked import parts, values
 from tools.pages.claims import claims
 from tools.pages.judging import judged
@@ -72,14 +72,17 @@ def test_a_set_without_rows_has_no_values():
 
 
 def test_values_of_stored_rows_are_those_of_the_rows():
-    test = {**asked("Holistic-CAM PGE=1;FSD=1", ["Holistic-CAM PGE=1;FSD=0"]), "rows": ["chapter20-parts"]}
-    test |= {"layers": ["Layer2"], "metrics": ["epg"]}
-    (part,) = parts(test, REAL)
+    """Of any set that is stored, two explainers at one place."""
+    name = next(path.stem for path in sorted(REAL.folder.glob("*.toml")) if REAL.rows(path.stem) is not None)
+    rows = REAL.rows(name)
+    network, layer, label, metric = next(iter(rows.values))
+    other = next(o for n, a, o, m in rows.values if (n, a, m) == (network, layer, metric) and o != label)
+    test = asked(label, [other], rows=[name], network=network, layers=[layer], metrics=[metric], n=len(rows.images) + 1)
+    (part,) = parts(test | {"n": max(12, test["n"])}, REAL)
     found, _, there = values(part, REAL)
-    rows = REAL.rows("chapter20-parts").values
-    cells = [rows[NET, "Layer2", f"Holistic-CAM PGE=1;FSD={i}", "epg"] for i in (1, 0)]
-    assert there == 8 and found.tolist() == (cells[0] - cells[1]).tolist()
-    assert judged([part], REAL)[0].verdict == "undecided"
+    cells = [rows.values[network, layer, each, metric] for each in (label, other)]
+    np.testing.assert_array_equal(found, cells[0] - cells[1])
+    assert there == len(rows.images) and judged([part], REAL)[0].verdict == "undecided"
 
 
 # --- what the paper prints ---------------------------------------------------------------------------

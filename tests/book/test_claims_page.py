@@ -59,9 +59,10 @@ def test_an_entry_says_how_it_was_decided(ledger):
     whole = said["it holds"]
     assert whole.startswith(":::::{div} claim paper-ucag toyland-holds photographs-open\nit holds\n")
     assert ": *Asked:* As it says.\n: **Toyland: holds.** 2 parts.\n" in whole and "Photographs" not in whole
-    assert "Of the rows `set`, `toy-resnet50`. Parts adjusted together: 8 in *one*." in whole
-    assert "| `A` − `B` > 0 | `layer1` | `road` | 12 | +0.065 [+0.042, +0.088] | 0.004 | holds |" in whole
-    assert "| `A` > 0.03 | `layer1` | `road` | 12 | +0.065 [+0.042, +0.088] |" in whole
+    assert "`toy-resnet50`; rows `set`. Parts adjusted together: 8 in *one*." in whole
+    assert "Everywhere layer `layer1`, measure `road`.\n\n| asked | n | found, 95 % | p | verdict |\n" in whole
+    assert "| `A` − `B` > 0 | 12 | +0.065 [+0.042, +0.088] | 0.004 | holds |" in whole
+    assert "| `A` > 0.03 | 12 | +0.065 [+0.042, +0.088] |" in whole
     half = said["one part is open"]
     assert ": **Toyland: undecided.** 2 parts: 1 holds, 1 undecided." in half
     assert "| ±0.01 | undecided, n needed 420 |" in half and "| 1.000 |" in half
@@ -75,10 +76,10 @@ def test_what_is_missing_is_said():
     assert sentence("toyland", "undecided", found) == (
         "**Toyland: undecided.** 2 parts; 12 of 20 images so far; 12 of 20 mosaics so far."
     )
-    assert [line.split("|")[4].strip() for line in table(found)[2:]] == ["12 of 20"] * 2
+    assert [line.split("|")[2].strip() for line in table(found)[4:]] == ["12 of 20"] * 2
     none = judged(parts(asked(n=20), contrasts([])), contrasts([]))
     assert "none of 20 images so far" in sentence("toyland", "undecided", none)
-    assert "found" not in table(none)[0] and settings(none, {"one": 1}, shelf).startswith("Of the rows `set`")
+    assert "found" not in table(none)[0] and settings(none, {"one": 1}, shelf).startswith("`toy-resnet50`; rows `set`.")
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ DICTIONARIES = "clear,rare,informal"
 # The book is written in British English; these are right in it, too, or are names.
 EITHER = {"story", "license", "licensed", "program", "center"}
 CITATION = re.compile(r"\{cite:\w+\}`[^`]+`")
+QUOTED = re.compile(r"“[^”]*”")
 
 
 def words(markdown: str) -> str:
-    """Prose without the keys of papers, which spell as their authors do."""
-    return prose(CITATION.sub("", markdown))
+    """Prose without the keys of papers and without “their own words”, which spell as their authors do."""
+    return prose(QUOTED.sub("", CITATION.sub("", markdown)))
 
 
 def american() -> dict[str, str]:

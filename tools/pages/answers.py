@@ -13,6 +13,8 @@ from tools.pages.shelf import Set, Shelf
 
 FOLD = 3  # parts that stand open; more are folded
 HEADS = ("asked", "layer", "measure", "n", "found, 95 %", "p", "in print", "nothing within", "verdict")
+SHARED = (1, 2, 7)  # of HEADS: what may stand above the table
+NOTHING = {"", "–"}
 
 
 def signed(value: float) -> str:
@@ -79,11 +81,14 @@ def code(word: str) -> str:
 
 
 def table(answers: Sequence[Answer]) -> list[str]:
-    """The parts, a line each; a column that says nothing is left out."""
+    """The parts, a line each; above them stands what is the same in all, and a column that says nothing is left out."""
     rows = [row(answer) for answer in answers]
-    kept = [i for i in range(len(HEADS)) if any(cells[i] not in ("", "–") for cells in rows)]
+    said = [{cells[i] for cells in rows} for i in range(len(HEADS))]
+    same = [i for i in SHARED if len(rows) > 1 and len(said[i]) == 1 and said[i].isdisjoint(NOTHING)]
+    kept = [i for i in range(len(HEADS)) if said[i] - NOTHING and i not in same]
     lines = [[HEADS[i] for i in kept], ["---"] * len(kept), *([cells[i] for i in kept] for cells in rows)]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+    above = ", ".join(f"{HEADS[i]} {rows[0][i]}" for i in same)
+    return [*([f"Everywhere {above}.", ""] if above else []), *(f"| {' | '.join(cells)} |" for cells in lines)]
 
 
 def sentence(world: str, verdict: str, answers: Sequence[Answer]) -> str:
@@ -108,15 +113,15 @@ def kind(answer: Answer) -> str:
 
 
 def settings(answers: Sequence[Answer], sizes: dict[str, int], shelf: Shelf) -> str:
-    """Which rows, of which network, under which protocol, and how many parts are adjusted together."""
-    said = []
+    """The network, which rows under which protocol, and how many parts are adjusted together; of one network."""
+    said = [f"`{answers[0].part.test['network']}`"]
     for test in {id(answer.part.test): answer.part.test for answer in answers}.values():
         names = " and ".join(f"`{name}`" for name in test["rows"])
-        one = f"the rows {names}, `{test['network']}`{protocol(shelf.known(test['rows'][0]))}"
+        one = f"rows {names}{protocol(shelf.known(test['rows'][0]))}"
         said += [one] if one not in said else []
     families = dict.fromkeys(answer.part.test["family"] for answer in answers)
     counted = ", ".join(f"{sizes[name]} in *{name}*" for name in families)
-    return f"Of {'; '.join(said)}. Parts adjusted together: {counted}."
+    return f"{'; '.join(said)}. Parts adjusted together: {counted}."
 
 
 def protocol(known: Set) -> str:

@@ -88,9 +88,12 @@ def measured(claim: Mapping, ledger: Ledger, book: Mapping[int, Chapter]) -> lis
     out += [f": {claim['why']}"] if "why" in claim else []
     out.append("")
     for world in WORLDS:
-        if those := ledger.answers(claim, world):
+        found = ledger.answers(claim, world)
+        for network in dict.fromkeys(answer.part.test["network"] for answer in found):
+            those = [answer for answer in found if answer.part.test["network"] == network]
             lines = [settings(those, ledger.sizes_in(world), ledger.shelf), "", *table(those)]
-            out += folded(f"{WORLDS[world]}: {len(those)} parts", lines) if len(those) > FOLD else [*lines, ""]
+            title = f"{WORLDS[world]}, {network}: {len(those)} parts"
+            out += folded(title, lines) if len(those) > FOLD else [*lines, ""]
     return [*out[:-1], ":::::", ""]
 
 
