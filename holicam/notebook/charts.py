@@ -169,6 +169,7 @@ def _ground(axes: Axes, places: dict[str, float], apart: Collection[str], line: 
     axes.set_yticks(list(places.values()), list(places))
     axes.set_ylim(max(places.values()) + 0.6, -0.6)
     axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)  # numbers of two neighbours do not touch
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=GRID)
     axes.set_axisbelow(True)

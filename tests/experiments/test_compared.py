@@ -7,7 +7,7 @@ import pytest
 
 import holicam as hc
 from holicam.experiments import compared
-from holicam.experiments.compared import available, contrast, gaps, levels, said, transfer
+from holicam.experiments.compared import Level, available, contrast, gaps, level, levels, said, transfer
 from holicam.experiments.evidence import difference
 from holicam.experiments.results import Stored
 
@@ -33,7 +33,8 @@ def test_levels_are_means_with_intervals_of_the_first_set_that_has_a_method():
     again = rows(IMAGES[:12], {("b", "A", "m"): np.zeros(12)})
     found = levels([ONE, again, TWO], NET, "b", "m")
     assert list(found) == ["A", "noise", "B"]
-    assert found["A"] == difference(BASE) and found["B"].n == 17
+    wanted = difference(BASE)
+    assert found["A"] == Level(20, wanted.mean, wanted.low, wanted.high) and found["B"].n == 17
 
 
 def test_a_difference_is_paired_by_the_name_of_the_image():
@@ -54,14 +55,16 @@ def test_questions_about_one_mosaic_count_once():
     values = RNG.normal(0.5, 0.1, 24)
     both = rows(ids, {("b", "A", "m"): values, ("b", "B", "m"): np.zeros(24)}, "mosaics")
     (found,) = gaps([both], NET, "b", "m", "A", ["B"]).values()
-    assert found.n == 12 and found == levels([both], NET, "b", "m")["A"]
-    assert found == contrast(both, ("A", 0, "m"))
+    assert found.n == 12 and found == contrast(both, ("A", 0, "m"))
+    same = Level(found.n, found.mean, found.low, found.high)
+    assert same == levels([both], NET, "b", "m")["A"] == level(both, ("A", 0, "m"))
 
 
 def test_a_contrast_finds_stages_in_order_and_maps_of_no_layer_at_each():
     assert contrast(ONE, ("A", 0, "m"), ("A", 1, "m")).mean == pytest.approx(1)
     assert contrast(ONE, ("A", 1, "m"), ("noise", 1, "m")) == difference(BASE)
-    assert contrast(None, ("A", 0, "m")).n == 0
+    assert level(ONE, ("A", 0, "m"), ("A", 1, "m")).mean == pytest.approx(1)
+    assert contrast(None, ("A", 0, "m")).n == level(None, ("A", 0, "m")).n == 0
     for term in (("A", 2, "m"), ("B", 0, "m"), ("A", 0, "road")):
         with pytest.raises(KeyError, match="a set has no"):
             contrast(ONE, term)
