@@ -46,6 +46,7 @@ _SHELVES = {
     "stored": "experiments.results",
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
+    "compared": "experiments.compared",
     "findings": "experiments.findings",
 }
 _NAMES = {

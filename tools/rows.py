@@ -4,7 +4,7 @@
     make rows SETS=holistic-table2          those of a set; data/results/SET.toml is its configuration
     make rows DEVICE=cuda LIMIT=480         on a GPU, for eight minutes
     make rows PHOTOS=folder                 also the sets on photographs, whose folder is linked as _build/photos:
-        git clone --depth 1 https://github.com/EliSchwartz/imagenet-sample-images folder
+        python -m tools.small_photos clone folder         makes it of a clone of the public repository
 
 A set's parts lie in results/SET. Where they are not there, they are made again of data/results/SET.parquet, so a fresh
 clone goes on where the last one stopped. When time is up, or a set is done, its images that have all of their rows go

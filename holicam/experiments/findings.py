@@ -58,9 +58,7 @@ class Finding:
 
 
 def of(
-    gaps: Mapping[Name, np.ndarray],
-    steps: Mapping[Name, float] | float = STEP,
-    grouping: Grouping | None = None,
+    gaps: Mapping[Name, np.ndarray], steps: Mapping[Name, float] | float = STEP, grouping: Grouping | None = None
 ) -> dict[Name, Finding]:
     """The findings of one table, p adjusted for all of its differences.
 

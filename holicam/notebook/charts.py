@@ -43,7 +43,7 @@ def intervals(
     Args:
         panels: {panel: {row: estimate}}. An estimate is (mean, low, high) or has these as attributes, as
             `hc.evidence.difference` gives it; {series: estimate} sets several beside each other in one row. A row may
-            be missing from a panel, and an interval that is NaN is not drawn.
+            be missing from a panel or hold no series, and an interval that is NaN is not drawn.
         apart: rows that are set below the others, hollow and grey: controls.
         line: where a value means nothing, zero or chance; None draws none.
         margin: what is as good as nothing is shaded, from line - margin to line + margin.
@@ -61,9 +61,8 @@ def intervals(
 
     Example:
         >>> import holicam as hc
-        >>> chart = hc.charts.intervals(
-        ...     {"layer1": {"Grad-CAM": (0.1, 0.0, 0.2), "random": (0.0, -0.1, 0.1)}}, apart=["random"], xlabel="Over-all"
-        ... )
+        >>> rows = {"Grad-CAM": (0.1, 0.0, 0.2), "random": (0.0, -0.1, 0.1)}
+        >>> chart = hc.charts.intervals({"layer1": rows}, apart=["random"], xlabel="Over-all")
         >>> [text.get_text() for text in chart.axes[0].get_yticklabels()]
         ['Grad-CAM', 'random']
     """
@@ -72,7 +71,11 @@ def intervals(
         raise ValueError(f"a line holds 1 to {MOST} panels, not {columns}")
     if margin is not None and (line is None or not margin > 0):
         raise ValueError(f"a margin lies to both sides of a line and is above zero; got {margin!r} round {line!r}")
-    told = {name: {row: _series(said, f"{name}, {row}") for row, said in rows.items()} for name, rows in panels.items()}
+    told = {
+        name: {row: made for row, said in rows.items() if (made := _series(said, f"{name}, {row}"))}
+        for name, rows in panels.items()
+    }
+    told = {name: rows for name, rows in told.items() if rows}
     names = list(dict.fromkeys(row for rows in told.values() for row in rows))
     if not names:
         raise ValueError("a chart needs a row: every panel is empty")

@@ -1,7 +1,6 @@
 """The public photographs as a data set: what the samples say, through the steps of any other set."""
 
 import pytest
-import torch
 
 import holicam as hc
 from holicam.datasets import Dataset, load, public
@@ -38,7 +37,7 @@ def test_an_outline_keeps_its_share_where_nothing_is_cut_off():
 
 
 def test_pictures_are_prepared_as_one_by_one_up_to_grey_levels(data):
-    rgb, x = hc.photos.prepare(SAMPLES["cat"].picture, "efficientnet-lite0")
+    _, x = hc.photos.prepare(SAMPLES["cat"].picture, "efficientnet-lite0")
     assert (data.select(["cat"])[0].image - x[0]).abs().mean() < 0.005  # a grey level is 0.008
 
 

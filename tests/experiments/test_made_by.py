@@ -117,16 +117,15 @@ def test_what_counts_as_a_change(package, change, found):
     assert changed(code["files"], folder) == found
 
 
-def test_rows_of_other_code_warn(tmp_path):
-    for ending in ("toml", "json", "parquet"):
-        (tmp_path / f"chapter19.{ending}").write_bytes((RESULTS / f"chapter19.{ending}").read_bytes())
-    edit(tmp_path / "chapter19.json", lambda m: m | {"code": made_by.stamp(made_by.makers())})
+def test_rows_of_other_code_warn(out):
+    (out / "rows.json").write_bytes((out / "manifest.json").read_bytes())
+    edit(out / "rows.json", lambda m: m | {"code": made_by.stamp(made_by.makers())})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        stored.load("chapter19", tmp_path)
-    edit(tmp_path / "chapter19.json", lambda m: (m["code"]["files"].update({"core/ops.py": "0" * 12}), m)[1])
-    with pytest.warns(stored.StaleCodeWarning, match=r"chapter19 were made by other code .*core/ops.py changed"):
-        assert stored.load("chapter19", tmp_path).images
+        stored.load("rows", out)
+    edit(out / "rows.json", lambda m: (m["code"]["files"].update({"core/ops.py": "0" * 12}), m)[1])
+    with pytest.warns(stored.StaleCodeWarning, match=r"rows were made by other code .*core/ops.py changed"):
+        assert stored.load("rows", out).images
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json")))

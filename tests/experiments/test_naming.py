@@ -12,12 +12,14 @@ from holicam.experiments import results as stored
 from holicam.experiments.config import from_table
 from holicam.experiments.manifest import setting_changes
 from holicam.experiments.naming import kinds_of, named, parsed, reduced
+from holicam.experiments.storage import merge
 from holicam.experiments.work import image_seed
 from holicam.methods.cams import gradcam
 from holicam.models import data_folder
+from tests.helpers.runs import TOML, planned, run
 
 RESULTS = data_folder() / "results"
-NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
+NAMES = sorted(path.stem for path in RESULTS.glob("*.toml") if path.with_suffix(".json").exists())
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,13 @@ def test_a_new_field_leaves_stored_rows_valid(monkeypatch, name):
 
 
 def test_a_new_field_that_is_set_is_another_explainer(monkeypatch, tmp_path):
-    for ending in ("toml", "json", "parquet"):
-        (tmp_path / f"chapter19.{ending}").write_bytes((RESULTS / f"chapter19.{ending}").read_bytes())
+    run(planned(), tmp_path)
+    merge(tmp_path)
+    (tmp_path / "rows.json").write_bytes((tmp_path / "manifest.json").read_bytes())
     monkeypatch.setattr(gradcam, "GradCAM", GradCAM)
-    path = tmp_path / "chapter19.toml"
-    text = path.read_text(encoding="utf-8")
-    changed = text.replace('"grad-cam"', '{name = "grad-cam", sharper = 2.0}', 1)
-    assert changed != text
-    path.write_text(changed, encoding="utf-8")
+    path = tmp_path / "rows.toml"
+    path.write_text(TOML, encoding="utf-8")
+    assert stored.load("rows", tmp_path).images
+    path.write_text(TOML.replace('"grad-cam"', '{name = "grad-cam", sharper = 2.0}', 1), encoding="utf-8")
     with pytest.raises(stored.StaleRowsError, match=r"explainers.grad-cam.*sharper=2.0"):
-        stored.load("chapter19", tmp_path)
+        stored.load("rows", tmp_path)

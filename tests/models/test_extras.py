@@ -40,7 +40,7 @@ NEEDS = {
     "hc.plot": ("A picture", "matplotlib", "notebook"),
     "hc.explore": ("A picture", "matplotlib", "notebook"),
     "panel(print, {'a': [1]}, {'a': 1})": ("A knob", "ipywidgets", "notebook"),
-    "hc.stored.load('chapter19')": ("A table of rows", "pyarrow", "experiments"),
+    "hc.stored.load('truth')": ("A table of rows", "pyarrow", "experiments"),
     "hc.evidence.interval(numpy.arange(12.0))": ("An interval", "scipy", "experiments"),
     "open_run(OUT, {}, {})": ("A table of rows", "pyarrow", "experiments"),
     "read_rows(OUT)": ("A table of rows", "pyarrow", "experiments"),

@@ -69,6 +69,12 @@ def test_an_interval_that_nobody_knows_is_not_drawn():
     assert dots(axes) == [(0.2, 0.0)] and spans(axes) == []
 
 
+def test_what_is_not_there_yet_takes_no_room():
+    figure = intervals({"layer1": {"Grad-CAM": {"photographs": A}, "CAMERAS": {}}, "layer4": {"Grad-CAM": {}}})
+    (axes,) = seen(figure)
+    assert axes.get_title("left") == "layer1" and names(axes) == ["Grad-CAM"]
+
+
 def test_what_a_paper_prints_is_an_open_mark_in_the_row():
     paper = {"layer1": {"Grad-CAM": 0.25, "Layer-CAM": np.nan, "CAMERAS": 0.9}, "layer4": {"Layer-CAM": 0.1}}
     figure = intervals(PANELS, printed=paper)

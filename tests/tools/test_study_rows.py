@@ -119,13 +119,16 @@ def test_parts_of_other_cells_are_noticed(tmp_path, world):
         made.run(short, world, 3, out, place)
 
 
-@pytest.mark.parametrize("study", [structure.STUDY, sanity.STUDY], ids=["structure", "sanity"])
-def test_a_picture_s_values_are_its_own(study):
+QUICK = sanity.beginning({"Layer-CAM": hc.LayerCAM(), "Sobel": hc.SobelMap()}, ("head", "all-recalibrated"))
+
+
+@pytest.mark.parametrize("begin", [structure.STUDY.begin, QUICK], ids=["structure", "sanity"])
+def test_a_picture_s_values_are_its_own(begin):
     """Whatever was measured before it: a part may be made in any run."""
     world = worlds.drawings(size=32, n=2)
-    measure, (first, second) = study.begin(world), map(world.picture, world.ids)
+    measure, (first, second) = begin(world), map(world.picture, world.ids)
     said = [made.probabilities(world, picture) for picture in (first, second)]
-    alone = study.begin(worlds.drawings(size=32, n=2))(second, said[1])
+    alone = begin(worlds.drawings(size=32, n=2))(second, said[1])
     measure(first, said[0])
     after = measure(second, said[1])
     assert after.keys() == alone.keys()

@@ -16,7 +16,7 @@ from holicam.experiments.config import Config, from_toml
 from holicam.experiments.manifest import layers_of
 from holicam.experiments.results import StaleCodeWarning, Stored, load
 from holicam.models import data_folder
-from tools.study.sets import SETS, STUDIES
+from tools.study.sets import SETS, study_of
 
 STAGES = {  # of the networks of studies, as `hc.stages` finds them
     "efficientnet-lite0": ("blocks.2.0.bn1", "blocks.3.0.bn1", "blocks.5.0.bn1", "bn2"),
@@ -82,8 +82,9 @@ class Shelf:
             return Set(name, tuple(config.networks), tuple(config.entries), tuple(config.metrics), config)
         if name in SETS:
             study, world = SETS[name]
-            made = STUDIES[study]
-            return Set(name, (NETWORKS[world],), tuple(made.explainers), made.metrics)
+            made = study_of(study)
+            labels = (*made.explainers, *(made.of_objects if world == "toyland" else ()))
+            return Set(name, (NETWORKS[world],), labels, made.metrics)
         raise ValueError(f"there is no set {name}: neither {path} nor a study of that name")
 
     def rows(self, name: str) -> Stored | None:

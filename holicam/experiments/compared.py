@@ -1,0 +1,115 @@
+"""Rows of several stored sets beside each other: levels, paired differences on the same images, and words for both.
+
+Sets may be of other images than each other, or hold fewer than planned: what is compared is compared on the images that
+both have. A set that is missing is None, and gives a difference of no images, so a chapter can be written before its
+rows are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..models import data_folder
+from .evidence import Difference, Grouping, difference, equivalent, holm, sure
+from .results import Stored, load
+
+Term = tuple[str, int, str]  # explainer, number of the stage from 0, metric
+WORDS = ("open", "surely more", "surely less")
+AS_GOOD = "as good as"
+
+
+def available(*names: str) -> dict[str, Stored]:
+    """{name: rows} of those sets that lie in data/results. Warns and raises as `results.load`."""
+    folder = data_folder() / "results"
+    return {name: load(name) for name in names if (folder / f"{name}.parquet").exists()}
+
+
+def levels(sets: Sequence[Stored], network: str, layer: str, metric: str) -> dict[str, Difference]:
+    """{explainer: its mean and interval at a layer}, of the first set that has it; maps of no layer as well."""
+    found: dict[str, Difference] = {}
+    for rows in sets:
+        for label, values in rows.column(network, layer, metric).items():
+            found.setdefault(label, difference(values, rows.grouping()))
+    return found
+
+
+def gaps(
+    sets: Sequence[Stored], network: str, layer: str, metric: str, one: str, others: Sequence[str]
+) -> dict[str, Difference]:
+    """{other: one less other on the images that both have}; an explainer that no set has at this layer is left out."""
+    of_one = _having(sets, network, layer, metric, one)
+    found: dict[str, Difference] = {}
+    for other in others:
+        of_other = _having(sets, network, layer, metric, other)
+        if of_one and of_other:
+            found[other] = _gap(*of_one, *of_other)
+    return found
+
+
+def _having(
+    sets: Sequence[Stored], network: str, layer: str, metric: str, label: str
+) -> tuple[Stored, np.ndarray] | None:
+    """The first set that has an explainer at a layer, and its values."""
+    columns = ((rows, rows.column(network, layer, metric)) for rows in sets)
+    return next(((rows, column[label]) for rows, column in columns if label in column), None)
+
+
+def _gap(rows: Stored, a: np.ndarray, others: Stored, b: np.ndarray) -> Difference:
+    """Of a - b, paired by image."""
+    place = {image: i for i, image in enumerate(others.images)}
+    shared = np.array([i for i, image in enumerate(rows.images) if image in place], int)
+    theirs = np.array([place[rows.images[i]] for i in shared], int)
+    kinds = rows.grouping()
+    if kinds is not None:
+        kinds = Grouping(kinds.clusters[shared], None if kinds.classes is None else kinds.classes[shared])
+    return difference(a[shared] - b[theirs], kinds)
+
+
+def contrast(rows: Stored | None, one: Term, less: Term | None = None) -> Difference:
+    """Of one column of a set, or of one less another: on its first network, stages in the order of their names.
+
+    A map of no layer stands at every stage. Of no set, n is 0. Raises KeyError for a column that the set does not have.
+    """
+    if rows is None:
+        return difference(np.empty(0))
+    values = _at(rows, one)
+    return difference(values if less is None else values - _at(rows, less), rows.grouping())
+
+
+def _at(rows: Stored, term: Term) -> np.ndarray:
+    label, stage, metric = term
+    network = rows.config["networks"][0]
+    layers = sorted(k[1] for k in rows.values if (k[0], *k[2:]) == (network, label, metric))
+    if not layers or (stage >= len(layers) and layers != [""]):
+        raise KeyError(f"{rows.name} has no {metric} of {label} at stage {stage}")
+    return rows.values[network, layers[min(stage, len(layers) - 1)], label, metric]
+
+
+def said(found: Sequence[Difference], margin: float | None = None) -> list[str]:
+    """A word for each difference of a table: "as good as" within the margin, "surely more", "surely less" or "open".
+
+    Adjusted for all of them (Holm); one without images counts as one that says nothing.
+    """
+    return [
+        AS_GOOD if margin is not None and equivalent(each, margin) else WORDS[sign]
+        for each, sign in zip(found, _signs(found), strict=True)
+    ]
+
+
+def transfer(one: Sequence[Difference], other: Sequence[Difference]) -> list[str]:
+    """Of the same findings in two worlds: "transfers" where both are sure of one sign, "differs" where of two.
+
+    Else "undecided", or "no rows" where one world has none. Adjusted in each world for all of them.
+    """
+    return [
+        "no rows" if not (a.n and b.n) else {1: "transfers", -1: "differs"}.get(s * t, "undecided")
+        for a, b, s, t in zip(one, other, _signs(one), _signs(other), strict=True)
+    ]
+
+
+def _signs(found: Sequence[Difference]) -> list[int]:
+    """+1, -1 or 0 as `evidence.sure`, adjusted for all of them; what has no images counts, with p = 1."""
+    adjusted = holm([each.p if each.n else 1.0 for each in found])
+    return [sure(each, p) for each, p in zip(found, adjusted.tolist(), strict=True)]
