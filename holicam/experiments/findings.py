@@ -14,6 +14,7 @@ import numpy as np
 from .evidence import FEWEST, Difference, Grouping, differences, equivalent, holm, needed, sure
 
 STEP = 0.02  # of scores from 0 to 1, where nobody prints one
+NOTHING = 1e-12  # printed numbers whose difference is smaller are the same
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -63,11 +64,9 @@ def of(
 
     Args:
         gaps: {name: (n,)}, the difference of each image, NaN where it has none.
-        steps: what would be worth knowing, of which the size counts: the paper's step, of each or of all.
+        steps: what would be worth knowing, of which the size counts: the paper's step, of each or of all. `STEP` stands
+            for one that is not printed, NaN, or printed as nothing, 0.
         grouping: how images cluster.
-
-    Raises:
-        ValueError: a step of zero.
 
     Example:
         >>> import numpy as np
@@ -78,8 +77,7 @@ def of(
     found = differences(list(gaps.values()), [grouping] * len(gaps))
     adjusted = holm([one.p for one in found])
     sizes = {name: abs(steps[name] if isinstance(steps, Mapping) else steps) for name in gaps}
-    if zero := [name for name, size in sizes.items() if not size > 0]:
-        raise ValueError(f"the step of {zero[0]!r} is {sizes[zero[0]]:g}: nothing is as large as that")
+    sizes = {name: size if size > NOTHING else STEP for name, size in sizes.items()}
     return {
         name: Finding(one, float(p), _word(one, p, sizes[name]), needed(one.sd, sizes[name]) if one.n > 1 else None)
         for name, one, p in zip(gaps, found, adjusted, strict=True)

@@ -96,7 +96,7 @@ def intervals(
             _ground(axes, places, apart, line, margin)
             for row, value in (printed or {}).get(name, {}).items():
                 if row in rows:
-                    axes.plot(value, places[row], "D", mfc="none", mec=PAPER, mew=1.8, ms=9, zorder=3)
+                    axes.plot(value, places[row], "D", mfc="none", mec=PAPER, mew=1.8, ms=9, zorder=3, clip_on=False)
         for axes in grid.flat[len(told) :]:
             axes.set_visible(False)
         figure.supxlabel(xlabel, fontsize=13)

@@ -69,8 +69,9 @@ def test_a_step_of_each_its_sign_and_none():
     found = of(gaps, {"a": 0.1, "b": -0.2})
     assert (found["a"].word, found["b"].word) == ("equivalent", "equivalent")
     assert of(gaps, {"a": 0.04, "b": 0.2})["a"].word == "undecided"
-    with pytest.raises(ValueError, match="step of 'b' is 0"):
-        of(gaps, {"a": 0.1, "b": 0.0})
+    plain = of(gaps)["b"]
+    for nothing in (0.0, 0.527 - 0.5 - 0.027, float("nan")):
+        assert of(gaps, {"a": 0.1, "b": nothing})["b"].needed == plain.needed == needed(0.1, 0.02)
 
 
 def test_clusters_are_counted():

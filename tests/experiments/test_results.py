@@ -17,13 +17,17 @@ from holicam.experiments.config import from_toml
 from holicam.experiments.evidence import Grouping, marks
 from holicam.experiments.loading import fingerprint
 from holicam.experiments.manifest import run_name
+from holicam.experiments.part_file import about
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import evaluate
 from holicam.experiments.storage import merge
 from holicam.models import data_folder, load_model
+from tests.helpers.runs import stored_set
 
 RESULTS = data_folder() / "results"
-NAMES = sorted(path.stem for path in RESULTS.glob("*.toml"))
+# Those that have rows; of photographs, which are not here, only the configuration can be looked at.
+SETS = sorted(path.stem for path in RESULTS.glob("*.toml") if path.with_suffix(".json").exists())
+NAMES = [name for name in SETS if not name.startswith("photographs")]
 CHEAP = (
     "Grad-CAM",
     "grad-cam",
@@ -33,6 +37,7 @@ CHEAP = (
     "CAM+",
     "PGE=1;FSD=1",
     "ksize=91;blurSize=51",
+    "LRP original",
 )
 
 
@@ -43,7 +48,7 @@ def test_rows_are_those_of_their_configuration(name):
 
     rows, made = stored.load(name), json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     plan = Plan.of(from_toml(RESULTS / f"{name}.toml"))
-    assert set(rows.images) == set(plan.dataset.ids) and made["ids"] == plan.dataset.split_hash
+    assert set(rows.images) <= set(plan.dataset.ids) and made["ids"] == plan.dataset.split_hash
     assert made["weights"] == {network: fingerprint(load_model(network)) for network in plan.config.networks}
     wanted = {
         (network, layer, label, metric)
@@ -54,7 +59,9 @@ def test_rows_are_those_of_their_configuration(name):
     }
     assert rows.values.keys() == wanted
     table = pq.read_table(RESULTS / f"{name}.parquet")
-    assert table.num_rows == len(wanted) * len(plan.dataset)
+    said = about(RESULTS / f"{name}.parquet") or {"there": len(plan.dataset), "planned": len(plan.dataset)}
+    assert said == {"there": len(rows.images), "planned": len(plan.dataset)}
+    assert table.num_rows == len(wanted) * len(rows.images)
     assert table["run"].unique().to_pylist() == [run_name(made)]
     if "run" not in made:  # of a time when manifests had no name
         then = {key: value for key, value in made.items() if key != "code"}  # which has been added since
@@ -100,7 +107,7 @@ def edited(text: str, key: str) -> str:
     return f"{key} = {value}\n{text}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("key", ["protocol", "n", "metrics", "explainers"])
 def test_a_changed_configuration_is_refused(tmp_path, name, key):
     """Whoever edits a stored configuration is told the difference, and gets no numbers."""
@@ -115,41 +122,60 @@ def test_a_changed_configuration_is_refused(tmp_path, name, key):
 
 @pytest.mark.parametrize("key", ["images_per_unit", "batch_size", "chunk of an explainer"])
 def test_what_only_changes_speed_is_no_change(tmp_path, key):
-    for ending in ("toml", "json", "parquet"):
-        shutil.copy(RESULTS / f"chapter20-ucag.{ending}", tmp_path)
-    path = tmp_path / "chapter20-ucag.toml"
+    stored_set(tmp_path, "small")
+    path = tmp_path / "small.toml"
     text = path.read_text(encoding="utf-8")
     explainer = text.replace('label = "UCAG"', 'label = "UCAG", chunk = 3')
     changed = edited(text, key) if key in ("images_per_unit", "batch_size") else explainer
     assert changed != text
     path.write_text(changed, encoding="utf-8")
-    assert stored.load("chapter20-ucag", tmp_path).images
+    assert len(stored.load("small", tmp_path).images) == 2
 
 
 def test_rows_of_another_run_are_refused(tmp_path):
-    shutil.copy(RESULTS / "chapter20-ucag.toml", tmp_path)
-    shutil.copy(RESULTS / "chapter20-ucag.json", tmp_path)
-    shutil.copy(RESULTS / "chapter20-parts.parquet", tmp_path / "chapter20-ucag.parquet")
+    stored_set(tmp_path, "small")
+    stored_set(tmp_path, "other", ("epg",))
+    shutil.copy(tmp_path / "other.parquet", tmp_path / "small.parquet")
     with pytest.raises(stored.StaleRowsError, match="holds other rows than those of"):
-        stored.load("chapter20-ucag", tmp_path)
+        stored.load("small", tmp_path)
 
 
-def test_columns_means_and_printed_values():
-    rows = stored.load("chapter21-holistic")
-    column = rows.column("toy-resnet50", "Layer4", "deletion")
-    assert next(iter(column)) == "Grad-CAM" and len(column) == 9
-    assert rows.average("toy-resnet50", "Layer4", "Grad-CAM", "deletion") == pytest.approx(column["Grad-CAM"].mean())
-    assert rows.printed("toy-resnet50", "Layer4", "Grad-CAM", "insertion") == (pytest.approx(0.54887), "")
-    value, note = rows.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")
+METHODS = ("Grad-CAM", "XGrad-CAM", "Eigen-CAM", "Holistic-CAM")
+
+
+@pytest.fixture
+def table6():
+    """Rows as of appendix Table 6: four methods at two places, a control that is of no layer, sixteen images."""
+    rng, places = np.random.default_rng(0), (("toy-resnet50", "Layer4"), ("toy-vgg16_bn", "Layer23"))
+    values = {
+        (network, "" if label == "Random" else layer, label, metric): rng.random(16) + 2 * (label == "Holistic-CAM")
+        for network, layer in places
+        for label in (*METHODS, "Random")
+        for metric in ("deletion", "epg", "epg-box-count")
+    }
+    made = dict.fromkeys((*METHODS, "Random"))
+    config = {"explainers": made, "dataset": {"name": "toyland", "n": 250}, "table": "holistic-cam-table6"}
+    return stored.Stored(config=config, images=tuple(map(str, range(16))), values=values, name="own")
+
+
+def test_columns_means_and_printed_values(table6):
+    column = table6.column("toy-resnet50", "Layer4", "deletion")
+    assert list(column) == [*METHODS, "Random"]
+    mean = table6.average("toy-resnet50", "Layer4", "Grad-CAM", "deletion")
+    assert mean == pytest.approx(column["Grad-CAM"].mean())
+    assert table6.printed("toy-resnet50", "Layer4", "Grad-CAM", "insertion") == (pytest.approx(0.54887), "")
+    value, note = table6.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")
     assert value == pytest.approx(0.40761) and note.startswith("contradiction")
-    value, note = rows.printed("toy-resnet50", "Layer4", "no such", "insertion")
+    assert table6.printed("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg-box-count") == (value, note)
+    value, note = table6.printed("toy-resnet50", "Layer4", "no such", "insertion")
     assert np.isnan(value) and note == ""
 
 
-def test_side_by_side_and_aligned():
-    rows = stored.load("chapter21-holistic")
-    cells = rows.side_by_side("toy-vgg16_bn", "Layer23", ["over-all", "epg"], digits=2)
-    assert cells["XGrad-CAM"]["epg"] == f"{rows.average('toy-vgg16_bn', 'Layer23', 'XGrad-CAM', 'epg'):.2f} (0.41†)"
+def test_side_by_side_and_aligned(table6):
+    cells = table6.side_by_side("toy-vgg16_bn", "Layer23", ["deletion", "epg"], digits=2)
+    mean = table6.average("toy-vgg16_bn", "Layer23", "XGrad-CAM", "epg")
+    assert cells["XGrad-CAM"]["epg"] == f"{mean:.2f} (0.41†)"
+    assert cells["Random"]["epg"] == f"{table6.average('toy-vgg16_bn', '', 'Random', 'epg'):.2f}"
     text = stored.aligned({"one": {"a": "1", "b": "10.5"}, "twelve": {"b": "2"}})
     assert text.split("\n") == ["        a     b", "one     1  10.5", "twelve  –     2"]
 
@@ -168,11 +194,12 @@ def test_a_star_is_adjusted_for_all_metrics_side_by_side():
     assert known.side_by_side("net", "", ["over-all", "insertion", "epg", "road"])["a"]["over-all"] == "0.562"
 
 
-def test_stars_of_stored_rows_are_the_marks():
-    rows, metrics = stored.load("chapter21-holistic"), ["deletion", "epg"]
-    columns = {metric: rows.column("toy-resnet50", "Layer4", metric) for metric in metrics}
+def test_stars_are_the_marks(table6):
+    metrics = ["deletion", "epg"]
+    columns = {metric: table6.column("toy-resnet50", "Layer4", metric) for metric in metrics}
     best = marks(columns, {"deletion": False, "epg": True})
-    for label, row in rows.side_by_side("toy-resnet50", "Layer4", metrics).items():
+    assert best["epg"]["Holistic-CAM"] == "best"
+    for label, row in table6.side_by_side("toy-resnet50", "Layer4", metrics).items():
         assert all(("*" in row[metric]) == (best[metric].get(label) == "best") for metric in metrics)
 
 

@@ -11,6 +11,7 @@ from holicam.experiments.made_by import makers, stamp
 from holicam.experiments.manifest import changes, read_manifest
 from holicam.experiments.results import load, other_code, read
 from holicam.models import data_folder
+from tests.helpers.runs import stored_set
 from tools import restamp, rows22
 
 RESULTS = data_folder() / "results"
@@ -43,28 +44,27 @@ def test_the_settings_of_chapter_22_are_those_of_its_tool():
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    """chapter20-ucag in a folder of its own, made by code that is not today's."""
-    for ending in ("toml", "json", "parquet"):
-        shutil.copy(RESULTS / f"chapter20-ucag.{ending}", tmp_path)
+    """A small set in a folder of its own, made by code that is not today's."""
+    stored_set(tmp_path, "small")
     monkeypatch.setattr(restamp, "FOLDER", tmp_path)
-    manifest = read("chapter20-ucag", tmp_path)
+    manifest = read("small", tmp_path)
     code = {"hash": "f" * 64, "files": {"core/ops.py": "0" * 12}}
-    (tmp_path / "chapter20-ucag.json").write_bytes(restamp.as_json({**manifest, "code": code}))
+    (tmp_path / "small.json").write_bytes(restamp.as_json({**manifest, "code": code}))
     return tmp_path
 
 
 @pytest.mark.parametrize(("off", "status"), [(0.0, 0), (9e-7, 0), (2e-6, 1), (float("nan"), 1)])
 def test_rows_are_stamped_where_they_hold(copied, monkeypatch, off, status):
-    known = restamp.stored_values("chapter20-ucag")
+    known = restamp.stored_values("small")
     slice_ = [(key, value + off) for key, value in list(known.items())[:4]]
     monkeypatch.setattr(restamp, "again", lambda name, budget: iter(slice_))
-    before = (copied / "chapter20-ucag.json").read_bytes()
-    assert restamp.one("chapter20-ucag", 1, 1e-6) == status
-    manifest = read("chapter20-ucag", copied)
+    before = (copied / "small.json").read_bytes()
+    assert restamp.one("small", 1, 1e-6) == status
+    manifest = read("small", copied)
     if status:
-        assert (copied / "chapter20-ucag.json").read_bytes() == before
-        assert "core/ops.py changed" in other_code("chapter20-ucag", manifest)
+        assert (copied / "small.json").read_bytes() == before
+        assert "core/ops.py changed" in other_code("small", manifest)
     else:
         assert manifest["code"] == {**stamp(makers()), "made": "f" * 64} and not other_code("", manifest)
-        assert restamp.one("chapter20-ucag", 1, 1e-6) == 0  # however often
-        assert read("chapter20-ucag", copied)["code"]["made"] == "f" * 64
+        assert restamp.one("small", 1, 1e-6) == 0  # however often
+        assert read("small", copied)["code"]["made"] == "f" * 64

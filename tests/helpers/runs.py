@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from holicam.experiments.config import from_table
+from holicam.experiments.config import from_table, from_toml
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import Watch, evaluate
 from holicam.models.preprocessing import preprocessing
 from tests.helpers import nets
+from tools.kept_rows import publish
 
 TABLE = {
     "dataset": {"name": "toyland", "n": 4, "size": 32},
@@ -30,6 +31,25 @@ layers = ["relu1"]
 metrics = ["epg"]
 images_per_unit = 2
 dataset = {name = "toyland", n = 4, size = 32}
+"""
+
+
+SET = """
+networks = ["tiny"]
+loaders = {tiny = "tests.helpers.runs:tiny"}
+explainers = [
+    {name = "grad-cam", label = "Grad-CAM"},
+    {name = "ucag", label = "UCAG", patches = 2},
+]
+layers = ["relu1"]
+metrics = METRICS
+protocol = "ucag"
+target = "label"
+
+[dataset]
+name = "toyland"
+n = 2
+size = 32
 """
 
 
@@ -53,6 +73,14 @@ def tiny() -> torch.nn.Module:
 
 def planned(**more: object) -> Plan:
     return Plan.of(from_table({**TABLE, **more}))
+
+
+def stored_set(folder: Path, name: str, metrics: tuple[str, ...] = ("epg", "pointing-game")) -> None:
+    """NAME.toml, NAME.parquet and NAME.json of a small run, as data/results holds them."""
+    path = folder / f"{name}.toml"
+    path.write_text(SET.replace("METRICS", json.dumps(metrics)), encoding="utf-8")
+    evaluate(Plan.of(from_toml(path)), folder / "run" / name, part=(0, 1))
+    publish(name, folder / "run" / name, "cpu", folder)
 
 
 def shows(plan: Plan, index: int):
