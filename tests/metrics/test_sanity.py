@@ -342,6 +342,23 @@ def test_a_verdict_without_maps_is_none():
         sanity.verdict(nothing, TinyNet(), random_images(2, 3, 48, 48), seeds=1)
 
 
+@pytest.mark.parametrize("sighted", [0, 1, 2])
+def test_random_networks_that_see_nothing_give_no_verdict(sighted):
+    """Of three seeds, so many draw a map: from two on there are maps of random networks to compare."""
+    calls = itertools.count()
+
+    def explain(model, images, target):
+        call = next(calls)  # 0: the trained network
+        values = torch.rand(len(images), 48, 48, generator=torch.Generator().manual_seed(call))
+        return values if call <= sighted else torch.zeros_like(values)
+
+    found = sanity.verdict(explain, TinyNet(), random_images(3, 3, 48, 48), seeds=3)
+    assert math.isnan(found.sees) == (sighted < 2)
+    assert found.passed is (True if sighted == 2 else None) and bool(found.reasons) == (sighted < 2)
+    assert ("see nothing" in str(found)) == (sighted == 1) == (not math.isnan(found.kept) and sighted < 2)
+    assert "passes" in str(found) or "cannot be judged" in str(found)
+
+
 def test_guided_backpropagation_draws_edges_without_weights_and_grad_cam_does_not():
     """Adebayo et al.'s finding, where the random network sees its image; where it does not, nothing fails."""
     model, images = hc.load_model("toy-resnet50"), hc.toyland.batch(6, size=112, split="test").images

@@ -20,6 +20,7 @@ its `original` is 1 and its `null` too; its `kept` is 1. A map that is the same 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,12 +55,13 @@ class Band:
 
 @dataclass(frozen=True)
 class Verdict:
-    """passed: None where too few maps are defined to say. reasons: what it failed by, in words.
+    """passed: None where too few maps are defined to say, or where random networks see nothing, so that no two of
+    them have maps that can be compared. reasons: what it failed by, or why it cannot be judged, in words.
 
     kept: as above, NaN where `others` leaves no room; error: its standard error over images. degenerate: share of
     the random networks' maps that are constant or not finite. sees: how much more alike random networks' maps are
     of one image than of two; near 0 they no longer show the image, and a method passes because the random network
-    is blind, not because the method is honest.
+    is blind, not because the method is honest. NaN: they show nothing at all.
     """
 
     passed: bool | None
@@ -163,13 +165,18 @@ def _judge(trained: Tensor, drawn: list[Tensor], edges: Tensor, measure: str, bn
     room = 1 - chance if chance <= SAME else float("nan")
     share = float(original.nanmean() - chance) / room
     error = float(each.std() / len(each) ** 0.5) / room if len(each) > 1 else float("nan")
+    sees = null.mean - across.mean
     reasons = []
-    if chance > SAME:
+    if not len(each):
+        reasons.append("too few maps are defined")
+    elif math.isnan(sees):
+        reasons.append("random networks see nothing: hardly one of their maps is defined")
+    elif chance > SAME:
         reasons.append("the maps are the same for all images and networks")
     elif share > LIMIT:
         reasons.append("without the weights the maps still show the image")
     return Verdict(
-        not reasons if len(each) else None,
+        None if math.isnan(sees) or not len(each) else not reasons,
         tuple(reasons),
         measure,
         bn,
@@ -179,7 +186,7 @@ def _judge(trained: Tensor, drawn: list[Tensor], edges: Tensor, measure: str, bn
         _band(others),
         null,
         _band(alike((r, edges) for r in drawn)),
-        null.mean - across.mean,
+        sees,
         float(torch.stack([degenerate(r) for r in drawn]).float().mean()),
     )
 
