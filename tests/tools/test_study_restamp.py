@@ -71,7 +71,7 @@ def test_a_formula_that_changed_is_noticed(small):
     assert sets.other_formulas("structure-toyland", manifest) == []
     manifest["code"]["formulas"]["worlds"] = "0" * 12
     assert sets.other_formulas("structure-toyland", manifest) == ["worlds"]
-    assert sets.other_formulas("chapter19", manifest) == []
+    assert sets.other_formulas("chapter22", manifest) == []
 
 
 def test_public_photographs_answer_for_others(small):
