@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import tomllib
 
-from holicam.models.extras import EXTRAS
 from tools.ipynb import ROOT
 
 EXTRA = "book"  # all that the chapters use
@@ -41,6 +40,8 @@ if not all(map(importlib.util.find_spec, used.split())):
 
 def modules() -> list[str]:
     """What the extra brings that a cell can import, in the order of pyproject.toml."""
+    from holicam.models.extras import EXTRAS  # with it comes PyTorch, which JupyterLab's server has no need of
+
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (own,) = project["optional-dependencies"][EXTRA]
     names = re.fullmatch(r"holicam\[([\w,]+)\]", own)[1].split(",")

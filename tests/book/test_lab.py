@@ -1,13 +1,15 @@
 """What JupyterLab is shown of a chapter, and that saving gives back what was stored."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 pytest.importorskip("jupyter_server")
 
 from tools.chapters import load
-from tools.ipynb import source
+from tools.ipynb import ROOT, source
 from tools.lab import OURS, shown, stored, words
 from tools.markup import ROLE
 
@@ -33,6 +35,13 @@ def test_saving_gives_back_what_was_stored(chapter):
     assert not [role for role in left if role.startswith("cite")]
     below = [a for a, b in zip(seen["cells"], seen["cells"][1:], strict=False) if b["metadata"].get("holicam") == OURS]
     assert below == [cell for cell in seen["cells"] if "figure" in cell["metadata"].get("mystnb", {})]
+
+
+def test_the_server_loads_no_pytorch():
+    """It shows chapters and runs none: JupyterLab starts without the seconds and the memory that PyTorch takes."""
+    script = "import sys, tools.lab; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_words_and_names_of_a_made_up_chapter():
