@@ -43,11 +43,14 @@ def _level(values: np.ndarray, grouping: Grouping | None) -> Level:
 
 
 def levels(sets: Sequence[Stored], network: str, layer: str, metric: str) -> dict[str, Level]:
-    """{explainer: its mean and interval at a layer}, of the first set that has it; maps of no layer as well."""
+    """{explainer: its mean and interval at a layer}, of the first set that has it; maps of no layer as well.
+
+    An explainer without any value, such as a map that is nowhere positive in a pointing game, is left out.
+    """
     found: dict[str, Level] = {}
     for rows in sets:
         for label, values in rows.column(network, layer, metric).items():
-            if label not in found:
+            if label not in found and np.isfinite(values).any():
                 found[label] = _level(values, rows.grouping())
     return found
 
