@@ -55,8 +55,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Verdict:
-    """passed: None where too few maps are defined to say, or where random networks see nothing, so that no two of
-    them have maps that can be compared. reasons: what it failed by, or why it cannot be judged, in words.
+    """passed: None where too few maps are defined to say, or none of random networks. reasons: in words, for no pass.
 
     kept: as above, NaN where `others` leaves no room; error: its standard error over images. degenerate: share of
     the random networks' maps that are constant or not finite. sees: how much more alike random networks' maps are
