@@ -1,5 +1,7 @@
 """Charts of numbers: a dot where the mean is, an interval as long as it is, controls apart, words that fit."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,20 @@ def test_what_a_paper_prints_is_an_open_mark_in_the_row():
     assert shown == [(0.25, names(first).index("Grad-CAM"))]  # no mark for a row that the panel does not have
     assert not [line for line in second.lines if line.get_marker() == "D"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["here", "paper"]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
+def test_numbers_below_do_not_run_into_each_other(columns):
+    panels = {f"panel {i}": {"Grad-CAM": (-0.1, -0.9, 0.6), "a long name": B} for i in range(columns)}
+    figure = intervals(panels, columns=columns)
+    figure.draw_without_rendering()
+    boxes = []
+    for axes in seen(figure):
+        low, high = axes.get_xlim()
+        labels = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        boxes += [text.get_window_extent() for at, text in labels if low <= at <= high]
+    sides = sorted((box.x0, box.x1) for box in boxes)
+    assert all(left[1] < right[0] for left, right in pairwise(sides)) and len(sides) >= 2 * columns
 
 
 def test_the_line_and_the_margin():
