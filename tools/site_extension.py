@@ -27,7 +27,8 @@ def copy_mathjax(app) -> None:
     if app.builder.format != "html" or (target / BUNDLE).exists():
         return
     for folder in FOLDERS:
-        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)
+        whole = shutil.ignore_patterns("all-packages.js")  # all extensions in one; the bundle loads those it needs
+        shutil.copytree(source / folder, target / folder, ignore=whole, dirs_exist_ok=True)
     shutil.copy2(source / BUNDLE, target / BUNDLE)
 
 

@@ -135,7 +135,7 @@ def _places(names: list[str], apart: Collection[str]) -> dict[str, float]:
         y += BETWEEN if name in apart and before is not None and before not in apart else 0
         found[name] = y
         y += 1
-    return found
+    return found  # type: ignore[return-value]  # None is only ever what stands before the first
 
 
 def _draw(axes: Axes, rows: dict, places: dict[str, float], series: list[str], apart: Collection[str]) -> None:
