@@ -153,9 +153,12 @@ def loads():
     return {int(path.name[:2]): set(run_of(read(path)).get("files", ())) for path in BOOK.glob("*.ipynb")}
 
 
+ROWS = {7, 19, 20, 21, 24}  # they read stored rows, whose configuration makes every explainer that it names
+
+
 @pytest.mark.parametrize(
     ("file", "surely", "at_most"),
-    [(SGLRP, {11}, {11, 21}), (COCO, set(), {22}), ("methods/perturbation/rise.py", {12}, {12, 21})],
+    [(SGLRP, {11}, {11} | ROWS), (COCO, set(), {22}), ("methods/perturbation/rise.py", {12}, {12} | ROWS)],
 )
 def test_a_change_touches_the_chapters_that_use_it(loads, file, surely, at_most):
     assert all(loads.values()), "chapters without a recorded run: run `make execute`"
