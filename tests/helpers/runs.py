@@ -21,6 +21,7 @@ TABLE = {
     "explainers": ["grad-cam", "gradient"],
     "layers": ["relu1"],
     "metrics": ["epg"],
+    "target": "label",  # a network without training answers anything, and has no score on another class's region
     "images_per_unit": 2,
 }
 TOML = """
@@ -29,6 +30,7 @@ loaders = {tiny = "tests.helpers.runs:tiny"}
 explainers = ["grad-cam", "gradient"]
 layers = ["relu1"]
 metrics = ["epg"]
+target = "label"
 images_per_unit = 2
 dataset = {name = "toyland", n = 4, size = 32}
 """
