@@ -52,7 +52,8 @@ def _of_batch(work: Work, batch: datasets.Batch) -> Iterator[dict[str, object]]:
     made = {label: with_truth(explainer, batch) for label, explainer in work.explainers().items()}
     clean = {} if work.reference is None else maps_of(work, made, work.reference, batch, target)
     inside = [region(work.dataset.read(image)) for image in batch.ids] if work.config.pairs else None
-    elsewhere = ((batch.target >= 0) & (batch.target != target)).tolist()
+    ours = len(work.dataset.classes) == probability.shape[1]  # else a label is no class of this network
+    elsewhere = ((batch.target >= 0) & (batch.target != target) & ours).tolist()
     for (label, layer), maps in maps_of(work, made, work.model, batch, target).items():
         explain = partial(again, made[label], work.model, layer or work.read_by(label))
         found = score(

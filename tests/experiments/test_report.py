@@ -75,6 +75,7 @@ def run(tmp_path_factory):
         explainers=chosen,
         metrics=("epg",),
         networks=("toy-resnet50",),
+        target="label",  # of images so small the network sees few right, and a map of another class has no score
         dataset={**config.dataset, "n": 4, "size": 48},
     )
     plan = Plan.of(config)
@@ -97,8 +98,7 @@ def test_three_formats_say_the_same(run):
     found, manifest = report.tables(run)
     assert [t.title for t in found] == ["toy-resnet50, Layer2", "toy-resnet50, Layer4"]
     cell = found[1].rows["Grad-CAM"]["epg"]
-    assert cell.count == 1 and cell.of == 4  # the images are tiny, and the network sees one of them right
-    assert cell.text in markdown
+    assert cell.count == 4 and cell.low <= cell.mean <= cell.high and cell.text in markdown
     assert "holistic-cam" in report.caption(manifest)
 
 

@@ -51,7 +51,7 @@ def photos(here):
     for i in range(3):
         disk.save(here / "photos" / f"photo {i}.png", disk.picture(40, 32, (4, 4, 20, 20), seed=i))
     text = re.sub("dataset = .*", 'dataset = {name = "folder", root = "photos"}', runs.TOML)
-    (here / "mine.toml").write_text(text.replace('"epg"', '"deletion"'))
+    (here / "mine.toml").write_text(text.replace('"epg"', '"deletion"').replace('target = "label"\n', ""))
     return here / "photos"
 
 
