@@ -61,6 +61,7 @@ _NAMES = {
         "notebook.explorer": "explore",
         "notebook.exercises": "exercise",
         "notebook.knobs": "turn",
+        "notebook.table": "table",
     }.items()
     for name in names.split()
 } | {row.kind: f"methods.{row.file}" for row in ROWS}

@@ -1,8 +1,9 @@
 """What the chapters say of themselves, read from the notebooks: nothing of it is kept a second time.
 
-Objectives stand under "You will be able to", prerequisites under "You need" as links to chapters.
-A sentence there with the words "looks ahead" names a later chapter that one experiment borrows from;
-it is no prerequisite.
+The question is the text below the title. Objectives stand in a folded box "You will be able to", prerequisites in
+another, "You need", as links to chapters. A sentence there with the words "looks ahead" names a later chapter that one
+experiment borrows from; it is no prerequisite. "Paper notes" is the section that the site folds: what it says of a
+paper's details counts as no reading time.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from tools.ipynb import ROOT, code_cells, prose, read, run_of, source, texts, words_of
+from tools.ipynb import DROPDOWN, ROOT, code_cells, prose, read, run_of, source, texts, words_of
 from tools.markup import EXERCISE
 
 WORDS_A_MINUTE = 100  # text between formulas, figures and code is read slowly
@@ -20,6 +21,9 @@ AHEAD = "looks ahead"
 REFERENCE = re.compile(r"\{ref\}`(?:[^`<]*<)?(sec-[\w-]+)>?`")
 WORD = re.compile(r"[\w’'-]*\w[\w’'-]*")
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+BOX = re.compile(r"^(`{3,})\{dropdown\} ([^\n]+)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
+NOTES = "Paper notes"
+CORE = (1, 3, 4, 7, 14, 18, 19, 24)  # the chapters of the core path, to be read in an afternoon
 LEVEL = re.compile(r"^\*Level [123] of 3, (\d+) minutes\.\*$", re.MULTILINE)  # the first line of an exercise
 
 
@@ -64,9 +68,10 @@ class Chapter:
 
     @cached_property
     def sections(self) -> dict[str, str]:
-        """Heading of the second level -> what stands below it."""
+        """Heading of the second level, or title of a folded box -> what stands below it, or in it."""
         pieces = SECTION.split(self.text)
-        return {name.strip(): body.strip() for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+        boxes = {title.strip(): body.strip() for _, title, body in BOX.findall(self.text) if title.startswith("You ")}
+        return boxes | {name.strip(): body.strip() for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
 
     def section(self, start: str) -> str:
         """The text of the first section whose heading begins with `start`; empty where there is none."""
@@ -74,7 +79,9 @@ class Chapter:
 
     @property
     def question(self) -> str:
-        return self.section("Question")
+        """What stands between the title and the first box, picture or section."""
+        below = re.split(r"^# .+$", self.text, maxsplit=1, flags=re.MULTILINE)[1]
+        return re.split(r"^(?:#{2,3} |[`:]{3,}\{|\(|!\[)", below, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
     def bullets(self, start: str) -> list[str]:
         """The list items of a section, each on one line."""
@@ -118,14 +125,8 @@ class Chapter:
 
     @cached_property
     def words(self) -> int:
-        """Words of the text without the exercises and their solutions."""
-        count, practice = 0, False
-        for text in texts(self.notebook):
-            pieces = SECTION.split(text)
-            for name, body in zip([None, *pieces[1::2]], pieces[::2], strict=True):
-                practice = practice if name is None else name.startswith("Exercises")
-                count += 0 if practice else len(WORD.findall(prose(f"{name or ''}\n{body}")))
-        return count
+        """Words of the text without the exercises, their solutions and what is folded."""
+        return words(self.notebook, ("Exercises", NOTES))
 
     @property
     def minutes(self) -> int:
@@ -136,6 +137,17 @@ class Chapter:
     def seconds(self) -> float | None:
         """Wall time of the run whose outputs are stored."""
         return run_of(self.notebook).get("seconds")
+
+
+def words(notebook: dict, without: tuple[str, ...]) -> int:
+    """Words of what is not folded, but for the sections whose headings begin so."""
+    count, out = 0, False
+    for text in texts(notebook):
+        pieces = SECTION.split(DROPDOWN.sub("", text))
+        for name, body in zip([None, *pieces[1::2]], pieces[::2], strict=True):
+            out = out if name is None else name.startswith(without)
+            count += 0 if out else len(WORD.findall(prose(f"{name or ''}\n{body}")))
+    return count
 
 
 def load(root: Path = ROOT) -> list[Chapter]:

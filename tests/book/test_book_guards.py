@@ -48,8 +48,13 @@ SETUP = 'import holicam as hc\nhc.setup(seed=0)\nmodel = hc.load_model("toy-resn
 @pytest.fixture
 def good():
     sections = "".join(f"## {heading}\n\nWords.\n\n" for heading in book_guards.HEADINGS)
+    boxes = "".join(f"```{{dropdown}} {title}\n- Words.\n```\n\n" for title in book_guards.BOXES)
+    promised = dict.fromkeys(("1", "2", "3"), "x {n}")
     cells = [
-        markdown("(sec-good)=\n# A good chapter\n\n" + sections),
+        {
+            **markdown("(sec-good)=\n# A good chapter\n\nWhy 3?\n\n" + boxes + sections),
+            "metadata": {"numbers": promised},
+        },
         markdown("\n".join(["Ten words stand on this line of the good chapter."] * 160)),
         markdown(
             "See Fig. 3 of Zhou et al. (2016), e.g. `a. B`, and $x. Y$.\n"
@@ -188,6 +193,26 @@ def spoil_simply(nb):
     nb["cells"].append(markdown("Simply add."))
 
 
+def spoil_cells(nb):
+    nb["cells"].append(markdown("The next cell computes it."))
+
+
+def spoil_numbers(nb):
+    nb["cells"][0]["metadata"] = {}
+
+
+def spoil_scheme(nb):
+    nb["cells"].append(markdown("## When it fails"))
+
+
+def spoil_boxes(nb):
+    nb["cells"].append(markdown("```{dropdown} You need\nNothing.\n```"))
+
+
+def spoil_notes(nb):
+    nb["cells"].append(markdown("## Paper notes\n\n### Eq. 3\n\n## Another end"))
+
+
 def spoil_glue(nb):
     nb["cells"].append(markdown("{glue:text}`x`"))
 
@@ -205,7 +230,7 @@ def spoil_title(nb):
 
 
 def spoil_section(nb):
-    nb["cells"][0]["source"] = nb["cells"][0]["source"].replace("When it", "If")
+    nb["cells"][0]["source"] = nb["cells"][0]["source"].replace("Summary", "In short")
 
 
 FAULTS = {
@@ -224,8 +249,8 @@ FAULTS = {
     "first_cell": [spoil_first, spoil_seed],
     "pictures": [spoil_alt, spoil_caption, spoil_name, spoil_png, spoil_svg, spoil_two, spoil_heavy],
     "sentences": [spoil_sentences, spoil_bold],
-    "words": [spoil_short, spoil_wordy, spoil_simply],
-    "markup": [spoil_glue, spoil_gate, spoil_label, spoil_title, spoil_section],
+    "words": [spoil_short, spoil_wordy, spoil_simply, spoil_cells, spoil_numbers],
+    "markup": [spoil_glue, spoil_gate, spoil_label, spoil_title, spoil_section, spoil_scheme, spoil_boxes, spoil_notes],
 }
 
 

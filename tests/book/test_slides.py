@@ -9,9 +9,10 @@ import pytest
 
 from tests.helpers.browser import FLAGS, Quiet, chromium
 from tools.chapters import load
-from tools.ipynb import source
+from tools.ipynb import figure, source
 from tools.notes import Notes
 from tools.slides.build import LECTURE, build
+from tools.slides.deck import LEFT_OUT
 from tools.slides.text import ANNOUNCES, QUOTES, blocks, inline
 
 NUMBERED = {c.number: c for c in load()}
@@ -26,6 +27,17 @@ def folder(tmp_path_factory):
     return target
 
 
+def drawn(chapter):
+    """The names of the pictures that its cells draw, but for those of the folded notes and the exercises."""
+    out = False
+    for cell in chapter.notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            for heading in re.findall(r"^## (.+)$", source(cell), re.MULTILINE):
+                out = heading.startswith(LEFT_OUT)
+        elif not out and (about := figure(cell)):
+            yield about["name"]
+
+
 @pytest.mark.parametrize("number", LECTURE)
 def test_deck(folder, number):
     chapter = NUMBERED[number]
@@ -33,11 +45,7 @@ def test_deck(folder, number):
     slides = page.split("<section")[1:]
     assert 12 <= len(slides) <= 40
     assert all(re.search(r"<h[12]>.+</h[12]>", slide) for slide in slides)
-    figures = [
-        c["metadata"]["mystnb"]["figure"]["name"]
-        for c in chapter.notebook["cells"]
-        if c["metadata"].get("mystnb", {}).get("figure")
-    ]
+    figures = list(drawn(chapter))
     assert figures and all(f'src="pictures/{name}.jpg"' in page for name in figures)
     assert all((folder / path).stat().st_size for path in re.findall(r'<img src="([^"]+)"', page))
     assert page.count("<img ") == len(re.findall(r'<img src="[^"]+" alt="[^"]{30,}"', page))

@@ -7,25 +7,28 @@ guard can fail.
 import re
 from statistics import median
 
+from tools.chapters import BOX, NOTES
+from tools.chapters import words as counted
 from tools.ipynb import CODE_BLOCK, PICTURE, code_cells, figure, prose, source, tags, texts, words_of
 
-WORDS = (1300, 2500)
+WORDS = (900, 1700)  # without what is folded: boxes, hints, solutions, paper notes
 CELLS = (10, 18)
 LINES, MEDIAN_LINES, COLUMNS = 25, 10, 79  # the median without checks, which are folded, and knobs
 PICTURE_KB, CHAPTER_KB = 300, 1200
 FIRST_LINES = ("import holicam as hc", "hc.setup(seed=0)")
-HEADINGS = (
-    "Question",
-    "You will be able to",
-    "You need",
-    "Idea in a picture",
-    "Maths",
-    "From scratch",
-    "When it fails",
-    "Exercises",
-    "Summary",
-    "Sources",
+HEADINGS = ("Exercises", "Summary", "Sources")
+BOXES = ("You will be able to", "You need")
+# What a heading is not: the place of a section in a scheme. A heading says what is found.
+SCHEME = re.compile(
+    r"(Question|Idea in a picture|Maths|From scratch|The same (thing )?with|Experiment|When it fails"
+    r"|Strengths|On photographs$|Results?$|Method$|Introduction|Conclusions?)\b"
 )
+# Prose speaks of ideas, not of the cells beside it.
+OF_CELLS = re.compile(
+    r"\b((next|following|previous|last|first|second|same|this|each) cell[s]?\b(?! of)|cell (above|below)"
+    r"|[Ii]t prints nothing|[Pp]rints nothing|[Nn]o assertion fails|papers? stands? in)"
+)
+NUMBERS = 3  # results that stand in the text with their number, read from what was printed (tools/numbers.py)
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
@@ -138,12 +141,17 @@ def sentences(notebook):
 
 
 def words(notebook):
-    everything = "\n".join(map(prose, texts(notebook)))
-    count = len(re.findall(r"[\w’'-]*\w[\w’'-]*", everything))
+    count = counted(notebook, (NOTES,))
     if not WORDS[0] <= count <= WORDS[1]:
         yield f"{count} words; {WORDS[0]} to {WORDS[1]} are allowed"
+    everything = "\n".join(map(prose, texts(notebook)))
     for bad in FORBIDDEN_WORDS.findall(everything):
         yield f"the word {bad!r}: what is plain to the writer may not be to the reader"
+    for bad in OF_CELLS.finditer(everything):
+        yield f"{bad[0]!r}: say what is done or found, not in which cell"
+    given = sum(len(cell["metadata"].get("numbers", {})) for cell in notebook["cells"])
+    if given < NUMBERS:
+        yield f"{given} results stand with their number in the text; at least {NUMBERS} should (tools/numbers.py)"
 
 
 def markup(notebook):
@@ -158,8 +166,22 @@ def markup(notebook):
         yield f"a chapter has one title, not {titles}"
     found = re.findall(r"^#{2,3} (.+)$", everything, re.MULTILINE)
     for wanted in HEADINGS:
-        if not any(heading.startswith(wanted) for heading in found):
+        if wanted not in found:
             yield f"there is no section {wanted!r}"
+    for heading in filter(SCHEME.match, found):
+        yield f"the heading {heading!r} names a part of a scheme: say what is found there"
+    boxes = [title for _, title, _ in BOX.findall(everything)]
+    for wanted in BOXES:
+        if boxes.count(wanted) != 1:
+            yield f"one folded box is called {wanted!r}, not {boxes.count(wanted)}"
+    if NOTES in found and found[found.index(NOTES) :] != [NOTES, *_below(everything, NOTES), "Sources"]:
+        yield f"after {NOTES!r} come its own sections, and the sources"
+
+
+def _below(markdown, section):
+    """The headings of the third level below one of the second."""
+    body = re.split(rf"^## {section}$", markdown, flags=re.MULTILINE)[1]
+    return re.findall(r"^### (.+)$", re.split(r"^## ", body, flags=re.MULTILINE)[0], re.MULTILINE)
 
 
 GUARDS = (ran_in_order, no_errors, short_cells, first_cell, pictures, sentences, words, markup)

@@ -2,7 +2,7 @@
 
 Headings give the titles. Of a paragraph the first sentence is shown, and the one that leads to an
 equation; the rest goes to the speaker. Equations, pictures with their captions, printed tables with
-the sentence that reads them, and the short cells of "From scratch" are shown as they stand.
+the sentence that reads them, and the short cells with the tag `by-hand` are shown as they stand.
 """
 
 import base64
@@ -23,7 +23,7 @@ from tools.slides.text import Block, announced, blocks, html, inline, plain, sai
 ROOM = 15.0  # lines of text on one slide, below its title
 LINE = 80  # characters in a line
 LITTLE, CODE_LINES, OUTPUT_LINES = 3.6, 14, 19  # so little text shares a picture's slide
-LEFT_OUT = ("You need", "Sources", "Question", "You will be able to", "Exercises", "Summary")
+LEFT_OUT = ("Sources", "Exercises", "Summary", "Paper notes")
 PRACTICE = {"exercise", "solution", "check"}
 
 
@@ -46,7 +46,7 @@ class Deck:
         self.chapter, self.titles, self.folder = chapter, titles, folder
         self.numbers = self._numbers()
         self.slides: list[Slide] = []
-        self.section, self.practice, self.by_hand = "", False, False
+        self.section, self.left_out = "", False
 
     def _numbers(self) -> dict[str, str]:
         """Labels of this chapter's figures and equations -> their numbers in this deck, in order."""
@@ -120,9 +120,8 @@ class Deck:
             if block.kind in ("h1", "h2", "h3"):
                 self.section = block.text
                 if block.kind == "h2":
-                    self.practice = block.text.startswith("Exercises")
-                    self.by_hand = block.text.startswith("From scratch")
-            elif self.practice or self.section.startswith(LEFT_OUT) or not self.section:
+                    self.left_out = block.text.startswith(LEFT_OUT)
+            elif self.left_out or not self.section or block.text in self.chapter.question:
                 continue
             elif block.kind == "paragraph":
                 follows = found[i + 1] if i + 1 < len(found) else None
@@ -162,7 +161,7 @@ class Deck:
 
     def code(self, cell: dict, before: str) -> None:
         """What a code cell shows: its picture, its lines where a method is built by hand, what it printed."""
-        if PRACTICE & set(tags(cell)) or self.practice or not self.section:
+        if PRACTICE & set(tags(cell)) or self.left_out or not self.section:
             return
         about = cell["metadata"].get("mystnb", {})
         for output in cell["outputs"]:
@@ -174,7 +173,7 @@ class Deck:
                 return
         shown = "".join(map(words_of, cell["outputs"])).rstrip("\n")
         lines, program = shown.count("\n") + 1 if shown else 0, source(cell).rstrip("\n").split("\n")
-        code = self.by_hand and len(program) + lines <= CODE_LINES and "hc.setup(seed=0)" not in program
+        code = "by-hand" in tags(cell) and len(program) + lines <= CODE_LINES and "hc.setup(seed=0)" not in program
         if not code and not 2 <= lines <= OUTPUT_LINES:
             return
         body, room = "", 0.71 * (lines + len(program) * code) + 1.2 * (code + bool(shown))
