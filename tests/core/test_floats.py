@@ -126,6 +126,7 @@ def world():
     batch = toyland.batch(1, split="test", subset="shortcut", size=SIDE)
     given = {
         "masks": batch.object_mask,
+        "boxes": batch.boxes,
         "recipes": batch.recipes,
         "ids": batch.ids,
         "explain": lambda images, target: noisy(0.7, (len(images), SIDE, SIDE)),
