@@ -135,12 +135,17 @@ def merge(
         typer.echo(f"`{called('report', folder)}` makes tables of them")
 
 
-def report(out: Annotated[Path, typer.Argument(help="The folder of a merged run.")]) -> None:
-    """Tables of a merged run: report.md, report.html and report.tex, ours beside the published numbers."""
+def report(
+    out: Annotated[Path, typer.Argument(help="The folder of a merged run.")],
+    maps: Annotated[
+        int, typer.Option(min=0, help="Example maps of so many images, made again; 0: none.", show_default=True)
+    ] = 2,
+) -> None:
+    """A merged run as one HTML page that stands alone; the same numbers as Markdown, LaTeX and CSV."""
     from .report import write
 
     with said():
-        for path in write(out, typer.echo):
+        for path in write(out, typer.echo, maps):
             typer.echo(str(path))
 
 

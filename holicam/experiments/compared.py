@@ -1,8 +1,8 @@
-"""Rows of several stored sets beside each other: levels, paired differences on the same images, and words for both.
+"""Rows of several stored sets beside each other: levels, and paired differences on the images that both have.
 
 Sets may be of other images than each other, or hold fewer than planned: what is compared is compared on the images that
 both have. A set that is missing is None, and gives a difference of no images, so a chapter can be written before its
-rows are there.
+rows are there. `findings` has a word for each difference.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models import data_folder
+from . import findings
 from .clusters import Grouping, by_cluster
-from .evidence import Difference, difference, differences, equivalent, holm, interval, mean, sure
+from .evidence import Difference, difference, differences, interval, mean
 from .results import Stored, load
 
 Term = tuple[str, int, str]  # explainer, number of the stage from 0, metric
-WORDS = ("open", "surely more", "surely less")
-AS_GOOD = "as good as"
 
 
 def available(*names: str) -> dict[str, Stored]:
@@ -122,29 +121,18 @@ def _at(rows: Stored, term: Term) -> np.ndarray:
     return rows.values[network, layers[min(stage, len(layers) - 1)], label, metric]
 
 
-def said(found: Sequence[Difference], margin: float | None = None) -> list[str]:
-    """A word for each difference of a table: "as good as" within the margin, "surely more", "surely less" or "open".
-
-    Adjusted for all of them (Holm); one without images counts as one that says nothing.
-    """
-    return [
-        AS_GOOD if margin is not None and equivalent(each, margin) else WORDS[sign]
-        for each, sign in zip(found, _signs(found), strict=True)
-    ]
-
-
 def transfer(one: Sequence[Difference], other: Sequence[Difference]) -> list[str]:
     """Of the same findings in two worlds: "transfers" where both are sure of one sign, "differs" where of two.
 
-    Else "undecided", or "no rows" where one world has none. Adjusted in each world for all of them.
+    Else "undecided", or "no rows" where one world has none. Adjusted in each world for all of them, as `findings.of`.
     """
-    return [
-        "no rows" if not (a.n and b.n) else {1: "transfers", -1: "differs"}.get(s * t, "undecided")
-        for a, b, s, t in zip(one, other, _signs(one), _signs(other), strict=True)
-    ]
+    words = [[each.word for each in findings.of(dict(enumerate(world))).values()] for world in (one, other)]
+    return [_transfer(*each) for each in zip(one, other, *words, strict=True)]
 
 
-def _signs(found: Sequence[Difference]) -> list[int]:
-    """+1, -1 or 0 as `evidence.sure`, adjusted for all of them; what has no images counts, with p = 1."""
-    adjusted = holm([each.p if each.n else 1.0 for each in found])
-    return [sure(each, p) for each, p in zip(found, adjusted.tolist(), strict=True)]
+def _transfer(one: Difference, other: Difference, *words: str) -> str:
+    if not (one.n and other.n):
+        return "no rows"
+    return {("more",): "transfers", ("less",): "transfers", ("less", "more"): "differs"}.get(
+        tuple(sorted(set(words))), "undecided"
+    )

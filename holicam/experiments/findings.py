@@ -1,6 +1,7 @@
 """What the paired differences of one table say, in words: more, less, equivalent, or undecided and what it needs.
 
-A finding has no direction that somebody claimed; `verdicts` judges claims, by the same rule. Built in chapter 20.
+A finding has no direction that somebody claimed; `verdicts` judges claims, by the same rule. What is surely not zero is
+"more" or "less", also where it lies within the margin. Built in chapter 20.
 """
 
 from __future__ import annotations
@@ -58,15 +59,18 @@ class Finding:
 
 
 def of(
-    gaps: Mapping[Name, np.ndarray], steps: Mapping[Name, float] | float = STEP, grouping: Grouping | None = None
+    gaps: Mapping[Name, np.ndarray | Difference],
+    steps: Mapping[Name, float] | float = STEP,
+    grouping: Grouping | None = None,
 ) -> dict[Name, Finding]:
     """The findings of one table, p adjusted for all of its differences.
 
     Args:
-        gaps: {name: (n,)}, the difference of each image, NaN where it has none.
+        gaps: {name: (n,)}, the difference of each image, NaN where it has none; or a `Difference`, as `compared.gaps`
+            and `compared.contrast` give it. One without any image counts in the adjustment, with p = 1.
         steps: what would be worth knowing, of which the size counts: the paper's step, of each or of all. `STEP` stands
             for one that is not printed, NaN, or printed as nothing, 0.
-        grouping: how images cluster.
+        grouping: how the images of arrays cluster.
 
     Example:
         >>> import numpy as np
@@ -74,14 +78,21 @@ def of(
         >>> {name: str(found) for name, found in hc.findings.of({"a": np.linspace(0.1, 0.3, 16)}).items()}
         {'a': 'more'}
     """
-    found = differences(list(gaps.values()), [grouping] * len(gaps))
-    adjusted = holm([one.p for one in found])
+    found = _differences(gaps, grouping)
+    adjusted = holm([one.p if one.n else 1.0 for one in found.values()])
     sizes = {name: abs(steps[name] if isinstance(steps, Mapping) else steps) for name in gaps}
     sizes = {name: size if size > NOTHING else STEP for name, size in sizes.items()}
     return {
         name: Finding(one, float(p), _word(one, p, sizes[name]), needed(one.sd, sizes[name]) if one.n > 1 else None)
-        for name, one, p in zip(gaps, found, adjusted, strict=True)
+        for (name, one), p in zip(found.items(), adjusted, strict=True)
     }
+
+
+def _differences(gaps: Mapping[Name, np.ndarray | Difference], grouping: Grouping | None) -> dict[Name, Difference]:
+    """Those that were given, and those of the arrays, all at once."""
+    arrays = {name: values for name, values in gaps.items() if not isinstance(values, Difference)}
+    made = dict(zip(arrays, differences(list(arrays.values()), [grouping] * len(arrays)), strict=True))
+    return {name: made[name] if name in made else one for name, one in gaps.items()}  # type: ignore[misc]
 
 
 def _word(one: Difference, adjusted_p: float, step: float) -> str:

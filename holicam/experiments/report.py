@@ -15,16 +15,21 @@ import numpy as np
 
 from ..metrics import registry
 from ..models.called import called
+from .entries import Entry
 from .evidence import FEWEST, Grouping, interval, marks, mean
 from .joining import counted, nothing_read, skipped_in
-from .manifest import read_manifest
+from .manifest import config_of_run, read_manifest
 from .part_file import BrokenPartError, about, foreign, read_rows
 from .pivot import Results
 from .published import beside, in_our_unit, published
 from .remarks import remarks
-from .report_curves import write_curves
-from .report_formats import to_html, to_latex, to_markdown
+from .report_charts import charts, controls_of, svg
+from .report_curves import drawn, mean_curves, write_curves
+from .report_examples import Examples, examples
+from .report_formats import to_csv, to_latex, to_markdown
+from .report_page import Report, page
 from .table import Cell, Table, notes
+from .toml import as_toml
 from .whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -130,10 +135,11 @@ def images(manifest: Mapping, table: pa.Table) -> str:
     return counted(table["image"].unique().to_pylist(), skipped_in(table), pairs)
 
 
-def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
-    """report.md, report.html and report.tex in the run's folder, and figures of curves where rows have them.
+def write(out: Path, say: Callable[[str], None] | None = None, maps: int = 0) -> list[Path]:
+    """report.html, which stands alone, and the same numbers as report.md, report.tex and report.csv.
 
-    say: hears how many images there are. Returns the files' paths.
+    Where rows have curves, their figures lie beside it for the last two. say: hears how many images there are. maps: of
+    how many images example maps are made again, which takes network and data set. Returns the files' paths.
     """
     out = Path(out)
     table, manifest = _merged(out)
@@ -141,11 +147,64 @@ def write(out: Path, say: Callable[[str], None] | None = None) -> list[Path]:
         say(f"{out}: {images(manifest, table)}")
     results, left = Results.of(table.to_pylist(), manifest["config"]), about(out / "rows.parquet")
     found = _tables(results)
-    without = f"{left['missing']} rows are left out: {'; '.join(left['why'])}." if left else ""
+    without = [f"{left['missing']} rows are left out: {'; '.join(left['why'])}."] if left else []
     views, grouping = _views(results)
-    said = " ".join(filter(None, [caption(manifest, table), without, *remarks(results, views[""], grouping)]))
-    figures, written = write_curves(results, out), []
-    for name, render in (("report.md", to_markdown), ("report.html", to_html), ("report.tex", to_latex)):
-        write_whole(out / name, render(found, said, notes(found), figures).encode())
-        written.append(out / name)
-    return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]
+    odd = [*without, *remarks(results, views[""], grouping)]
+    told, figures = caption(manifest, table), write_curves(results, out)
+    said, of_paper = " ".join([told, *odd]), notes(found)
+    files = {
+        "report.html": page(_report(out, results, manifest, found, told, odd, maps)),
+        "report.md": to_markdown(found, said, of_paper, figures),
+        "report.tex": to_latex(found, said, of_paper, figures),
+        "report.csv": to_csv(found),
+    }
+    for name, text in files.items():
+        write_whole(out / name, text.encode())
+    return [out / name for name in files] + [
+        out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")
+    ]
+
+
+def _report(
+    out: Path, results: Results, manifest: Mapping, found: list[Table], told: str, odd: list[str], maps: int
+) -> Report:
+    given = manifest.get("given", {})
+    entries = [Entry.of(said) for said in given.get("explainers", ())]
+    curves = {
+        f"{network}, {layer or 'the whole network'}": drawn("", panels)
+        for (network, layer), panels in mean_curves(results).items()
+    }
+    return Report(
+        title=out.resolve().name,
+        caption=told,
+        settings=_settings(manifest),
+        tables=found,
+        notes=notes(found),
+        charts=charts(found, controls_of({entry.label: entry.name for entry in entries})),
+        curves={title: svg(figure) for title, figure in sorted(curves.items())},
+        examples=examples(config_of_run(manifest, out), maps) if maps else Examples(),
+        skipped=results.skipped,
+        left_out=odd,
+        repeat=as_toml(given),
+        commands=[
+            f"{called(word, name)}"
+            for word, name in (("evaluate", "run.toml"), ("merge", "results/run"), ("report", "results/run"))
+        ],
+    )
+
+
+def _settings(manifest: Mapping) -> dict[str, str]:
+    """What a reader asks for: {what: value}."""
+    config = manifest["config"]
+    data = ", ".join(f"{key} {value}" for key, value in config["dataset"].items() if key != "name")
+    said = {
+        "data set": f"{config['dataset']['name']}{', ' + data if data else ''}",
+        "preprocessing": manifest.get("preset", ""),
+        "protocol": config["protocol"],
+        "target": config["target"],
+    }
+    said |= {f"weights of {name}": digits for name, digits in manifest["weights"].items()}
+    said |= {f"layers of {name}": ", ".join(layers) for name, layers in manifest["layers"].items()}
+    said |= {label: settings for label, (settings, *_) in config["explainers"].items()}
+    made_on = {"made on": ", ".join(manifest["devices"])} if manifest.get("devices") else {}
+    return said | made_on | {"holicam": f"{manifest.get('holicam', '')} {manifest.get('commit') or ''}".strip()}

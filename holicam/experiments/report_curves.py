@@ -9,12 +9,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..models.extras import extra
 from .pivot import Results
 from .whole_files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PANELS = ("insertion", "deletion", "road")
 DASHES = ("-", "--", ":", "-.")
@@ -50,7 +54,7 @@ def write_curves(results: Results, out: Path) -> dict[str, str]:
     written = {}
     for i, ((network, layer), panels) in enumerate(sorted(found.items())):
         title, name = f"{network}, {layer or 'the whole network'}", f"curves-{i}"
-        figure = _figure(title, panels)
+        figure = drawn(title, panels)
         for kind, stamp in (("svg", "Date"), ("pdf", "CreationDate")):
             data = io.BytesIO()
             with matplotlib.rc_context({"svg.hashsalt": "holicam"}):
@@ -60,7 +64,8 @@ def write_curves(results: Results, out: Path) -> dict[str, str]:
     return written
 
 
-def _figure(title: str, panels: Mapping[str, Mapping[str, Curve]]):
+def drawn(title: str, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
+    """The figure of one network and layer."""
     import matplotlib
     from matplotlib.figure import Figure
 

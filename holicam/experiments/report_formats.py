@@ -1,15 +1,17 @@
-"""The same tables as Markdown, HTML and LaTeX, with everything escaped that a label or a file name may hold."""
+"""The same tables as Markdown, LaTeX and CSV, with everything escaped that a label or a file name may hold."""
 
 from __future__ import annotations
 
+import csv
 import html
+import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 from .table import Table, arrow, lines
 
 MARKDOWN = {"best": "**{}**", "second": "*{}*", "": "{}"}
-HTML = {"best": "<b>{}</b>", "second": "<i>{}</i>", "": "{}"}
 LATEX = {"best": r"\textbf{{{}}}", "second": r"\textit{{{}}}", "": "{}"}
 # As LaTeX has them. Beside its own ten, what older fonts show as something else.
 TEX = str.maketrans(
@@ -49,21 +51,23 @@ def to_markdown(found: Sequence[Table], caption: str, notes: Sequence[str], figu
     return "\n".join([*out, ""])
 
 
-def to_html(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
-    """A whole page. figures: as for `to_markdown`."""
-    out = [
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Results</title></head><body>',
-        f"<h1>Results</h1><p>{_html(caption)}</p>",
-    ]
+def to_csv(found: Sequence[Table]) -> str:
+    """A row for each cell: title, explainer, metric, n, mean, low, high, mark, published, note; unknown is empty."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(("table", "explainer", "metric", "n", "mean", "low", "high", "mark", "published", "note"))
     for table in found:
-        heads = "".join(f"<th>{_html(head)}</th>" for head in ["explainer", *map(arrow, table.metrics)])
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in lines(table, HTML, _html, _html)
-        )
-        out.append(f"<h2>{_html(table.title)}</h2><table><tr>{heads}</tr>\n{rows}</table>")
-    out += [f"<p>† {_html(note)}</p>" for note in notes]
-    out += [f'<p><img src="{name}.svg" alt="Mean curves of {_html(title)}"></p>' for title, name in figures.items()]
-    return "\n".join([*out, "</body></html>", ""])
+        for label, cells in table.rows.items():
+            for metric, cell in cells.items():
+                numbers = ["" if math.isnan(x) else repr(float(x)) for x in (cell.mean, cell.low, cell.high)]
+                texts = [harmless(one_line(said)) for said in (table.title, label)]
+                rows.writerow((*texts, metric, cell.count, *numbers, cell.mark, cell.published, cell.note))
+    return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures: Mapping[str, str]) -> str:
@@ -97,20 +101,17 @@ def to_latex(found: Sequence[Table], caption: str, notes: Sequence[str], figures
     return "\n".join([*out, *(f"% {_tex(note)}" for note in notes), ""])
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text without line breaks, and with ? for what cannot be shown."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 def _md(text: str) -> str:
     """Text as Markdown has it: no HTML, no emphasis, no link, no new cell."""
-    safe = html.escape(_one_line(text), quote=False)
+    safe = html.escape(one_line(text), quote=False)
     return re.sub(r"([\\`*\[\]|])|(?<!\w)_|_(?!\w)", r"\\\g<0>", safe)
-
-
-def _html(text: str) -> str:
-    return html.escape(_one_line(text))
 
 
 def _tex(text: str) -> str:
     """Text as LaTeX has it."""
-    return _one_line(text).translate(TEX)
+    return one_line(text).translate(TEX)

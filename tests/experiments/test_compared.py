@@ -7,7 +7,7 @@ import pytest
 
 import holicam as hc
 from holicam.experiments import compared
-from holicam.experiments.compared import Level, available, contrast, gaps, level, levels, said, transfer
+from holicam.experiments.compared import Level, available, contrast, gaps, level, levels, transfer
 from holicam.experiments.evidence import difference
 from holicam.experiments.results import Stored
 
@@ -68,19 +68,6 @@ def test_a_contrast_finds_stages_in_order_and_maps_of_no_layer_at_each():
     for term in (("A", 2, "m"), ("B", 0, "m"), ("A", 0, "road")):
         with pytest.raises(KeyError, match="a set has no"):
             contrast(ONE, term)
-
-
-def test_words():
-    up, flat, wide = RNG.normal(0.2, 0.05, 40), RNG.normal(0, 0.005, 40), RNG.normal(0, 0.5, 40)
-    found = [difference(v) for v in (up, -up, flat, wide, up[:5], np.empty(0))]
-    assert said(found, 0.02) == ["surely more", "surely less", "as good as", "open", "open", "open"]
-    assert said(found[2:3]) == ["open"]
-
-
-def test_what_is_sure_is_adjusted_for_everything_asked_also_for_what_has_no_rows():
-    once = difference(np.r_[np.full(12, 1.0), [-0.6]] + np.linspace(0, 0.01, 13))
-    assert 0.0002 < once.p < 0.05 and said([once]) == ["surely more"]
-    assert said([once, *[difference(np.empty(0))] * 400])[0] == "open"
 
 
 def test_what_transfers_is_sure_of_one_sign_in_both_worlds():

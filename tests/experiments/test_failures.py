@@ -87,7 +87,8 @@ def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path
     assert "bad files" not in str(caught.value)
     assert parts.merge(tmp_path, partial=True).num_rows == 6
     for path in report.write(tmp_path):
-        assert "2 rows are left out" in path.read_text() and "3 images" in path.read_text()
+        said = path.read_text()
+        assert path.suffix == ".csv" or ("2 rows are left out" in said and "3 images" in said)
     parts_of(tmp_path)[0].unlink()
     with pytest.raises(IncompleteError, match="3 of 8 rows.*computes what is missing"):
         parts.merge(tmp_path, partial=True)

@@ -78,6 +78,36 @@ def test_clusters_are_counted():
     assert of({"a": np.ones(24)}, grouping=Grouping(np.repeat(np.arange(8), 3)))["a"].word == "undecided"
 
 
+def test_differences_that_were_taken_before():
+    """Given as `Difference`, mixed with arrays, the words, and the order of the names, are the same."""
+    gaps = {
+        "up": spread(40, 0.1, 0.05),
+        "down": spread(40, -0.1, 0.05),
+        "nothing": spread(40, 0.0, 0.01),
+        "open": spread(40, 0.0, 0.1),
+        "few": spread(5, 0.1, 0.05),
+    }
+    taken = {name: difference(values) for name, values in gaps.items()}
+    wanted = of(gaps)
+    assert of(taken) == wanted == of({**gaps, "down": taken["down"]})
+    assert [one.word for one in wanted.values()] == ["more", "less", "equivalent", "undecided", "undecided"]
+    assert of({"nothing": taken["nothing"]}, 0.004)["nothing"].word == "undecided"  # the margin is half the step
+
+
+def test_what_has_no_rows_counts_among_what_was_asked():
+    once = difference(np.r_[np.full(12, 1.0), [-0.6]] + np.linspace(0, 0.01, 13))
+    assert 0.0002 < once.p < 0.05 and of({"once": once})["once"].word == "more"
+    for nothing in (difference(np.empty(0)), np.full(3, np.nan)):
+        table = of({"once": once, **{f"{i}": nothing for i in range(400)}})
+        assert table["once"].word == "undecided" and str(table["0"]) == "undecided (0 images)" and table["0"].p == 1
+
+
+def test_what_is_sure_and_small_is_sure():
+    """A difference surely above zero, and surely within the margin, is more: its size stands beside the word."""
+    one = of({"a": spread(400, 0.002, 0.005)})["a"]
+    assert one.word == "more" and hc.evidence.equivalent(one.difference, 0.01)
+
+
 def test_how_many_images_are_there():
     config = {"explainers": {}, "dataset": {"name": "toyland", "n": 400}}
     known = stored.Stored(config=config, images=("a", "b"), values={}, name="own")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import html
+import io
+import json
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from holicam.experiments import report
 from holicam.experiments import storage as parts
@@ -19,7 +25,9 @@ from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
 from holicam.experiments.published import in_our_unit
 from holicam.experiments.remarks import remarks
+from holicam.experiments.report_examples import examples
 from holicam.experiments.run import evaluate
+from holicam.experiments.toml import as_toml
 from holicam.models import data_folder
 
 PUBLISHED = data_folder() / "published"
@@ -75,8 +83,8 @@ def run(tmp_path_factory):
         explainers=chosen,
         metrics=("epg",),
         networks=("toy-resnet50",),
-        target="label",  # of images so small the network sees few right, and a map of another class has no score
-        dataset={**config.dataset, "n": 4, "size": 48},
+        target="label",  # a map of another class would have no score
+        dataset={**config.dataset, "n": 4, "size": 96},
     )
     plan = Plan.of(config)
     evaluate(plan, out, part=(0, 1))
@@ -86,8 +94,8 @@ def run(tmp_path_factory):
 
 def test_three_formats_say_the_same(run):
     paths = report.write(run)
-    assert [p.name for p in paths] == ["report.md", "report.html", "report.tex"]
-    markdown, page, latex = (p.read_text(encoding="utf-8") for p in paths)
+    assert [p.name for p in paths] == ["report.html", "report.md", "report.tex", "report.csv"]
+    page, markdown, latex, table = (p.read_text(encoding="utf-8") for p in paths)
     with (PUBLISHED / "holistic_main_table1.csv").open(encoding="utf-8") as file:
         wanted = {"model": "ResNet-50", "layer": "Layer4", "method": "Grad-CAM", "metric": "epg"}
         printed = next(r["value"] for r in csv.DictReader(file) if wanted.items() <= r.items())
@@ -99,7 +107,53 @@ def test_three_formats_say_the_same(run):
     assert [t.title for t in found] == ["toy-resnet50, Layer2", "toy-resnet50, Layer4"]
     cell = found[1].rows["Grad-CAM"]["epg"]
     assert cell.count == 4 and cell.low <= cell.mean <= cell.high and cell.text in markdown
+    (said,) = [
+        r for r in csv.DictReader(table.splitlines()) if (r["table"], r["explainer"]) == (found[1].title, "Grad-CAM")
+    ]
+    assert (float(said["mean"]), float(said["low"]), float(said["high"])) == (cell.mean, cell.low, cell.high)
+    assert said["n"] == "4" and float(said["published"]) == pytest.approx(float(printed) / 100)
     assert "holistic-cam" in report.caption(manifest)
+
+
+def test_the_page_stands_alone_and_shows_maps(run):
+    page = report.write(run, maps=1)[0].read_text(encoding="utf-8")
+    assert (
+        not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+        and "<script" not in page
+        and "http" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+    )
+    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)"', page)
+    assert len(pictures) == 1 and "Grad-CAM, Layer-CAM" in pictures[0][1]
+    with Image.open(io.BytesIO(base64.b64decode(pictures[0][0]))) as picture:
+        assert picture.width > 400 and np.ptp(np.asarray(picture.convert("L"))) > 200
+    assert 'aria-label="Dot and interval of each explainer: epg"' in page and "Layer2" in page
+    repeated = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])
+    again = from_table(tomllib.loads(repeated))
+    assert again.plain() == Plan.of(again).config.plain() == report.read_manifest(run)["config"]
+
+
+def test_a_page_without_its_data_says_so(run, tmp_path):
+    manifest = json.loads((run / "manifest.json").read_text())
+    config = report.config_of_run(manifest, run)
+    gone = replace(config, dataset={"name": "folder", "root": str(tmp_path / "gone")})
+    found = examples(gone, 1)
+    assert not found.shown and re.match("There are no example maps: .*gone", found.said)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a": 1, "b": [0.5, True], "c-d": 'say "x"\n\\ é', "t": {"x y": ["a"], "n": -3}},
+        {"explainers": [{"name": "rise", "masks": 300}, "grad-cam"], "loaders": {}},
+    ],
+)
+def test_toml_is_read_as_it_was(table):
+    assert tomllib.loads(as_toml(table)) == table
+
+
+def test_what_toml_does_not_have():
+    with pytest.raises(TypeError, match="no value such as None"):
+        as_toml({"a": None})
 
 
 def test_a_run_that_is_not_merged(run, tmp_path):
@@ -206,11 +260,24 @@ def test_markdown_is_escaped(nasty):
 
 
 def test_html_is_escaped(nasty):
-    from holicam.experiments.report_formats import to_html
+    from holicam.experiments.report_examples import Example, Examples
+    from holicam.experiments.report_page import Report, page
 
-    text = to_html(nasty, NASTY, [NASTY], {NASTY: "curves-0"})
+    shown = Examples((Example(NASTY, "AAAA", NASTY),), NASTY)
+    told = {"charts": {NASTY: "<svg></svg>"}, "curves": {}, "examples": shown, "skipped": {NASTY: NASTY}}
+    text = page(
+        Report(NASTY, NASTY, {NASTY: NASTY}, nasty, [NASTY], left_out=[NASTY], repeat=NASTY, commands=[NASTY], **told)
+    )
     assert "<script" not in text and "<td><b>0.500 [0.400, 0.600]</b> (0.3)</td>" in text
-    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 5
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 18
+
+
+def test_csv_is_harmless(nasty):
+    from holicam.experiments.report_formats import harmless, to_csv
+
+    rows = list(csv.reader(to_csv(nasty).splitlines()))
+    assert {len(row) for row in rows} == {10} and len(rows) > 2
+    assert harmless("=1+1") == "'=1+1" and harmless("Grad-CAM") == "Grad-CAM"
 
 
 # Counts, marks and units --------------------------------------------------------------------------
@@ -231,6 +298,10 @@ def test_counts_come_from_the_rows(tmp_path):
     said = []
     for path in report.write(tmp_path, said.append):
         text = path.read_text(encoding="utf-8")
+        if path.suffix == ".csv":
+            assert sorted(row["n"] for row in csv.DictReader(text.splitlines()) if row["metric"] == "epg")[0] == "3"
+            continue
+        text = text.partition("<h2>How to repeat it")[0]  # below stands the configuration, notes and all
         assert "toyland, 4 images" in text and "8 images" not in text and " n=3" in text
         assert "nothing is marked below 12 images" in text and "t interval" in text and "Holm" in text
     assert said == [f"{tmp_path}: 4 images"]

@@ -74,16 +74,20 @@ def test_a_report_shows_the_mean_curves(curved):
     _, out, found = curved
     paths = report.write(out)
     assert [p.name for p in paths] == [
-        "report.md",
         "report.html",
+        "report.md",
         "report.tex",
+        "report.csv",
         "curves-0.svg",
         "curves-0.pdf",
         "curves-1.svg",
         "curves-1.pdf",
     ]
     first = {p.name: p.read_bytes() for p in paths}
-    assert "](curves-0.svg)" in first["report.md"].decode() and b'src="curves-1.svg"' in first["report.html"]
+    assert (
+        "](curves-0.svg)" in first["report.md"].decode()
+        and first["report.html"].count(b'aria-label="Mean curves: ') == 2
+    )
     assert rb"\includegraphics[width=\linewidth]{curves-0}" in first["report.tex"]
     report.write(out)
     assert all(p.read_bytes() == first[p.name] for p in paths)  # the same rows, the same files

@@ -1,0 +1,108 @@
+"""Example maps of a run for its report: a few of its images explained again, and laid over them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..core.network import forward
+from ..core.outputs import class_logits
+from ..datasets import Item, collate
+from ..methods.registry import info
+from ..models.preprocessing import Preprocessing
+from .config import Config
+from .plan import Plan
+from .units import Unit
+from .work import Work, maps_of, with_truth
+
+DEAR = 300.0  # F of one map: what costs more is left out of a report, and the page says so
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture of maps. title: image, network and class. picture: a JPEG in base64. alt: what is seen."""
+
+    title: str
+    picture: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a report shows of maps, and one sentence on what it leaves out, "" for nothing."""
+
+    shown: tuple[Example, ...] = ()
+    said: str = ""
+
+
+def examples(config: Config, images: int) -> Examples:
+    """The first `images` images of a run, explained by each of its networks.
+
+    Explainers of more than 300 F a map are left out. Where data set or network cannot be found any more, there is no
+    picture, and `said` has the reason.
+    """
+    if not images:
+        return Examples()
+    try:
+        plan = Plan.of(config)
+    except (ValueError, LookupError, OSError, ImportError) as error:
+        return Examples(said=f"There are no example maps: {' '.join(str(error).split())}")
+    dear = {label for label, entry in config.entries.items() if _cost(entry.name) > DEAR}
+    labels = tuple(label for label in config.made if label not in dear)
+    said = f"Not among the examples, as a map costs more than {DEAR:.0f} F: {', '.join(sorted(dear))}." if dear else ""
+    shown = [
+        example
+        for network in config.networks
+        for name in plan.dataset.ids[:images]
+        for example in _of_image(
+            plan.work(Unit(network, "examples", 0, labels, (name,)), "", "cpu"), plan.wants[network]
+        )
+    ]
+    return Examples(tuple(shown), said)
+
+
+def _cost(name: str) -> float:
+    about = info(name)
+    return about.forwards + about.backwards
+
+
+def _of_image(work: Work, wants: Preprocessing) -> Iterator[Example]:
+    """A picture of the maps of layers and one of those of the whole network; none of an image that cannot be read."""
+    from ..notebook import plot
+
+    (item,) = work.dataset.select(work.unit.ids)
+    if not isinstance(item, Item):
+        return
+    batch = collate([item])
+    with torch.no_grad():
+        p = class_logits(forward(work.model, batch.images), 1).softmax(1)
+    target = batch.target if work.config.target == "label" else p.argmax(1)
+    made = {label: with_truth(explainer, batch) for label, explainer in work.explainers().items()}
+    lines: dict[str, dict[str, Tensor]] = {}
+    for (label, layer), M in maps_of(work, made, work.model, batch, target).items():
+        lines.setdefault(label, {})[layer] = M[0]
+    rgb = _shown(item.image, wants)
+    whole = {label: some[""] for label, some in lines.items() if "" in some}
+    layered = {label: some for label, some in lines.items() if "" not in some}
+    title = f"{work.unit.network}, {item.id}: class {int(target)}, {float(p[0, target]):.0%}"
+    if layered:
+        yield _example(title, plot.grid(rgb, layered), layered)
+    if whole:
+        yield _example(title, plot.maps(rgb, whole), whole)
+
+
+def _shown(image: Tensor, wants: Preprocessing) -> Tensor:
+    """(H, W, 3) uint8 of what a network is shown, (3, H, W)."""
+    mean, std = (torch.tensor(three).view(3, 1, 1) for three in (wants.mean, wants.std))
+    return ((image * std + mean).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+
+
+def _example(title: str, figure, lines: Collection[str]) -> Example:
+    data = io.BytesIO()
+    figure.savefig(data, format="jpeg", dpi=110)
+    return Example(title, base64.b64encode(data.getvalue()).decode(), f"Maps by {', '.join(lines)} over the image.")
