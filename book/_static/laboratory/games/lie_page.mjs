@@ -1,0 +1,65 @@
+// The lie detector on the page: four maps, one question, and what each was when it is over.
+import { button, labelled, make, percent, range } from "../dom.mjs";
+import { METHODS, SIDE } from "../maps/methods.mjs";
+import { sobel } from "../maps/sobel.mjs";
+import { paint } from "../paint.mjs";
+import { ANSWERS, correlation, dealt } from "./lie.mjs";
+
+const STEPS = ["nothing", "the classifier", "all behind stage 3", "all behind stage 2", "all behind stage 1", "everything"];
+
+// A class that is surely not there: of the samples' own questions that which the network believes least.
+const absent = (lab, photo) => {
+  const named = lab.index.pictures.map(({ other }) => other);
+  return named.reduce((a, b) => (photo.answer[b] < photo.answer[a] ? b : a));
+};
+
+export async function lieDetector(lab, room, asked, current) {
+  const steps = range(1, 5, 1, (value) => lab.view.change({ forgotten: value }));
+  const said = make("output"), say = make("p", { class: "lab-reading", "aria-live": "polite" });
+  const cards = make("div", { class: "lab-cards" }), title = `${METHODS[asked.method].title}, stage ${asked.stage}`;
+  let turn = 0;
+
+  async function deal(forgotten) {
+    const now = ++turn;
+    steps.value = forgotten;
+    said.textContent = STEPS[forgotten];
+    say.textContent = "drawing four maps …";
+    const other = absent(lab, asked.photo);
+    const maps = { edges: sobel(asked.photo.rgb, SIDE) };
+    for (const [name, news] of [["real", {}], ["absent", { target: other }], ["forgotten", { forgotten }]]) {
+      maps[name] = await lab.map({ ...asked, ...news });
+      if (!current() || now !== turn) return;
+    }
+    const lost = (await lab.answer(asked.photo.rgb, forgotten))[asked.target];
+    if (!current() || now !== turn) return;
+    say.textContent = `One of these is the map of ${title}, for ${lab.index.classes[asked.target]}. Which?`;
+    const hand = dealt();
+    cards.replaceChildren(...hand.map((name, i) => {
+      const canvas = make("canvas", { width: 224, height: 224, "aria-hidden": "true" });
+      paint(canvas, asked.photo, maps[name], lab.table, lab.view.state);
+      const card = button("", () => reveal(hand, name, maps, other, lost),
+        { class: "lab-card", "aria-label": `map ${i + 1} of 4` });
+      card.append(canvas);
+      return make("div", {}, card, make("p"));
+    }));
+    room.dataset.dealt = `${forgotten} ${asked.target}`;
+  }
+
+  function reveal(hand, guess, maps, other, lost) {
+    [...cards.children].forEach((card, i) => {
+      const name = hand[i], alike = correlation(maps.real, maps[name]);
+      const blank = Number.isNaN(alike) ? "one of the two is the same everywhere" : alike.toFixed(2);
+      const more = { absent: ` (${lab.index.classes[other]})`, forgotten: ` (${STEPS[steps.value]})` }[name] ?? "";
+      card.querySelector("p").textContent = name === "real" ? `The map: ${ANSWERS.real}.`
+        : `${ANSWERS[name]}${more}; correlation with the map: ${blank}.`;
+      card.classList.toggle("lab-real", name === "real");
+    });
+    say.textContent = `${guess === "real" ? "Right." : "No."} After forgetting, the network gives `
+      + `${lab.index.classes[asked.target]} ${percent(lost)}.`;
+  }
+
+  room.replaceChildren(say, cards, make("div", { class: "lab-shared" }, labelled("forget", steps, said),
+    button("deal again", () => deal(Number(steps.value)))));
+  steps.addEventListener("change", () => deal(Number(steps.value)));
+  await deal(lab.view.state.forgotten || 5);
+}

@@ -1,0 +1,221 @@
+// The laboratory: a network in the reader's browser. The page's figure says where the files lie; nothing is loaded
+// before the reader asks for it, everything comes from this site, and a photograph of the reader's own stays here.
+import { button, labelled, make, percent, range, select } from "./dom.mjs";
+import { Engine } from "./engine.mjs";
+import { deletionGame } from "./games/deletion_page.mjs";
+import { lieDetector } from "./games/lie_page.mjs";
+import { weighing } from "./games/weigh_page.mjs";
+import { softmax } from "./network.mjs";
+import { colours } from "./paint.mjs";
+import { Panel } from "./panel.mjs";
+import { camera, own, sample } from "./photo.mjs";
+import { GAMES, View } from "./view.mjs";
+
+const PLAYS = { deletion: deletionGame, lie: lieDetector, weigh: weighing };
+
+class Laboratory {
+  constructor(figure) {
+    this.figure = figure;
+    this.files = new URL(figure.dataset.files, document.baseURI).href;
+    this.runtime = new URL(figure.dataset.runtime, document.baseURI).href;
+    this.view = new View(figure.id, (state, news) => this.draw(state, news));
+    this.status = make("p", { class: "lab-status", role: "status" });
+    this.go = button("Start the laboratory", () => this.start(), { class: "lab-start" });
+    figure.prepend(make("div", { class: "lab-door" }, this.go, this.status));
+    figure.querySelector(":scope > .lab-hint").hidden = true;
+    addEventListener("hashchange", () => this.follow());
+    this.follow();
+  }
+
+  // The address names a view: it is shown, or will be when the reader starts.
+  follow() {
+    if (!this.view.read()) return;
+    if (this.room) this.view.change({ ...this.view.state });
+    else this.go.textContent = "Start the laboratory with this view";
+    this.figure.scrollIntoView({ block: "start" });
+  }
+
+  async start() {
+    this.go.disabled = true;
+    try {
+      if (typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly, which the network needs.");
+      this.status.textContent = "loading …";
+      const answer = await fetch(new URL("network.json", this.files));
+      if (!answer.ok) throw new Error(`The network did not come (${answer.status}).`);
+      this.index = await answer.json();
+      this.engine = new Engine();
+      await this.engine.ask("load", { files: this.files, runtime: this.runtime, index: this.index },
+        (share) => { this.status.textContent = `loading the network … ${Math.round(100 * share)} %`; });
+      this.build();
+      this.figure.dataset.state = "ready";
+    } catch (error) {
+      this.status.textContent = `${error.message} The rest of the page works without it.`;
+      this.figure.dataset.state = "failed";
+      this.go.disabled = false;
+    }
+  }
+
+  // --- what panels and games ask for --------------------------------------------------------------------------------
+
+  photo(name) {
+    this.photos ??= new Map();
+    if (!this.photos.has(name)) {
+      const picture = this.index.pictures.find((one) => one.name === name);
+      this.photos.set(name, sample(picture, this.files));
+    }
+    return this.photos.get(name);
+  }
+
+  photoNames() {
+    const names = this.index.pictures.map(({ name, title }) => [name, title]);
+    return this.photos?.has("own") ? [...names, ["own", "Your photograph"]] : names;
+  }
+
+  numberOf(name) {
+    if (name === "") return "";
+    const { classes } = this.index, at = classes.findIndex((one) => one.toLowerCase() === name.toLowerCase());
+    return at >= 0 ? at : /^\d+$/.test(name) && Number(name) < classes.length ? Number(name) : "";
+  }
+
+  // The probabilities of all classes, of a photograph or of pixels.
+  async answer(rgb, forgotten = 0) {
+    return softmax(await this.engine.ask("logits", { rgb, forgotten }));
+  }
+
+  async believed(photo) {
+    photo.answer ??= await this.answer(photo.rgb);
+    return photo.answer;
+  }
+
+  // What a panel asks: its photograph and class, and how likely the network finds that.
+  async asked(state, end = "") {
+    const photo = await this.photo((end && state.photo2) || state.photo), p = await this.believed(photo);
+    const first = p.indexOf(Math.max(...p)), same = !end || !state.photo2 || state.photo2 === state.photo;
+    const target = (end && state.class2 !== "" && state.class2) || (same && state.class !== "" ? state.class : first);
+    return { photo, target, p: p[target], forgotten: 0 };
+  }
+
+  map({ photo, target, method, stage, forgotten = 0 }, progress) {
+    return this.engine.ask("map", { photo: photo.key ?? photo.name, rgb: photo.rgb, target, method, stage, forgotten },
+      progress);
+  }
+
+  // --- the page -----------------------------------------------------------------------------------------------------
+
+  build() {
+    const { index, view } = this;
+    this.table = colours(index.colours);
+    this.classList = `${this.figure.id}-classes`;
+    view.allow([...index.pictures.map(({ name }) => name), "own"], index.classes.length);
+    if (view.state.photo === "own") view.state.photo = "cat";
+    this.panels = [new Panel(this, ""), new Panel(this, "2")];
+    this.likely = make("div", { class: "lab-likely", role: "group", "aria-label": "the five likeliest classes" });
+    this.credit = make("p", { class: "lab-credit" });
+    const slider = (key, word) => {
+      const input = range(0, 100, 1, (value) => view.change({ [key]: value }));
+      this[key] = input;
+      return labelled(word, input);
+    };
+    this.game = select(Object.entries(GAMES), (game) => view.change({ game }));
+    this.bench = make("div", { class: "lab-game", "aria-live": "off" });
+    this.room = make("div", { class: "lab-room" },
+      make("datalist", { id: this.classList }, ...index.classes.map((value) => make("option", { value }))),
+      this.photoBar(), make("p", { class: "lab-asks" }, "What the network says; click to ask about another:"),
+      this.likely, make("div", { class: "lab-panels" }, ...this.panels.map((panel) => panel.element)),
+      make("div", { class: "lab-shared" }, slider("opacity", "opacity"), slider("threshold", "threshold"),
+        labelled("experiment", this.game)), this.bench, this.credit);
+    this.figure.querySelector(":scope > img").hidden = true;
+    this.figure.querySelector(".lab-door").replaceWith(this.status, this.room);
+    this.status.textContent = "";
+    view.change({ ...view.state });
+  }
+
+  photoBar() {
+    this.radios = this.index.pictures.map(({ name, title }) => {
+      const image = make("img", { src: new URL(`${name}-small.jpg`, this.files), alt: title, width: 56, height: 56 });
+      const radio = make("input", { type: "radio", name: `${this.figure.id}-photo`, value: name,
+        onchange: () => this.view.change({ photo: name, class: "", class2: "" }) });
+      return make("label", { title }, radio, image);
+    });
+    const file = make("input", { type: "file", accept: "image/*", class: "lab-file", "aria-label": "your photograph",
+      onchange: (e) => { if (e.target.files[0]) this.take(e.target.files[0]); } });
+    const shoot = button("camera", async () => {
+      try {
+        const picture = await camera();
+        if (picture) this.take(picture);
+      } catch (error) {
+        this.status.textContent = error.message;
+      }
+    });
+    this.figure.addEventListener("dragover", (e) => e.preventDefault());
+    this.figure.addEventListener("drop", (e) => {
+      e.preventDefault();
+      if (e.dataTransfer.files[0]) this.take(e.dataTransfer.files[0]);
+    });
+    document.addEventListener("paste", (e) => {
+      const picture = [...(e.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+      if (picture) this.take(picture);
+    });
+    return make("div", { class: "lab-photos" },
+      make("fieldset", {}, make("legend", {}, "photograph"), ...this.radios),
+      make("div", { class: "lab-own" }, make("span", {}, "or your own: choose, drop or paste a file"), file, shoot));
+  }
+
+  async take(source) {
+    this.status.textContent = "reading the picture …";
+    try {
+      const photo = await own(source, this.engine, this.index.preprocessing);
+      photo.key = `own-${this.taken = (this.taken ?? 0) + 1}`; // another picture of the same name
+      (this.photos ??= new Map()).set("own", Promise.resolve(photo));
+      this.status.textContent = "";
+      this.view.change({ photo: "own", class: "", class2: "" });
+    } catch (error) {
+      this.status.textContent = error.message;
+    }
+  }
+
+  draw(state, news) {
+    for (const key of ["opacity", "threshold"]) this[key].value = state[key];
+    this.game.value = state.game;
+    for (const label of this.radios) {
+      const radio = label.querySelector("input");
+      radio.checked = radio.value === state.photo;
+    }
+    const keys = Object.keys(news);
+    if (keys.every((key) => ["opacity", "threshold"].includes(key))) {
+      for (const panel of this.panels) panel.repaint(state);
+      return;
+    }
+    if (keys.some((key) => !["game", "forgotten"].includes(key))) {
+      for (const panel of this.panels) panel.draw(state);
+      this.drawClasses(state);
+    }
+    if (keys.some((key) => ["game", "photo", "class", "method", "stage"].includes(key))) this.play(state);
+  }
+
+  async drawClasses(state) {
+    const { photo, target } = await this.asked(state), p = photo.answer;
+    if (state !== this.view.state || target === undefined) return;
+    this.credit.textContent = photo.credit;
+    const best = p.map((_, k) => k).sort((a, b) => p[b] - p[a]).slice(0, 5);
+    this.likely.replaceChildren(...best.map((k) => button(`${this.index.classes[k]} ${percent(p[k])}`,
+      () => this.view.change({ class: k, class2: "" }), { "aria-pressed": String(k === target) })));
+  }
+
+  async play(state) {
+    const turn = this.turn = (this.turn ?? 0) + 1;
+    this.bench.replaceChildren();
+    if (!state.game) return;
+    try {
+      const asked = await this.asked(state);
+      if (turn === this.turn) {
+        await PLAYS[state.game](this, this.bench, { ...asked, method: state.method, stage: state.stage },
+          () => turn === this.turn);
+      }
+    } catch (error) {
+      if (turn === this.turn) this.bench.replaceChildren(make("p", { role: "status" }, error.message));
+    }
+  }
+}
+
+for (const figure of document.querySelectorAll("figure.laboratory[data-files]")) new Laboratory(figure);

@@ -1,0 +1,109 @@
+// One of the two panels: a photograph, a method, a stage and a class, and the map that follows from them.
+import { button, labelled, make, percent, range, select } from "./dom.mjs";
+import { METHODS } from "./maps/methods.mjs";
+import { paint } from "./paint.mjs";
+
+export class Panel {
+  // lab: photos, questions and classes; end: "" or "2", of the names in the view.
+  constructor(lab, end) {
+    Object.assign(this, { lab, end, turn: 0, at: null });
+    const change = (key) => (value) => lab.view.change({ [key + end]: value });
+    const title = end ? "second panel" : "first panel";
+    this.canvas = make("canvas", { width: 448, height: 448, tabindex: 0, role: "img", "aria-label": title });
+    this.status = make("p", { class: "lab-status", role: "status" });
+    this.reading = make("p", { class: "lab-reading", "aria-live": "polite" }, "Point at a cell to read it.");
+    this.method = select(Object.entries(METHODS).map(([name, { title: text }]) => [name, text]), change("method"));
+    this.stage = range(1, 4, 1, change("stage"));
+    this.shown = make("output");
+    this.class = make("input", { list: lab.classList, autocomplete: "off", onchange: (e) => this.named(e.target) });
+    this.photo = select([], change("photo"));
+    const controls = [labelled("method", this.method), labelled("stage", this.stage, this.shown),
+      labelled("class", this.class), labelled("photograph", this.photo)];
+    this.element = make("section", { class: "lab-panel", "aria-label": title }, this.canvas, this.status, this.reading,
+      make("div", { class: "lab-controls" }, ...(end ? controls : controls.slice(0, 3))),
+      button("save as PNG", () => this.save()));
+    this.canvas.addEventListener("pointermove", (e) => {
+      const box = this.canvas.getBoundingClientRect();
+      this.point((e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height);
+    });
+    this.canvas.addEventListener("keydown", (e) => this.step(e));
+  }
+
+  // A class by its name, or by its number; an empty field is the network's own answer.
+  named(input) {
+    const said = input.value.trim().replace(/ \d+ %$|,? < 0.1 %$/, ""), found = this.lab.numberOf(said);
+    if (said && found === "") input.setCustomValidity("The network knows no class of this name: choose one of the list.");
+    else input.setCustomValidity("");
+    input.reportValidity();
+    if (input.checkValidity()) this.lab.view.change({ [`class${this.end}`]: found });
+  }
+
+  async draw(state) {
+    const turn = ++this.turn, late = () => turn !== this.turn, { lab, end } = this;
+    const stage = state[`stage${end}`], method = state[`method${end}`];
+    this.method.value = method;
+    this.stage.value = stage;
+    const { grid } = lab.index.stages[stage - 1];
+    this.shown.textContent = `${stage}, ${grid.join(" × ")}`;
+    this.stage.setAttribute("aria-valuetext", `${stage} of 4, ${grid.join(" by ")} cells`);
+    this.photo.replaceChildren(...[["", "the same"], ...lab.photoNames()].map(([value, text]) => (
+      make("option", { value }, text))));
+    this.photo.value = state.photo2;
+    try {
+      const asked = await lab.asked(state, end);
+      if (late()) return;
+      this.class.value = lab.index.classes[asked.target];
+      this.status.textContent = "asking …";
+      this.canvas.setAttribute("aria-busy", "true");
+      const began = performance.now();
+      const M = await lab.map({ ...asked, method, stage }, (share) => {
+        if (!late()) this.status.textContent = `asking at four sizes … ${Math.round(100 * share)} %`;
+      });
+      if (late()) return;
+      Object.assign(this, { asked, M, name: `${METHODS[method].title}, stage ${stage}` });
+      this.element.dataset.seconds = ((performance.now() - began) / 1000).toFixed(3);
+      this.status.textContent = `${this.name}: ${lab.index.classes[asked.target]}, ${percent(asked.p)}`;
+      this.canvas.setAttribute("aria-label",
+        `Map of ${this.name}, for ${lab.index.classes[asked.target]}, over ${asked.photo.title}`);
+      this.repaint(state);
+      this.canvas.setAttribute("aria-busy", "false");
+      this.element.dataset.drawn = lab.view.address();
+    } catch (error) {
+      if (!late()) this.status.textContent = error.message;
+    }
+  }
+
+  repaint({ opacity, threshold }) {
+    if (!this.M) return;
+    paint(this.canvas, this.asked.photo, this.M, this.lab.table, { opacity, threshold });
+    if (this.at) this.point(...this.at);
+  }
+
+  // What the map says at a place, 0..1 across and down.
+  point(across, down) {
+    if (!this.M) return;
+    this.at = [across, down].map((v) => Math.min(Math.max(v, 0), 0.999999));
+    const column = Math.floor(this.at[0] * this.M.width), row = Math.floor(this.at[1] * this.M.height);
+    const value = this.M.data[row * this.M.width + column];
+    const top = this.M.data.reduce((a, b) => Math.max(a, b)), what = this.M.width > 56 ? "pixel" : "cell";
+    const share = top > 0 ? `, ${Math.round((100 * value) / top)} % of the largest` : "";
+    this.reading.textContent = `${what} in row ${row + 1}, column ${column + 1}: ${value.toPrecision(3)}${share}`;
+  }
+
+  step(event) {
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!move || !this.M) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page has keys of its own
+    const cells = Math.min(this.M.width, 56), at = this.at ?? [0.5, 0.5];
+    this.point(at[0] + move[0] / cells, at[1] + move[1] / cells);
+  }
+
+  save() {
+    this.canvas.toBlob((blob) => {
+      const link = make("a", { href: URL.createObjectURL(blob), download: `${this.name ?? "photograph"}.png` });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  }
+}
