@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: rows restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides bench gpu site-packages test-packages
+.PHONY: rows restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides pdf bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -45,6 +45,7 @@ help:
 	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
 	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
+	@echo "make pdf       print the book as one PDF with bookmarks, to _build/pdf"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
 	@echo "make gpu       ask a GPU: tests, every map and score beside the CPU's, costs, chapters; installs nothing"
 	@echo "make lab       open the chapters in JupyterLab, drawn as on the site"
@@ -125,9 +126,7 @@ test-book: $(TEST)
 test-site: $(TEST)
 	@echo "--- the site and JupyterLab, in a browser"
 	@$(BIN)/python -m tools.build_site --quiet
-	@$(BIN)/python -m pytest tests/book/test_site.py tests/book/test_site_explorer.py tests/book/test_site_hero.py \
-	  tests/book/test_site_wall.py tests/book/test_site_claims.py tests/book/test_site_lab.py \
-	  -q -rs -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest tests/book/test_site*.py -q -rs -n $(JOBS) --dist loadfile
 
 # --- the others ------------------------------------------------------------------------------
 
@@ -179,6 +178,11 @@ student lecturer: $(SITE)
 
 slides: $(SITE)
 	@$(BIN)/python -m tools.slides
+
+# With the system's Chromium, from the built site.
+pdf: $(TEST)
+	@$(BIN)/python -m tools.build_site --quiet
+	@$(BIN)/python -m tools.pdf
 
 lab: $(LAB)
 	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=book --ServerApp.contents_manager_class=tools.lab.Contents

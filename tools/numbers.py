@@ -6,7 +6,9 @@ A text cell says in its metadata where each of its results stands:
 
 The key is the number as it is written in the text; the value is a `find` of tools/pages/found.py with one {n}, which
 exactly one code cell of the chapter must have printed. The text may round more than the cell does, and may give a share
-in per cent. After a run this puts the new number where the old one stood; where they agree nothing is touched.
+in per cent, where the cell prints none: beside a printed "84 %" the key is "84".
+
+After a run this puts the new number where the old one stood; where they agree nothing is touched.
 """
 
 from __future__ import annotations

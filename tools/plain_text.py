@@ -114,6 +114,8 @@ class Plain:
             said = "; ".join(cited(key, role == "cite:t") for key in target.split(","))
             said = f"[{said}]({self.link('references', '')})"
             return said if role == "cite:t" else f"({said})"
+        if role == "try":  # a state of the laboratory
+            return f"[{shown}]({self.link('laboratory', f'laboratory?{target}')})"
         if target not in self.numbers.page:
             raise KeyError(f"the text refers to {target!r}, which no chapter and no page defines")
         said = shown or self.numbers.said.get(target) or self.numbers.titles[target]

@@ -123,7 +123,13 @@ export async function render({ model, el }) {
   };
   let state = { ...initial }, hover = null;
 
-  const options = (values) => values.map((value) => make("option", { value }, value));
+  // Names that all begin with one word, "step: clip", "step: median", are no methods: the control is called so.
+  const first = (values) => (values.every((one) => one.split(": ")[0] === values[0].split(": ")[0])
+    && values[0].includes(": ") ? values[0].split(": ")[0] : "");
+  const called = (values, otherwise) => first(values) || otherwise;
+  const options = (values) => values.map((value) => make("option", { value },
+    first(values) ? value.slice(first(values).length + 2) : value));
+  const names = (key) => unique(maps.map((map) => map[key]));
   const range = () => make("input", { type: "range", min: 0, max: 100, step: 1 });
   const choice = {
     method: make("select", {}, ...options(unique(maps.map((map) => map.method)))),
@@ -135,8 +141,9 @@ export async function render({ model, el }) {
   const shown = { opacity: make("span"), threshold: make("span") };
   const id = (word) => `${el.id}-${word}`;
   const rows = [
-    labelled(id("method"), "method", choice.method), labelled(id("layer"), "layer", choice.layer),
-    ...(has.target ? [labelled(id("target"), "target", choice.target)] : []),
+    labelled(id("method"), called(names("method"), "method"), choice.method),
+    labelled(id("layer"), called(names("layer"), "layer"), choice.layer),
+    ...(has.target ? [labelled(id("target"), called(names("target"), "target"), choice.target)] : []),
     labelled(id("opacity"), "opacity", choice.opacity, shown.opacity),
     labelled(id("threshold"), "threshold", choice.threshold, shown.threshold),
     ...(has.random ? [labelled(id("random"), "randomised network", choice.random)] : []),

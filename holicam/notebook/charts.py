@@ -94,7 +94,7 @@ def intervals(
             axes.set_title(titles[name], loc="left")
             _draw(axes, rows, places, series, apart)
             _ground(axes, places, apart, line, margin)
-            axes.locator_params(axis="x", nbins=6 if wide < 3 else 2)  # numbers that do not run into each other
+            axes.locator_params(axis="x", nbins=(6, 4, 2, 2)[wide - 1])  # numbers that do not run into each other
             for row, value in (printed or {}).get(name, {}).items():
                 if row in rows:
                     axes.plot(value, places[row], "D", mfc="none", mec=PAPER, mew=1.8, ms=9, zorder=3, clip_on=False)

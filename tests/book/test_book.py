@@ -16,18 +16,12 @@ from tools.tidy import tidied_text
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 BOOK_MB = 18
-# Chapters that are still in the words of the first edition: held against everything but words and headings.
-PENDING = {path.stem for path in CHAPTERS}
-
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 
 
 @each_chapter
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.__name__)
 def test_guard(path, guard):
-    if path.stem in PENDING and guard.__name__ in ("words", "markup"):
-        assert list(guard(load(path))), f"{path.stem} is no longer pending: take it out of the list"
-        return
     complaints = list(guard(load(path)))
     assert not complaints, "\n".join(complaints)
 

@@ -8,13 +8,28 @@ import re
 import pytest
 
 import holicam as hc
+from holicam.experiments import compared, evidence
 from tests.helpers.explainers import GUESTS
 from tools import pages
 from tools.chapters import by_number
 from tools.ipynb import BOOK, ROOT
+from tools.pages import (
+    changes,
+    choice,
+    cite,
+    costs,
+    dots,
+    provenance,
+    published,
+    speed,
+    speed_gpu,
+    stored_rows,
+    used,
+    which,
+)
 from tools.pages import claims as claims_page
-from tools.pages import provenance, published, speed, speed_gpu, used
 from tools.pages import stages as stages_page
+from tools.pages import toyland as toyland_page
 
 MADE = {
     "claims": claims_page,
@@ -23,6 +38,12 @@ MADE = {
     "api-used": used,
     "speed": speed,
     "stages": stages_page,
+    "toyland": toyland_page,
+    "figures/costs": costs,
+    "figures/which-method": choice,
+    "which-method": which,
+    "cite": cite,
+    "changes": changes,
 }
 
 
@@ -33,8 +54,9 @@ def book():
 
 @pytest.mark.parametrize("name", MADE)
 def test_page_is_up_to_date(name):
-    text = (BOOK / f"{name}.md").read_text(encoding="utf-8")
-    assert text == pages.text(MADE[name].page()), f"book/{name}.md is out of date: run `make pages`"
+    path = MADE[name].PAGE
+    assert path.with_suffix("") == BOOK / name
+    assert path.read_text(encoding="utf-8") == pages.text(MADE[name].page()), f"{path} is out of date: run `make pages`"
 
 
 def test_provenance_names_every_file_of_rows():
@@ -99,6 +121,89 @@ def test_the_speed_page_and_the_readme_say_what_a_gpu_said(tmp_path):
     ):
         assert line in text, line
     assert speed_gpu.NOTHING not in text and "no peer was installed" in text
+
+
+def test_no_method_is_shown_cheaper_than_the_forwards_it_makes():
+    """Where a clock says so, the passes are shown, and marked."""
+    for path in sorted(speed.RESULTS.glob("explainers-*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for row in result["rows"]:
+            made, one = hc.info(row["explainer"]).forwards, costs.cost(row)
+            least = made if row["unit"] != "mask" else row["total_units"]
+            assert one.shown >= least and one.floored == (one.measured < least) == str(one).startswith("≈")
+            assert speed.shown(row).startswith("≈") == one.floored
+    row = {"explainer": "grad-cam", "unit": "", "total_units": 0, "F": 0.9}
+    assert str(costs.cost(row)) == "≈ 1.0" and speed.shown(row) == "≈ 1.00"
+    assert (
+        speed.shown(row | {"explainer": "rise", "unit": "mask", "total_units": 6000}) == "≈ 1.00 a mask, 6,000 of them"
+    )
+    assert str(costs.cost(row | {"F": 1.26})) == "1.3" and costs.shortfall({"rows": [row]}) == pytest.approx(0.1)
+
+
+def test_the_chart_of_costs_has_a_dot_for_every_method_that_was_measured():
+    drawn = "\n".join(costs.page())
+    names = [name for name in costs.costs(costs.read()) if hc.info(name).family != "control"]
+    assert drawn.count("<circle") == len(names) and all(f">{name}</text>" in drawn for name in names)
+    hollow = [one for name, one in costs.costs(costs.read()).items() if one.floored]
+    assert drawn.count(f'fill="{dots.PAPER}" stroke') == len(hollow) > 0
+
+
+def test_a_recommendation_says_how_many_pictures_it_rests_on():
+    """A mean of fewer pictures than a verdict asks for is not printed."""
+    few, enough = (compared.Level(n, 0.5, 0.4, 0.6) for n in (11, 12))
+    assert stored_rows.cell(few) == "too few (11)" and stored_rows.cell(enough) == "0.50 ± 0.10"
+    assert stored_rows.cell(None) == stored_rows.cell(compared.Level(0, *[float("nan")] * 3)) == "not measured"
+    text = pages.text(which.page())
+    level = stored_rows.levels(which.OVER, 3, "over-all")["CAMERAS"]
+    assert "| CAMERAS | 122 |" in text and stored_rows.cell(level) in text
+    assert f"Means over {len(stored_rows.rows(which.OVER).images)} photographs" in text
+    gap, word = stored_rows.against(which.OVER, "over-all", "Layer-CAM", (stored_rows.FAST,))[stored_rows.FAST, 0]
+    assert gap.n == 150 and (word == "equivalent") == (
+        evidence.equivalent(gap, stored_rows.MARGIN) and word not in ("more", "less")
+    )
+
+
+def test_what_a_map_costs_by_counting():
+    assert choice.price("Layer-CAM") == 2 and choice.price("Grad-CAM++") == 2 and choice.price("PCAMPlus") == 3905
+    assert choice.price(stored_rows.FAST) == pytest.approx(24.2, abs=0.1)
+    assert choice.price("Holistic-CAM") == pytest.approx(121.8)
+
+
+def test_words_of_a_drawing_stay_inside_it():
+    """DejaVu Sans is at most 0.65 of its size wide on average, bold 0.72."""
+    for page in (choice, costs):
+        for line in page.page():
+            for x, size, bold, words in re.findall(
+                r'<text x="(\d+)" y="\d+"(?=[^>]*font-size="(\d+)")(?=([^>]*bold)?)[^>]*>([^<]*)<', line
+            ):
+                if "text-anchor" not in line:
+                    assert int(x) + len(words) * int(size) * (0.66 if bold else 0.6) < 470, words
+
+
+# --- citing, and what has changed -------------------------------------------------------------------
+
+
+def test_the_citation_is_that_of_the_file():
+    about = {"type": "software", "version": "1.2", "title": "holicam: a book", "repository-code": "https://a.b/c"}
+    about["authors"] = [{"name": "the others"}, {"family-names": "Curie", "given-names": "Marie"}]
+    made = cite.entry(about | {"date-released": "2031-05-01"})
+    assert made.startswith("@software{holicam,\n  author  = {{the others} and Curie, Marie},\n")
+    assert (
+        "title   = {{holicam}: a book}" in made and "year    = {2031}" in made and made.endswith("{https://a.b/c}\n}")
+    )
+    assert cite.papers().count("@") == 3 and "Holistic-CAM" in cite.papers()
+
+
+def test_readers_see_what_is_new_and_which_numbers_changed():
+    text = (
+        "# Changes\n\n## 2\n\n### New\n\n- a\n\n### For readers\n\n- b\n  goes on\n- c\n\n## 1\n\nThe first\nedition.\n"
+    )
+    found = changes.versions(text)
+    assert found["2"]["For readers"] == "- b goes on\n- c" and found["1"][""] == "The first\nedition."
+    page = pages.text(changes.page())
+    for version in changes.versions((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")):
+        assert f"## {version}\n" in page
+    assert "### New in the book" in page and page.count("### Numbers that changed") == page.count("\n## ")
 
 
 # --- the published tables --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tools import build_site
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PLACES = ("CITATION.cff", "README.md", "pyproject.toml", "book/intro.md")
+PLACES = ("CITATION.cff", "README.md", "pyproject.toml", "book/intro.md", "book/cite.md")
 
 
 def test_the_version_stands_in_one_place():

@@ -41,6 +41,13 @@ NOT_TYPESET = """() => [...document.querySelectorAll("span.math, div.math")]
     .filter(e => !e.querySelector("mjx-container")
                  || e.querySelector("mjx-merror, [data-mjx-error]"))
     .map(e => e.textContent.slice(0, 60))"""
+# Formulas, tables, code and what it printed: cut at the right edge of their box. On a phone they may scroll, if a
+# shadow says so; a formula is set smaller first (book/_static/reading.mjs).
+CUT = """wide => [...document.querySelectorAll(
+        ".bd-content :is(div.math, .cell_output, pre, table.results, .pst-scrollable-table-container)")]
+    .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+    .filter(e => wide || !e.closest(".scrolls"))
+    .map(e => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 40)}`)"""
 BROKEN = """() => [...document.querySelectorAll(".bd-content img")]
     .filter(e => !e.complete || !e.naturalWidth || !e.alt || e.alt.includes("_images/"))
     .map(e => e.src + " alt=" + e.alt)"""
@@ -62,6 +69,9 @@ def test_page(visit, name):
             if width == WIDTHS[0]:
                 pictures[theme] = shots(page)
             wide = page.evaluate(TOO_WIDE)
+            settle(page)
+            cut = page.evaluate(CUT, width == WIDTHS[0])
+            assert not cut, f"cut at {width} px: {cut[:5]}"
             assert not wide, f"scrolls sideways at {width} px ({theme}): {wide}"
     raw, broken = page.evaluate(NOT_TYPESET), page.evaluate(BROKEN)
     assert not raw, f"formulas not typeset: {raw}"
@@ -71,6 +81,13 @@ def test_page(visit, name):
     pairs = list(zip(pictures["light"], pictures["dark"], strict=True))
     for number, (light, dark) in enumerate(pairs, 1):
         assert same(light, dark), f"picture {number} looks different in dark mode"
+
+
+def settle(page) -> None:
+    """Two frames: what follows the width of the column has followed it."""
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
 
 
 def same(light: np.ndarray, dark: np.ndarray) -> bool:

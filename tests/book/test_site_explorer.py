@@ -53,15 +53,18 @@ def pages(tmp_path_factory):
             hc.explore(PHOTO, MAPS, random=FORGOTTEN, name="small/one", scores=(0.9, 0.2), layer="late", **words),
             hc.explore(PHOTO, SIGNED, signed=True, name="small/two", **words),
         ]
+        steps = {f"step: {name}": layers for name, layers in MAPS["cat"].items()}
+        named = hc.explore(PHOTO, steps, name="small/named", **words)
     head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="_static/favicon.svg">'
     site = '<link rel="stylesheet" href="_static/explorer.css"></head><body>'
     script = '<script type="module" src="_static/explorer.mjs"></script></body></html>'
     (folder / "two.html").write_text(head + site + "".join(map(str, two)) + script)
+    (folder / "named.html").write_text(head + site + str(named) + script)
     (folder / "broken.html").write_text(head + site + str(two[0]).replace("one-", "gone-") + script)
     (folder / "inline.html").write_text(f"{head}</head><body>{hc.explore(PHOTO, MAPS, **words)}</body></html>")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {name: f"http://127.0.0.1:{server.server_port}/{name}.html" for name in ("two", "broken", "inline")}
+    yield {name: f"http://127.0.0.1:{server.server_port}/{name}.html" for name in ("two", "named", "broken", "inline")}
     server.shutdown()
 
 
@@ -121,6 +124,16 @@ def expected(m, cells=False, **how):
 def same(a, b):
     """Two decoders of JPEG and two enlargements differ at edges: few pixels, small steps."""
     return a.shape == b.shape and np.abs(a - b).mean() < 2.5
+
+
+def test_a_word_that_all_names_share_is_the_name_of_the_control(tab, pages):
+    opened(tab, pages["named"])
+    for control, word in (("method", "step"), ("layer", "layer")):
+        assert tab.locator(f"label[for=explorer-small-named-{control}]").text_content() == word
+    assert part(tab, "method", "small-named").locator("option").all_text_contents() == ["A", "B"]
+    part(tab, "method", "small-named").select_option("step: B")
+    part(tab, "layer", "small-named").select_option("early")
+    assert same(seen(tab, "small-named"), expected(MAPS["cat"]["B"]["early"]))
 
 
 def test_first_view_and_every_control(tab, pages):

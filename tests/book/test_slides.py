@@ -96,7 +96,7 @@ def test_no_count_without_what_it_counts(folder):
                     met += 1
                     last = max((letters(part) for part in re.split(r"\{[\w:]+\}`|\$|`|\*", lines[-1])), key=len)
                     assert last in page, f"chapter {chapter.number}, cut short: {lines[0]}"
-    assert met > 2
+    assert met > 1
 
 
 def test_nothing_is_loaded_from_elsewhere(folder):

@@ -5,7 +5,20 @@ from importlib import import_module
 
 from tools.pages import text
 
-NAMES = ("claims", "published", "provenance", "used", "teaching", "graph", "speed", "stages")
+NAMES = (
+    "claims",
+    "published",
+    "provenance",
+    "used",
+    "teaching",
+    "graph",
+    "costs",
+    "speed",
+    "stages",
+    "toyland",
+    "choice",
+    "which",
+)
 
 for name in sys.argv[1:] or NAMES:
     made = import_module(f"tools.pages.{name}")

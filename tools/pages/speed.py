@@ -1,7 +1,7 @@
 """Write book/speed.md from the result files of benchmarks/.
 
-The page says what each explainer costs in forwards of the network, beside the peers that have it, and which of the
-promises about speed were kept. It holds no number that is not in a result file.
+The page says what each explainer costs in forwards of the network, beside the peers that have it. Which of the promises
+about speed the code keeps is folded at its end. It holds no number that is not in a result file.
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import holicam as hc
 from tools.ipynb import BOOK, ROOT
-from tools.pages import speed_gpu, written
+from tools.pages import costs, speed_gpu, written
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = BOOK / "speed.md"
@@ -26,36 +26,68 @@ def place(result: dict) -> str:
     return "" if result["device"].startswith("cpu") else f", {result['device']}"
 
 
+def folded(title: str, lines: list[str]) -> list[str]:
+    """A box that opens at a click."""
+    return ["````{dropdown} " + title, *lines, "````", ""]
+
+
+def findings(result: dict) -> str:
+    """What the chart says, in sentences."""
+    found = costs.costs(result)
+    cheap, dear = found["layer-cam"], found["holistic-cam"]
+    ask = {name: found[name] for name in ("score-cam", "pcam+", "rise")}
+    said = ", ".join(f"{name} {one}" for name, one in ask.items())
+    return (
+        f"Layer-CAM costs {cheap} F at the last stage and Holistic-CAM {dear} F, {dear.shown / cheap.shown:.0f} times "
+        f"as much; {{ref}}`sec-which-method` says what one gets for it.\n"
+        f"Methods that need no gradients pay for it with questions: {said} F."
+    )
+
+
+def shown(row: dict) -> str:
+    """A row's cost: never below the passes that it makes, of a mask or a map."""
+    unit = f" a {row['unit']}, {row['total_units']:,} of them" if row["unit"] else ""
+    return floored(row["F"], least(row)) + unit
+
+
+def least(row: dict) -> float:
+    """The forwards that a map makes, or one of its masks or steps."""
+    return costs.cost(row).passes / (row["total_units"] or 1)
+
+
+def floored(measured: float, passes: float) -> str:
+    """What is shown for a measurement."""
+    return f"{'≈ ' * (measured < passes)}{max(measured, passes):.2f}"
+
+
 def explainers(result: dict) -> list[str]:
     """One table: a row an explainer."""
     peers = sorted({peer.split(",")[0] for row in result["rows"] for peer in row["peers"]})
     out = [
-        f"## Every explainer on {result['network']}{place(result)}",
-        "",
         f"Measured on {machine(result)}",
+        "A peer's number is its own cost for the same work at its own defaults; *–*: it does not have the method.",
         "",
         "| " + " | ".join(["explainer", "at", "F", "extra MB", *peers]) + " |",
         "|---" * (4 + len(peers)) + "|",
     ]
     for row in result["rows"]:
         where = row["layers"] if isinstance(row["layers"], str) else ", ".join(row["layers"] or ["–"])
-        cost = f"{row['F']:.2f}" + (f" a {row['unit']}, {row['total_units']:,} of them" if row["unit"] else "")
         theirs = [
-            ", ".join(f"{v['F']:.2f}" for name, v in row["peers"].items() if name.split(",")[0] == peer) or "–"
+            ", ".join(floored(v["F"], least(row)) for name, v in row["peers"].items() if name.split(",")[0] == peer)
+            or "–"
             for peer in peers
         ]
-        out.append("| " + " | ".join([row["explainer"], where, cost, f"{row['extra_mb']:.0f}", *theirs]) + " |")
+        out.append("| " + " | ".join([row["explainer"], where, shown(row), f"{row['extra_mb']:.0f}", *theirs]) + " |")
     missing = [name for name in hc.explainers if name not in {row["explainer"] for row in result["rows"]}]
     if missing:
         out += ["", f"Not measured yet: {', '.join(missing)}."]
-    return [*out, ""]
+    title = f"## Every explainer on {result['network']}{place(result)}"
+    return [title, "", *folded("The table", out)]
 
 
 def gates(result: dict) -> list[str]:
     """The promises, each with what was measured."""
     out = [
-        f"## Promises{place(result)}",
-        "",
         f"Measured on {result['network']}, {machine(result)}",
         "",
         "| promise | measured | limit | kept |",
@@ -65,12 +97,12 @@ def gates(result: dict) -> list[str]:
         sign = "≥" if row["at_least"] else "≤"
         kept = "yes" if row["kept"] else "no"
         out.append(f"| {row['what']} | {row['value']:.3f} | {sign} {row['limit']:g} | {kept} |")
-    return [*out, ""]
+    return folded(f"What the code promises itself{place(result)}", out)
 
 
 def metrics(results: Path) -> list[str]:
     """What a metric costs beyond its forwards, and ROAD beside its peer."""
-    out = ["## Metrics", "", "| what | measured | limit |", "|---|---|---|"]
+    out = ["| what | measured | limit |", "|---|---|---|"]
     for row in json.loads((results / "insertion_deletion.json").read_text())["rows"]:
         name = f"{row['what']}: over {row['forwards_an_image']} forwards"
         out.append(f"| {name} | {row['ratio']:.3f} | ≤ {row['gate']} |")
@@ -136,16 +168,46 @@ def fast(result: dict) -> list[str]:
     return [*out, ""]
 
 
+def laboratory(result: dict) -> list[str]:
+    """How long a reader of the laboratory waits: benchmarks/laboratory.py."""
+    out = [
+        "## In the reader's browser",
+        "",
+        f"What {{ref}}`sec-laboratory` takes, in seconds by the clock: Chromium {result['browser']} "
+        f"({result['processor']}), ONNX Runtime {result['runtime']} on one thread, files from this machine, "
+        f"{result['date']}; while it was measured {result['load']} processes wanted to run.",
+        "",
+        "| what | median seconds | limit | kept |",
+        "|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        kept = "yes" if row["seconds"] <= row["limit"] else "no"
+        out.append(f"| {row['what']} | {row['seconds']:.2f} | ≤ {row['limit']:g} | {kept} |")
+    return [*out, ""]
+
+
 def page(results: Path = RESULTS) -> list[str]:
     """The lines of the page."""
-    lines = [written("speed")]
-    for path in sorted(results.glob("gates-*.json")):
-        lines += gates(json.loads(path.read_text()))
+    first = costs.read(results)
+    opening = written(
+        "speed",
+        told=costs.told(first),
+        findings=findings(first),
+        machine=machine(first),
+        gradient=str(costs.costs(first)["gradient"]),
+        shortfall=f"{100 * costs.shortfall(first):.0f} %",
+    )
+    lines = [opening, ""]
     for path in sorted(results.glob("explainers-*.json")):
         lines += explainers(json.loads(path.read_text()))
-    lines += metrics(results)
-    for path in sorted(results.glob("linear.json")):
-        lines += runs(json.loads(path.read_text()))
     for path in sorted(results.glob("fast.json")):
         lines += fast(json.loads(path.read_text()))
-    return lines + speed_gpu.page_lines(results)
+    for path in sorted(results.glob("linear.json")):
+        lines += runs(json.loads(path.read_text()))
+    for path in sorted(results.glob("laboratory.json")):
+        lines += laboratory(json.loads(path.read_text()))
+    lines += speed_gpu.page_lines(results)
+    lines += ["## For those who change the code", "", *folded("Metrics beside their forwards", metrics(results))]
+    for path in sorted(results.glob("gates-*.json")):
+        lines += gates(json.loads(path.read_text()))
+    return lines

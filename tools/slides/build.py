@@ -64,16 +64,20 @@ def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -
     def words(markdown: str) -> str:
         return inline(plain(markdown, made.numbers, titles))
 
-    def listed(title: str, items: list[str]) -> str:
+    def listed(title: str, items: list[str], extra: str = "") -> str:
         body = "<ul>" + "".join(f"<li>{words(item)}</li>" for item in items) + "</ul>"
-        return section(Slide(title, body))
+        return section(Slide(title, body), extra)
 
     # A section's note belongs to the first slide of that section.
     content, told = [], set()
     for slide in made.make():
-        own = [] if slide.section in told else notes.of(chapter, slide.section)
-        told.add(slide.section)
+        own = [] if slide.section.rstrip(".") in told else notes.of(chapter, slide.section)
+        told.add(slide.section.rstrip("."))
         content.append(section(slide, "".join(f"<p>{words(item)}</p>" for item in own)))
+    # What belongs to a section without slides, such as one of the paper notes, is said at the summary.
+    left = "".join(
+        f"<p>{words(item)}</p>" for name, item in notes.misconceptions(chapter) if name.rstrip(".") not in told
+    )
     opening = "".join(f"<p>{words(item)}</p>" for item in notes.opening(chapter))
     first = (
         f'<section class="first">\n<h1>{inline(chapter.title)}</h1>\n<p>{words(chapter.question)}</p>\n'
@@ -85,7 +89,7 @@ def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -
         listed("You will be able to", chapter.objectives),
         *content,
         listed("Exercises", chapter.tasks),
-        listed("Summary", chapter.bullets("Summary")),
+        listed("Summary", chapter.bullets("Summary"), left),
     ]
     return filled("page.html", title=escape(chapter.title), slides="\n".join(slides), bundle=BUNDLE)
 

@@ -53,6 +53,7 @@ def explore(
             with more than 64 cells a side is averaged down, and the figure then says so.
         random: the same maps of a network with random weights; the reader can switch to them. For a network: False
             saves the time of computing them.
+            Names that all begin with one word, "step: clip" and "step: median", give the control that word.
         name: "<chapter>/<what>": while the book's outputs are made the data go to `_static/explorers/<chapter>/`, at
             most 150 kB. Else, and without a name, they travel inside the figure.
         caption, alt: what the figure says and what it shows; without `alt` it is put together from the names.

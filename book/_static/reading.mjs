@@ -1,0 +1,112 @@
+// Three helps for reading: a click enlarges a figure, a formula that is too wide for the column is set smaller, and the
+// parts of the book fold in the sidebar. Without scripts figures stand at the column's width, wide formulas scroll, and
+// all parts are open.
+
+const FIGURES = ".bd-content .cell_output img, .bd-content figure img";
+
+// --- figures ------------------------------------------------------------------------------------
+
+const dialog = document.createElement("dialog");
+dialog.className = "enlarged";
+dialog.setAttribute("aria-label", "Figure, enlarged");
+dialog.addEventListener("click", () => dialog.close());
+dialog.addEventListener("close", () => dialog.replaceChildren());
+
+function enlarge(image) {
+  // In dark mode a stored figure is two views of one file (tools/site_pictures.py): both are shown.
+  const shown = (image.closest(".picture") ?? image).cloneNode(true);
+  for (const each of [shown, ...shown.querySelectorAll("img")]) {
+    each.removeAttribute("tabindex");
+    each.removeAttribute("role");
+    each.removeAttribute("width");
+    each.removeAttribute("height");
+    if (each.tagName === "IMG") each.removeAttribute("style");
+  }
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "Close";
+  const page = document.createElement("div");
+  page.className = "bd-content";
+  page.append(shown);
+  dialog.replaceChildren(close, page);
+  dialog.showModal();
+}
+
+function offer(image) {
+  if (image.closest("a:not(.image-reference), button, .wall, .hero, .cam-explorer, .sd-card, .laboratory")) return;
+  image.classList.add("can-enlarge");
+  image.tabIndex = 0;
+  image.closest("a")?.removeAttribute("href"); // a link to the file, for readers without scripts
+  image.setAttribute("role", "button");
+  image.title = "Enlarge";
+  image.addEventListener("click", () => enlarge(image));
+  image.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    enlarge(image);
+  });
+}
+
+// --- what is too wide -----------------------------------------------------------------------------
+
+const SMALLEST = 0.7; // of a formula's own size: smaller letters cannot be read
+const WIDE = ".bd-content :is(div.math, .cell_output, pre, .pst-scrollable-table-container)";
+
+// A formula's box in a column of `room` pixels; its number, which stands at the right edge, is part of it.
+function fit(formula) {
+  const drawn = formula.querySelector("mjx-container");
+  if (!drawn) return;
+  drawn.dataset.size ??= drawn.style.fontSize || "100%"; // MathJax fits its letters to those of the text
+  drawn.style.fontSize = drawn.dataset.size;
+  const room = formula.clientWidth;
+  const wide = Math.max(formula.scrollWidth, drawn.scrollWidth);
+  const share = Math.max(SMALLEST, room / wide);
+  if (room && wide > room + 1) drawn.style.fontSize = `${Math.floor(share * parseFloat(drawn.dataset.size))}%`;
+}
+
+// What still is wider than its box scrolls in it, and a shadow at its right edge says so.
+function cue(box) {
+  const more = box.scrollWidth > box.clientWidth + 1;
+  box.classList.toggle("scrolls", more);
+  if (more) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
+}
+
+function widths() {
+  document.querySelectorAll(".bd-content div.math").forEach(fit);
+  document.querySelectorAll(WIDE).forEach(cue);
+}
+
+let column = 0;
+const watched = new ResizeObserver(([entry]) => {
+  if (Math.abs(entry.contentRect.width - column) < 1) return;
+  column = entry.contentRect.width;
+  widths();
+});
+
+// --- the parts of the book ------------------------------------------------------------------------
+
+function fold(caption) {
+  const list = caption.nextElementSibling;
+  if (list?.tagName !== "UL") return;
+  const part = document.createElement("details");
+  const head = document.createElement("summary");
+  part.className = "part";
+  part.open = list.querySelector(".current") !== null;
+  caption.before(part);
+  head.append(caption);
+  part.append(head, list);
+}
+
+document.body.append(dialog);
+document.querySelectorAll(FIGURES).forEach(offer);
+const captions = [...document.querySelectorAll(".bd-sidebar-primary .bd-links p.caption, .bd-sidebar-primary nav p.caption")];
+captions.forEach(fold);
+const parts = [...document.querySelectorAll("details.part")];
+if (parts.length && !parts.some((part) => part.open)) parts[0].open = true;
+
+window.MathJax?.startup?.promise?.then(() => {
+  const article = document.querySelector(".bd-article");
+  if (article) watched.observe(article);
+});
+document.addEventListener("toggle", (event) => event.target.matches?.("details") && widths(), true);
