@@ -105,8 +105,13 @@ captions.forEach(fold);
 const parts = [...document.querySelectorAll("details.part")];
 if (parts.length && !parts.some((part) => part.open)) parts[0].open = true;
 
-window.MathJax?.startup?.promise?.then(() => {
+async function watch() {
+  // This file may run before MathJax is there, and pages without a formula never have it.
+  if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", done, { once: true }));
+  await window.MathJax?.startup?.promise;
   const article = document.querySelector(".bd-article");
   if (article) watched.observe(article);
-});
+}
+
+watch();
 document.addEventListener("toggle", (event) => event.target.matches?.("details") && widths(), true);
