@@ -64,7 +64,7 @@ def test_a_figure_is_enlarged_and_put_back(visit, theme):
     assert shown.bounding_box()["width"] > 1.2 * before
     assert page.evaluate("document.activeElement.textContent") == "Close"
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('dialog.enlarged[open], dialog.enlarged img')")
+    page.wait_for_function("!document.querySelector('dialog.enlarged[open], dialog.enlarged img')", timeout=10_000)
     assert figures[0].bounding_box()["width"] == pytest.approx(before, abs=1)
 
 
@@ -78,7 +78,7 @@ def test_a_wide_formula_is_set_smaller_and_code_says_that_it_scrolls(visit):
     for width in (11, 60):
         page.evaluate(draw, width)
     page.set_viewport_size({"width": 390, "height": 900})
-    page.wait_for_function("document.querySelector('#wide60').classList.contains('scrolls')")
+    page.wait_for_function("document.querySelector('#wide60').classList.contains('scrolls')", timeout=10_000)
     size = "id => parseFloat(getComputedStyle(document.querySelector(id + ' mjx-container')).fontSize)"
     page.evaluate(draw, 1)
     plain = page.evaluate(size, "#wide1")
