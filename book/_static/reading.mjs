@@ -52,6 +52,11 @@ function offer(image) {
 const SMALLEST = 0.7; // of a formula's own size: smaller letters cannot be read
 const WIDE = ".bd-content :is(div.math, .cell_output, pre, .pst-scrollable-table-container)";
 
+// What a box holds, in pixels; a formula overflows the element that MathJax draws it in.
+function width(box) {
+  return Math.max(box.scrollWidth, box.querySelector(":scope > mjx-container")?.scrollWidth ?? 0);
+}
+
 // A formula's box in a column of `room` pixels; its number, which stands at the right edge, is part of it.
 function fit(formula) {
   const drawn = formula.querySelector("mjx-container");
@@ -59,14 +64,14 @@ function fit(formula) {
   drawn.dataset.size ??= drawn.style.fontSize || "100%"; // MathJax fits its letters to those of the text
   drawn.style.fontSize = drawn.dataset.size;
   const room = formula.clientWidth;
-  const wide = Math.max(formula.scrollWidth, drawn.scrollWidth);
+  const wide = width(formula);
   const share = Math.max(SMALLEST, room / wide);
   if (room && wide > room + 1) drawn.style.fontSize = `${Math.floor(share * parseFloat(drawn.dataset.size))}%`;
 }
 
 // What still is wider than its box scrolls in it, and a shadow at its right edge says so.
 function cue(box) {
-  const more = box.scrollWidth > box.clientWidth + 1;
+  const more = width(box) > box.clientWidth + 1;
   box.classList.toggle("scrolls", more);
   if (more) box.tabIndex = 0;
   else box.removeAttribute("tabindex");

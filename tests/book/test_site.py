@@ -44,11 +44,13 @@ NOT_TYPESET = """() => [...document.querySelectorAll("span.math, div.math")]
     .map(e => e.textContent.slice(0, 60))"""
 # Formulas, tables, code and what it printed: cut at the right edge of their box. On a phone, and beside the chapters,
 # they may scroll, if a shadow says so; a formula is set smaller first (book/_static/reading.mjs).
-CUT = """wide => [...document.querySelectorAll(
-        ".bd-content :is(div.math, .cell_output, pre, table.results, .pst-scrollable-table-container)")]
-    .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
-    .filter(e => wide || !e.closest(".scrolls"))
-    .map(e => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 40)}`)"""
+CUT = """strict => {
+    const width = e => Math.max(e.scrollWidth, e.querySelector(":scope > mjx-container")?.scrollWidth ?? 0);
+    return [...document.querySelectorAll(
+            ".bd-content :is(div.math, .cell_output, pre, table.results, .pst-scrollable-table-container)")]
+        .filter(e => e.checkVisibility() && width(e) > e.clientWidth + 1)
+        .filter(e => strict || !e.closest(".scrolls"))
+        .map(e => `${e.tagName}.${e.className} ${width(e)} > ${e.clientWidth}: ${e.innerText.slice(0, 40)}`)}"""
 BROKEN = """() => [...document.querySelectorAll(".bd-content img")]
     .filter(e => !e.complete || !e.naturalWidth || !e.alt || e.alt.includes("_images/"))
     .map(e => e.src + " alt=" + e.alt)"""

@@ -84,6 +84,8 @@ def test_a_wide_formula_is_set_smaller_and_code_says_that_it_scrolls(visit):
     plain = page.evaluate(size, "#wide1")
     assert plain > page.evaluate("parseFloat(getComputedStyle(document.querySelector('.bd-article p')).fontSize)")
     assert 0.69 * plain < page.evaluate(size, "#wide11") < plain, "set smaller, and no smaller than can be read"
-    inside = "id => { const e = document.querySelector(id); return e.scrollWidth <= e.clientWidth + 1 }"
+    inside = (
+        "id => { const e = document.querySelector(id + ' mjx-container'); return e.scrollWidth <= e.clientWidth + 1 }"
+    )
     assert page.evaluate(inside, "#wide11") and not page.evaluate(inside, "#wide60")
     assert page.evaluate("[...document.querySelectorAll('pre.scrolls')].every(e => e.tabIndex == 0)")
