@@ -215,14 +215,13 @@ def ran(lab):
 
 
 def test_a_chapter_is_drawn(chapter):
-    """Figures, formulas and exercises as on the site; nothing of the markup is left, and no solution is open."""
+    """Formulas, captions and exercises as on the site; nothing of the markup is left, and no solution is open."""
     page = chapter.page
     chapter.shot("top")
     text = " ".join(page.evaluate("cells.filter(c => c.model.type == 'markdown').map(c => c.node.innerText)"))
     text = " ".join(text.split())
     assert not [word for word in RAW if word in text]
     for words in (
-        "Figure 1:",
         "limits follow from (3)",
         "Exercise 1 (What do eight sizes cost?)",
         "Fig. 7.2. The fused map",
@@ -237,6 +236,14 @@ def test_a_chapter_is_drawn(chapter):
         .map(c => c.inputHidden && !c.node.innerText.includes("trial("))""")
     assert folded and all(folded)
     assert page.locator("details").count() > 1 and page.locator("details[open]").count() == 0
+
+
+def test_a_drawing_of_the_text_is_drawn(lab):
+    """Chapter 06 has one that is a file; chapter 07 draws all of its own in its cells."""
+    lab.open("06-the-low-pass-wrap.ipynb")
+    lab.wait("() => cells.some(c => c.model.type == 'markdown' && c.node.innerText.includes('Figure 1:'))")
+    lab.wait("""() => cells.some(c => c.model.type == 'markdown' && [...c.node.querySelectorAll("figure img")].some(
+        drawing => drawing.complete && drawing.naturalWidth > 0 && drawing.getBoundingClientRect().width > 300))""")
 
 
 def test_opening_and_saving_is_no_change(chapter, folder):
