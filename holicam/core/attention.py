@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..models.hooks import held
 from .ops import at_least_float32
 
 
@@ -81,8 +82,5 @@ def attended(model: nn.Module) -> Iterator[tuple[list[Attention], dict[int, Bloc
             handles.append(module.register_forward_hook(attention, with_kwargs=True))
         handles.append(module.register_forward_pre_hook(enter))
         handles.append(module.register_forward_hook(leave))
-    try:
+    with held(handles):
         yield found, blocks
-    finally:
-        for handle in handles:
-            handle.remove()

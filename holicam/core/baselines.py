@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .hardware import moved, widest
+from .bands import filtered, gaussian
+from .hardware import widest
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class GaussianBlur:
         _check(self.kernel, self.sigma)
 
     def __call__(self, images: Tensor) -> Tensor:
-        return _blur(images, _gaussian(self.kernel // 2, self.sigma), "reflect")
+        return _blur(images, gaussian(self.kernel // 2, self.sigma), "reflect")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class RiseBlur:
         k, reach = self.kernel, int(4 * self.sigma + 0.5)
         at = (k // 2 + torch.arange(-reach, reach + 1)) % (2 * k)
         at = torch.minimum(at, 2 * k - 1 - at)  # dcba|abcd|dcba
-        tails = _gaussian(reach, self.sigma)
+        tails = gaussian(reach, self.sigma)
         return torch.zeros(k, dtype=torch.float64).scatter_add_(0, at, tails)
 
 
@@ -109,28 +110,6 @@ def _check(kernel: int, sigma: float) -> None:
         raise ValueError(f"sigma must be a positive number of pixels; got {sigma!r}")
 
 
-def _gaussian(reach: int, sigma: float) -> Tensor:
-    """(2 reach + 1,) float64 with sum 1."""
-    weights = (-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2).exp()
-    return weights / weights.sum()
-
-
-def _band(n: int, weights: Tensor, border: str) -> Tensor:
-    """(n, n) float64: how much place j weighs in the blurred place i, border rule included."""
-    i = torch.arange(n)
-    at = i[:, None] + torch.arange(len(weights)) - len(weights) // 2  # (n, k)
-    share = weights.expand(at.shape)
-    if border == "zeros":
-        share = share * ((at >= 0) & (at < n))
-        at = at.clamp(0, n - 1)
-    else:  # reflect-101, dcb|abcd|cba, a triangle wave: the kernel may be wider than the image
-        at = at % max(2 * n - 2, 1)
-        at = torch.minimum(at, (2 * n - 2 - at).abs())
-    return torch.zeros(n, n, dtype=torch.float64).scatter_add_(1, at, share)
-
-
 def _blur(images: Tensor, weights: Tensor, border: str) -> Tensor:
-    """rows @ image @ cols', in float64 where there is one: TF32 stays out."""
-    work = widest(images.device)
-    rows, cols = (moved(_band(n, weights, border), images.device, work) for n in images.shape[-2:])
-    return (rows @ images.to(work) @ cols.T).to(images.dtype)  # (B, C, H, W)
+    """In float64 where there is one: TF32 stays out."""
+    return filtered(images.to(widest(images.device)), weights, border).to(images.dtype)

@@ -18,7 +18,7 @@ from .checks import expect_finite
 from .graph import expect_some_of, pull_back, recorded
 from .guard import guarded
 from .layout import Layouts, watched
-from .network import check_call, forward, frozen
+from .network import check_call, detached, forward, frozen
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
 from .outputs import Whole, logits_of, remark
 from .targets import Resolved
@@ -83,7 +83,7 @@ def capture(
     check_call(model, images)
     wanted = find_layers(model, layers)
     with torch.inference_mode(False), torch.set_grad_enabled(gradients):
-        images = images.clone() if images.is_inference() else images.detach()
+        images = detached(images)
         with frozen(model, gradients):
             with recorded(wanted, gradients, repeated) as A, watched(model, wanted) as readers:
                 logits = logits_of(forward(model, images), len(images), target)

@@ -6,7 +6,6 @@ method, brings the maps to the size asked for and returns them bare where one la
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..models.alike import close_names
 from ..models.layers import Layer, Layers, as_given, is_single
 from ..models.stages import default_layers, images_at_hand
 from .checks import finite_maps
 from .guard import guarded
-from .network import check_call
+from .network import check_call, detached
 from .ops import Target, one_of, upsample
 from .options import Size, check_fields, output_size
 from .stages import Stages
@@ -148,7 +148,7 @@ class Explainer:
         with images_at_hand(images):
             own, single = ((), False) if self.takes == "input" else self.named(model, layers)
         with torch.inference_mode(False):
-            images = images.clone() if images.is_inference() else images.detach()
+            images = detached(images)
         return Call(model, images, own, target, wanted, reshape, intermediate, single)
 
     def returned(self, call: Call, found: Result) -> Result:
@@ -179,10 +179,8 @@ class Explainer:
                 raise TypeError(f"{cls.__name__} takes its settings by name{like}; got {settings[len(first)]!r}")
             for name in named:
                 if name not in known:
-                    close = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
-                    raise TypeError(
-                        f"{cls.__name__} has no setting {name!r}; close names are {', '.join(close or known) or 'none'}"
-                    )
+                    close = close_names(name, known, 2) or "none"
+                    raise TypeError(f"{cls.__name__} has no setting {name!r}; close names are {close}")
             if settings or named:
                 object.__setattr__(made, "_given", {*first[: len(settings)], *named})
         return made

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
+from ..models.hooks import held
 from ..models.layers import Layer, called
 from .checks import refuse_where, warn_where
 
@@ -78,11 +79,8 @@ def recorded(
     handles = [
         module.register_forward_hook(lambda _, *args, name=name: hook(name, *args)) for name, module in wanted.items()
     ]
-    try:
+    with held(handles):
         yield A
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _checkpointed() -> bool:

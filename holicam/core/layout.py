@@ -23,7 +23,9 @@ from weakref import ref
 from torch import Tensor, nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm, pooling
 
+from ..models.hooks import held
 from ..models.layers import Layer, called
+from ..models.resolutions import fits
 from .ops import at_least_float32
 from .tokens import Reshape, for_images
 
@@ -43,13 +45,6 @@ _CHANNELS_FIRST = (
     pooling._AdaptiveMaxPoolNd,
     activation.Softmax2d,
 )
-
-
-def fits(grid: tuple[int, int], image: tuple[int, int]) -> bool:
-    """Whether one stride makes both sides of the grid from those of the image, give or take a row or column."""
-    most = min(side / (cells - 1) if cells > 1 else float("inf") for cells, side in zip(grid, image, strict=True))
-    least = max(side / (cells + 1) for cells, side in zip(grid, image, strict=True))
-    return least <= most
 
 
 def _lies(module: nn.Module) -> tuple[str, str] | tuple[None, None]:
@@ -102,11 +97,8 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
     for module in model.modules():
         if (lies := _lies(module)[0]) is not None:
             handles.append(module.register_forward_pre_hook(lambda _, inputs, lies=lies: read(lies, inputs)))
-    try:
+    with held(handles):
         yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @dataclass(eq=False)

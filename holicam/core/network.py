@@ -84,6 +84,11 @@ def check_call(model: nn.Module, images: Tensor) -> None:
         raise ValueError(f"images must have the shape (B, 3, H, W) with at least one image; got {tuple(images.shape)}")
 
 
+def detached(images: Tensor) -> Tensor:
+    """The images without their graph. Those made under inference mode are copied, or autograd would refuse them."""
+    return images.clone() if images.is_inference() else images.detach()
+
+
 @contextmanager
 def frozen(model: nn.Module, gradients: bool = True) -> Iterator[None]:
     """Parameters without gradients: the trunk keeps no graph, the backward skips the weights.
@@ -141,10 +146,6 @@ def _where(error: Exception, model: nn.Module) -> tuple[str, nn.Module] | None:
     return found
 
 
-def _weight(module: nn.Module) -> Tensor | None:
-    return next(module.parameters(recurse=False), None)
-
-
 def _brief(module: nn.Module) -> str:
-    weight = _weight(module)
+    weight = next(module.parameters(recurse=False), None)
     return type(module).__name__ + ("" if weight is None else f" with weights {tuple(weight.shape)}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.forms import eager
+from ..models.hooks import held
 from ..models.layers import Layer, find_layers
 
 
@@ -21,11 +22,8 @@ def replaced(model: nn.Module, layer: Layer, change: Callable[[Tensor], Tensor])
     """
     (module,) = find_layers(model, layer).values()
     handle = module.register_forward_hook(lambda _, __, output: change(output))
-    try:
-        with eager():
-            yield
-    finally:
-        handle.remove()
+    with held([handle]), eager():
+        yield
 
 
 def without_channel(output: Tensor, channel: Tensor, axes: tuple[int, int]) -> Tensor:

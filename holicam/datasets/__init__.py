@@ -12,11 +12,11 @@ lie in the folder are followed wherever they point.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ..models.alike import close_names
 from .batches import Batch, batches, collate
 from .items import Dataset, Item, MissingDataError, Raw, Skipped, UnreadableError, WrongDataError
 from .label_check import check_labels
@@ -107,6 +107,6 @@ def __getattr__(name: str) -> object:
 def load(name: str, *args: object, **options: object) -> Dataset:
     """A data set by its name in `registry`; the rest goes to its function. Raises ValueError for an unknown name."""
     if name not in registry:
-        close = difflib.get_close_matches(str(name).lower(), registry, n=3, cutoff=0.4)
-        raise ValueError(f"there is no data set {name!r}; close names are {', '.join(close or registry)}")
+        close = close_names(str(name).lower(), registry)
+        raise ValueError(f"there is no data set {name!r}; close names are {close}")
     return registry[name](*args, **options)

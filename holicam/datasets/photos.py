@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from ..models.preprocessing import IMAGENET, Preprocessing, preprocessing
+from .crops import check_rgb, resized
+from .crops import middle as middle
 from .depth import DepthError, Stored, eight_bit
 from .samples import Sample as Sample
 from .samples import samples as samples
@@ -134,20 +136,7 @@ def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3, mode: str = "bilin
     height, width = rgb.shape[:2]
     short = min(height, width)
     new = [min(round(side * size / short), longest * size) for side in (height, width)]
-    return _resized(rgb, new, mode)
-
-
-def _resized(rgb: torch.Tensor, new: list[int], mode: str) -> torch.Tensor:
-    planes = rgb.permute(2, 0, 1)[None].float()
-    shrunk = torch.nn.functional.interpolate(planes, new, mode=mode, antialias=True)
-    return shrunk[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous()
-
-
-def middle(rgb: torch.Tensor) -> torch.Tensor:
-    """(H, W, 3) -> the square in the middle, for networks that take no other shape."""
-    side = min(rgb.shape[:2])
-    top, left = ((n - side) // 2 for n in rgb.shape[:2])
-    return rgb[top : top + side, left : left + side].contiguous()
+    return resized(rgb, new, mode)
 
 
 def prepare(rgb: torch.Tensor, network: str | nn.Module | Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
@@ -170,12 +159,12 @@ def prepare(rgb: torch.Tensor, network: str | nn.Module | Preprocessing) -> tupl
         >>> shown.shape, images.shape
         (torch.Size([224, 224, 3]), torch.Size([1, 3, 224, 224]))
     """
-    _check_rgb(rgb)
+    check_rgb(rgb)
     wanted = preprocessing(network)
     short = wanted.resize or wanted.size
     rgb = _cut(rgb, 3 * min(rgb.shape[:2]))  # a panorama's ends would be enlarged for nothing
     new = [int(short * side / min(rgb.shape[:2])) for side in rgb.shape[:2]]
-    shown = _cut(_resized(rgb, new, wanted.mode), wanted.size)
+    shown = _cut(resized(rgb, new, wanted.mode), wanted.size)
     return shown, to_images(shown, wanted)
 
 
@@ -183,16 +172,6 @@ def _cut(rgb: torch.Tensor, most: int) -> torch.Tensor:
     """The middle, of at most so many pixels a side; an odd one is left out as torchvision does."""
     (top, height), (left, width) = ((round(max(n - most, 0) / 2), min(n, most)) for n in rgb.shape[:2])
     return rgb[top : top + height, left : left + width].contiguous()
-
-
-def _check_rgb(rgb: object) -> None:
-    """Raise TypeError for what is no photograph: values from 0 to 1 would be taken for black."""
-    got = type(rgb).__name__
-    if isinstance(rgb, torch.Tensor):
-        if rgb.dtype == torch.uint8 and rgb.dim() == 3 and rgb.shape[2] == 3 and 0 not in rgb.shape:
-            return
-        got = f"{tuple(rgb.shape)} {rgb.dtype}"
-    raise TypeError(f"a photograph must be a tensor (H, W, 3) uint8; got {got}")
 
 
 def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAGENET) -> torch.Tensor:
@@ -204,7 +183,7 @@ def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAG
 
     Raises TypeError for rgb that is no such tensor; ValueError and TypeError as `preprocessing`.
     """
-    _check_rgb(rgb)
+    check_rgb(rgb)
     wanted = preprocessing(network)
     x = rgb.permute(2, 0, 1)[None].contiguous().float()
     mean, std = (x.new_tensor(v)[:, None, None] * 255 for v in (wanted.mean, wanted.std))

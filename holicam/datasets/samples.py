@@ -8,7 +8,6 @@ motorcycle, whose terms the package does not state.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import io
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..models import class_names, data_folder
+from ..models.alike import close_names
 from ..models.extras import extra
 from .items import MissingDataError, WrongDataError
 
@@ -126,8 +126,7 @@ def samples(*names: str) -> dict[str, Sample]:
     told = json.loads((data_folder() / "photos.json").read_text(encoding="utf-8"))
     for name in names:
         if name not in told:
-            close = difflib.get_close_matches(str(name), told, n=3, cutoff=0.4)
-            raise ValueError(f"there is no sample photograph {name!r}; there are {', '.join(close or told)}")
+            raise ValueError(f"there is no sample photograph {name!r}; there are {close_names(str(name), told)}")
     return {name: _sample(name, told[name]) for name in names or told}
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .crops import check_rgb, middle, resized
+
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
@@ -59,20 +61,8 @@ def mosaic(pictures: Sequence[Tensor], side: int = 224) -> Mosaic:
     masks, boxes = torch.zeros(len(pictures), side, side, dtype=torch.bool), torch.zeros(len(pictures), 4)
     for k, picture in enumerate(pictures):
         top, left = (cell * place for place in divmod(k, n))
-        whole[top : top + cell, left : left + cell] = _square(picture, cell, k)
+        check_rgb(picture, f"picture {k} of a mosaic")
+        whole[top : top + cell, left : left + cell] = resized(middle(picture), (cell, cell), "bicubic")
         masks[k, top : top + cell, left : left + cell] = True
         boxes[k] = torch.tensor([left, top, left + cell, top + cell])
     return Mosaic(whole, masks, boxes)
-
-
-def _square(picture: Tensor, size: int, place: int) -> Tensor:
-    """(H, W, 3) -> (size, size, 3) uint8, its middle. Raises TypeError."""
-    fits = isinstance(picture, Tensor) and picture.dtype == torch.uint8 and picture.dim() == 3
-    if not fits or picture.shape[2] != 3 or 0 in picture.shape:
-        got = f"{tuple(picture.shape)} {picture.dtype}" if isinstance(picture, Tensor) else type(picture).__name__
-        raise TypeError(f"picture {place} of a mosaic must be a tensor (H, W, 3) uint8; got {got}")
-    short = min(picture.shape[:2])
-    top, left = ((length - short) // 2 for length in picture.shape[:2])
-    planes = picture[top : top + short, left : left + short].permute(2, 0, 1)[None].float()
-    small = torch.nn.functional.interpolate(planes, [size, size], mode="bicubic", antialias=True)
-    return small[0].round().clamp(0, 255).byte().permute(1, 2, 0)

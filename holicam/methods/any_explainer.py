@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..core.explainer import Call, Explainer
 from ..core.ops import Target, at_least_float32
 from ..core.outputs import Whole, logits_of
+from ..models.hooks import held
 from ..models.layers import Layer, Layers
 
 OPTIONS = ("layers", "target", "size", "reshape")
@@ -122,8 +123,5 @@ def overheard(model: nn.Module, x: Tensor, target: Target = None) -> Iterator[li
         yield heard
         return
     handles = model.register_forward_pre_hook(before), model.register_forward_hook(after)
-    try:
+    with held(handles):
         yield heard
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
@@ -15,15 +14,13 @@ from ..core.guard import guarded
 from ..core.ops import Target
 from ..core.options import Size
 from ..core.passes import PassExplainer, answered
+from ..models.alike import UnknownNameError, close_names
 from ..models.layers import Layers, as_given, is_single
 from .table import TABLE, Info
 
 
-class UnknownExplainerError(KeyError):
+class UnknownExplainerError(UnknownNameError):
     """No explainer of that name; the message lists the close ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def info(name: str) -> Info:
@@ -33,8 +30,8 @@ def info(name: str) -> Info:
     '1 F + 1 B'
     """
     if name not in TABLE:
-        close = difflib.get_close_matches(str(name).lower(), TABLE, n=3, cutoff=0.4)
-        raise UnknownExplainerError(f"there is no explainer {name!r}; close names are {', '.join(close or TABLE)}")
+        close = close_names(str(name).lower(), TABLE)
+        raise UnknownExplainerError(f"there is no explainer {name!r}; close names are {close}")
     return TABLE[name]
 
 

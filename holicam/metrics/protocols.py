@@ -6,7 +6,6 @@ differ, so a number means something only beside the name of its protocol.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +13,12 @@ from types import MappingProxyType
 
 from ..core.baselines import Baseline, GaussianBlur, RiseBlur, Zeros
 from ..core.ops import SCORES, one_of
+from ..models.alike import UnknownNameError, close_names
 from .ranking import TIES
 
 
-class UnknownProtocolError(KeyError):
+class UnknownProtocolError(UnknownNameError):
     """No protocol of that name; the message lists the close ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -134,10 +131,8 @@ def protocol_of(protocol: str | Protocol) -> Protocol:
     if not isinstance(protocol, str):
         raise TypeError(f"protocol must be a name or a Protocol; got {protocol!r}")
     if protocol not in protocols:
-        close = difflib.get_close_matches(protocol.lower(), protocols, n=3, cutoff=0.4)
-        raise UnknownProtocolError(
-            f"there is no protocol {protocol!r}; close names are {', '.join(close or protocols)}"
-        )
+        close = close_names(protocol.lower(), protocols)
+        raise UnknownProtocolError(f"there is no protocol {protocol!r}; close names are {close}")
     return protocols[protocol]
 
 

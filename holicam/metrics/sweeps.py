@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.batched import check_chunk
@@ -22,6 +21,7 @@ from ..core.network import forward, resized
 from ..core.ops import Target, at_least_float32, normalise, one_of, resolve_target, select_score, upsample
 from ..core.options import check_number
 from ..core.outputs import class_logits, logits_of
+from ..core.pyramid import rescale
 from ..models.layers import Layer, Layers, is_single
 from .insdel import GAMES
 from .protocols import Protocol
@@ -130,11 +130,11 @@ def confidence_by_scale(
         )
     scores, agree = [], []
     for factor in factors:
-        size = _size(images, factor)
+        check_number("factors", factor, above=True)
         rows = max(1, int(chunk / max(factor, 1) ** 2))
         with torch.no_grad(), resized(model, images, "give factors=(1,)"):
             logits = torch.cat(
-                [class_logits(forward(model, _enlarged(part, size, mode)), len(part)) for part in images.split(rows)]
+                [class_logits(forward(model, rescale(part, factor, mode)), len(part)) for part in images.split(rows)]
             )
         target = classes = resolve_target(logits, target)
         scores.append(select_score(logits, classes, score))
@@ -191,23 +191,11 @@ def resolution_sweep(
             target = resolve_target(logits_of(forward(model, images), len(images)), None)
     insertions, deletions = [], []
     for factor in factors:
+        check_number("factors", factor, above=True)
         with apart(), resized(model, images, "give factors=(1,)"):
-            maps = explain(_enlarged(images.clone(), _size(images, factor), mode), target)
+            maps = explain(rescale(images.clone(), factor, mode), target)
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
         games = measure(GAMES, model, images, maps, target, protocol=protocol, ids=ids, chunk=chunk)
         insertions.append(games["insertion"])
         deletions.append(games["deletion"])
     return torch.stack(insertions, 1), torch.stack(deletions, 1)  # (B, S) each
-
-
-def _size(images: Tensor, factor: float) -> tuple[int, int]:
-    check_number("factors", factor, above=True)
-    height, width = images.shape[-2:]
-    return round(factor * height), round(factor * width)
-
-
-def _enlarged(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """Half-pixel centres, no antialiasing; the images themselves where they have that size."""
-    if tuple(images.shape[-2:]) == size:
-        return images
-    return F.interpolate(images, size, mode=mode, align_corners=False)

@@ -5,7 +5,6 @@ A metric is entered where it is defined, by the decorator `metric`, and nowhere 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.guard import guarded
 from ..core.ops import Target
+from ..models.alike import UnknownNameError, close_names
 from .call import Run, as_shown, read_by
 
 R = TypeVar("R")
@@ -31,11 +31,8 @@ NEEDS = {
 }
 
 
-class UnknownMetricError(KeyError):
+class UnknownMetricError(UnknownNameError):
     """No metric of that name; the message lists the close ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,8 @@ class Metric:
 
 class _Registry(dict[str, Metric]):
     def __missing__(self, name: str) -> Metric:
-        close = difflib.get_close_matches(str(name).lower(), self, n=3, cutoff=0.4)
-        raise UnknownMetricError(f"there is no metric {name!r}; close names are {', '.join(close or self)}")
+        close = close_names(str(name).lower(), self)
+        raise UnknownMetricError(f"there is no metric {name!r}; close names are {close}")
 
 
 _entered = _Registry()

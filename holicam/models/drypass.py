@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .forms import eager
+from .hooks import held
 from .layers import innermost
 
 # Activations with negative values, even where an image happens to show none.
@@ -131,11 +132,8 @@ def _listening(model: nn.Module, runs: Counter[str], events: list[_Event]) -> It
         for name, module in model.named_modules()
         if name
     ]
-    try:
+    with held(handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _cuts(root: tuple[Any, int], image: Tensor) -> dict[Any, int]:

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard, cast
 import torch
 from torch import Tensor, nn
 
+from .alike import UnknownNameError
 from .forms import see_inside
 
 Layer = str | nn.Module
@@ -24,11 +25,8 @@ Layers = Layer | Sequence[Layer]
 RESNET_ALIASES = {"conv1_1": "relu", "conv2_3": "layer1", "conv3_4": "layer2", "conv4_6": "layer3", "conv5_3": "layer4"}
 
 
-class LayerNotFoundError(KeyError):
+class LayerNotFoundError(UnknownNameError):
     """No such layer in the network; the message lists the close names."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def is_single(layers: object) -> TypeGuard[Layer]:

@@ -90,7 +90,7 @@ def _places(found: Sequence[Passed], size: Size) -> list[_Place]:
         if len(made.shape) != 4 or made.shape[0] != 1:
             continue
         _, a, b, c = made.shape
-        first, last = _fits((b, c), size), _fits((a, b), size)
+        first, last = _reduces((b, c), size), _reduces((a, b), size)
         if first and last:
             said = _lies_last(made.modules[0])
             first = not (said if said is not None else bool(places) and places[-1].last)
@@ -101,12 +101,17 @@ def _places(found: Sequence[Passed], size: Size) -> list[_Place]:
     return places
 
 
-def _fits(grid: Size, size: Size) -> bool:
-    """Whether one stride makes both sides of the grid from those of the image, give or take a row; no single cell."""
-    if max(grid) < 2 or any(cells > side + 1 for cells, side in zip(grid, size, strict=True)):
-        return False
-    most = min(side / (cells - 1) if cells > 1 else float("inf") for cells, side in zip(grid, size, strict=True))
-    return max(side / (cells + 1) for cells, side in zip(grid, size, strict=True)) <= most
+def fits(grid: Size, image: Size) -> bool:
+    """Whether one stride makes both sides of the grid from those of the image, give or take a row or column."""
+    most = min(side / (cells - 1) if cells > 1 else float("inf") for cells, side in zip(grid, image, strict=True))
+    least = max(side / (cells + 1) for cells, side in zip(grid, image, strict=True))
+    return least <= most
+
+
+def _reduces(grid: Size, size: Size) -> bool:
+    """The same, and the grid is no single cell and no finer than the image."""
+    finer = any(cells > side + 1 for cells, side in zip(grid, size, strict=True))
+    return max(grid) > 1 and not finer and fits(grid, size)
 
 
 def _lies_last(module: nn.Module) -> bool | None:

@@ -34,8 +34,9 @@ class ActivationSum(SingleScale):
     relu: bool = True
     uses_gradients: ClassVar[bool] = False
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.activation_sum(captured.A[layer])
+    def map(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
+        A = captured.A[layer]
+        return cam.weighted_sum(A, cam.activation_sum(A))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class CAM(SingleScale):
     relu: bool = True
     uses_gradients: ClassVar[bool] = False
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
+    def map(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         if callable(captured.target):
             raise ValueError(
                 "CAM reads one class's weights, so its target must be None or class "
@@ -73,7 +74,7 @@ class CAM(SingleScale):
             head = pooled_head(model, features, captured.logits)
             if head is not None:
                 W = cam.class_weights(head.to(A), captured.target)
-                return W if gate is None else W * gate
+                return cam.weighted_sum(A, W if gate is None else W * gate)
         raise ValueError(
             f"CAM needs logits that are a linear layer on the averaged channels of "
             f"{called(layer)}, which {type(model).__name__} does not have: name the last "

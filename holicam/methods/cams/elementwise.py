@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.capture import Captured
 from ...core.options import Score
-from ...models.layers import Layer
 from . import weights as cam
 from .single import SingleScale
 
@@ -34,8 +32,8 @@ class LayerCAM(SingleScale):
     relu: bool = True
     score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.layer_cam(captured.A[layer], captured.G[layer])
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        return cam.layer_cam(A, G)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,5 +58,5 @@ class HiResCAM(SingleScale):
     relu: bool = True
     score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.hires_cam(captured.A[layer], captured.G[layer])
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        return cam.hires_cam(A, G)

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...core.capture import Captured
 from ...core.options import NotNegative, Score, among
-from ...models.layers import Layer
 from . import weights as cam
 from .single import SingleScale
 
@@ -45,8 +43,8 @@ class GradCAM(SingleScale):
     relu: bool = True
     score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.grad_cam(captured.A[layer], captured.G[layer])
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        return cam.grad_cam(A, G)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +89,10 @@ class GradCAMpp(SingleScale):
         "torchcam": {"eps": 0.0, "denominator": "none"},
     }
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
         return cam.grad_cam_pp(
-            captured.A[layer],
-            captured.G[layer],
+            A,
+            G,
             self.eps,
             denominator=self.denominator,
             normalize_alpha=self.normalize_alpha,
@@ -126,8 +124,8 @@ class XGradCAM(SingleScale):
     relu: bool = True
     score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.xgrad_cam(captured.A[layer], captured.G[layer], self.eps)
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        return cam.xgrad_cam(A, G, self.eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,5 +150,5 @@ class WGradCAM(SingleScale):
     relu: bool = True
     score: Score = "logit"
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        return cam.w_grad_cam(captured.A[layer], captured.G[layer])
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        return cam.w_grad_cam(A, G)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...core.bands import band, filtered
 from ...core.floats import extent
 from ...core.guard import guarded
 from ...core.hardware import widest
@@ -33,18 +34,6 @@ def _check(name: str, k: int, maps: Tensor | None = None) -> None:
         raise TypeError(f"maps must be floating or uint8; got {maps.dtype}")
 
 
-def _band(n: int, k: int, border: str, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(n, n): how often place j is read by the window of length k around place i."""
-    i = torch.arange(n, device=device)
-    at = i[:, None] + torch.arange(k, device=device) - k // 2  # (n, k)
-    if border == "replicate":
-        at = at.clamp(0, n - 1)
-    else:  # reflect-101, dcb|abcd|cba, a triangle wave: a window may be wider than the map
-        at = at % max(2 * n - 2, 1)
-        at = torch.minimum(at, (2 * n - 2 - at).abs())
-    return torch.zeros(n, n, device=device, dtype=dtype).scatter_add_(1, at, torch.ones_like(at, dtype=dtype))
-
-
 def box_blur(maps: Tensor, k: int) -> Tensor:
     """Mean over a k x k window; borders mirrored without repeating the edge (reflect-101).
 
@@ -53,8 +42,7 @@ def box_blur(maps: Tensor, k: int) -> Tensor:
     """
     _check("mean", k, maps)
     work = widest(maps.device)  # sums of bytes are exact in float64, and TF32, which MPS lacks, stays out
-    rows, cols = (_band(n, k, "reflect", maps.device, work) for n in maps.shape[1:])
-    mean = rows @ maps.to(work) @ cols.T / k**2  # (B, H, W)
+    mean = filtered(maps.to(work), torch.ones(k, dtype=work, device=maps.device), "reflect") / k**2  # (B, H, W)
     return (mean if maps.is_floating_point() else mean.round()).to(maps.dtype)
 
 
@@ -72,9 +60,15 @@ def median_blur(maps: Tensor, k: int) -> Tensor:
     return _median_ranked(maps, k)
 
 
+def _counts(k: int, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """How often the window around row i holds row j, (H, H), and the same of columns; the ends are repeated."""
+    ones = torch.ones(k, dtype=torch.float32, device=maps.device)
+    return band(maps.shape[1], ones, "replicate"), band(maps.shape[2], ones, "replicate")
+
+
 def _median_label(labels: Tensor, n: int, k: int) -> tuple[Tensor, Tensor]:
     """Median of labels 0..n-1 (B, H, W), and how many entries of each window lie below it."""
-    rows, cols = (_band(m, k, "replicate", labels.device, torch.float32) for m in labels.shape[1:])
+    rows, cols = _counts(k, labels)
     median, below = torch.zeros_like(labels), torch.zeros_like(labels, dtype=torch.float32)
     for t in torch.arange(n, device=labels.device).split(max(1, _CELLS // labels.numel())):
         under = (labels[:, None] <= t[:, None, None]).float()  # (B, t, H, W)
@@ -95,7 +89,7 @@ def _median_ranked(maps: Tensor, k: int) -> Tensor:
     found = _median_label((ranks // size).view(b, h, w), -(-n // size), k)
     bucket, below = (x.flatten(1) for x in found)
     wanted = (k * k + 1) // 2 - below  # (B, N): which entry of the bucket is the median
-    rows, cols = (_band(m, k, "replicate", device, torch.float32) for m in (h, w))
+    rows, cols = _counts(k, maps)
     out = torch.empty_like(values)
     for p in place.split(max(1, _CELLS // (4 * b * size))):
         entry = bucket[:, p, None] * size + place[:size]  # (B, p, size), in the order of values

@@ -22,13 +22,13 @@ class SingleScale(PassExplainer):
     relu: bool
     score: str
 
-    def weights(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        """W of one layer; broadcasts to captured.A[layer]."""
+    def weights(self, A: Tensor, G: Tensor) -> Tensor:
+        """W of one layer from its activations and gradients (B, C, h, w); it broadcasts to A."""
         raise NotImplementedError
 
     def map(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
         """The map (B, h, w) of one layer, before the ReLU."""
-        return weighted_sum(captured.A[layer], self.weights(model, captured, layer))
+        return weighted_sum(captured.A[layer], self.weights(captured.A[layer], captured.G[layer]))
 
     def asks(self) -> Sequence[Ask]:
         return [Ask(self.score if self.uses_gradients else None)]

@@ -24,6 +24,7 @@ from ...core.input_gradients import input_gradients
 from ...core.ops import at_least_float32, size_of, summed, upsample
 from ...core.stages import Stages
 from ...models.forms import see_inside
+from ...models.hooks import held
 from .image_term import AsRead
 
 
@@ -71,11 +72,8 @@ def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator
         module.register_forward_hook(lambda m, _, out, name=name: hook(name, m, out))
         for name, module in model.named_modules()
     ]
-    try:
+    with held(handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class _Chunks:

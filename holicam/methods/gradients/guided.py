@@ -91,10 +91,13 @@ class ReLURule(TorchFunctionMode):
         return x.copy_(y) if in_place else y  # in place: others may hold x
 
 
+@dataclass(frozen=True, kw_only=True)
 class _WithRule(InputExplainer):
+    """A gradient in which ReLUs hand back something of their own."""
+
     gate: ClassVar[bool]
-    reduction: str
-    score: str
+    reduction: Reduction = "max-abs"
+    score: Score = "logit"
 
     def maps(self, call: Call) -> Tensor:
         see_inside(call.model)
@@ -127,8 +130,6 @@ class GuidedBackprop(_WithRule):
         torch.Size([1, 32, 32])
     """
 
-    reduction: Reduction = "max-abs"
-    score: Score = "logit"
     gate: ClassVar[bool] = True
 
 
@@ -152,6 +153,4 @@ class DeconvNet(_WithRule):
         torch.Size([1, 32, 32])
     """
 
-    reduction: Reduction = "max-abs"
-    score: Score = "logit"
     gate: ClassVar[bool] = False

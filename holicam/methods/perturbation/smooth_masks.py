@@ -12,23 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...core.hardware import moved
-
-
-def blur_matrix(length: int, sigma: float) -> Tensor:
-    """(length, length): a Gaussian along one axis, cut at 4 sigma, border pixels repeated; float64."""
-    reach = -int(-4 * sigma // 1)
-    offset = torch.arange(-reach, reach + 1)
-    weight = torch.exp(-0.5 * (offset.double() / max(sigma, 1e-12)).square())
-    at = (torch.arange(length)[:, None] + offset).clamp(0, length - 1)  # (length, 2 reach + 1)
-    matrix = torch.zeros(length, length, dtype=torch.float64)
-    return matrix.scatter_add_(1, at, (weight / weight.sum()).expand(length, -1))
+from ...core.bands import filtered, gaussian
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
-    """x (..., H, W) under a Gaussian of `sigma` pixels."""
-    down, right = (moved(blur_matrix(length, sigma), x.device, x.dtype) for length in x.shape[-2:])
-    return down @ x @ right.mT
+    """x (..., H, W) under a Gaussian of `sigma` pixels, cut at 4 sigma, border pixels repeated."""
+    return filtered(x, gaussian(-int(-4 * sigma // 1), max(sigma, 1e-12)), "replicate")
 
 
 def blur_levels(images: Tensor, levels: int = 8, sigma: float = 20.0) -> Tensor:

@@ -7,32 +7,18 @@ rules and of a start. Nothing in the network is touched, so nothing has to be pu
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .agf import AGF
-    from .layermaps import MWP, ContrastiveMWP, RelevanceCAM
-    from .lrp import LRP, SGLRP, ContrastiveLRP
-    from .rap import RAP
-    from .rsp import RSP
+from ..table import ROWS
 
-__all__ = ["AGF", "LRP", "MWP", "RAP", "RSP", "SGLRP", "ContrastiveLRP", "ContrastiveMWP", "RelevanceCAM"]
-
-# What is written where, for gradients read `arithmetic` and need none of the methods.
-_FILES = {
-    "agf": "AGF",
-    "layermaps": "MWP ContrastiveMWP RelevanceCAM",
-    "lrp": "LRP SGLRP ContrastiveLRP",
-    "rap": "RAP",
-    "rsp": "RSP",
-    "rules": "",
-    "walk": "",
-}
+# Looked up when asked for: gradients read `arithmetic` and need none of the methods.
+_FILES = {row.kind: row.file.partition(".")[2] for row in ROWS if row.family == "relevance"}
+__all__ = sorted(_FILES)
+_MODULES = {"rules", "walk", *_FILES.values()}
 
 
 def __getattr__(name: str) -> object:
-    for file, names in _FILES.items():
-        if name == file or name in names.split():
-            module = importlib.import_module(f".{file}", __name__)
-            return module if name == file else getattr(module, name)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _FILES:
+        return getattr(importlib.import_module(f".{_FILES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -122,25 +122,21 @@ class RelevanceMode(TorchFunctionMode):
         """What makes this operation a step, if it has a rule."""
         rule = self.rules.flatten
         if rule and name in ("flatten", "reshape", "view") and args[0].dim() == 4:
-            return partial(self._flatten, rule) if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
+            return partial(self._moved, rule) if func(args[0].detach(), *args[1:], **kwargs).dim() == 2 else None
         if name in PAIRS or name in MADE:
             return lambda func, name, args, kwargs, reads: combined(self, name, args, kwargs)
         kinds = (
             (LINEAR, self._linear),
-            (AVERAGE, self._average),
+            (AVERAGE, partial(self._moved, self.rules.average)),
             (NEGATE, self._negate),
             ({"batch_norm"}, self._norm),
             ({"relu"}, self._relu),
         )
         return next((step for names, step in kinds if name in names), None)
 
-    def _flatten(self, rule: Rule, func, name, args, kwargs, reads):
+    def _moved(self, rule: Rule, func, name, args, kwargs, reads):
         x, *rest = args
         return self.run(rule, lambda x: func(x, *rest, **kwargs), x, moves=True)
-
-    def _average(self, func, name, args, kwargs, reads):
-        x, *rest = args
-        return self.run(self.rules.average, lambda x: func(x, *rest, **kwargs), x, moves=True)
 
     def _relu(self, func, name, args, kwargs, reads):
         return self.run(self.rules.relu, torch.relu, args[0])

@@ -18,7 +18,7 @@ from ...core.checks import expect_finite
 from ...core.graph import all_zero, pull_back, warn_zero
 from ...core.guard import guarded, turn
 from ...core.layout import Layouts, watched
-from ...core.network import forward
+from ...core.network import detached, forward
 from ...core.ops import Target, at_least_float32, resolve_target
 from ...core.outputs import class_logits
 from ...core.tokens import Reshape
@@ -96,7 +96,7 @@ def walk(
     see_inside(model)
     wanted = {} if layers is None else find_layers(model, layers)
     with torch.inference_mode(False), torch.enable_grad(), frozen(model):
-        image = at_least_float32(images.clone() if images.is_inference() else images.detach())
+        image = at_least_float32(detached(images))
         image = image.detach().requires_grad_(to_image)
         fed = image.clone()
         mode = RelevanceMode(rules or Rules(), fed, to_image)

@@ -12,6 +12,7 @@ from ...core.guard import guarded
 from ...core.network import forward
 from ...core.ops import one_of
 from ...models.forms import see_inside
+from ...models.hooks import held
 from ...models.layers import Layer, Layers, as_given, find_layers, layer_path
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -115,10 +116,6 @@ def _run_order(model: nn.Module, holders: dict[str, nn.Module], images: Tensor) 
         return lambda *_: order.__setitem__(name, max(order.values(), default=-1) + 1)
 
     hooks = [module.register_forward_pre_hook(note(name)) for name, module in holders.items()]
-    try:
-        with torch.no_grad():
-            forward(model, images[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with held(hooks), torch.no_grad():
+        forward(model, images[:1])
     return order
