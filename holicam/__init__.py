@@ -57,6 +57,8 @@ _NAMES = {
         "models.stages": "stages default_layers",
         "models.preprocessing": "preprocessing Preprocessing",
         "methods.registry": "explain explain_many explainers info",
+        "methods.cams.of_weights": "WeightedCAM",
+        "core.explainer": "Explainer InputExplainer",
         "notebook.setup": "setup",
         "notebook.explorer": "explore",
         "notebook.exercises": "exercise",

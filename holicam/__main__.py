@@ -95,7 +95,13 @@ def train(
 def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
     model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",
-    explainer: Annotated[str, typer.Option(help="A method by name, see below.")] = "holistic-cam",
+    explainer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A method by name, see below, or by place, FILE:CLASS; several of them make a contact sheet, too; "
+            "default: holistic-cam."
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Of the explainer; default: fast where it has one, else its default.")
     ] = None,
@@ -118,6 +124,10 @@ def explain(
             "show: channels-last, tokens, tokens:SKIP, tokens:SKIP:HxW."
         ),
     ] = None,
+    load: Annotated[
+        list[str] | None,
+        typer.Option(help="Code of your own, FILE.py or a module, which is imported and run; repeatable."),
+    ] = None,
     device: DEVICE = "",
 ) -> None:
     """Explain photographs: print the five likeliest classes, write pictures and raw maps.
@@ -134,24 +144,29 @@ def explain(
     stopped by Ctrl-C, finished results kept. Networks that take images of one
     size only see the square in the middle of a photograph.
     """
-    from .experiments.explain_photos import Explained, PhotoExplainer, explain_photos
+    from .core.own_code import look_in
+    from .experiments.explain_photos import Explained, each_ready
+    from .experiments.photo_run import explain_photos
     from .experiments.said import in_options
     from .models.files import prepare_folder
 
     where = _device(device)
+    with _wrong("--load"):
+        for code in load or []:
+            look_in(code)
     with _wrong():
-        ready = PhotoExplainer(
-            model, explainer, layers, target, preset=preset, size=size, reshape=reshape, device=where
-        )
+        names = [*dict.fromkeys(explainer or ["holistic-cam"])]
+        ready = each_ready(model, names, layers, target, preset=preset, size=size, reshape=reshape, device=where)
     with _wrong("--out"):
         prepare_folder(out)
-    bar, done = _bar(photos, len(photos), quiet=None), []
+    bar, done = _bar(photos, len(photos), quiet=None), set()
 
     def report(one: Explained) -> None:
-        done.append(one)
         guesses = ", ".join(f"{name} {100 * p:.1f} %" for name, p in one.top)
         again = " (replaced)" if one.replaced else ""
-        bar.write(f"{one.photo}: {guesses}; {one.target} explained in {one.written[1]}{again}")
+        first = "" if one.photo in done else f"{guesses}; "
+        done.add(one.photo)
+        bar.write(f"{one.photo}: {first}{one.target} explained in {one.written[1]}{again}")
 
     def complain(words: str) -> None:
         bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
@@ -160,14 +175,34 @@ def explain(
         bar.write(f"note: {in_options(words)}", file=sys.stderr)
 
     try:
-        failed = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
+        failed, sheets = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
     except KeyboardInterrupt:
         bar.close()
         tell(f"Stopped: {len(done)} of {len(photos)} photographs are done, and their results are kept in {out}.")
         raise typer.Exit(130) from None
     bar.close()
-    typer.echo(f"{len(done)} done, {failed} failed; results are in {out}")
+    for file in sheets:
+        typer.echo(f"contact sheet: {file}")
+    typer.echo(f"{len(photos) - failed} done, {failed} failed; results are in {out}")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command("info")
+def show_info(
+    names: Annotated[list[str] | None, typer.Argument(help="Explainers, metrics, data sets; default: all.")] = None,
+    load: Annotated[list[str] | None, typer.Option(help="Code of your own, FILE.py or a module; repeatable.")] = None,
+) -> None:
+    """List what there is by name, or say what is known of some; --load lists your own code, after checking it."""
+    from .core.own_code import look_in
+    from .experiments.listing import all_names, of_module, of_name
+
+    with _wrong():
+        for code in load or []:
+            look_in(code)
+        own = [line for code in load or [] for line in of_module(Path(code).stem if code.endswith(".py") else code)]
+        lines = [*own, *map(of_name, names or [])] or [*all_names()]
+    for line in lines:
+        typer.echo(line)
 
 
 def _device(given: str):
@@ -190,24 +225,28 @@ def _wrong(option: str | None = None) -> Iterator[None]:
         raise typer.BadParameter(in_options(str(error)), param_hint=option) from None
 
 
+SPREAD = ("--layers", "--explainer")  # options that take several words
+
+
 def spread(arguments: list[str]) -> list[str]:
     """Arguments in the one order and form that the option parser reads.
 
-    `--layers a b` becomes `--layers a --layers b`; a word behind it that looks like a picture (by its ending, or a
-    folder before it) is a photograph. `--debug` may stand anywhere.
+    `--layers a b` becomes `--layers a --layers b`, and so does --explainer; a word behind it that looks like a picture
+    (by its ending, or a folder before it) is a photograph. `--debug` may stand anywhere.
     """
     out: list[str] = []
-    within = ""  # "first" where a layer must follow, "more" where others may
+    option, waits = "", False  # the option whose words these may be, and whether its first must follow
     for at, word in enumerate(arguments):
         if word == "--":
             return _debug_first(out) + arguments[at:]
         if word.startswith("-") and word != "-":
-            within = {"--layers": "first"}.get(word, "more" if word.startswith("--layers=") else "")
+            name, given, _ = word.partition("=")
+            option, waits = (name, not given) if name in SPREAD else ("", False)
             out.append(word)
-        elif within == "more" and not _picture(word):
-            out += ["--layers", word]
+        elif option and not waits and not _picture(word):
+            out += [option, word]
         else:
-            within = "more" if within == "first" else ""
+            option, waits = (option, False) if waits else ("", False)
             out.append(word)
     return _debug_first(out)
 

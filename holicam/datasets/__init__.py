@@ -72,6 +72,7 @@ _READERS = {
     "caltech101": "small:caltech101",
     "oxford-pet": "small:oxford_pet",
     "folder": "folders:image_folder",
+    "masked-folder": "masked:masked_folder",
     "mosaics": "mosaic_set:mosaics",
     "samples": "public:public_samples",
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.own_code import look_in
 from ..models.called import called
 from .config import Config, ConfigError, from_toml
 from .manifest import Key, config_of_run, read_manifest, setting_changes
@@ -53,6 +54,7 @@ def config_of(
 ) -> Config:
     """The configuration that a file, a preset's name or the folder of a run stands for. Raises ConfigError."""
     check_asked(name, toyland, root)
+    networks, code = loaded(load or [])
     if name.endswith(".toml"):
         config = from_toml(Path(name))
     elif is_run(Path(name)):
@@ -61,9 +63,19 @@ def config_of(
         config = preset(name, toyland=toyland, root=root)
     config = replace(config, batch_size=batch_size) if batch_size else config
     if load:
-        if any("=" not in entry for entry in load):
-            raise ValueError(f"--load must be NAME=module:function; got {', '.join(load)}")
-        config = replace(config, loaders={**config.loaders, **dict(entry.split("=", 1) for entry in load)})
+        config = replace(config, loaders={**config.loaders, **networks}, load=(*config.load, *code))
     if images and config.dataset["name"] == "toyland":
         return replace(config, dataset={**config.dataset, "n": images})
     return replace(config, n=images) if images else config
+
+
+def loaded(load: list[str]) -> tuple[dict[str, str], list[str]]:
+    """What --load says: ({network: "module:function"}, files and modules of one's own, which are imported now).
+
+    Raises OwnCodeError.
+    """
+    networks = dict(entry.split("=", 1) for entry in load if "=" in entry)
+    code = [str(Path(entry).resolve()) if entry.endswith(".py") else entry for entry in load if "=" not in entry]
+    for said in code:
+        look_in(said)
+    return networks, code

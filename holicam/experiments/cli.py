@@ -16,7 +16,7 @@ from ..models.called import called
 from .asked import check_asked, config_of, expected, folder_of, is_run
 from .said import said, tell
 
-CODE = "A TOML file with loaders runs the code that they name."
+CODE = "A configuration may name code of your own, module:name, which is then run."
 CONFIG = Annotated[
     str,
     typer.Argument(
@@ -27,7 +27,10 @@ OUT = Annotated[Path | None, typer.Option(help="Folder of the parts; default: re
 TOYLAND = Annotated[bool, typer.Option("--toyland", help="A preset on Toyland and its networks, laptop-sized.")]
 LOAD = Annotated[
     list[str] | None,
-    typer.Option(help="A network of your own: NAME=module:function, which is imported and called; repeatable."),
+    typer.Option(
+        help="Code of your own, FILE.py or a module, for names such as FILE:MyCAM; or NAME=module:function, a network. "
+        "It is imported and run; repeatable."
+    ),
 ]
 IMAGES = Annotated[int, typer.Option(min=0, help="How many images; 0: what the configuration says.")]
 

@@ -19,6 +19,7 @@ from ..metrics import UnknownProtocolError, protocol_of, registry
 from .entries import ConfigError, Entry
 from .kinds import check_kinds
 from .naming import named
+from .own import anchored, is_own_network, prepare
 
 TARGETS = ("top-1", "label")
 LATER = ("pairs", "difficult", "reference", "seed_by_image", "curves", "loaders")  # not in older manifests
@@ -45,8 +46,10 @@ class Config:
     for shortcut-contrast. seed_by_image: labels of explainers whose noise follows from each image's
     id, else all images share one draw. curves: keep the curves of insertion, deletion
     and ROAD in the rows. loaders: {network: "module:function"} for networks of one's own, such as
-    one trained on VOC's classes; the function returns it in eval mode. They are imported and called: a
-    configuration with loaders is code, so run none that you would not run as a program.
+    one trained on VOC's classes; the function returns it in eval mode. load: files, folders and modules of code of
+    one's own. A place in them, "module:name", may stand for an explainer (a class), a metric, a data set or a network
+    (functions), see `own`. Code is imported and called: a configuration with loaders or places is a program, so
+    run none that you would not run as one.
     """
 
     dataset: Mapping[str, object]
@@ -68,6 +71,7 @@ class Config:
     seed_by_image: Sequence[str] = ()
     curves: bool = False
     loaders: Mapping[str, str] = field(default_factory=dict)
+    load: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.dataset, str):
@@ -80,6 +84,9 @@ class Config:
             if not len(value):
                 raise ConfigError(f"{key} must be a list with at least one entry; got {value!r}")
         object.__setattr__(self, "explainers", tuple(map(Entry.of, self.explainers)))
+        own = {name: name for name in (*self.networks, self.reference) if is_own_network(name)}
+        object.__setattr__(self, "loaders", {**own, **self.loaders})
+        prepare(self.load, self.metrics)
         for name in self.metrics:
             registry[name]  # raises with the close names
         try:
@@ -141,6 +148,7 @@ class Config:
     def plain(self) -> dict[str, object]:
         """What the rows depend on, as JSON has it; explainers as `named` and with the layers that they join."""
         said = json.loads(json.dumps(asdict(self)))
+        del said["load"]  # where code lies moves no value; which code it is, the manifest says
         for key in LATER:
             if not said[key]:
                 del said[key]
@@ -182,7 +190,7 @@ def from_toml(path: Path) -> Config:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    return from_table(table)
+    return from_table(anchored(table, Path(path).parent))
 
 
 def differences(old: object, new: object, path: str = "") -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,15 @@ from torch import Tensor, nn
 from ..datasets.photos import fit, middle, read_photo, to_images
 from ..methods.registry import explainers
 from ..models import class_names, find_layers, load_model
-from ..models.files import prepare_folder, write_whole
+from ..models.files import write_whole
 from ..models.preprocessing import preprocessing
 from ..models.toy import BUILDERS
 from . import map_files as mapfiles
 from .captions import draw
 from .find_class import find_class
 from .naming import named
+from .own import is_own_network
+from .own_networks import own_network
 from .said import no_memory, printable, sentence
 from .seen import Layout, Seen, last_layer, layout_of, one_size
 
@@ -31,15 +32,20 @@ ONE = "map"  # the name of a map that belongs to no single layer
 class Explained:
     """One photograph done.
 
-    photo: its file. top: the five likeliest (class name, probability). target: what was explained. written: the files,
-    and replaced: whether they replace those of an earlier run.
+    photo: its file. top: the five likeliest (class name, probability). target: what was explained, and probability:
+    that of it. written: the files, and replaced: whether they replace those of an earlier run. rgb (h, w, 3), maps
+    {layer or `ONE`: (h, w)}: what they show. key: of what they depend on.
     """
 
     photo: Path
     top: list[tuple[str, float]]
     target: str
+    probability: float
     written: list[Path]
-    replaced: bool = False
+    replaced: bool
+    rgb: Tensor
+    maps: dict[str, Tensor]
+    key: str
 
 
 class PhotoExplainer:
@@ -64,6 +70,7 @@ class PhotoExplainer:
         size: int | None = None,
         reshape: str | None = None,
         device: str | torch.device = "cpu",
+        like: PhotoExplainer | None = None,
     ):
         self.ready, self.layout = with_preset(explainer, preset), layout_of(reshape) if reshape else None
         self.takes = getattr(self.ready, "takes", "layer")
@@ -77,11 +84,13 @@ class PhotoExplainer:
                 f"{explainer} explains the image itself and reads no layer: leave out --layers and --reshape."
             )
         self.network, self.explainer, self.device = model, explainer, device
-        self.names, self.wants = class_names(model), preprocessing(model)
+        own = (like.model, like.names, like.wants) if like else None
+        own = own_network(model, device) if is_own_network(model) and not own else own
+        self.names, self.wants = own[1:] if own else (class_names(model), preprocessing(model))
         self.target = None if target is None else find_class(self.names, target)
         self.size, self.square_only = size or self.wants.size, False
         self.remarks: list[str] = []
-        self.model: nn.Module = load_model(model, device)
+        self.model: nn.Module = own[0] if own else load_model(model, device)
         self.square = self._square(self.size)
         self.layers = self._layers(layers)
         self._same_size()
@@ -173,7 +182,7 @@ class PhotoExplainer:
         }
         picture = draw(rgb, maps, about, self.explainer, self.toy)
         write_whole(dict(zip(files, (mapfiles.packed(maps, about), picture), strict=True)))
-        return Explained(photo, top, name, files, replaced)
+        return Explained(photo, top, name, float(p[target]), files, replaced, rgb, maps, made.key)
 
     def _shown(self, rgb: Tensor) -> tuple[Tensor, Tensor, Seen]:
         """The photograph as the network sees it: all of it, or its middle where the network takes squares only."""
@@ -196,7 +205,7 @@ class PhotoExplainer:
     def _maps(self, images: Tensor, target: int, seen: Seen) -> dict[str, Tensor]:
         """{layer, or `ONE`: map (h, w)}, on the CPU. Layers that lie alike share their passes."""
         if self.takes == "input":
-            return {ONE: self.ready(self.model, images, None, target)[0].cpu()}
+            return self._one(self.ready(self.model, images, None, target))
         names = self.layers or list(self.ready.layers_of(self.model))
         alike: dict[Layout, list[str]] = {}
         for name, layout in self._layouts(names, seen).items():
@@ -206,11 +215,21 @@ class PhotoExplainer:
                 lie = "; ".join(f"{', '.join(some)}: {layout}" for layout, some in alike.items())
                 raise ValueError(f"{self.explainer} joins layers that lie alike, and these do not: {lie}.")
             (layout,) = alike
-            return {ONE: self.ready(self.model, images, self.layers, target, reshape=layout.reshape())[0].cpu()}
+            return self._one(self.ready(self.model, images, self.layers, target, reshape=layout.reshape()))
         found = {}
         for layout, some in alike.items():
             found |= self.ready(self.model, images, some, target, reshape=layout.reshape())
-        return {name: found[name][0].cpu() for name in names}
+        return {name: self._of_image(found[name]) for name in names}
+
+    def _one(self, maps: object) -> dict[str, Tensor]:
+        return {ONE: self._of_image(maps)}
+
+    def _of_image(self, maps: object) -> Tensor:
+        """(h, w) of the maps (1, h, w) that an explainer gave, which may be anybody's."""
+        if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != 1:
+            got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+            raise ValueError(f"{self.explainer} must return a map (1, h, w) of one photograph; got {got}")
+        return maps[0].cpu()
 
 
 def with_preset(name: str, preset: str | None) -> Any:
@@ -224,43 +243,23 @@ def with_preset(name: str, preset: str | None) -> Any:
     return kind(preset=preset)
 
 
-def explain_photos(
-    ready: PhotoExplainer,
-    photos: Sequence[Path],
-    out: Path,
-    report: Callable[[Explained], None],
-    complain: Callable[[str], None],
-    remark: Callable[[str], None] = lambda words: None,
+def each_ready(
+    model: str,
+    names: Sequence[str],
+    layers: Sequence[str] | None,
+    target: str | None,
     *,
-    inputs: Sequence[Path] | None = None,
-) -> int:
-    """Explain every file; one that fails, for whatever reason, is named to `complain` and passed over.
+    reshape: str | None = None,
+    **more: Any,
+) -> list[PhotoExplainer]:
+    """One `PhotoExplainer` for each name, all of one network. Of several, those that read no layer are given none.
 
-    Args:
-        photos: may be any iterable, such as a progress bar; `inputs` are then the files, none of which is written over.
-        remark: hears once of each thing worth knowing.
-
-    Returns how many failed. Raises OutputError for a folder that cannot be written to.
+    Raises as `PhotoExplainer`.
     """
-    inputs = list(photos) if inputs is None else inputs
-    prepare_folder(out)
-    failed, heard = 0, set()
-    for photo in photos:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                done, said = ready(photo, out, inputs), ""
-            except Exception as error:
-                done, said = None, sentence(error)
-                if ready.device != "cpu" and no_memory(error):
-                    torch.cuda.empty_cache()
-        for words in [*ready.remarks, *(" ".join(str(warning.message).split()) for warning in caught)]:
-            if words not in heard:
-                heard.add(words)
-                remark(words)
-        if done:
-            report(done)
-        else:
-            failed += 1
-            complain(said if str(photo) in said else f"{photo}: {said}")
-    return failed
+    found: list[PhotoExplainer] = []
+    reads = {name: getattr(explainers[name], "takes", "layer") != "input" for name in names}
+    for name in names:
+        given = (None, None) if any(reads.values()) and not reads[name] else (layers, reshape)
+        like = found[0] if found else None
+        found.append(PhotoExplainer(model, name, given[0], target, reshape=given[1], like=like, **more))
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .entries import Entry
 
-NAMES = ("networks", "metrics", "notes", "seed_by_image", "layers")  # lists of names
+NAMES = ("networks", "metrics", "notes", "seed_by_image", "load", "layers")  # lists of names
 NAME = ("protocol", "target", "table", "difficult", "reference")
 
 

@@ -1,11 +1,11 @@
 """What a run is, in its folder's manifest.json: what its rows depend on, and what joins them without the data.
 
-`config`, `ids`, `preset`, `weights`, `layers` and `holicam` (the version) are what the rows depend on;
-the run's name, which stands in every row, is their hash. What only changes speed (`batch_size`,
-`images_per_unit`, an explainer's `chunk`) is left out of it. `given` is the configuration as it was asked for and
-`images` the list of ids, so that nothing but the folder is needed to join the parts. `commit` is that of the
-checkout in which the run began, null where there is none. `code`, which comes with the merged rows, says which code
-made them (`made_by`).
+`config`, `ids`, `preset`, `weights`, `layers`, `holicam` (the version) and `own` (the hash of each file of one's own
+code, where the configuration names any) are what the rows depend on; the run's name, which stands in every row, is
+their hash. What only changes speed (`batch_size`, `images_per_unit`, an explainer's `chunk`) is left out of it.
+`given` is the configuration as it was asked for and `images` the list of ids, so that nothing but the folder is needed
+to join the parts. `commit` is that of the checkout in which the run began, null where there is none. `code`, which
+comes with the merged rows, says which code made them (`made_by`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def changes(old: Mapping[str, object], new: Mapping[str, object], made: Mapping[
     made: {label: explainer} of the new one, see `setting_changes`.
     """
     one, other = depended_on(old), depended_on(json.loads(json.dumps(new)))
-    return differences({"config": _alike(one["config"], other["config"], made), **_rest(one)}, other)
+    now = other.pop("own", {})
+    was = one.pop("own", now)  # older versions did not look
+    own = [f"your own {file} has changed" for file in sorted({*was, *now}) if was.get(file) != now.get(file)]
+    return own + differences({"config": _alike(one["config"], other["config"], made), **_rest(one)}, other)
 
 
 def setting_changes(old: Mapping[str, object], new: Config) -> list[str]:

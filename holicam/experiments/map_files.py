@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Made:
 
     def name(self, most: int = 255) -> str:
         """The file's name without its ending; long ones are cut, and say so by ~ and a hash."""
-        rest = [self.network, self.explainer, _cut("+".join(self.layers), 80), _cut(self.wanted, 40)]
+        rest = [self.network, _cut(self.explainer, 80), _cut("+".join(self.layers), 80), _cut(self.wanted, 40)]
         end = "".join(f".{re.sub(r'[^A-Za-z0-9_.+~-]+', '-', part)}" for part in rest if part)
         return _cut(self.photo.stem, max(20, most - ROOM - len(end))) + end
 
@@ -71,15 +71,15 @@ def _cut(text: str, most: int) -> str:
     return f"{kept}~{hashlib.sha256(whole).hexdigest()[:8]}"
 
 
-def place(out: Path, made: Made, inputs: Iterable[Path]) -> tuple[list[Path], bool]:
-    """Where a result goes, as files that end as `ENDS`, and whether it replaces the one of an earlier run.
+def place(out: Path, made: Made, inputs: Iterable[Path], ends: Sequence[str] = ENDS) -> tuple[list[Path], bool]:
+    """Where a result goes, as files that end as `ends`, and whether it replaces the one of an earlier run.
 
     Raises:
         OutputError: one of them is an input, or something that no such command wrote.
     """
     inputs, name = list(inputs), made.name(_longest(out))
     for base in (name, f"{name}~{made.key[:8]}"):
-        files = [out / f"{base}{end}" for end in ENDS]
+        files = [out / f"{base}{end}" for end in ends]
         there = [file for file in files if os.path.lexists(file)]
         for file in there:
             if any(_same(file, other) for other in inputs):

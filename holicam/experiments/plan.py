@@ -9,6 +9,7 @@ from functools import cached_property
 from torch import nn
 
 from .. import __version__, datasets
+from ..core.own_code import is_place
 from ..models import class_names, default_layers, find_layers
 from ..models.preprocessing import IMAGENET, Preprocessing, carried, preprocessing
 from . import costs
@@ -18,6 +19,7 @@ from .config import Config, ConfigError
 from .loading import fingerprint, loader
 from .manifest import Key, layers_of, unit_keys
 from .naming import named
+from .own import code_of, data_set, places_of
 from .rows import check_target
 from .units import Unit, units_of
 from .work import Work
@@ -41,7 +43,7 @@ class Plan:
         options = {key: tuple(v) if isinstance(v, list) else v for key, v in config.dataset.items()}
         name = options.pop("name")
         try:
-            dataset = datasets.load(name, **options)
+            dataset = data_set(name, options) if is_place(name) else datasets.load(name, **options)
         except TypeError as error:
             raise ConfigError(f"dataset {name!r}: {error}") from None
         dataset = dataset.sample(config.n, config.seed) if config.n else dataset
@@ -148,6 +150,7 @@ class Plan:
             "ids": self.dataset.split_hash,
             "preset": repr(self.dataset.preset),
             **self._others(),
+            **({"own": code} if (code := code_of(places_of(self.config))) else {}),
             "weights": self.weights,
             "layers": {name: list(layers) for name, layers in self.layers.items()},
             "holicam": __version__,

@@ -19,6 +19,7 @@ from .entries import Entry
 from .evidence import FEWEST, Grouping, interval, marks, mean
 from .joining import counted, nothing_read, skipped_in
 from .manifest import config_of_run, read_manifest
+from .own import prepare
 from .part_file import BrokenPartError, about, foreign, read_rows
 from .pivot import Results
 from .published import beside, in_our_unit, published
@@ -42,6 +43,7 @@ def _merged(out: Path) -> tuple[pa.Table, dict]:
     if not path.exists() and read_manifest(out):
         raise FileNotFoundError(f"{path} is missing: join the parts with {merge}")
     manifest = read_manifest(out)
+    prepare(manifest.get("given", {}).get("load", ()), manifest["config"]["metrics"])
     try:
         table = read_rows(path)
     except BrokenPartError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from ..core.memory import no_memory
+from ..core.own_code import own_line
 
 HERE = Path(__file__).resolve().parents[1]
 LONGEST = 300  # letters of a message that was not written for a user
@@ -62,6 +63,8 @@ def sentence(error: BaseException, *, plain: bool = False) -> str:
         return f"the package {error.name} is missing: install it, for example with pip install {error.name}."
     if deliberate(error):
         return words
+    if where := own_line(error):
+        return f"{f'{name}: {words[:LONGEST]}' if words else name} ({where}, which is code of your own)"
     words = f"{name}: {words[:LONGEST]}" if words else name
     return words if plain else f"{words} (this was not foreseen: please report it with what --debug shows)"
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 
 from ..core.memory import no_memory
+from ..core.own_code import own_line
 from ..models import LayerNotFoundError
 from .config import ConfigError
 from .failures import Failure, of_unit
@@ -61,7 +62,8 @@ def _tried(work: Work) -> tuple[list[dict[str, object]], str]:
     except FATAL:
         raise
     except Exception as error:  # explainers and networks may be anybody's
-        said = reason(error, work.config.batch_size)
+        where = own_line(error)
+        said = reason(error, work.config.batch_size) + (f" ({where})" if where else "")
     if work.device.startswith("cuda"):
         _check_device(work.device, said)
     return [], said

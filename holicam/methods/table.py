@@ -1,13 +1,15 @@
 """The table of explainers: an explainer is entered here and nowhere else.
 
 `holicam` and `methods.registry` read it; both know the class by name and import its file when it is asked for.
-So nothing here imports torch.
+So nothing here imports torch. A name with a colon is a place, of an explainer of one's own (`own`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from ..core.own_code import is_place
 
 
 class Info(NamedTuple):
@@ -162,4 +164,18 @@ ROWS = (
     ),
 )
 # fmt: on
-TABLE = {row.name: row for row in ROWS}
+
+
+class _Table(dict[str, Info]):
+    """The rows by name; a place such as "my_file:MyCAM" has one too, which says that `own` finds it."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or is_place(name)
+
+    def __missing__(self, name: str) -> Info:
+        if not is_place(name):
+            raise KeyError(name)
+        return Info(name, f"own:{name}", 1, 1, "what its own code reads", "your own", "your own")
+
+
+TABLE = _Table({row.name: row for row in ROWS})

@@ -1,0 +1,144 @@
+"""Own code in runs: by place in a configuration, beside it, with --load; noticed when it changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from holicam.experiments.config import ConfigError, from_toml
+from holicam.experiments.own import code_of, is_own_network, places_of
+from tests.helpers.commands import explain, photo, run
+
+CODE = """
+    import torch
+    import holicam as hc
+    from PIL import Image
+    from shapes_beside import half
+
+    class MyCAM(hc.WeightedCAM):
+        def weights(self, model, captured, layer):
+            return captured.G[layer].amax((2, 3), keepdim=True)
+
+    def peak(maps, masks):
+        "Whether the peak is on the object."
+        return masks.flatten(1).gather(1, maps.flatten(1).argmax(1, keepdim=True))[:, 0]
+
+    def net():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+                                    torch.nn.Flatten(), torch.nn.Linear(4, 2)).eval()
+        model.preprocessing = hc.Preprocessing(size=32)
+        model.class_names = ["one", "other"]
+        return model
+
+    class Data:
+        classes = ("object",)
+        ids = ("a", "b")
+
+        def read(self, name):
+            mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
+            mask[:, :half(32)] = 1
+            return hc.datasets.Raw(Image.new("RGB", (32, 32), (200, 30, ord(name))), (0,), masks=mask)
+
+    def data():
+        return Data()
+"""
+TOML = """
+explainers = ["all_mine:MyCAM", {name = "ucag", base = "all_mine:MyCAM", patches = 2, label = "UCAG of mine"}]
+networks = ["all_mine:net"]
+layers = ["1"]
+metrics = ["all_mine:peak", "epg"]
+dataset = {name = "all_mine:data"}
+"""
+
+
+@pytest.fixture
+def mine(own, tmp_path):
+    own("study/all_mine.py", CODE)
+    own("study/shapes_beside.py", "def half(n): return n // 2")
+    own("study/run.toml", TOML)
+    return own
+
+
+def test_everything_of_ones_own_in_one_run(mine, tmp_path):
+    """The code lies beside the configuration, which is named from another folder."""
+    status, said = run("evaluate", "study/run.toml", "--device", "cpu")
+    assert status == 0, said
+    status, said = run("merge", "results/run")
+    assert status == 0 and "8 rows; 2 images" in said, said
+    status, said = run("report", "results/run", "--maps", "0")
+    assert status == 0, said
+    assert "all_mine:peak ↑" in (tmp_path / "results/run/report.md").read_text()
+    manifest = json.loads((tmp_path / "results/run/manifest.json").read_text())
+    assert set(manifest["own"]) == {"all_mine.py", "shapes_beside.py"}
+    assert "load" not in manifest["config"] and str(tmp_path / "study") in manifest["given"]["load"]
+
+
+def test_changed_code_is_another_run(mine, tmp_path, forget):
+    assert run("evaluate", "study/run.toml", "--device", "cpu")[0] == 0
+    forget()
+    mine("study/all_mine.py", "# a comment\n" + CODE.replace("\n    ", "\n").lstrip())
+    assert run("evaluate", "study/run.toml", "--device", "cpu")[0] == 0  # a comment is no change
+    forget()
+    mine("study/shapes_beside.py", "def half(n): return n // 4")
+    status, said = run("evaluate", "study/run.toml", "--device", "cpu")
+    assert status == 1 and "another run (your own shapes_beside.py has changed): choose another folder" in said
+
+
+def test_code_that_is_edited_while_python_runs(mine):
+    config = from_toml("study/run.toml")
+    code_of(places_of(config))
+    mine("study/all_mine.py", CODE.replace("amax", "mean"))
+    with pytest.raises(ValueError, match="was changed after Python had imported it: start Python again"):
+        code_of(places_of(config))
+
+
+def test_load_finds_what_lies_elsewhere(mine, tmp_path):
+    cat = photo(tmp_path / "cat.png")
+    words = (cat, "--explainer", "all_mine:MyCAM", "--layers", "1", "--out", "maps")
+    status, said = explain(*words, model="all_mine:net")
+    assert status == 2 and "all_mine.py was not found" in said and "--load FILE.py" in said
+    status, said = explain(*words, "--load", "study/all_mine.py", model="all_mine:net")
+    assert status == 0 and ("one explained" in said or "other explained" in said), said
+    status, said = run("info", "--load", "study/all_mine.py")
+    assert "all_mine:MyCAM: explainer of layer, 2 F" in said and "Whether the peak is on the object." in said
+
+
+def test_networks_by_place_are_not_those_of_others():
+    assert is_own_network("my_net:make")
+    assert not any(map(is_own_network, ["resnet50:IMAGENET1K_V2", "timm:resnet18", "toy-resnet50"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    {
+        'explainers = ["all_mine:peak"]': "must be a class that inherits from hc.WeightedCAM",
+        'metrics = ["all_mine:net"]': "must have the parameter maps",
+        'networks = ["all_mine:Data"]': "must return a torch.nn.Module in eval mode; got Data",
+        'dataset = {name = "all_mine:peak"}': "all_mine:peak failed",
+        'dataset = {name = "all_mine:net"}': "must return a Dataset, or an object with classes",
+        'load = "all_mine.py"': "load must be a list of names",
+        'load = ["gone.py"]': "gone.py is not there",
+    }.items(),
+)
+def test_one_sentence_for_what_is_wrong(mine, line, said):
+    key = line.split(" = ")[0]
+    kept = [other for other in TOML.strip().splitlines() if not other.startswith(f"{key} ")]
+    mine("study/wrong.toml", "\n".join([line, *kept]))
+    status, words = run("evaluate", "study/wrong.toml", "--device", "cpu")
+    assert status == 1 and said in words and "not foreseen" not in words, words
+
+
+def test_an_explainer_that_fails_is_named_with_its_line(mine):
+    mine("study/all_mine.py", CODE.replace("keepdim=True)\n\n    def peak", "keepdim=True) @ 3\n\n    def peak"))
+    status, said = run("evaluate", "study/run.toml", "--device", "cpu")
+    assert status == 1 and "all_mine.py, line 9" in said, said
+
+
+def test_a_network_is_entered_once(mine):
+    config = from_toml("study/run.toml")
+    assert config.loaders == {"all_mine:net": "all_mine:net"} and len(places_of(config)) == 4
+    with pytest.raises(ConfigError, match="two explainers are called"):
+        mine("study/twice.toml", TOML.replace('label = "UCAG of mine"', 'label = "all_mine:MyCAM"'))
+        from_toml("study/twice.toml")
