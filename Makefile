@@ -44,7 +44,8 @@ help:
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
 	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out"
 	@echo "make lecturer  write them with open solutions to _build/lecturer"
-	@echo "make slides    write slides with lecturer's notes for chapters 01-07 and 14-19 to _build/slides"
+	@echo "make slides    write slides with notes for every chapter, the 90-minute lecture and the day to _build/slides;"
+	@echo "               with PDF=yes prints each deck, too"
 	@echo "make pdf       print the book as one PDF with bookmarks, to _build/pdf"
 	@echo "make bench     measure what explainers and metrics cost, beside their peers"
 	@echo "make gpu       ask a GPU: tests, every map and score beside the CPU's, costs, chapters; installs nothing"
@@ -176,8 +177,8 @@ plain: $(SITE)
 student lecturer: $(SITE)
 	@$(BIN)/python -m tools.editions $@
 
-slides: $(SITE)
-	@$(BIN)/python -m tools.slides
+slides: $(if $(PDF),$(TEST),$(SITE))
+	@$(BIN)/python -m tools.slides $(if $(PDF),--pdf)
 
 # With the system's Chromium, from the built site.
 pdf: $(TEST)

@@ -111,18 +111,6 @@ class Chapter:
         """Title and label of each exercise."""
         return [(title.strip(), label) for _, title, label, _ in EXERCISE.findall(self.text)]
 
-    @property
-    def tasks(self) -> list[str]:
-        """Title and first sentence of each exercise, as Markdown."""
-
-        def first(body: str) -> str:
-            return LEVEL.sub("", body).strip().splitlines()[0]
-
-        return [
-            f"**{title.strip()}{'' if title.strip().endswith('?') else '.'}** {first(body)}"
-            for _, title, _, body in EXERCISE.findall(self.text)
-        ]
-
     @cached_property
     def words(self) -> int:
         """Words of the text without the exercises, their solutions and what is folded."""

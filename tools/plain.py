@@ -77,7 +77,7 @@ def plain(notebook: dict, write: Plain, first: str = "") -> dict:
             cells.append(first_cell.cell(first))
             waiting = False
         below = caption(cell, write.numbers)
-        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k != "mystnb"}
+        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k not in ("mystnb", "slide")}
         if FOLDED & set(tags(cell)):  # VS Code and Colab have no other word
             cell["metadata"] |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
         cell["outputs"], explorer = still(cell["outputs"])

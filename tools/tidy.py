@@ -50,7 +50,7 @@ def tidy(notebook) -> None:
         **{k: v for k, v in notebook["metadata"].items() if k == "holicam"},
     }
     for cell in notebook["cells"]:
-        kept = ("mystnb", "tags", "numbers")
+        kept = ("mystnb", "tags", "numbers", "slide")
         cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
         if FOLDED & set(tags(cell)):  # Jupyter's word for what the site's tags fold
             cell["metadata"]["jupyter"] = {"source_hidden": True}

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from tests.helpers.browser import FLAGS, SITE, THEMES, Quiet, Visit, chromium
+from tools.slides.build import build
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,14 @@ def address():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory):
+    """A folder with all decks."""
+    folder = tmp_path_factory.mktemp("slides")
+    build(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

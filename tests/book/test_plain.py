@@ -42,6 +42,7 @@ def test_chapter(chapter, made):
     assert len(re.findall(r"^\*Fig\. \d+\.\d+\. ", text, re.MULTILINE)) == len(captions) + len(pictures)
     code = [source(c) for c in notebook["cells"] if c["cell_type"] == "code"]
     assert "pip install" in code[0] and code[1:] == chapter.code
+    assert not any("slide" in c["metadata"] for c in notebook["cells"]), "the words of slides stay in the book"
     compile(re.sub(r"^( *)[%!].*", r"\1pass", code[0], flags=re.MULTILINE), "first cell", "exec")
     nbformat.validate(nbformat.from_dict(notebook))
 

@@ -1,158 +1,126 @@
-"""Slides: every deck is complete and plain, and in a browser nothing overflows, nothing is asked of other hosts."""
+"""Slides: every chapter, the lecture and the day has a deck, and what is marked is shown whole, with its outcome."""
 
-import functools
-import http.server
 import re
-import threading
 
 import pytest
 
-from tests.helpers.browser import FLAGS, Quiet, chromium
+from tests.helpers.slides import content, letters, pages, shown, words
 from tools.chapters import load
-from tools.ipynb import figure, source
+from tools.ipynb import words_of
+from tools.markup import EXERCISE
 from tools.notes import Notes
-from tools.slides.build import LECTURE, build
-from tools.slides.deck import LEFT_OUT
-from tools.slides.text import ANNOUNCES, QUOTES, blocks, inline
+from tools.numbers import stands
+from tools.slides.marks import marks
+from tools.slides.plans import day, lecture
+from tools.slides.text import inline, spoken
+from tools.slides.verdicts import ledger
 
-NUMBERED = {c.number: c for c in load()}
-IN_BROWSER = (2, 6)  # the deck with most formulas, and one with wide tables and pictures
-HIDDEN = re.compile(r'<aside class="notes">.*?</aside>|<div class="code">.*?</div>', re.DOTALL)
+CHAPTERS = load()
+IDS = [f"{chapter.number:02}" for chapter in CHAPTERS]
+QUOTES = re.compile(r"(?<![Oo]n )\b(?:papers?|authors?)\b|\b[Pp]ublished\b|\bin print\b|[“”]")
+RESULT = re.compile(r"−?\d[\d,]*\.\d+(?:\s?%)?|\d+\s?%")
+ENOUGH = re.compile(r"<(?:img|pre|ul|ol|table)\b|\\\[")  # beside these a sentence is not alone
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    target = tmp_path_factory.mktemp("slides")
-    build(target)
-    return target
+def decks(slides):
+    return pages(slides)
 
 
-def drawn(chapter):
-    """The names of the pictures that its cells draw, but for those of the folded notes and the exercises."""
-    out = False
-    for cell in chapter.notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            for heading in re.findall(r"^## (.+)$", source(cell), re.MULTILINE):
-                out = heading.startswith(LEFT_OUT)
-        elif not out and (about := figure(cell)):
-            yield about["name"]
-
-
-@pytest.mark.parametrize("number", LECTURE)
-def test_deck(folder, number):
-    chapter = NUMBERED[number]
-    page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
-    slides = page.split("<section")[1:]
-    assert 12 <= len(slides) <= 40
-    assert all(re.search(r"<h[12]>.+</h[12]>", slide) for slide in slides)
-    figures = list(drawn(chapter))
-    assert figures and all(f'src="pictures/{name}.jpg"' in page for name in figures)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=IDS)
+def test_deck(slides, decks, chapter):
+    folder, slides = slides, decks[chapter.path.stem]
+    page = "\n".join(slides)
+    assert 14 <= len(slides) <= 24 and len(content(slides)) >= 9
+    assert len({re.search(r"<h[12]>(.+)</h[12]>", slide)[1] for slide in slides}) == len(slides), "a title comes twice"
+    assert letters(chapter.question.split("\n")[0]) in letters(slides[0])
+    assert "What to remember" in slides[-1] and slides[-1].count("<li>") == len(chapter.bullets("Summary"))
+    assert 3 <= page.count("<img ") == len(re.findall(r'<img src="[^"]+"[^>]* alt="[^"]{30,}"', page))
+    assert all(slide.count("<img ") <= 1 for slide in slides)
     assert all((folder / path).stat().st_size for path in re.findall(r'<img src="([^"]+)"', page))
-    assert page.count("<img ") == len(re.findall(r'<img src="[^"]+" alt="[^"]{30,}"', page))
-    shown = HIDDEN.sub("", page.partition("<body>")[2])
-    leftover = re.findall(r"\{(?:ref|eq|numref|cite)[^}]*\}`|\]\(|```|(?<!\w)\*\*\w", shown)
+    leftover = re.findall(r"\{(?:ref|eq|numref|cite|picture|output)[^}]*\}|\]\(|```|(?<!\w)\*\*\w", shown(page))
     assert not leftover, f"markup that was not read: {leftover[:3]}"
-    assert not re.search(r"\b[Tt]he next cell|Where this notebook runs", shown)
     for _, said in Notes().misconceptions(chapter):
-        assert inline(said)[:40] in page, f"the note {said!r} is on no slide"
+        assert spoken(inline(said))[:40] in page, f"the note {said!r} is on no slide"
 
 
-def letters(text):
-    """What is left of a text without markup: to find it again among tags and formulas."""
-    return re.sub(r"[^A-Za-z0-9]", "", re.sub(r"<[^>]+>|&\w+;", "", text))
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=IDS)
+def test_exercises_are_whole(decks, chapter):
+    found = [letters(slide) for slide in decks[chapter.path.stem] if 'class="frame exercise"' in slide]
+    tasks = EXERCISE.findall(chapter.text)
+    assert len(found) == len(tasks)
+    for slide, (_, title, _, body) in zip(found, tasks, strict=True):
+        assert letters(title) in slide
+        for sentence in re.split(r"(?<=[.?:])\n", body.strip()):
+            plain = max((letters(part) for part in re.split(r"\{[\w:]+\}`[^`]*`|\$[^$]*\$|`|\*", sentence)), key=len)
+            assert plain in slide, f"{title}: a part of the task is missing: {sentence}"
+        assert "Solution" not in slide
 
 
-def quoting(chapter):
-    """The paragraphs of a chapter that quote a paper and go on with what was found."""
-    for markdown in (source(c) for c in chapter.notebook["cells"] if c["cell_type"] == "markdown"):
-        for block in blocks(markdown):
-            lines = [line for line in block.text.split("\n") if not ANNOUNCES.search(line)]
-            if block.kind == "paragraph" and len(lines) > 1 and any(map(QUOTES.search, lines)):
-                yield [re.split(r"\{[\w:]+\}`|\$|`|\*", line) for line in lines]
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=IDS)
+def test_no_sentence_stands_alone(decks, chapter):
+    for slide in content(decks[chapter.path.stem]):
+        sentences = len(re.findall(r"[.?!](?=[\s”)]|$)", words(slide, without_title=True)))
+        assert sentences > 1 or ENOUGH.search(shown(slide)), f"one sentence alone: {words(slide)}"
 
 
-def test_no_claim_without_its_outcome(folder):
-    """Where a slide shows the first sentence of a paragraph that quotes a paper, it shows the last one as well."""
-    met = 0
-    for chapter in map(NUMBERED.get, LECTURE):
-        page = (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")
-        slides = [letters(HIDDEN.sub("", slide)) for slide in page.split("<section")[1:]]
-        for lines in quoting(chapter):
-            first, last = (max((letters(part) for part in line), key=len) for line in (lines[0], lines[-1]))
-            shown = [slide for slide in slides if len(first) > 36 and first in slide]
-            met += bool(shown)
-            assert all(last in slide for slide in shown), f"chapter {chapter.number}, cut short: {lines[0]}"
-    assert met > 20
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=IDS)
+def test_no_claim_without_its_outcome(decks, chapter):
+    """A slide that speaks of a paper, or quotes, says in a frame what was found."""
+    for slide in content(decks[chapter.path.stem]):
+        quoted = QUOTES.search(words(re.sub(r"<pre.*?</pre>", "", slide, flags=re.DOTALL)))
+        assert not quoted or 'class="found"' in slide, f"{quoted[0]!r} and no outcome: {words(slide)}"
 
 
-def test_no_count_without_what_it_counts(folder):
-    """Where a paragraph begins with how many limits, things or findings it tells, its slide shows all of it."""
-    met = 0
-    for chapter in map(NUMBERED.get, LECTURE):
-        page = letters(HIDDEN.sub("", (folder / f"{chapter.path.stem}.html").read_text(encoding="utf-8")))
-        for markdown in (source(c) for c in chapter.notebook["cells"] if c["cell_type"] == "markdown"):
-            for lines in (b.text.split("\n") for b in blocks(markdown) if b.kind == "paragraph"):
-                if re.match(r"(Two|Three|Four)\b.{,30} (limits|things|findings)\b", lines[0]):
-                    met += 1
-                    last = max((letters(part) for part in re.split(r"\{[\w:]+\}`|\$|`|\*", lines[-1])), key=len)
-                    assert last in page, f"chapter {chapter.number}, cut short: {lines[0]}"
-    assert met > 1
+def test_claims_of_the_ledger_are_shown_with_their_verdicts(decks):
+    """At least one claim in most chapters, and in its frame the verdict of each world in which it is asked."""
+    framed = [letters(s) for chapter in CHAPTERS for s in decks[chapter.path.stem] if 'class="says"' in s]
+    assert len(framed) >= 20
+    told = {
+        letters(inline(claim.says)): [letters(inline(s))[:24] for s in claim.outcomes] for claim in ledger().values()
+    }
+    for slide in framed:
+        (outcomes,) = [those for says, those in told.items() if says in slide]
+        assert outcomes and all(said in slide for said in outcomes)
+    assert all(claim.outcomes or key.split(", ")[1] for key, claim in ledger().items())
 
 
-def test_nothing_is_loaded_from_elsewhere(folder):
-    for page in folder.glob("*.html"):
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=IDS)
+def test_results_stand_in_the_chapter(chapter):
+    """A number on a slide is written as the chapter writes or prints it: after a run it cannot stay behind."""
+    printed = "\n".join(words_of(o) for cell in chapter.notebook["cells"] for o in cell.get("outputs", ()))
+    there = re.sub(r"(?<=\d)\s(?=%)", "", chapter.text + printed)
+    for mark in marks(chapter):
+        said = re.sub(r"\$[^$]*\$|^\{.+\}$", "", "\n".join([mark.title, *mark.lines]), flags=re.MULTILINE)
+        for number in RESULT.findall(said):
+            assert stands(re.sub(r"\s(?=%)", "", number)).search(there), (
+                f"{number} in {mark.title!r} is not in the text"
+            )
+
+
+@pytest.mark.parametrize(("name", "plan", "minutes"), [("lecture", lecture, 90), ("day", day, 180)])
+def test_decks_follow_the_plans(decks, name, plan, minutes):
+    slides, steps = decks[name], plan()
+    assert sum(step.minutes for step in steps) == minutes
+    assert sum(map(int, re.findall(r'data-timing="(\d+)"', "".join(slides)))) == pytest.approx(60 * minutes, abs=60)
+    assert f"to {minutes} of {minutes}" in "".join(slides)
+    titles = {chapter.label: chapter.title for chapter in CHAPTERS}
+    for step in steps:
+        assert all(any(titles[label] in words(slide) for slide in slides) for label in step.chapters)
+        assert step.chapters or step.tasks
+    tasks = {label: letters(title) for chapter in CHAPTERS for _, title, label, _ in EXERCISE.findall(chapter.text)}
+    own = [letters(slide) for slide in slides if 'class="frame exercise"' in slide]
+    for label, slide in zip((label for step in steps for label in step.tasks), own, strict=True):
+        assert tasks[label] in slide
+    fewest = {"lecture": 35, "day": 60}[name]
+    assert fewest <= sum('class="frame "' in slide for slide in slides)
+    seconds = [int(n) for n in re.findall(r'data-timing="(\d+)"', "".join(slides))]
+    assert min(seconds) >= 40, "a slide has less than forty seconds"
+
+
+def test_nothing_is_loaded_from_elsewhere(slides):
+    for page in slides.glob("*.html"):
         text = page.read_text(encoding="utf-8")
         for path in re.findall(r'(?:src|href)="([^"#]+)"', text):
-            assert "//" not in path and (folder / path).exists(), f"{page.name}: {path}"
-    assert (folder / "reveal" / "LICENSE").read_text(encoding="utf-8").count("Permission is hereby granted")
-
-
-MEASURE = """() => {
-    const slide = Reveal.getCurrentSlide();
-    return {bottom: bottom(slide), right: right(slide), size: slide.style.fontSize || "100%",
-            cut: [...slide.querySelectorAll("pre")].filter(e => e.scrollWidth > e.clientWidth + 1).length,
-            words: slide.innerText.trim().length, wrong: slide.querySelectorAll("mjx-merror").length,
-            broken: [...slide.querySelectorAll("img")].filter(i => !i.complete || !i.naturalWidth).length}}"""
-
-
-@pytest.fixture(scope="module")
-def page(folder):
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium found: install one, or name it with CHROMIUM=/path/to/it")
-    from playwright.sync_api import sync_playwright
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 720})
-        opened.set_default_timeout(300_000)
-        opened.address = f"http://127.0.0.1:{server.server_port}"
-        yield opened
-        browser.close()
-    server.shutdown()
-
-
-@pytest.mark.parametrize("number", IN_BROWSER)
-def test_deck_in_a_browser(page, number):
-    troubles, foreign = [], []
-    page.on("request", lambda r: r.url.startswith((page.address, "data:")) or foreign.append(r.url))
-    page.on("requestfailed", lambda r: troubles.append(r.url))
-    page.on("pageerror", lambda e: troubles.append(str(e)))
-    page.goto(f"{page.address}/{NUMBERED[number].path.stem}.html")
-    page.evaluate("async () => { await typeset; await document.fonts.ready; }")
-    for i in range(page.evaluate("Reveal.getTotalSlides()")):
-        page.evaluate("async i => { Reveal.slide(i); await new Promise(requestAnimationFrame); }", i)
-        seen = page.evaluate(MEASURE)
-        assert seen["bottom"] <= 712 and seen["right"] <= 1280, f"slide {i + 1} overflows: {seen}"
-        assert int(seen["size"].rstrip("%")) >= 75 and seen["words"] > 10, f"slide {i + 1}: {seen}"
-        assert not seen["wrong"] and not seen["broken"] and not seen["cut"], f"slide {i + 1}: {seen}"
-    assert not troubles and not foreign, (troubles, foreign)
-
-
-def test_overflow_is_found(page):
-    """The measure sees a slide that is too tall even when set small."""
-    page.evaluate("""() => { const p = document.createElement("p"); p.style.height = "900px";
-                             Reveal.getCurrentSlide().append(p); fit(Reveal.getCurrentSlide()); }""")
-    assert page.evaluate(MEASURE)["bottom"] > 712
+            assert "//" not in path and (slides / path).exists(), f"{page.name}: {path}"
+    assert (slides / "reveal" / "LICENSE").read_text(encoding="utf-8").count("Permission is hereby granted")

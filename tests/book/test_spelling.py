@@ -48,6 +48,7 @@ def passages() -> dict[str, str]:
         parts = []
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             about = cell["metadata"].get("mystnb", {})
+            parts.append(words("\n".join(cell["metadata"].get("slide", []))))
             parts += (
                 [words(source(cell))]
                 if cell["cell_type"] == "markdown"

@@ -1,24 +1,30 @@
-"""Write slides for the chapters of a lecture to _build/slides: python -m tools.slides
+"""Write slides for every chapter, the lecture and the day to _build/slides: python -m tools.slides
 
-Each deck is one page for reveal.js, made from the notebook as it is stored; the folder can be copied
-to a stick, for everything that a page loads lies in it. Press S for the speaker's view with the notes.
+Each deck is one page for reveal.js, made from the notebooks as they are stored; the folder can be copied to a stick,
+for everything that a page loads lies in it. S opens the speaker's view, D darkens the screen; with --pdf each deck is
+printed as well, one page a slide.
 """
 
+from __future__ import annotations
+
+import argparse
 import shutil
 from html import escape
 from importlib.metadata import files
 from pathlib import Path
 from string import Template
 
-from tools.chapters import Chapter, load
+from tools.chapters import load
 from tools.ipynb import BOOK, ROOT
 from tools.notes import Notes
+from tools.pdf import chromium
+from tools.plain_text import Numbers
 from tools.site_extension import BUNDLE, FOLDERS, mathjax_folder
-from tools.slides.deck import Deck, Slide
-from tools.slides.text import inline, plain
+from tools.slides.deck import Deck, section
+from tools.slides.plans import PLANS, made
+from tools.slides.printed import printed
 
 TARGET = ROOT / "_build" / "slides"
-LECTURE = (*range(1, 8), *range(14, 20))  # the numbers of the chapters that get a deck
 REVEAL = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE")
 HERE = Path(__file__).parent
 
@@ -50,68 +56,39 @@ def filled(template: str, **texts: str) -> str:
     return Template((HERE / template).read_text(encoding="utf-8")).substitute(texts)
 
 
-def section(slide: Slide, extra: str = "") -> str:
-    """One slide as HTML."""
-    notes = "\n".join(slide.notes) + extra
-    aside = f'\n<aside class="notes">{notes}</aside>' if notes else ""
-    return f"<section>\n<h2>{inline(slide.title)}</h2>\n{slide.body}{aside}\n</section>"
+def page(title: str, slides: str) -> str:
+    """A deck as a page; the speaker's timer runs where its slides have minutes."""
+    timing = "0" if "data-timing" in slides else "null"
+    return filled("page.html", title=escape(title), slides=slides, bundle=BUNDLE, timing=timing)
 
 
-def deck(chapter: Chapter, titles: dict[str, str], notes: Notes, target: Path) -> str:
-    """The page of one chapter; its pictures are written below `target`."""
-    made = Deck(chapter, titles, target)
-
-    def words(markdown: str) -> str:
-        return inline(plain(markdown, made.numbers, titles))
-
-    def listed(title: str, items: list[str], extra: str = "") -> str:
-        body = "<ul>" + "".join(f"<li>{words(item)}</li>" for item in items) + "</ul>"
-        return section(Slide(title, body), extra)
-
-    # A section's note belongs to the first slide of that section.
-    content, told = [], set()
-    for slide in made.make():
-        own = [] if slide.section.rstrip(".") in told else notes.of(chapter, slide.section)
-        told.add(slide.section.rstrip("."))
-        content.append(section(slide, "".join(f"<p>{words(item)}</p>" for item in own)))
-    # What belongs to a section without slides, such as one of the paper notes, is said at the summary.
-    left = "".join(
-        f"<p>{words(item)}</p>" for name, item in notes.misconceptions(chapter) if name.rstrip(".") not in told
-    )
-    opening = "".join(f"<p>{words(item)}</p>" for item in notes.opening(chapter))
-    first = (
-        f'<section class="first">\n<h1>{inline(chapter.title)}</h1>\n<p>{words(chapter.question)}</p>\n'
-        f'<p class="caption">Chapter {chapter.number} of <em>Holistic class activation maps</em></p>\n'
-        f'<aside class="notes">{opening}</aside>\n</section>'
-    )
-    slides = [
-        first,
-        listed("You will be able to", chapter.objectives),
-        *content,
-        listed("Exercises", chapter.tasks),
-        listed("Summary", chapter.bullets("Summary"), left),
-    ]
-    return filled("page.html", title=escape(chapter.title), slides="\n".join(slides), bundle=BUNDLE)
-
-
-def build(target: Path, numbers: tuple[int, ...] = LECTURE) -> list[Path]:
-    """Write the decks of the chapters with these numbers and a page that lists them; the decks' paths."""
-    chapters = load()
-    titles, notes = {c.label: c.title for c in chapters}, Notes()
+def build(target: Path) -> dict[str, Path]:
+    """Write all decks and a page that lists them; {title: path}, the lecture and the day first."""
+    chapters, notes = load(), Notes()
     copy_what_pages_load(target)
-    chosen = [chapter for chapter in chapters if chapter.number in numbers]
-    pages = [target / f"{chapter.path.stem}.html" for chapter in chosen]
-    for page, chapter in zip(pages, chosen, strict=True):
-        page.write_text(deck(chapter, titles, notes, target), encoding="utf-8")
-    links = [
-        f'<li><a href="{page.name}">{c.number} {escape(c.title)}</a></li>'
-        for page, c in zip(pages, chosen, strict=True)
-    ]
+    numbers = Numbers.of(chapters)
+    decks = {chapter.label: Deck(chapter, numbers, notes, target) for chapter in chapters}
+    pages = {heading: (name, made(name, decks)) for name, (heading, _) in PLANS.items()}
+    pages |= {
+        f"{deck.chapter.number} {deck.chapter.title}": (deck.chapter.path.stem, "\n".join(map(section, deck.slides)))
+        for deck in decks.values()
+    }
+    links = []
+    for title, (name, slides) in pages.items():
+        (target / f"{name}.html").write_text(page(title, slides), encoding="utf-8")
+        links.append(f'<li><a href="{name}.html">{escape(title)}</a></li>')
     (target / "index.html").write_text(filled("index.html", links="\n".join(links)), encoding="utf-8")
-    return pages
+    return {title: target / f"{name}.html" for title, (name, _) in pages.items()}
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pdf", action="store_true", help="print each deck as well, with the system's Chromium")
+    options = parser.parse_args()
     shutil.rmtree(TARGET, ignore_errors=True)
     pages = build(TARGET)
     print(f"{len(pages)} decks are in {TARGET.relative_to(ROOT)}/. Open {(TARGET / 'index.html').as_uri()}")
+    if options.pdf:
+        with chromium() as browser:
+            for path in printed(pages.values(), browser):
+                print(f"printed {path.relative_to(ROOT)}")

@@ -11,14 +11,9 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from tools.markup import ROLE, cited, parts_of
 
 EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?:\s*\(([^)]+)\))?$", re.DOTALL)
-ANNOUNCES = re.compile(r"\b[Tt]he (?:next|first|last|second|folded) (?:cell|function|one)\b")
-# A sentence that tells what a paper says; what was found here stands in the sentences behind it.
-QUOTES = re.compile(r"\b(?:paper|authors)(?:'s|s')?\b|\{cite:t\}|\b[Pp]ublished\b|\bin print\b")
-EMPTY_WORDS = re.compile(
-    r"^(It prints nothing|No assertion fails|The assertion holds|Put |Each exercise has|Where this notebook runs)"
-)
-# A sentence that counts what comes in the sentences behind it.
-COUNTS = re.compile(r"^(?:Two|Three|Four|Five) (?:\w+ )?(?:limits|things|of \S+ findings)\b")
+
+LETTERS = dict(zip("alpha beta delta varepsilon kappa rho sigma tau phi odot".split(), "αβδεκρστφ⊙", strict=True))
+LETTER = re.compile(rf"\\({'|'.join(LETTERS)})\b ?")
 
 
 @dataclass
@@ -79,7 +74,7 @@ def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str
             return f"*{titles[target]}*"
         return {"eq": "an earlier equation", "numref": "a figure of the book"}.get(role, "the book")
 
-    return ROLE.sub(word, markdown)
+    return re.sub(r"(?<=\d) %", "\u00a0%", ROLE.sub(word, markdown))  # a number and its sign on one line
 
 
 @cache
@@ -93,6 +88,15 @@ def _math(content: str, kind: dict) -> str:
     return opening + escape(content, quote=False) + closing
 
 
+def spoken(made: str) -> str:
+    """HTML for the speaker's view, which sets no formulas: they are shown as they are written, with Greek letters."""
+
+    def written(match: re.Match) -> str:
+        return f"<code>{LETTER.sub(lambda m: LETTERS[m[1]], match[1])}</code>"
+
+    return re.sub(r'<span class="math inline">\\\((.*?)\\\)</span>', written, made)
+
+
 def html(markdown: str) -> str:
     """Markdown with dollar mathematics as HTML; the formulas are left to MathJax."""
     return _renderer().render(markdown)
@@ -101,24 +105,3 @@ def html(markdown: str) -> str:
 def inline(markdown: str) -> str:
     """The same without the paragraph around it."""
     return _renderer().renderInline(markdown)
-
-
-def said(paragraph: str, before_equation: bool) -> list[str]:
-    """The sentences of a paragraph that a slide shows: the first, and the one that leads to an equation.
-
-    A paragraph that quotes a paper is shown as a whole, in one piece: nobody is to see a claim without its outcome.
-    So is one that begins with how many things it tells.
-    """
-    lines = [line for line in paragraph.split("\n") if not EMPTY_WORDS.match(line)]
-    told = [line for line in lines if not ANNOUNCES.search(line)]
-    if any(QUOTES.search(line) for line in told) or (told and COUNTS.match(told[0])):
-        return [" ".join(told)]
-    if before_equation and told:
-        return list(dict.fromkeys([told[0], told[-1]]))
-    return lines[:1] if lines[:1] == told[:1] else []  # what follows an announcement leans on it
-
-
-def announced(markdown: str) -> str:
-    """What the text before a cell says that the cell does, as words for the slide of that cell."""
-    lines = [line for line in markdown.split("\n") if ANNOUNCES.search(line)]
-    return ANNOUNCES.sub(lambda m: "this cell" if m.start() else "This cell", lines[-1]) if lines else ""
