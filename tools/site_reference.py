@@ -129,7 +129,7 @@ class Explainers(Directive):
             info = hc.info(name)
             link = f":py:class:`~hc.{cls.__name__}`"
             rows.append([f"``{name}``", link, info.family, info.cost, info.needs, chapters_of(cls) or "–"])
-        return self.rst(table(["name", "class", "family", "cost an image", "needs", "built in"], rows, "facts"))
+        return self.rst(table(["name", "class", "family", "cost per image", "needs", "built in"], rows, "facts"))
 
 
 class Metrics(Directive):
@@ -149,7 +149,7 @@ class Metrics(Directive):
             needs = ", ".join(metric.needs)
             papers = ", ".join(metric.protocols) or "–"
             rows.append([link, better, needs, cost, papers, chapters_of(metric.function) or "–"])
-        head = ["name", "better", "needs beside maps", "cost an image", "protocols", "built in"]
+        head = ["name", "better", "needs beside maps", "cost per image", "protocols", "built in"]
         return self.rst(table(head, rows, "facts"))
 
 

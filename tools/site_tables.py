@@ -65,7 +65,7 @@ def shown(value: object) -> str:
     """A value for a cell; long rows of numbers in short, objects as they are made."""
     if value is dataclasses.MISSING:
         return "required"
-    if isinstance(value, tuple) and len(value) > 4 and all(isinstance(v, (int, float)) for v in value):
+    if isinstance(value, tuple) and len(value) > 3 and all(isinstance(v, (int, float)) for v in value):
         return f"``{len(value)} numbers, {value[0]:g} to {value[-1]:g}``"
     if dataclasses.is_dataclass(type(value)):
         name, settings = type(value).__name__, repr(value).partition("(")[2]
@@ -186,6 +186,6 @@ def facts(name: str, paper: str) -> list[str]:
     cls, info = hc.explainers[name], hc.info(name)
     source = ", ".join(f":cite:t:`{key}`" for key in paper.split()) if paper else info.paper
     out = [f':By name: ``"{name}"``, in :py:obj:`hc.explain_many` and ``hc.explainers``', f":Needs: {info.needs}"]
-    out += [f":Cost: {info.cost} an image", f":Paper: {source}"]
+    out += [f":Cost: {info.cost} per image", f":Paper: {source}"]
     out += [f":Built in: {built}"] if (built := chapters_of(cls)) else []
     return [*out, ""]

@@ -132,7 +132,7 @@ def facts(name: str, entry: page.Entry) -> list[str]:
     row, cls = TABLE[name], hc.explainers[name]
     about = store.read(name)[0]
     source = ", ".join(f":cite:t:`{key}`" for key in entry.papers.split()) if entry.papers else row.paper
-    out = [f":Cost: {row.cost} an image", f":Paper: {source}"]
+    out = [f":Cost: {row.cost} per image", f":Paper: {source}"]
     if seconds := about.get("seconds"):
         own = "its defaults" if name not in settings.SETTINGS else f"``{settings.code(name)}``, fewer than its default"
         usual = sorted(seconds.values())[len(seconds) // 2]

@@ -1,6 +1,6 @@
-// Three helps for reading: a click enlarges a figure, a formula that is too wide for the column is set smaller, and the
-// parts of the book fold in the sidebar. Without scripts figures stand at the column's width, wide formulas scroll, and
-// all parts are open.
+// Helps for reading: a click enlarges a figure, a formula that is too wide for the column is set smaller, a table that
+// is too wide becomes a list, and the parts of the book fold in the sidebar. Without scripts figures stand at the
+// column's width, wide formulas and tables scroll, and all parts are open.
 
 const FIGURES = ".bd-content .cell_output img, .bd-content figure img";
 
@@ -50,28 +50,63 @@ function offer(image) {
 // --- what is too wide -----------------------------------------------------------------------------
 
 const SMALLEST = 0.7; // of a formula's own size: smaller letters cannot be read
+const TABLES = ".bd-content :is(.pst-scrollable-table-container > table, table.results)";
 const WIDE = ".bd-content :is(div.math, .cell_output, pre, .pst-scrollable-table-container)";
 
-// What a box holds, in pixels; a formula overflows the element that MathJax draws it in.
-function width(box) {
-  return Math.max(box.scrollWidth, box.querySelector(":scope > mjx-container")?.scrollWidth ?? 0);
+// What a box holds and what it has room for, in pixels. MathJax draws a formula in an element of its own, which leaves
+// room for the number beside it and scrolls by itself.
+function sizes(box) {
+  const drawn = box.querySelector(":scope > mjx-container") ?? box;
+  return drawn.scrollWidth - drawn.clientWidth > box.scrollWidth - box.clientWidth
+    ? [drawn.scrollWidth, drawn.clientWidth]
+    : [box.scrollWidth, box.clientWidth];
 }
 
-// A formula's box in a column of `room` pixels; its number, which stands at the right edge, is part of it.
+function overflows(box) {
+  const [holds, room] = sizes(box);
+  return room > 0 && holds > room + 1;
+}
+
+// A formula that is too wide gives its number a line of its own, and is set smaller where that is not enough.
 function fit(formula) {
   const drawn = formula.querySelector("mjx-container");
   if (!drawn) return;
   drawn.dataset.size ??= drawn.style.fontSize || "100%"; // MathJax fits its letters to those of the text
   drawn.style.fontSize = drawn.dataset.size;
-  const room = formula.clientWidth;
-  const wide = width(formula);
-  const share = Math.max(SMALLEST, room / wide);
-  if (room && wide > room + 1) drawn.style.fontSize = `${Math.floor(share * parseFloat(drawn.dataset.size))}%`;
+  formula.classList.remove("number-below");
+  if (!overflows(formula)) return;
+  formula.classList.add("number-below");
+  const [holds, room] = sizes(formula);
+  const share = Math.min(1, Math.max(SMALLEST, room / holds));
+  drawn.style.fontSize = `${Math.floor(share * parseFloat(drawn.dataset.size))}%`;
+}
+
+// A table that is too wide is set tighter; where that is not enough it becomes a list of its rows, in which each value
+// stands beside its column's name.
+function stack(table) {
+  table.classList.remove("tight", "stacked");
+  if (!overflows(table.parentElement)) return;
+  table.classList.add("tight");
+  if (!overflows(table.parentElement)) return;
+  if (!table.querySelector("td > .head")) label(table);
+  table.classList.add("stacked");
+}
+
+// The name of its column in each cell but the first of a row, unseen until the table is a list.
+function label(table) {
+  const heads = [...table.querySelectorAll("thead tr:last-child > *")];
+  for (const row of table.tBodies[0]?.rows ?? [])
+    [...row.cells].slice(1).forEach((cell, i) => {
+      const head = document.createElement("span");
+      head.className = "head";
+      head.append(...[...(heads[i + 1]?.childNodes ?? [])].map((node) => node.cloneNode(true)));
+      cell.prepend(head);
+    });
 }
 
 // What still is wider than its box scrolls in it, and a shadow at its right edge says so.
 function cue(box) {
-  const more = width(box) > box.clientWidth + 1;
+  const more = overflows(box);
   box.classList.toggle("scrolls", more);
   if (more) box.tabIndex = 0;
   else box.removeAttribute("tabindex");
@@ -79,6 +114,7 @@ function cue(box) {
 
 function widths() {
   document.querySelectorAll(".bd-content div.math").forEach(fit);
+  document.querySelectorAll(TABLES).forEach(stack);
   document.querySelectorAll(WIDE).forEach(cue);
 }
 

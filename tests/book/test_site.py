@@ -19,7 +19,6 @@ from tests.helpers.browser import PAGES, SITE, THEMES
 from tools.site_laboratory import FOLDER
 
 WIDTHS = (1280, 390)
-CHAPTER = re.compile(r"book/\d\d-")
 PICTURES = ".bd-content .cell_output img, .bd-content figure img, .cam-explorer canvas"
 EDGE = 8  # pixels
 TALL = 3000  # of the window while pictures are compared, so that no header lies over one
@@ -43,15 +42,17 @@ NOT_TYPESET = """() => [...document.querySelectorAll("span.math, div.math")]
     .filter(e => !e.querySelector("mjx-container")
                  || e.querySelector("mjx-merror, [data-mjx-error]"))
     .map(e => e.textContent.slice(0, 60))"""
-# Formulas, tables, code and what it printed: cut at the right edge of their box. On a phone, and beside the chapters,
-# they may scroll, if a shadow says so; a formula is set smaller first (book/_static/reading.mjs).
+# Formulas, tables, code and what it printed: cut at the right edge of their box, also in boxes that are folded. On a
+# phone they may scroll, if a shadow says so; formulas and tables make themselves smaller first (book/_static/reading.mjs).
 CUT = """strict => {
-    const width = e => Math.max(e.scrollWidth, e.querySelector(":scope > mjx-container")?.scrollWidth ?? 0);
+    const over = e => e.scrollWidth > e.clientWidth + 1;
+    const cut = e => over(e) || [...e.querySelectorAll(":scope > mjx-container")].some(over);
     return [...document.querySelectorAll(
             ".bd-content :is(div.math, .cell_output, pre, table.results, .pst-scrollable-table-container)")]
-        .filter(e => e.checkVisibility() && width(e) > e.clientWidth + 1)
+        .filter(e => e.checkVisibility() && cut(e))
         .filter(e => strict || !e.closest(".scrolls"))
-        .map(e => `${e.tagName}.${e.className} ${width(e)} > ${e.clientWidth}: ${e.innerText.slice(0, 40)}`)}"""
+        .map(e => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 40)}`)}"""
+OPEN = "() => document.querySelectorAll('.bd-content details').forEach(e => { e.open = true })"
 BROKEN = """() => [...document.querySelectorAll(".bd-content img")]
     .filter(e => !e.complete || !e.naturalWidth || !e.alt || e.alt.includes("_images/"))
     .map(e => e.src + " alt=" + e.alt)"""
@@ -62,6 +63,7 @@ def test_page(visit, name):
     """Opened once; the theme is turned where it stands, as a reader's system turns it."""
     one, pictures = visit(name), {}
     page = one.page
+    page.evaluate(OPEN)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         if page.query_selector(".bd-content"):
@@ -74,7 +76,7 @@ def test_page(visit, name):
                 pictures[theme] = shots(page)
             wide = page.evaluate(TOO_WIDE)
             settle(page)
-            cut = page.evaluate(CUT, width == WIDTHS[0] and CHAPTER.match(name) is not None)
+            cut = page.evaluate(CUT, width == WIDTHS[0])
             assert not cut, f"cut at {width} px: {cut[:5]}"
             assert not wide, f"scrolls sideways at {width} px ({theme}): {wide}"
     raw, broken = page.evaluate(NOT_TYPESET), page.evaluate(BROKEN)

@@ -16,7 +16,7 @@ TABLES = {"main_table": "Table {}", "appendix_table": "appendix, Table {}", "pos
 KINDS = {
     "arith_mismatch": (
         "a difference that is not the difference",
-        "Over-all is insertion less deletion; here the printed three do not agree, so one of them has a slip.",
+        "Over-all is insertion minus deletion; here the printed three do not agree, so one of them has a slip.",
     ),
     "contradiction": (
         "two prints of one number",
@@ -79,7 +79,7 @@ def cells(rows: list[dict]) -> str:
 
 def plain(note: str) -> str:
     """A note in words that a reader of this page knows."""
-    note = re.sub(r"printed [\d.]+ but ins-del=([\d.]+)", r"Ins less Del is \1", note)
+    note = re.sub(r"printed [\d.]+ but ins-del=([\d.]+)", r"Insertion minus deletion is \1", note)
     note = re.sub(r"(\w+)=(\d+);(\w+)=(\d+)", r"\1 \2, \3 \4", note)
     note = note.replace("identical to A4", "the same value as in the appendix, Table 4, at").replace("=", " = ")
     note = note.replace("supplementary.pdf", "supplement").replace(" sd ", " standard deviation of ")
