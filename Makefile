@@ -7,7 +7,7 @@ NETWORK ?= resnet50 toy-resnet50
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: rows restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer slides pdf bench gpu site-packages test-packages
+.PHONY: rows restamp help book test test-code test-settings test-portable test-slow test-book test-site execute stale tidy pages plain lab lint clean distclean student lecturer handouts slides pdf bench gpu site-packages test-packages
 
 BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS)
@@ -42,8 +42,10 @@ help:
 	@echo "make stale     list the chapters that make execute would run, and what has changed"
 	@echo "make tidy      put chapters that an editor has saved back into their stored form; runs nothing"
 	@echo "make plain     write the chapters as notebooks that render everywhere to _build/plain"
-	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out"
-	@echo "make lecturer  write them with open solutions to _build/lecturer"
+	@echo "make student   write the chapters without solutions to _build/student, a folder to hand out, with graded work"
+	@echo "make lecturer  write them with open solutions to _build/lecturer, with exam, assignments and all answers"
+	@echo "               give both SEED='a sentence': numbers, photographs and hidden tests follow from it"
+	@echo "make handouts  print notes, exam and assignments as PDF to _build/handouts; with SEED='a sentence'"
 	@echo "make slides    write slides with notes for every chapter, the 90-minute lecture and the day to _build/slides;"
 	@echo "               with PDF=yes prints each deck, too"
 	@echo "make pdf       print the book as one PDF with bookmarks, to _build/pdf"
@@ -174,8 +176,15 @@ gpu:
 plain: $(SITE)
 	@$(BIN)/python -m tools.plain
 
+# Numbers, photographs and hidden tests of graded work follow from SEED, any text; without it they are public.
+# make student lecturer SEED='a sentence' keeps both editions together.
+SEEDED := $(filter command line environment,$(origin SEED))
 student lecturer: $(SITE)
-	@$(BIN)/python -m tools.editions $@
+	@$(BIN)/python -m tools.editions $@ $(if $(SEEDED),--seed "$$SEED")
+
+# Notes, exam and assignments as PDF, for students and, in files called -answers, for the lecturer.
+handouts: $(TEST)
+	@$(BIN)/python -m tools.handouts $(if $(SEEDED),--seed "$$SEED")
 
 slides: $(if $(PDF),$(TEST),$(SITE))
 	@$(BIN)/python -m tools.slides $(if $(PDF),--pdf)

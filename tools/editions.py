@@ -2,6 +2,7 @@
 
     python -m tools.editions student      without solutions: tasks, hints and checks stay
     python -m tools.editions lecturer     everything, solutions open, with the exam's answers and the notes
+    ... --seed 'a sentence'               graded work and exam with the numbers of this SEED, see tools/assignments
 
 A folder is whole: it may be packed, unpacked elsewhere and run. It holds plain notebooks with their drawings, the
 package as a wheel, requirements.txt and a README. A public repository hides nothing: the solutions stand in book/.
@@ -9,6 +10,7 @@ package as a wheel, requirements.txt and a README. A public repository hides not
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ import tempfile
 from copy import deepcopy
 from pathlib import Path
 
+from tools.assignments import PUBLIC, answers, course
 from tools.chapters import load
 from tools.exam import bank
 from tools.first_cell import EXTRA, handed_out
@@ -40,12 +43,18 @@ On Windows the programs lie in `.venv\\Scripts\\`.
 In VS Code, open the folder, choose a Python of 3.11 or newer as the kernel and run the first cell of a chapter.
 PyTorch is large: the installation takes some minutes and, on Linux, gigabytes; nothing else is downloaded afterwards.
 
+{graded}
 An exercise is a task, a cell with `answer = None`, and a check: put your answer in place of `None`, run both cells.
 The book: {site}
 """
 WHAT = {
     "student": "without the solutions",
     "lecturer": "with open solutions, the lecturer's notes, and the exam questions with their answers",
+}
+
+GRADED = {
+    "student": "`assignments/` holds graded work: hand in the notebook. `projects/` holds twelve claims: choose one.",
+    "lecturer": "`course/` is nbgrader's folder of graded work, with the answers; students choose from `projects/`.",
 }
 
 
@@ -106,14 +115,17 @@ def requirements(package: str) -> str:
     return "\n".join([f"./packages/{package}[{EXTRA}]", "ipykernel>=6", *lab]) + "\n"
 
 
-def write(name: str, folder: Path, package: Path | None = None) -> None:
-    """One edition; what was in the folder goes. `package` is a wheel with all networks; None builds one."""
+def write(name: str, folder: Path, package: Path | None = None, seed: str | None = None) -> None:
+    """One edition; what was in the folder goes. `package` is a wheel with all networks; None builds one.
+
+    seed: whose numbers the lecturer's exam has; None leaves those of the site.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
     package = Path(shutil.copy(package, folder / "packages")) if package else wheel(folder / "packages", whole=True)
     (folder / "requirements.txt").write_text(requirements(package.name), encoding="utf-8")
     (folder / "README.md").write_text(
-        README.format(name=name, what=WHAT[name], site=on_site("intro", "")), encoding="utf-8"
+        README.format(name=name, what=WHAT[name], graded=GRADED[name], site=on_site("intro", "")), encoding="utf-8"
     )
     chapters = load()
     numbers, here = Numbers.of(chapters), {c.path.stem for c in chapters}
@@ -126,20 +138,47 @@ def write(name: str, folder: Path, package: Path | None = None) -> None:
         made = plain(EDITIONS[name](chapter.notebook), words, handed_out())
         (folder / chapter.path.name).write_text(as_text(made), encoding="utf-8")
     if name == "lecturer":
-        (folder / "exam-with-answers.md").write_text(words(bank()) + "\n", encoding="utf-8")
+        (folder / "exam-with-answers.md").write_text(words(bank(seed)) + "\n", encoding="utf-8")
+        (folder / "exam.md").write_text(words(bank(seed, answers=False)) + "\n", encoding="utf-8")
         (folder / "lecturers-notes.md").write_text(words(NOTES.read_text(encoding="utf-8")) + "\n", encoding="utf-8")
 
 
+def graded(name: str, folder: Path, seed: str) -> None:
+    """Assignments and projects: released for students; for the lecturer nbgrader's course, and the answers, run."""
+    shutil.copytree(ROOT / "teaching" / "projects", folder / "projects")
+    if name == "student":
+        course.write_released(folder / "assignments", seed)
+        return
+    test = (ROOT / "requirements-test.txt").read_text(encoding="utf-8")
+    version = re.search(r"^nbgrader==(\S+)", test, re.MULTILINE)[1]
+    for assignment, path in course.write_course(folder / "course", seed, version).items():
+        print(f"Running the answers of the assignment of {article(assignment)}.", flush=True)
+        answers.run(path, folder / "course" / "answers" / f"{assignment}.ipynb")
+
+
+def article(assignment: str) -> str:
+    return f"an {assignment}" if assignment[0] in "eh" else f"a {assignment}"
+
+
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1] not in EDITIONS:
-        print(f"Name one edition: {' or '.join(EDITIONS)}.", file=sys.stderr)
-        return 2
-    name = sys.argv[1]
-    write(name, ROOT / "_build" / name)
+    parser = argparse.ArgumentParser(prog="python -m tools.editions", description=__doc__.split("\n")[0])
+    parser.add_argument("name", choices=EDITIONS, help="which edition")
+    parser.add_argument("--seed", help="any text that nobody guesses; without it the public numbers")
+    given = parser.parse_args()
+    if given.seed is not None and not given.seed.strip():
+        parser.error("--seed is empty: give a sentence, or leave it out for the public numbers")
+    name, folder = given.name, ROOT / "_build" / given.name
+    write(name, folder, seed=given.seed)
+    graded(name, folder, PUBLIC if given.seed is None else given.seed)
     print(
         f"The {name}'s edition is in _build/{name}/, whole: pack the folder and hand it out. "
-        "The repository itself holds the solutions."
+        if name == "student"
+        else f"The lecturer's edition is in _build/{name}/; its folder course/ is nbgrader's. ",
+        end="",
     )
+    print("The repository itself holds the solutions of the chapters.")
+    if given.seed is None:
+        print("Graded work has the public numbers, and anybody can make its answers: give SEED='a sentence'.")
     return 0
 
 

@@ -9,9 +9,10 @@ import torch
 
 import holicam as hc
 from tools import editions, exam
+from tools.assignments.draws import draw
 from tools.chapters import REFERENCE, load
 from tools.editions import student
-from tools.exam import ANSWERS, QUESTIONS, bank, sections
+from tools.exam import ANSWERS, HEADING, QUESTIONS, bank, sections
 from tools.ipynb import ROOT
 
 ASKED, ANSWERED = sections(QUESTIONS), sections(ANSWERS)
@@ -20,12 +21,15 @@ ASKED, ANSWERED = sections(QUESTIONS), sections(ANSWERS)
 def test_twenty_questions_of_four_kinds():
     assert list(ASKED) == list(ANSWERED) == list(range(1, 21))
     assert [title for title, _ in ASKED.values()] == [title for title, _ in ANSWERED.values()]
-    kinds = [re.match(r"\*([A-Z][a-z ]+), (\d+) minutes\.\*", body).groups() for _, body in ASKED.values()]
+    about = [exam.ABOUT.match(body).groups() for _, body in ASKED.values()]
+    kinds = [(kind, minutes) for kind, _, minutes, _ in about]
     assert all(
         sum(kind in said.lower() for said, _ in kinds) >= 3
         for kind in ("derivation", "by hand", "reading", "judgement")
     )
     assert all(10 <= int(minutes) <= 20 for _, minutes in kinds)
+    assert all(minutes == points for _, _, minutes, points in about), "one point is one minute"
+    assert {level for _, level, _, _ in about} == {"1", "2", "3"}
 
 
 def test_every_chapter_of_methods_and_metrics_is_asked_about():
@@ -68,7 +72,7 @@ def test_editions_on_disk(edition, tmp_path, monkeypatch):
     editions.write(edition, tmp_path / edition)
     folder = tmp_path / edition
     others = {path.name for path in folder.iterdir() if path.suffix != ".ipynb"}
-    more = {"exam-with-answers.md", "lecturers-notes.md"} if edition == "lecturer" else set()
+    more = {"exam-with-answers.md", "exam.md", "lecturers-notes.md"} if edition == "lecturer" else set()
     assert others == {"README.md", "requirements.txt", "packages"} | more
     assert "./packages/holicam-0-py3-none-any.whl" in (folder / "requirements.txt").read_text(encoding="utf-8")
     said = "\n".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file())
@@ -176,3 +180,62 @@ def test_answers_17_and_18():
     says(17, "-0.78", "$0.25$", "$0.5$", "0.56")
     assert math.isclose(0.2 / (0.2 + 0.8 * 0.25), 0.5) and math.isclose(0.9**2 + 0.05, 0.86)
     says(18, "=0.5$", "0.86", "98 %")
+
+
+# --- with a lecturer's numbers ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", exam.VARIED)
+def test_a_seed_changes_the_numbers_and_nothing_else(number):
+    parts = dict(exam.PART.findall(ASKED[number][1]))
+    drawn = [exam.VARIED[number](draw(str(seed), f"exam {number}")) for seed in range(30)]
+    assert len({str(new) for new in drawn}) >= 10
+    assert all(set(map(str, new)) <= set(parts) for new in drawn)
+    assert exam.VARIED[number](draw("3", f"exam {number}")) == drawn[3]
+
+
+def test_the_bank_with_a_seed_is_whole():
+    public, own = bank(), bank("a sentence")
+    assert len(HEADING.findall(own)) == 20 and public != own
+    asked = bank("a sentence", answers=False)
+    assert "### Answer" not in asked and "**May be changed:**" not in asked
+    for text in (public, own):
+        for question in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+            said = int(exam.ABOUT.search(question)[4])
+            assert sum(map(int, re.findall(r"\*\((\d+) points\)\*", question))) == said
+    assert [exam.shares(10, n) for n in (3, 4, 5)] == [[3, 3, 4], [2, 2, 3, 3], [2] * 5]
+
+
+def tex(number: str) -> float:
+    """A number as `exam_numbers.share` writes it."""
+    found = re.fullmatch(r"(-?)\\tfrac\{(\d+)\}\{(\d+)\}", number)
+    value = int(found[2]) / int(found[3]) if found else float(number.lstrip("-"))
+    return -value if number.startswith("-") else value
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_computed_answers_are_those_of_the_package(seed):
+    """Question 2 by `hc.cam`, question 15 by the metric's rule, question 18 by the metrics themselves."""
+    new = exam.VARIED[2](draw(str(seed), "exam 2"))
+    A, G = (grid(*([tex(c) for c in row.split("&")] for row in m.split(r"\\")))
+            for m in re.findall(r"begin\{pmatrix\}(.*?)\\end", new[1][0]))  # fmt: skip
+    mean, plus = re.match(r"Grad-CAM: \$(.+?)\$.*w=.+\\approx([\d.]+)", new[1][1]).groups()
+    assert math.isclose(hc.cam.grad_cam(A, G).item(), tex(mean), rel_tol=1e-9)
+    assert math.isclose(hc.cam.grad_cam_pp(A, G, eps=0).item(), float(plus), rel_tol=5e-3)
+    factor = int(re.search(r"multiplied by (\d+)", new[3][0])[1])
+    assert math.isclose(
+        hc.cam.grad_cam_pp(A, factor * G, eps=0).item(), float(re.search(r"approx([\d.]+)", new[3][1])[1]), rel_tol=5e-3
+    )
+    assert A[0, 0, 1, 1] == 0 < G[0, 0, 1, 1], "the dark cell of part 2"
+
+    question, answer = exam.VARIED[15](draw(str(seed), "exam 15"))[1]
+    order = [float(v) for v in re.search(r"order ([\d., ]+)\.", question)[1].split(", ")]
+    curve = torch.tensor([0, *torch.tensor(order).cumsum(0).tolist()])
+    assert math.isclose(torch.trapezoid(curve, dx=0.25), float(re.search(r"area ([\d.]+)\.", answer)[1]), abs_tol=1e-6)
+
+    question, answer = exam.VARIED[18](draw(str(seed), "exam 18"))[1]
+    omega, part = re.search(r"omega=([\d.]+)\$ here.*1/(\d)\$", question).groups()
+    mask = torch.arange(100) < round(100 * float(omega))
+    M = torch.where(mask, 1.0, 1 / int(part)).view(1, 10, 10)
+    energy = (M * mask.view(1, 10, 10)).sum() / M.sum()
+    assert math.isclose(energy.item(), float(re.search(r"EPG\}\}?=([\d.]+)", answer)[1]), abs_tol=1e-3)
