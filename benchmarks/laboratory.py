@@ -7,8 +7,6 @@ reader waits by the clock too; the machine should be idle, and its load is writt
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import os
 import platform
@@ -16,14 +14,13 @@ import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.helpers.browser import FLAGS, Quiet, chromium
+from tests.helpers.browser import FLAGS, chromium, served
 from tools.ipynb import ROOT
 from tools.laboratory import parcel, runtime
 
@@ -59,21 +56,19 @@ def question(page: Page, method: str, target: int) -> float:
     """Seconds until the first panel has drawn a map for another class."""
     page.get_by_role("region", name="first panel").get_by_label("method").select_option(method)
     page.wait_for_function(DRAWN)
-    before = page.locator(".lab-panel").first.get_attribute("data-drawn")
+    before = page.locator(".lab-panel").first.get_attribute("data-count")
     box = page.get_by_role("region", name="first panel").get_by_label("class")
     began = time.perf_counter()
     box.fill(str(target))
     box.press("Enter")
-    page.wait_for_function("(old) => document.querySelector('.lab-panel').dataset.drawn !== old", arg=before)
+    page.wait_for_function("(old) => document.querySelector('.lab-panel').dataset.count !== old", arg=before)
     return time.perf_counter() - began
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        site(Path(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/index.html"
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright, served(folder := Path(name)) as place:
+        site(folder)
+        address = f"{place}/index.html"
         browser = playwright.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
         taken: dict[str, list[float]] = {name: [] for name in LIMITS}
         for _ in range(ROUNDS):
@@ -97,7 +92,6 @@ def main() -> int:
             ],
         }
         browser.close()
-        server.shutdown()
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result["rows"], indent=1))
     return 0

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
-import threading
 
 import pytest
 
-from tests.helpers.browser import FLAGS, SITE, THEMES, Quiet, Visit, chromium
+from tests.helpers import laboratory
+from tests.helpers.browser import FLAGS, SITE, THEMES, Visit, chromium, judge, served, watched
 from tools.slides.build import build
 
 
 @pytest.fixture(scope="module")
 def address():
     """The site, served on this machine alone."""
-    handler = functools.partial(Quiet, directory=str(SITE))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(SITE) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +62,34 @@ def visit(context, address):
     yield open_page
     for one in visits:
         one.page.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """A page of its own, watched."""
+    with watched(browser, accept_downloads=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The address of the laboratory by itself: lab.html, and gone.html whose files are missing."""
+    folder = tmp_path_factory.mktemp("laboratory")
+    laboratory.write(folder)
+    with served(folder) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def room(browser, place):
+    """One laboratory that has been started, for all tests of a file."""
+    with watched(browser, accept_downloads=True, permissions=["clipboard-read", "clipboard-write"]) as found:
+        yield laboratory.started(found, f"{place}/lab.html#laboratory?{laboratory.QUICK}")
+
+
+@pytest.fixture
+def lab(room):
+    """The same at its beginning; a test fails for what its scripts complain of meanwhile."""
+    room.set_viewport_size({"width": 1280, "height": 900})
+    yield laboratory.show(room)
+    judge(room)

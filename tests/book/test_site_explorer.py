@@ -5,11 +5,8 @@ arithmetic in `holicam.notebook.explorer`. The last tests visit the built site. 
 """
 
 import base64
-import functools
-import http.server
 import io
 import shutil
-import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,7 +16,7 @@ from PIL import Image
 
 import holicam as hc
 from holicam.notebook.explorer import figure, packed
-from tests.helpers.browser import PAGES, SITE, THEMES, Quiet
+from tests.helpers.browser import PAGES, SITE, THEMES, served
 from tests.helpers.pictures import in_cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,25 +59,8 @@ def pages(tmp_path_factory):
     (folder / "named.html").write_text(head + site + str(named) + script)
     (folder / "broken.html").write_text(head + site + str(two[0]).replace("one-", "gone-") + script)
     (folder / "inline.html").write_text(f"{head}</head><body>{hc.explore(PHOTO, MAPS, **words)}</body></html>")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {name: f"http://127.0.0.1:{server.server_port}/{name}.html" for name in ("two", "named", "broken", "inline")}
-    server.shutdown()
-
-
-@pytest.fixture
-def tab(browser):
-    """A page of its own; what its scripts complain of fails the test unless it is expected."""
-    window = browser.new_context()
-    page = window.new_page()
-    page.set_default_timeout(60_000)
-    page.troubles = []
-    page.on("console", lambda m: m.type == "error" and page.troubles.append(m.text))
-    page.on("pageerror", lambda e: page.troubles.append(str(e)))
-    page.on("request", lambda r: "127.0.0.1" in r.url or r.url.startswith("data:") or page.troubles.append(r.url))
-    yield page
-    window.close()
-    assert not page.troubles, page.troubles
+    with served(folder) as place:
+        yield {name: f"{place}/{name}.html" for name in ("two", "named", "broken", "inline")}
 
 
 def opened(tab, url):

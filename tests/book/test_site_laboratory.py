@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
-import http.server
 import io
-import os
-import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -18,9 +14,9 @@ from PIL import Image
 import holicam as hc
 from holicam.core.ops import normalise, upsample
 from holicam.methods.cams.weights import pge, weighted_sum
-from tests.helpers.browser import PAGES, THEMES, Quiet
-from tools.ipynb import ROOT
-from tools.laboratory import network, parcel, runtime, trace
+from tests.helpers.browser import PAGES, THEMES, pixels, watched
+from tests.helpers.laboratory import QUICK, changed, panel, settled, show, started
+from tools.laboratory import network, parcel, trace
 from tools.wall import pictures
 
 NAME = "book/laboratory.html"
@@ -34,79 +30,50 @@ CAMS = {
     "cameras": hc.CAMERAS(scales=SCALES),
     "holistic-cam": hc.HolisticCAM(preset="fast"),
 }
-FIGURE = (
-    '<figure class="laboratory" id="laboratory" data-files="laboratory/files/" data-runtime="laboratory/files/">'
-    '<img src="laboratory/files/cat.jpg" alt="a still picture"><p class="lab-hint">without '
-    "scripts</p><figcaption>What it is.</figcaption></figure>"
-)
-HEAD = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>lab</title><link rel="icon" href="data:,">'
-STYLE = '<link rel="stylesheet" href="laboratory.css"><meta name="viewport" content="width=device-width">'
-SCRIPT = '<script type="module" src="laboratory/laboratory.mjs"></script>'
-ASK = """async ([task, asked, name]) => {
+ASK = """async ([photo, target, forgotten]) => {
     const lab = window.lab ??= await (async () => {
         const { Engine } = await import("./laboratory/engine.mjs"), files = new URL("laboratory/files/", location).href;
-        const index = await (await fetch(files + "network.json")).json(), engine = new Engine();
-        await engine.ask("load", { files, runtime: files, index });
-        return { engine, files };
+        const index = await (await fetch(files + "network.json")).json();
+        const { METHODS } = await import("./laboratory/maps/methods.mjs");
+        const engine = new Engine({ files, runtime: files, index });
+        await engine.start();
+        return { engine, files, methods: Object.keys(METHODS) };
     })();
-    const rgb = new Uint8Array(await (await fetch(`${lab.files}${name}.rgb`)).arrayBuffer());
-    const answer = await lab.engine.ask(task, { photo: name, rgb, ...asked });
+    const rgb = new Uint8Array(await (await fetch(`${lab.files}${photo}.rgb`)).arrayBuffer());
     const text = (a) => {
         const bytes = new Uint8Array(Float32Array.from(a).buffer), parts = [];
         for (let i = 0; i < bytes.length; i += 32768) parts.push(String.fromCharCode(...bytes.subarray(i, i + 32768)));
         return btoa(parts.join(""));
     };
-    const one = (t) => ({ data: text(t.data), shape: [t.channels, t.height, t.width].filter(Boolean) });
-    if (task === "logits") return { logits: { data: text(answer), shape: [1000] } };
-    return task === "map" ? { map: one(answer) } : { A: one(answer.A), G: one(answer.G) };
+    const put = (t) => ({ data: text(t.data), shape: [t.channels, t.height, t.width].filter(Boolean) });
+    const asked = { photo, rgb, target, forgotten };
+    const out = { logits: { data: text(await lab.engine.ask("logits", asked)), shape: [1000] } };
+    for (const stage of [1, 2, 3, 4]) {
+        const { A, G } = await lab.engine.ask("layer", { ...asked, stage });
+        Object.assign(out, { [`A ${stage}`]: put(A), [`G ${stage}`]: put(G) });
+        for (const method of lab.methods) {
+            out[`${method} ${stage}`] = put(await lab.engine.ask("map", { ...asked, stage, method }));
+        }
+    }
+    return out;
 }"""
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A folder with the scripts and what they load."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "book" / "_static" / "laboratory", folder / "laboratory")
-    shutil.copy(ROOT / "book" / "_static" / "laboratory.css", folder)
-    try:
-        shutil.copytree(parcel.folder(), folder / "laboratory" / "files")
-        runtime.copy(folder / "laboratory" / "files")
-    except runtime.MissingError as error:
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    (folder / "lab.html").write_text(f"{HEAD}{STYLE}</head><body>{FIGURE}{SCRIPT}</body></html>", encoding="utf-8")
-    gone = FIGURE.replace('data-files="laboratory/files/"', 'data-files="laboratory/gone/"')
-    (folder / "gone.html").write_text(f"{HEAD}{STYLE}</head><body>{gone}{SCRIPT}</body></html>", encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def place(files):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(files)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
 def asking(browser, place):
-    """ask(task, picture, ...) -> {name: tensor}, by a page that only asks."""
-    window = browser.new_context()
-    page = window.new_page()
-    page.set_default_timeout(300_000)
-    page.goto(f"{place}/laboratory/files/LICENSE-onnxruntime.txt")
-    page.goto(f"{place}/gone.html")
+    """ask(picture, class, forgotten) -> {"logits", "A 1", "grad-cam 1", ...: tensor}, by a page that only asks."""
+    with watched(browser) as page:
+        page.set_default_timeout(300_000)
+        page.goto(f"{place}/gone.html")
 
-    def ask(task, picture, **asked):
-        found = page.evaluate(ASK, [task, asked, picture])
-        return {
-            name: torch.from_numpy(np.frombuffer(base64.b64decode(one["data"]), np.float32).copy()).view(one["shape"])
-            for name, one in found.items()
-        }
+        def ask(*asked):
+            return {name: unpacked(one) for name, one in page.evaluate(ASK, asked).items()}
 
-    yield ask
-    window.close()
+        yield ask
+
+
+def unpacked(one):
+    return torch.from_numpy(np.frombuffer(base64.b64decode(one["data"]), np.float32).copy()).view(one["shape"])
 
 
 @functools.cache
@@ -127,20 +94,20 @@ def test_the_network_says_what_holicam_says(asking, picture, forgotten):
     """Logits, activations, gradients, and the map of every method at every stage, from the same pixels."""
     net, images, target = model(forgotten), image(picture), pictures.PICTURES[picture].target
     layers = list(hc.stages(net))
+    found = asking(picture, target, forgotten)
     with torch.no_grad():
-        assert off(asking("logits", picture, forgotten=forgotten)["logits"], net(images)[0]) < 1e-4
+        assert off(found["logits"], net(images)[0]) < 1e-4
     seen = hc.capture.capture(net, images, layers, target)
-    wanted = {name: cam(net, images, layers, target) for name, cam in CAMS.items()}
+    wanted = hc.explain_many(CAMS, net, images, layers, target)
     wanted["pge"] = {
         layer: upsample(weighted_sum(seen.A[layer], pge(seen.A[layer], seen.G[layer])), (224, 224)) for layer in layers
     }
+    assert len(found) == 1 + len(layers) * (2 + len(wanted)), "a method or a stage is left out"
     for stage, layer in enumerate(layers, 1):
-        question = {"stage": stage, "target": target, "forgotten": forgotten}
-        found = asking("layer", picture, **question)
-        assert off(found["A"], seen.A[layer][0]) < 1e-4, layer
-        assert off(found["G"], seen.G[layer][0]) < 1e-2, layer
+        assert off(found[f"A {stage}"], seen.A[layer][0]) < 1e-4, layer
+        assert off(found[f"G {stage}"], seen.G[layer][0]) < 1e-2, layer
         for name, maps in wanted.items():
-            made = upsample(asking("map", picture, method=name, **question)["map"][None], (224, 224))
+            made = upsample(found[f"{name} {stage}"][None], (224, 224))
             same = normalise(made)[0] - normalise(maps[layer])[0]
             likeness = np.corrcoef(made.flatten(), maps[layer].flatten())[0, 1]
             assert likeness >= 0.999, (name, layer, likeness)
@@ -150,63 +117,11 @@ def test_the_network_says_what_holicam_says(asking, picture, forgotten):
 # --- the page ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tab(browser):
-    """A page of its own; what its scripts complain of, and what it asks of another host, fails the test."""
-    window = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    found = window.new_page()
-    found.set_default_timeout(120_000)
-    found.troubles, found.asked = [], []
-    found.on("console", lambda m: m.type == "error" and found.troubles.append(m.text))
-    found.on("pageerror", lambda e: found.troubles.append(str(e)))
-    found.on("request", lambda r: found.asked.append(r.url))
-    yield found
-    window.close()
-    assert not found.troubles, found.troubles
-    assert all(url.startswith(("http://127.0.0.1", "data:", "blob:")) for url in found.asked), found.asked
-
-
-def started(tab, address):
-    tab.goto(address)
-    tab.get_by_role("button", name="Start the laboratory").click()
-    tab.wait_for_function("() => document.querySelector('figure.laboratory').dataset.state")
-    assert tab.locator("figure.laboratory").get_attribute("data-state") == "ready", tab.locator("figure").text_content()
-    return settled(tab)
-
-
-def settled(tab):
-    """Waits until both panels have drawn what the address says."""
-    tab.wait_for_function(
-        """() => [...document.querySelectorAll(".lab-panel canvas")].every((c) => c.ariaBusy === "false")"""
-    )
-    return tab
-
-
-def panel(tab, which=0):
-    return tab.locator(".lab-panel").nth(which)
-
-
-def pixels(canvas):
-    raw = base64.b64decode(canvas.evaluate("e => e.toDataURL()").split(",")[1])
-    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")).astype(int)
-
-
-def changed(tab, act, which=0):
-    """The panel's pixels before and after something is done, once it has drawn again."""
-    canvas = panel(tab, which).locator("canvas")
-    before, old = pixels(canvas), canvas.get_attribute("aria-label")
-    act()
-    tab.wait_for_function(
-        "([e, old]) => e.ariaLabel !== old && e.ariaBusy === 'false'", arg=[canvas.element_handle(), old]
-    )
-    return before, pixels(canvas)
-
-
 def test_nothing_comes_before_the_click_and_then_every_control_draws(tab, place):
     tab.goto(f"{place}/lab.html")
     tab.wait_for_timeout(300)
     assert not any(url.endswith((".onnx", ".bin", ".wasm", ".rgb", "network.json")) for url in tab.asked)
-    started(tab, f"{place}/lab.html")
+    started(tab, f"{place}/lab.html#laboratory?{QUICK}")
     status = panel(tab).locator(".lab-status")
     assert not tab.locator(".lab-hint").is_visible()
     assert "Grad-CAM, stage 4: Egyptian cat" in status.text_content()
@@ -222,37 +137,26 @@ def test_nothing_comes_before_the_click_and_then_every_control_draws(tab, place)
     tab.wait_for_function("() => location.hash.includes('photo=coffee')")
     assert "method=layer-cam" in tab.url and "stage=1" in tab.url
     before = pixels(panel(tab).locator("canvas"))
+    tab.get_by_label("threshold").fill("60")
+    cut = pixels(panel(tab).locator("canvas"))
     tab.get_by_label("opacity").fill("0")
-    assert not np.array_equal(pixels(panel(tab).locator("canvas")), before)
+    bare = pixels(panel(tab).locator("canvas"))
+    assert not np.array_equal(bare, before)
+    as_the_photograph = [(np.abs(one - bare).max(2) <= 2).mean() for one in (before, cut)]
+    assert as_the_photograph[1] > as_the_photograph[0] + 0.1, "the threshold hides nothing"
+    tab.wait_for_function("() => location.hash.includes('threshold=60') && location.hash.includes('opacity=0')")
     canvas = panel(tab).locator("canvas")
     canvas.focus()
     tab.keyboard.press("ArrowRight")
     assert "cell in row 29, column 30" in panel(tab).locator(".lab-reading").text_content()
     with tab.expect_download() as saved:
         panel(tab).get_by_role("button", name="save as PNG").click()
-    assert Image.open(saved.value.path()).size == (448, 448)
+    kept = np.asarray(Image.open(saved.value.path()).convert("RGB")).astype(int)
+    assert np.array_equal(kept, pixels(canvas)), "another picture is saved than the one that is seen"
     unlabelled = (
         "[...document.querySelectorAll('.lab-room :is(input, select)')].filter(e => !e.labels.length && !e.ariaLabel)"
     )
     assert tab.evaluate(f"{unlabelled}.length") == 0
-
-
-def test_a_photograph_of_the_readers_own(tab, place, tmp_path):
-    started(tab, f"{place}/lab.html#laboratory?method2=layer-cam")
-    rgb = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
-    Image.fromarray(rgb).resize((900, 400)).save(tmp_path / "own.png")
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    (tmp_path / "words.txt").write_text("no picture")
-    choose, status = tab.get_by_label("your photograph", exact=True), tab.locator("figure > .lab-status")
-    for name, words in (("broken.jpg", "could not be read as a picture"), ("words.txt", "This is no picture")):
-        choose.set_input_files(tmp_path / name)
-        tab.wait_for_function("([e, words]) => e.textContent.includes(words)", arg=[status.element_handle(), words])
-    asked = len(tab.asked)
-    before, after = changed(tab, lambda: choose.set_input_files(tmp_path / "own.png"))
-    assert np.abs(before - after).mean() > 5
-    assert "it has not left this page" in tab.locator(".lab-credit").text_content()
-    assert not [url for url in tab.asked[asked:] if url.startswith("http")], "something was sent or fetched"
-    assert "own" not in tab.url
 
 
 def test_a_link_on_the_page_opens_its_view_before_and_after_the_start(tab, place):
@@ -266,15 +170,71 @@ def test_a_link_on_the_page_opens_its_view_before_and_after_the_start(tab, place
     assert "XGrad-CAM, stage 4: Egyptian cat" in panel(tab).locator(".lab-status").text_content()
 
 
-def test_the_deletion_game(tab, place):
-    started(tab, f"{place}/lab.html#laboratory?game=deletion&photo=coffee&method2=layer-cam")
-    game = tab.locator(".lab-game")
+def test_the_page_answers_while_holistic_cam_runs_and_a_new_question_takes_its_place(lab):
+    """Frames are drawn between the steps, each step is said, and who changes their mind does not wait for the rest."""
+    lab.evaluate("""() => {
+        const status = document.querySelector(".lab-panel .lab-status"), seen = window.seen = { said: [], frames: 0 };
+        const hear = () => seen.said.push([status.textContent, seen.frames]);
+        new MutationObserver(hear).observe(status, { childList: true });
+        const tick = () => { seen.frames += 1; requestAnimationFrame(tick); };
+        requestAnimationFrame(tick);
+    }""")
+    changed(lab, lambda: panel(lab).get_by_label("method").select_option("holistic-cam"))
+    said, frames = zip(*lab.evaluate("window.seen.said"), strict=True)
+    assert [word for word in said if "sizes" in word] == [f"asking at four sizes … {n} %" for n in (20, 40, 60, 80)]
+    assert said[-1].startswith("Holistic-CAM, fast, stage 4: Egyptian cat")
+    assert frames[-1] - frames[0] >= 5, f"the page stood still: {frames}"
+    lab.evaluate("window.seen.said.length = 0")
+    lab.locator(".lab-likely button").nth(2).click()
+    lab.wait_for_function("() => window.seen.said.some(([word]) => word.includes('20 %'))")
+    panel(lab).get_by_label("method").select_option("grad-cam")
+    settled(lab)
+    said = [word for word, _ in lab.evaluate("window.seen.said")]
+    assert said[-1].startswith("Grad-CAM, stage 4") and not any("80 %" in word for word in said), said
+
+
+def test_only_what_has_changed_is_asked_again(lab):
+    counts = "[...document.querySelectorAll('.lab-panel')].map(e => Number(e.dataset.count))"
+    before = lab.evaluate(counts)
+    changed(lab, lambda: panel(lab).get_by_label("method").select_option("pge"))
+    after = lab.evaluate(counts)
+    assert after[0] == before[0] + 1 and after[1] == before[1], "the other panel is drawn anew"
+    lab.get_by_label("experiment").select_option("weigh")
+    lab.locator(".lab-switches").wait_for()
+    assert lab.evaluate(counts) == after
+
+
+def test_the_keyboard_stays_where_it_is(lab):
+    """Every control is reached by the tab key, and none loses it when its panel is drawn anew."""
+    chosen = lab.locator(".lab-likely button").nth(1)
+    chosen.focus()
+    changed(lab, lambda: lab.keyboard.press("Enter"))
+    assert chosen.evaluate("e => e === document.activeElement") and chosen.get_attribute("aria-pressed") == "true"
+    for word, key in (("method", "ArrowDown"), ("stage", "ArrowLeft")):
+        control = panel(lab).get_by_label(word, exact=True)
+        control.focus()
+        changed(lab, functools.partial(lab.keyboard.press, key))
+        assert control.evaluate("e => e === document.activeElement"), word
+    lab.locator(".lab-photos input[value=cat]").focus()
+    changed(lab, lambda: lab.keyboard.press("ArrowRight"))
+    assert lab.evaluate("document.activeElement.value") == "coffee"
+    controls = ".lab-room :is(button, select, canvas[tabindex], input:not([type=radio]))"
+    wanted = lab.locator(controls).count()
+    lab.locator(".lab-photos input:checked").focus()
+    reached = set()
+    for _ in range(2 * wanted):
+        lab.keyboard.press("Tab")
+        reached.add(lab.evaluate(f"[...document.querySelectorAll('{controls}')].indexOf(document.activeElement)"))
+    assert reached >= set(range(wanted)), f"not reached: {set(range(wanted)) - reached}"
+
+
+def test_the_deletion_game(lab):
+    show(lab, f"game=deletion&photo=coffee&{QUICK}")
+    game = lab.locator(".lab-game")
     game.locator(".lab-curve").wait_for()
     for share in ("40", "100"):
         game.get_by_label("share of pixels").fill(share)
-        tab.wait_for_function(
-            "([e, s]) => e.dataset.played === s", arg=[game.element_handle(), f"deletion grey {share}"]
-        )
+        played(lab, f"deletion grey {share}")
     left = pixels(game.locator("canvas"))
     assert np.ptp(left) <= 2, "all pixels taken away, and still a picture"
     images = torch.zeros(1, 3, 224, 224)
@@ -282,19 +242,57 @@ def test_the_deletion_game(tab, place):
     assert abs(wanted) < 0.05 and "100 % taken away" in game.locator(".lab-reading").text_content()
     assert game.locator(".lab-line-0").get_attribute("d").count("L") >= 2
     game.get_by_label("game").select_option("insertion")
-    tab.wait_for_function("e => e.dataset.played === 'insertion grey 100'", arg=game.element_handle())
+    played(lab, "insertion grey 100")
     assert np.abs(pixels(game.locator("canvas")) - left).mean() > 20, "all given back, and no picture"
 
 
-def test_the_lie_detector_and_the_channels(tab, place):
-    started(tab, f"{place}/lab.html#laboratory?game=lie&method2=layer-cam")
-    game = tab.locator(".lab-game")
+def test_the_brush_of_the_deletion_game(lab):
+    """Drawn by hand, or put down by keys; what it took is asked about and stands in the curve."""
+    show(lab, f"game=deletion&photo=coffee&stage=3&{QUICK}")
+    game = lab.locator(".lab-game")
+    game.locator(".lab-curve").wait_for()
+    played(lab, "deletion grey 0")
+    canvas, reading = game.locator("canvas"), game.locator(".lab-reading")
+    canvas.scroll_into_view_if_needed()
+    whole, box = pixels(canvas), canvas.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lab.mouse.move(*middle)
+    lab.mouse.down()
+    lab.mouse.move(middle[0] + 60, middle[1], steps=5)
+    lab.mouse.up()
+    lab.wait_for_function("e => e.textContent.includes('Your brush took')", arg=reading.element_handle())
+    lab.wait_for_function("e => / brush /.test(e.dataset.played)", arg=game.element_handle())
+    gone = np.abs(pixels(canvas) - whole).max(2) > 8
+    assert gone[224, 224] and not gone[:100].any() and not gone[-100:].any(), "another place than the hand's is gone"
+    assert game.locator(".lab-line-2").get_attribute("d").startswith("M")
+    game.get_by_role("button", name="clear").click()
+    played(lab, "deletion grey 0")
+    assert np.array_equal(pixels(canvas), whole)
+    canvas.focus()
+    for key in (*["ArrowUp"] * 12, " "):
+        lab.keyboard.press(key)
+    lab.wait_for_function("e => / brush /.test(e.dataset.played)", arg=game.element_handle())
+    lab.keyboard.press("Tab")  # away from the picture, where the brush shows no ring
+    gone = np.abs(pixels(canvas) - whole).max(2) > 8
+    assert gone[:100].any() and not gone[200:].any(), "the keys led elsewhere"
+
+
+def played(lab, words):
+    lab.wait_for_function("([e, s]) => e.dataset.played === s", arg=[lab.locator(".lab-game").element_handle(), words])
+
+
+def test_the_lie_detector_and_the_channels(lab):
+    show(lab, f"game=lie&{QUICK}")
+    game = lab.locator(".lab-game")
     game.locator(".lab-card").nth(3).wait_for()
     assert not game.locator(".lab-real").count(), "the answer is shown before the guess"
     game.locator(".lab-card").first.click()
     assert game.locator(".lab-real").count() == 1
     assert game.locator("text=correlation with the map").count() == 3
-    tab.get_by_label("experiment").select_option("weigh")
+    verdict = game.locator(".lab-reading").text_content()
+    game.locator(".lab-card").nth(1).click()
+    assert game.locator(".lab-reading").text_content() == verdict, "one may guess until it is right"
+    lab.get_by_label("experiment").select_option("weigh")
     boxes = game.locator("input[type=checkbox]")
     boxes.nth(11).wait_for()
     before = pixels(game.locator("canvas").first)
@@ -304,11 +302,12 @@ def test_the_lie_detector_and_the_channels(tab, place):
     assert not np.array_equal(pixels(game.locator("canvas").first), before)
 
 
-def test_a_phone_and_the_dark(tab, place):
-    tab.set_viewport_size({"width": 390, "height": 800})
-    started(tab, f"{place}/lab.html#laboratory?method2=layer-cam&game=weigh")
-    tab.locator(".lab-switches").wait_for()
-    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+def test_a_phone(lab):
+    lab.set_viewport_size({"width": 390, "height": 800})
+    for game in ("weigh", "deletion", "lie"):
+        show(lab, f"game={game}&{QUICK}")
+        lab.locator(".lab-game :is(.lab-switches, .lab-curve, .lab-cards canvas)").first.wait_for()
+        assert lab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), game
 
 
 def test_files_that_are_gone_leave_a_sentence_and_the_still_picture(tab, place):
@@ -340,9 +339,8 @@ def test_what_travels_is_small_and_says_whose_it_is():
 
 
 @pytest.mark.skipif(NAME not in PAGES, reason="there is no built site: run `make book` first")
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_page_of_the_site(visit, theme):
-    one = visit(NAME, theme)
+def test_the_page_of_the_site(visit):
+    one = visit(f"{NAME}#laboratory?{QUICK}")
     found = one.page
     if not found.locator("figure.laboratory[data-files]").count():
         pytest.skip("the site was built without the laboratory's files")
@@ -350,5 +348,11 @@ def test_the_page_of_the_site(visit, theme):
     found.wait_for_function("() => document.querySelector('figure.laboratory').dataset.state")
     assert found.locator("figure.laboratory").get_attribute("data-state") == "ready"
     settled(found)
+    for theme in THEMES:
+        found.emulate_media(color_scheme=theme)
+        found.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+        for words in (".lab-status", ".lab-control label", ".lab-likely button", ".lab-panel select"):
+            shot = found.locator(f".lab-room {words}").first.screenshot()
+            assert np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int)) > 110, (words, theme)
     assert found.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert not one.troubles and not one.foreign, (one.troubles, one.foreign)

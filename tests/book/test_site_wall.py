@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import html
-import http.server
 import io
 import shutil
-import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.browser import PAGES, THEMES, Quiet
+from tests.helpers.browser import PAGES, THEMES, pixels, served
 from tools.ipynb import ROOT
 from tools.wall import draw, page, pictures, store
 
@@ -44,26 +40,8 @@ def pages(tmp_path_factory):
     text = f'{HEAD}<link rel="stylesheet" href="wall.css"></head><body>{figure}{cards}{ends}'
     (folder / "whole.html").write_text(text, encoding="utf-8")
     (folder / "broken.html").write_text(text.replace("wall/wall.json", "wall/gone.json"), encoding="utf-8")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {name: f"http://127.0.0.1:{server.server_port}/{name}.html" for name in ("whole", "broken")}
-    server.shutdown()
-
-
-@pytest.fixture
-def tab(browser):
-    """A page of its own; what its scripts complain of, and what it asks of another host, fails the test."""
-    window = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = window.new_page()
-    found.set_default_timeout(60_000)
-    found.troubles, found.asked = [], []
-    found.on("console", lambda m: m.type == "error" and found.troubles.append(m.text))
-    found.on("pageerror", lambda e: found.troubles.append(str(e)))
-    found.on("request", lambda r: found.asked.append(r.url))
-    yield found
-    window.close()
-    assert not found.troubles, found.troubles
-    assert all(url.startswith(("http://127.0.0.1", "data:")) for url in found.asked), found.asked
+    with served(folder) as place:
+        yield {name: f"{place}/{name}.html" for name in ("whole", "broken")}
 
 
 def opened(tab, url):
@@ -84,11 +62,6 @@ def seen(tab, method, picture="cat", state=None):
         "([e, state]) => state ? e.dataset.painted === state : e.dataset.painted", arg=[one.element_handle(), state]
     )
     return pixels(one.locator("canvas"))
-
-
-def pixels(canvas):
-    raw = base64.b64decode(canvas.evaluate("e => e.toDataURL()").split(",")[1])
-    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")).astype(int)
 
 
 def expected(method, stage, picture="cat", side=224, opacity=0.8):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
 import http.server
+import io
 import os
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
+
+import numpy as np
+from PIL import Image
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 
@@ -23,6 +32,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
@@ -35,6 +45,41 @@ def chromium() -> str | None:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder that is served on this machine alone."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@contextlib.contextmanager
+def watched(browser, **settings):
+    """A page of its own; `judge` fails for what its scripts complain of and what it asks of another host."""
+    window = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
+    page = window.new_page()
+    page.set_default_timeout(120_000)
+    page.troubles, page.asked = [], []
+    page.on("console", lambda m: m.type == "error" and page.troubles.append(m.text))
+    page.on("pageerror", lambda e: page.troubles.append(str(e)))
+    page.on("request", lambda r: page.asked.append(r.url))
+    yield page
+    window.close()
+    judge(page)
+
+
+def judge(page) -> None:
+    assert not page.troubles, page.troubles
+    assert all(url.startswith(("http://127.0.0.1", "data:", "blob:")) for url in page.asked), page.asked
+
+
+def pixels(canvas) -> np.ndarray:
+    """(H, W, 3) of a canvas as it stands."""
+    raw = base64.b64decode(canvas.evaluate("e => e.toDataURL()").split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")).astype(int)
 
 
 class Visit:

@@ -1,28 +1,68 @@
-// The page's side of the worker: a question in, a promise out.
+// The page's side of the worker: a question in, a promise out. A worker that fails is ended, and the next question
+// starts another.
+
+const PATIENCE = 60_000; // milliseconds without any sign from a worker that is asked: it has died
 
 export class Engine {
-  constructor() {
-    this.worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
-    this.waiting = new Map();
-    this.worker.addEventListener("message", ({ data: { id, share, answer, error } }) => {
-      const { resolve, reject, progress } = this.waiting.get(id);
-      if (share !== undefined) { progress?.(share); return; }
-      this.waiting.delete(id);
-      if (error) reject(new Error(error)); else resolve(answer);
-    });
-    this.worker.addEventListener("error", (event) => {
-      const error = new Error(event.message || "The network's thread stopped, perhaps for want of memory.");
-      for (const { reject } of this.waiting.values()) reject(error);
-      this.waiting.clear();
-    });
-    this.count = 0;
+  // given: what the worker is told first, {files, runtime, index}.
+  constructor(given) {
+    Object.assign(this, { given, worker: null, ready: null, waiting: new Map(), count: 0 });
   }
 
-  ask(task, asked, progress) {
+  // Resolves when the network is there.
+  start(progress) {
+    const worker = this.worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data }) => this.hear(data));
+    worker.addEventListener("error", (event) => {
+      event.preventDefault(); // the page says it, in a sentence
+      if (worker === this.worker) this.fail(event.message || "perhaps for want of memory");
+    });
+    this.ready = this.send("load", this.given, { progress });
+    return this.ready;
+  }
+
+  // signal: when it is aborted nobody waits for the answer any more, and what has not begun is left undone.
+  async ask(task, asked, { progress, signal } = {}) {
+    await (this.ready ?? this.start());
+    signal?.throwIfAborted();
+    return this.send(task, asked, { progress, signal });
+  }
+
+  send(task, asked, { progress, signal }) {
     const id = this.count++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, progress });
+      signal?.addEventListener("abort", () => {
+        if (this.waiting.delete(id)) this.worker?.postMessage({ task: "drop", id });
+        reject(signal.reason);
+      });
       this.worker.postMessage({ id, task, asked });
+      this.watch();
     });
+  }
+
+  hear({ id, share, answer, error }) {
+    this.watch();
+    if (!this.waiting.has(id)) return; // dropped meanwhile
+    const { resolve, progress } = this.waiting.get(id);
+    if (share !== undefined) { progress?.(share); return; }
+    if (error) { this.fail(error); return; }
+    this.waiting.delete(id);
+    resolve(answer);
+    this.watch();
+  }
+
+  watch() {
+    clearTimeout(this.timer);
+    if (this.waiting.size) this.timer = setTimeout(() => this.fail("it gave no answer for a minute"), PATIENCE);
+  }
+
+  fail(why) {
+    const all = [...this.waiting.values()], error = new Error(`The network stopped: ${why}. Ask again, and it starts anew.`);
+    this.worker?.terminate();
+    this.worker = this.ready = null;
+    this.waiting.clear();
+    clearTimeout(this.timer);
+    for (const { reject } of all) reject(error);
   }
 }

@@ -10,14 +10,18 @@ export function order(count, seed) {
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
     keys[i] = ((x ^ (x >>> 16)) >>> 0) * size + i; // below 2^53, so exact: sorted by hash, and then by place
   }
-  return keys.sort().map((key) => key % size);
+  keys.sort();
+  const places = new Uint32Array(count);
+  for (let i = 0; i < count; i++) places[i] = keys[i] - Math.floor(keys[i] / size) * size;
+  return places;
 }
 
 // The weights of a network that has forgotten its last `steps` steps; the others are shared with the trained one.
 export function forgetful(weights, steps, seed) {
   return Object.fromEntries(Object.entries(weights).map(([name, weight], number) => {
     if (weight.step > steps) return [name, weight];
-    const places = order(weight.data.length, seed * 1000 + number);
-    return [name, { ...weight, data: Float32Array.from(places, (place) => weight.data[place]) }];
+    const places = order(weight.data.length, seed * 1000 + number), data = new Float32Array(places.length);
+    for (let i = 0; i < places.length; i++) data[i] = weight.data[places[i]];
+    return [name, { ...weight, data }];
   }));
 }

@@ -5,10 +5,11 @@ import { Engine } from "./engine.mjs";
 import { deletionGame } from "./games/deletion_page.mjs";
 import { lieDetector } from "./games/lie_page.mjs";
 import { weighing } from "./games/weigh_page.mjs";
+import { intake } from "./intake.mjs";
 import { softmax } from "./network.mjs";
 import { colours } from "./paint.mjs";
 import { Panel } from "./panel.mjs";
-import { camera, own, sample } from "./photo.mjs";
+import { own, sample } from "./photo.mjs";
 import { GAMES, View } from "./view.mjs";
 
 const PLAYS = { deletion: deletionGame, lie: lieDetector, weigh: weighing };
@@ -43,8 +44,8 @@ class Laboratory {
       const answer = await fetch(new URL("network.json", this.files));
       if (!answer.ok) throw new Error(`The network did not come (${answer.status}).`);
       this.index = await answer.json();
-      this.engine = new Engine();
-      await this.engine.ask("load", { files: this.files, runtime: this.runtime, index: this.index },
+      this.engine = new Engine({ files: this.files, runtime: this.runtime, index: this.index });
+      await this.engine.start(
         (share) => { this.status.textContent = `loading the network … ${Math.round(100 * share)} %`; });
       this.build();
       this.figure.dataset.state = "ready";
@@ -61,7 +62,9 @@ class Laboratory {
     this.photos ??= new Map();
     if (!this.photos.has(name)) {
       const picture = this.index.pictures.find((one) => one.name === name);
-      this.photos.set(name, sample(picture, this.files));
+      const found = sample(picture, this.files);
+      found.catch(() => this.photos.delete(name)); // and is asked for again the next time
+      this.photos.set(name, found);
     }
     return this.photos.get(name);
   }
@@ -78,13 +81,15 @@ class Laboratory {
   }
 
   // The probabilities of all classes, of a photograph or of pixels.
-  async answer(rgb, forgotten = 0) {
-    return softmax(await this.engine.ask("logits", { rgb, forgotten }));
+  async answer(rgb, forgotten = 0, how = {}) {
+    return softmax(await this.engine.ask("logits", { rgb, forgotten }, how));
   }
 
-  async believed(photo) {
-    photo.answer ??= await this.answer(photo.rgb);
-    return photo.answer;
+  // Those of a photograph as it is; both panels wait for the same answer.
+  believed(photo) {
+    photo.believed ??= this.answer(photo.rgb).then((p) => { photo.answer = p; return p; },
+      (error) => { photo.believed = null; throw error; });
+    return photo.believed;
   }
 
   // What a panel asks: its photograph and class, and how likely the network finds that.
@@ -95,9 +100,17 @@ class Laboratory {
     return { photo, target, p: p[target], forgotten: 0 };
   }
 
-  map({ photo, target, method, stage, forgotten = 0 }, progress) {
-    return this.engine.ask("map", { photo: photo.key ?? photo.name, rgb: photo.rgb, target, method, stage, forgotten },
-      progress);
+  // What a question says: its photograph, class and method. `how` holds progress and signal, as the engine takes them.
+  map(asked, how) {
+    return this.engine.ask("map", this.question(asked), how);
+  }
+
+  layer(asked, how) {
+    return this.engine.ask("layer", this.question(asked), how);
+  }
+
+  question({ photo, target, method, stage, forgotten = 0 }) {
+    return { photo: photo.key ?? photo.name, rgb: photo.rgb, target, method, stage, forgotten };
   }
 
   // --- the page -----------------------------------------------------------------------------------------------------
@@ -137,40 +150,23 @@ class Laboratory {
         onchange: () => this.view.change({ photo: name, class: "", class2: "" }) });
       return make("label", { title }, radio, image);
     });
-    const file = make("input", { type: "file", accept: "image/*", class: "lab-file", "aria-label": "your photograph",
-      onchange: (e) => { if (e.target.files[0]) this.take(e.target.files[0]); } });
-    const shoot = button("camera", async () => {
-      try {
-        const picture = await camera();
-        if (picture) this.take(picture);
-      } catch (error) {
-        this.status.textContent = error.message;
-      }
-    });
-    this.figure.addEventListener("dragover", (e) => e.preventDefault());
-    this.figure.addEventListener("drop", (e) => {
-      e.preventDefault();
-      if (e.dataTransfer.files[0]) this.take(e.dataTransfer.files[0]);
-    });
-    document.addEventListener("paste", (e) => {
-      const picture = [...(e.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-      if (picture) this.take(picture);
-    });
     return make("div", { class: "lab-photos" },
       make("fieldset", {}, make("legend", {}, "photograph"), ...this.radios),
-      make("div", { class: "lab-own" }, make("span", {}, "or your own: choose, drop or paste a file"), file, shoot));
+      intake(this.figure, (source) => this.take(source), (said) => { this.status.textContent = said; }));
   }
 
   async take(source) {
+    const turn = this.taken = (this.taken ?? 0) + 1;
     this.status.textContent = "reading the picture …";
     try {
       const photo = await own(source, this.engine, this.index.preprocessing);
-      photo.key = `own-${this.taken = (this.taken ?? 0) + 1}`; // another picture of the same name
+      if (turn !== this.taken) return; // another came meanwhile
+      photo.key = `own-${turn}`; // another picture of the same name
       (this.photos ??= new Map()).set("own", Promise.resolve(photo));
       this.status.textContent = "";
       this.view.change({ photo: "own", class: "", class2: "" });
     } catch (error) {
-      this.status.textContent = error.message;
+      if (turn === this.taken) this.status.textContent = error.message;
     }
   }
 
@@ -188,32 +184,44 @@ class Laboratory {
     }
     if (keys.some((key) => !["game", "forgotten"].includes(key))) {
       for (const panel of this.panels) panel.draw(state);
-      this.drawClasses(state);
+      this.drawClasses(state).catch(() => {}); // the panels say what is wrong
     }
     if (keys.some((key) => ["game", "photo", "class", "method", "stage"].includes(key))) this.play(state);
   }
 
+  // The five likeliest classes; the buttons stay, so that who presses one keeps the keyboard there.
   async drawClasses(state) {
     const { photo, target } = await this.asked(state), p = photo.answer;
-    if (state !== this.view.state || target === undefined) return;
+    if (photo !== await this.photo(this.view.state.photo)) return;
     this.credit.textContent = photo.credit;
     const best = p.map((_, k) => k).sort((a, b) => p[b] - p[a]).slice(0, 5);
-    this.likely.replaceChildren(...best.map((k) => button(`${this.index.classes[k]} ${percent(p[k])}`,
-      () => this.view.change({ class: k, class2: "" }), { "aria-pressed": String(k === target) })));
+    while (this.likely.children.length < best.length) {
+      this.likely.append(button("", (e) => this.view.change({ class: Number(e.target.value), class2: "" })));
+    }
+    best.forEach((k, i) => {
+      const one = this.likely.children[i];
+      one.value = k;
+      one.textContent = `${this.index.classes[k]} ${percent(p[k])}`;
+      one.setAttribute("aria-pressed", String(k === target));
+    });
   }
 
   async play(state) {
-    const turn = this.turn = (this.turn ?? 0) + 1;
+    this.playing?.abort();
+    const { signal } = this.playing = new AbortController();
     this.bench.replaceChildren();
     if (!state.game) return;
+    const word = make("p", { class: "lab-status", role: "status" });
+    this.bench.append(word);
+    word.textContent = "asking …";
+    const progress = (share) => { word.textContent = `asking at four sizes … ${Math.round(100 * share)} %`; };
     try {
-      const asked = await this.asked(state);
-      if (turn === this.turn) {
-        await PLAYS[state.game](this, this.bench, { ...asked, method: state.method, stage: state.stage },
-          () => turn === this.turn);
-      }
+      const asked = { ...await this.asked(state), method: state.method, stage: state.stage };
+      if (!signal.aborted) await PLAYS[state.game](this, this.bench, asked, { signal, progress });
     } catch (error) {
-      if (turn === this.turn) this.bench.replaceChildren(make("p", { role: "status" }, error.message));
+      if (signal.aborted) return;
+      word.textContent = error.message;
+      this.bench.replaceChildren(word);
     }
   }
 }

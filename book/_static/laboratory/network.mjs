@@ -10,9 +10,9 @@ export class Network {
   }
 
   async load() {
-    const buffer = await this.read(this.index.weights);
+    const [buffer] = await Promise.all([this.read(this.index.weights), this.session("logits")]);
     this.lost[0] = this.tensors(named(widened(buffer), this.index.shapes));
-    await this.session("logits");
+    await this.session(String(this.index.sizes[0]));
     return this;
   }
 

@@ -6,7 +6,7 @@ import { paint } from "./paint.mjs";
 export class Panel {
   // lab: photos, questions and classes; end: "" or "2", of the names in the view.
   constructor(lab, end) {
-    Object.assign(this, { lab, end, turn: 0, at: null });
+    Object.assign(this, { lab, end, at: null });
     const change = (key) => (value) => lab.view.change({ [key + end]: value });
     const title = end ? "second panel" : "first panel";
     this.canvas = make("canvas", { width: 448, height: 448, tabindex: 0, role: "img", "aria-label": title });
@@ -38,39 +38,66 @@ export class Panel {
     if (input.checkValidity()) this.lab.view.change({ [`class${this.end}`]: found });
   }
 
+  // Shows what the view says; a question that is answered, or on its way, is not asked again.
   async draw(state) {
-    const turn = ++this.turn, late = () => turn !== this.turn, { lab, end } = this;
-    const stage = state[`stage${end}`], method = state[`method${end}`];
-    this.method.value = method;
-    this.stage.value = stage;
-    const { grid } = lab.index.stages[stage - 1];
-    this.shown.textContent = `${stage}, ${grid.join(" × ")}`;
-    this.stage.setAttribute("aria-valuetext", `${stage} of 4, ${grid.join(" by ")} cells`);
-    this.photo.replaceChildren(...[["", "the same"], ...lab.photoNames()].map(([value, text]) => (
-      make("option", { value }, text))));
-    this.photo.value = state.photo2;
+    const { lab, end } = this, method = state[`method${end}`], stage = state[`stage${end}`], turn = this.turn = {};
+    this.show(state, method, stage);
+    this.busy(true);
     try {
       const asked = await lab.asked(state, end);
-      if (late()) return;
+      if (turn !== this.turn) return;
+      const key = [asked.photo.key ?? asked.photo.name, asked.target, method, stage].join();
       this.class.value = lab.index.classes[asked.target];
-      this.status.textContent = "asking …";
-      this.canvas.setAttribute("aria-busy", "true");
-      const began = performance.now();
-      const M = await lab.map({ ...asked, method, stage }, (share) => {
-        if (!late()) this.status.textContent = `asking at four sizes … ${Math.round(100 * share)} %`;
-      });
-      if (late()) return;
-      Object.assign(this, { asked, M, name: `${METHODS[method].title}, stage ${stage}` });
-      this.element.dataset.seconds = ((performance.now() - began) / 1000).toFixed(3);
-      this.status.textContent = `${this.name}: ${lab.index.classes[asked.target]}, ${percent(asked.p)}`;
-      this.canvas.setAttribute("aria-label",
-        `Map of ${this.name}, for ${lab.index.classes[asked.target]}, over ${asked.photo.title}`);
-      this.repaint(state);
-      this.canvas.setAttribute("aria-busy", "false");
-      this.element.dataset.drawn = lab.view.address();
+      if (key === this.key) {
+        this.busy(key !== this.answered);
+        return;
+      }
+      this.key = key;
+      await this.ask({ ...asked, method, stage });
+      this.answered = key;
+      this.busy(false);
     } catch (error) {
-      if (!late()) this.status.textContent = error.message;
+      if (error.name !== "AbortError") this.fail(error);
     }
+  }
+
+  show(state, method, stage) {
+    this.method.value = method;
+    this.stage.value = stage;
+    const { grid } = this.lab.index.stages[stage - 1], names = [["", "the same"], ...this.lab.photoNames()];
+    this.shown.textContent = `${stage}, ${grid.join(" × ")}`;
+    this.stage.setAttribute("aria-valuetext", `${stage} of 4, ${grid.join(" by ")} cells`);
+    if (this.photo.options.length !== names.length) {
+      this.photo.replaceChildren(...names.map(([value, text]) => make("option", { value }, text)));
+    }
+    this.photo.value = state.photo2;
+  }
+
+  // A new question takes the place of the one that runs.
+  async ask(asked) {
+    const { lab } = this, { method, stage, target, photo } = asked, began = performance.now();
+    this.asking?.abort();
+    const { signal } = this.asking = new AbortController();
+    this.status.textContent = "asking …";
+    const progress = (share) => { this.status.textContent = `asking at four sizes … ${Math.round(100 * share)} %`; };
+    const M = await lab.map(asked, { progress, signal });
+    Object.assign(this, { asked, M, name: `${METHODS[method].title}, stage ${stage}` });
+    this.element.dataset.seconds = ((performance.now() - began) / 1000).toFixed(3);
+    this.status.textContent = `${this.name}: ${lab.index.classes[target]}, ${percent(asked.p)}`;
+    this.canvas.setAttribute("aria-label", `Map of ${this.name}, for ${lab.index.classes[target]}, over ${photo.title}`);
+    this.repaint(lab.view.state);
+    this.element.dataset.count = Number(this.element.dataset.count ?? 0) + 1; // for who waits for a new map
+  }
+
+  // One sentence; the last map stays, under the words that say what it is.
+  fail(error) {
+    this.key = this.answered = null;
+    this.status.textContent = error.message;
+    this.busy(false);
+  }
+
+  busy(yes) {
+    this.canvas.setAttribute("aria-busy", String(yes));
   }
 
   repaint({ opacity, threshold }) {
@@ -101,9 +128,10 @@ export class Panel {
 
   save() {
     this.canvas.toBlob((blob) => {
+      if (!blob) { this.status.textContent = "This browser could not write the picture as PNG."; return; }
       const link = make("a", { href: URL.createObjectURL(blob), download: `${this.name ?? "photograph"}.png` });
       link.click();
-      URL.revokeObjectURL(link.href);
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // a browser may read it later
     });
   }
 }

@@ -9,7 +9,9 @@ async function bitmap(source) {
   try {
     return await createImageBitmap(source);
   } catch {
-    throw new Error("This file could not be read as a picture: choose a JPEG, PNG or WebP file.");
+    const what = source.type && !source.type.startsWith("image/") ? `This is no picture (${source.type})`
+      : "This file could not be read as a picture";
+    throw new Error(`${what}: choose a JPEG, PNG or WebP file.`);
   }
 }
 
@@ -26,25 +28,32 @@ export async function sample(picture, files) {
 }
 
 // The reader's own: a file, or a picture from the clipboard or the camera. Rotation is what the file says.
-export async function own(source, engine, { size, resize }) {
-  if (source.type && !source.type.startsWith("image/")) {
-    throw new Error(`This is no picture (${source.type}): choose a JPEG, PNG or WebP file.`);
+export async function own(source, engine, preprocessing) {
+  const canvas = smaller(source instanceof Blob ? await bitmap(source) : source), { width, height } = canvas;
+  let picture;
+  try {
+    picture = canvas.getContext("2d").getImageData(0, 0, width, height);
+  } catch {
+    throw new Error("This picture is too large for the memory that is left: make it smaller, or close other pages.");
   }
-  const picture = source instanceof Blob ? await bitmap(source) : source;
-  const short = Math.min(picture.width, picture.height);
-  if (short < 1) throw new Error("This picture has no pixels.");
-  const scale = Math.min(1, READ / short);
+  const rgb = await engine.ask("prepare", { picture });
+  const side = (Math.min(width, height) * preprocessing.size) / preprocessing.resize; // of the square that is seen
+  const square = make("canvas", { width: SHOWN, height: SHOWN });
+  square.getContext("2d").drawImage(canvas, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SHOWN, SHOWN);
+  return { name: "own", title: "your photograph", credit: "Your own photograph; it has not left this page.", square, rgb };
+}
+
+// A canvas with as much of a picture as is read, over white.
+function smaller(picture) {
+  const short = Math.min(picture.width, picture.height), scale = Math.min(1, READ / short);
   const [width, height] = [picture.width, picture.height].map((n) => Math.round(scale * Math.min(n, LONGEST * short)));
   const canvas = make("canvas", { width, height }), context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "white"; // what shines through a transparent picture
   context.fillRect(0, 0, width, height);
   const [w, h] = [width / scale, height / scale];
   context.drawImage(picture, (picture.width - w) / 2, (picture.height - h) / 2, w, h, 0, 0, width, height);
-  const rgb = await engine.ask("prepare", { picture: context.getImageData(0, 0, width, height) });
-  const side = (Math.min(width, height) * size) / resize; // of the square that is seen
-  const square = make("canvas", { width: SHOWN, height: SHOWN });
-  square.getContext("2d").drawImage(canvas, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SHOWN, SHOWN);
-  return { name: "own", title: "your photograph", credit: "Your own photograph; it has not left this page.", square, rgb };
+  picture.close?.(); // hundreds of MB of a large one
+  return canvas;
 }
 
 // One picture from the camera, in a dialog. Resolves with a canvas, or null where the reader closes it.
@@ -58,7 +67,8 @@ export async function camera() {
   }
   const video = make("video", { autoplay: true, playsinline: true, muted: true });
   video.srcObject = stream;
-  const take = make("button", { type: "submit", value: "take" }, "take the picture");
+  const take = make("button", { type: "submit", value: "take", disabled: true }, "take the picture");
+  video.addEventListener("loadeddata", () => { take.disabled = false; }); // before that there is none
   const dialog = make("dialog", { class: "lab-camera", "aria-label": "camera" },
     make("form", { method: "dialog" }, video, take, make("button", { type: "submit", value: "" }, "close")));
   document.body.append(dialog);

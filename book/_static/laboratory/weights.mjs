@@ -8,7 +8,9 @@ function half(bits) {
 
 export function widened(buffer) {
   const table = Float32Array.from({ length: 1 << 16 }, (_, bits) => half(bits));
-  return Float32Array.from(new Uint16Array(buffer), (bits) => table[bits]);
+  const from = new Uint16Array(buffer), out = new Float32Array(from.length); // a loop: millions of numbers
+  for (let i = 0; i < from.length; i++) out[i] = table[from[i]];
+  return out;
 }
 
 // {name: {shape, step, data}}, each weight a view of the same numbers; `step` says when it is forgotten.

@@ -29,8 +29,9 @@ export class Curve {
   add(name, share, p) {
     this.points[name].set(share, p);
     Object.values(this.points).forEach((points, i) => {
-      const sorted = [...points].sort((a, b) => a[0] - b[0]);
-      this.lines[i].setAttribute("d", sorted.map(([x, y], n) => `${n ? "L" : "M"}${across(x)} ${down(y)}`).join(""));
+      const sorted = [...points].sort((a, b) => a[0] - b[0]), go = (n) => (n ? "L" : "M");
+      const line = sorted.map(([x, y], n) => `${go(n)}${across(x)} ${down(y)}`).join("");
+      this.lines[i].setAttribute("d", sorted.length === 1 ? `${line}h0` : line); // one point is a dot
     });
   }
 }

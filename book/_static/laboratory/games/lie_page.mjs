@@ -13,25 +13,25 @@ const absent = (lab, photo) => {
   return named.reduce((a, b) => (photo.answer[b] < photo.answer[a] ? b : a));
 };
 
-export async function lieDetector(lab, room, asked, current) {
+export async function lieDetector(lab, room, asked, how) {
   const steps = range(1, 5, 1, (value) => lab.view.change({ forgotten: value }));
   const said = make("output"), say = make("p", { class: "lab-reading", "aria-live": "polite" });
   const cards = make("div", { class: "lab-cards" }), title = `${METHODS[asked.method].title}, stage ${asked.stage}`;
-  let turn = 0;
+  let dealing = null, guessed = false;
 
   async function deal(forgotten) {
-    const now = ++turn;
+    dealing?.abort();
+    const { signal } = dealing = new AbortController();
     steps.value = forgotten;
     said.textContent = STEPS[forgotten];
     say.textContent = "drawing four maps …";
     const other = absent(lab, asked.photo);
     const maps = { edges: sobel(asked.photo.rgb, SIDE) };
     for (const [name, news] of [["real", {}], ["absent", { target: other }], ["forgotten", { forgotten }]]) {
-      maps[name] = await lab.map({ ...asked, ...news });
-      if (!current() || now !== turn) return;
+      maps[name] = await lab.map({ ...asked, ...news }, { signal });
     }
-    const lost = (await lab.answer(asked.photo.rgb, forgotten))[asked.target];
-    if (!current() || now !== turn) return;
+    const lost = (await lab.answer(asked.photo.rgb, forgotten, { signal }))[asked.target];
+    guessed = false;
     say.textContent = `One of these is the map of ${title}, for ${lab.index.classes[asked.target]}. Which?`;
     const hand = dealt();
     cards.replaceChildren(...hand.map((name, i) => {
@@ -46,6 +46,8 @@ export async function lieDetector(lab, room, asked, current) {
   }
 
   function reveal(hand, guess, maps, other, lost) {
+    if (guessed) return; // a second guess is none
+    guessed = true;
     [...cards.children].forEach((card, i) => {
       const name = hand[i], alike = correlation(maps.real, maps[name]);
       const blank = Number.isNaN(alike) ? "one of the two is the same everywhere" : alike.toFixed(2);
@@ -58,8 +60,12 @@ export async function lieDetector(lab, room, asked, current) {
       + `${lab.index.classes[asked.target]} ${percent(lost)}.`;
   }
 
+  const again = (forgotten) => deal(forgotten).catch((error) => {
+    if (error.name !== "AbortError") say.textContent = error.message;
+  });
+  how.signal.addEventListener("abort", () => dealing?.abort());
   room.replaceChildren(say, cards, make("div", { class: "lab-shared" }, labelled("forget", steps, said),
-    button("deal again", () => deal(Number(steps.value)))));
-  steps.addEventListener("change", () => deal(Number(steps.value)));
-  await deal(lab.view.state.forgotten || 5);
+    button("deal again", () => again(Number(steps.value)))));
+  steps.addEventListener("change", () => again(Number(steps.value)));
+  await again(lab.view.state.forgotten || 5);
 }

@@ -5,10 +5,8 @@ import { heaviest, without } from "./weigh.mjs";
 
 const COUNT = 12;
 
-export async function weighing(lab, room, asked, current) {
-  const question = { photo: asked.photo.key ?? asked.photo.name, rgb: asked.photo.rgb, target: asked.target, forgotten: 0 };
-  const { A, G, logit } = await lab.engine.ask("layer", { ...question, stage: 4 });
-  if (!current()) return;
+export async function weighing(lab, room, asked, how) {
+  const { A, G, logit } = await lab.layer({ ...asked, stage: 4 }, how);
   const rows = heaviest(A, G, COUNT), off = new Set(), word = lab.index.classes[asked.target];
   const large = make("canvas", { width: 448, height: 448, role: "img", "aria-label": "Grad-CAM of the channels left" });
   const say = make("p", { class: "lab-reading", "aria-live": "polite" });

@@ -21,6 +21,15 @@ export function perChannel(A, G, f) {
   return out;
 }
 
+// One number for each element: f(a, g, k), k its channel.
+export function perElement(A, G, f) {
+  const area = A.height * A.width, out = new Float64Array(A.data.length);
+  for (let k = 0, i = 0; k < A.channels; k++) {
+    for (let p = 0; p < area; p++, i++) out[i] = f(A.data[i], G.data[i], k);
+  }
+  return out;
+}
+
 export const relu = (M) => map(M.data.map((v) => Math.max(v, 0)), M.height, M.width);
 
 // The least value, and how far the largest lies above it: 0 for a map that is constant up to rounding.
