@@ -3,7 +3,8 @@
     make pdf        _build/pdf/holicam.pdf
 
 Chromium prints each page; pypdf puts them together, with the headings as bookmarks, page numbers, and links between
-pages that lead to the place in the same file. Nothing is asked of another host: the site is served on this machine.
+pages that lead to the place in the same file (tools/pdf_links.py). Nothing is asked of another host: the site is served
+on this machine.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 import yaml
 
+from tools import pdf_links
 from tools.ipynb import ROOT
 
 SITE = ROOT / "_build" / "html"
 FILE = ROOT / "_build" / "pdf" / "holicam.pdf"
 STYLE = Path(__file__).with_name("pdf.css")
+HEIGHT = 842  # of a sheet, in points
 MARGIN = {"top": "16mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 READY = """async () => {
+    for (const box of document.querySelectorAll("details.paper-notes, details.sd-dropdown"))
+        box.open = !/^(Hint|Solution)/.test(box.querySelector("summary").innerText.trim());
     await (window.MathJax?.startup?.promise ?? null);
     for (const picture of document.images) picture.loading = "eager";
     await Promise.all([...document.images].map(i => i.decode().catch(() => null)));
@@ -88,8 +92,8 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def printed(browser: Any, address: str, file: str, foreign: list[str]) -> bytes:
-    """One page as PDF; what it asks of another host is refused and noted."""
+def printed(browser: Any, address: str, file: str, foreign: list[str], places: Sequence[str] = ()) -> bytes:
+    """One page as PDF, with these places to link to; what it asks of another host is refused and noted."""
     page = browser.new_page(viewport={"width": 900, "height": 1200}, color_scheme="light")
     page.set_default_timeout(300_000)
 
@@ -105,6 +109,7 @@ def printed(browser: Any, address: str, file: str, foreign: list[str]) -> bytes:
     page.add_style_tag(content=STYLE.read_text(encoding="utf-8"))
     page.emulate_media(media="print", color_scheme="light")
     page.evaluate(READY)
+    page.evaluate(pdf_links.PLACES, list(places))
     raw = page.pdf(format="A4", margin=MARGIN, print_background=True, outline=True, tagged=True)
     page.close()
     return raw
@@ -129,15 +134,18 @@ def joined(entries: Sequence[Entry], prints: Sequence[bytes], address: str) -> A
     """A writer with all pages, bookmarks and links; page numbers are laid over them later."""
     from pypdf import PdfReader, PdfWriter
 
-    writer, starts, parts = PdfWriter(), {}, {}
+    writer, parts, at = PdfWriter(), {}, {}
     readers = [PdfReader(io.BytesIO(raw)) for raw in prints]
     for entry, reader in zip(entries, readers, strict=True):
-        start = starts[entry.file] = len(writer.pages)
+        start = len(writer.pages)
+        at[entry.file] = {"": [start, 0, HEIGHT], **pdf_links.places(reader, start)}
         writer.append(reader, import_outline=False)
         if entry.part and entry.part not in parts:
-            parts[entry.part] = writer.add_outline_item(entry.part, start)
+            parts[entry.part] = writer.add_outline_item(title=entry.part, page_number=start)
         bookmarks(writer, reader, reader.outline, start, parts.get(entry.part))
-    relink(writer, starts, address)
+    ends = [at[entry.file][""][0] for entry in entries[1:]] + [len(writer.pages)]
+    for entry, end in zip(entries, ends, strict=True):
+        pdf_links.relink(writer, range(at[entry.file][""][0], end), entry.file, at, address)
     return writer
 
 
@@ -151,33 +159,13 @@ def bookmarks(writer: Any, reader: Any, outline: list, start: int, parent: Any, 
         else:
             title = once(re.sub(r"[#\s]+$", "", str(item.title)).strip())
             place = reader.get_destination_page_number(item) or 0
-            made = writer.add_outline_item(title, start + max(place, 0), parent=parent)
+            made = writer.add_outline_item(title=title, page_number=start + max(place, 0), parent=parent)
 
 
 def once(title: str) -> str:
     """A heading on the first line of a sheet is told twice over by Chromium."""
     half = len(title) // 2
     return title[:half] if half and title[:half] == title[half:] else title
-
-
-def relink(writer: Any, starts: dict[str, int], address: str) -> None:
-    """Links to other pages of the site lead to their first page here; what is not in this file is no link any more."""
-    from pypdf.generic import ArrayObject, DictionaryObject, NameObject
-
-    for page in writer.pages:
-        kept = ArrayObject()
-        for annotation in page.get("/Annots", ArrayObject()):
-            link = annotation.get_object()
-            said = str(link.get("/A", {}).get("/URI", ""))
-            if said.startswith(address):
-                start = starts.get(unquote(urlparse(said).path).lstrip("/"))
-                if start is None:
-                    continue
-                to = ArrayObject([writer.pages[start].indirect_reference, NameObject("/Fit")])
-                link[NameObject("/A")] = DictionaryObject({NameObject("/S"): NameObject("/GoTo"), NameObject("/D"): to})
-            kept.append(annotation)
-        if "/Annots" in page:
-            page[NameObject("/Annots")] = kept
 
 
 def book(entries: Sequence[Entry], file: Path, site: Path = SITE, say: Any = None) -> list[str]:
@@ -192,11 +180,11 @@ def book(entries: Sequence[Entry], file: Path, site: Path = SITE, say: Any = Non
         raise FileNotFoundError(f"{site} has no {missing[0]}: run `make book` first")
     foreign: list[str] = []
     with served(site) as address, chromium() as browser:
-        prints = []
+        prints, places = [], pdf_links.wanted([entry.file for entry in entries], site)
         for entry in entries:
             if say:
                 say(f"printing {entry.file}")
-            prints.append(printed(browser, address, entry.file, foreign))
+            prints.append(printed(browser, address, entry.file, foreign, places[entry.file]))
         writer = joined(entries, prints, address)
         feet = PdfReader(io.BytesIO(numbers(browser, len(writer.pages))))
     for page, foot in zip(writer.pages, feet.pages, strict=False):

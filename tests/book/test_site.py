@@ -43,7 +43,7 @@ NOT_TYPESET = """() => [...document.querySelectorAll("span.math, div.math")]
                  || e.querySelector("mjx-merror, [data-mjx-error]"))
     .map(e => e.textContent.slice(0, 60))"""
 # Formulas, tables, code and what it printed: cut at the right edge of their box, also in boxes that are folded. On a
-# phone they may scroll, if a shadow says so; formulas and tables make themselves smaller first (book/_static/reading.mjs).
+# phone they may scroll, if a shadow says so; book/_static/reading.mjs makes formulas and tables smaller first.
 CUT = """strict => {
     const over = e => e.scrollWidth > e.clientWidth + 1;
     const cut = e => over(e) || [...e.querySelectorAll(":scope > mjx-container")].some(over);
