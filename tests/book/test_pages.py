@@ -243,24 +243,40 @@ def every():
     return {key: name for part in used.names().values() for key, name in part.items()}
 
 
+def entry(every, word, value):
+    """The entry of an explainer or a metric on a page of the reference."""
+    where = f"{value.__module__}.{value.__qualname__}"
+    assert value in every, (
+        f"{word} ({where}) is on no page of the reference: add it to the page of its family, book/api-*.md, as its "
+        "neighbours stand there (```{explainer} NAME, or the name of a metric), then run `make pages`"
+    )
+    return every[value]
+
+
 def test_explainers_and_metrics_name_the_chapter_that_builds_them(every, book):
     for word, value in used.registered().items():
         if word in GUESTS:
             continue
-        assert every[value].built, f"{word}: the docstring of {value} names no chapter"
+        assert entry(every, word, value).built, (
+            f'{word}: its docstring names no chapter: write "Built in chapter NN." there; a guest that no chapter '
+            "builds is entered in GUESTS in tests/helpers/explainers.py, with its reason"
+        )
     for name in every.values():
         assert set(name.built) <= book.keys(), f"{name.name} names a chapter that does not exist"
 
 
 def test_every_explainer_is_used_where_it_is_built(every):
     for word, value in hc.explainers.items():
-        name = every[value]
-        assert set(name.built) <= name.used, f"{word} is not used in the chapter that builds it"
+        name = entry(every, word, value)
+        assert set(name.built) <= name.used, (
+            f"{word} is not used in chapter {min(set(name.built) - name.used)}, where its docstring says it is built: "
+            f'call hc.{value.__name__} or "{word}" in a cell there, or name another chapter in the docstring'
+        )
 
 
 def test_all_that_is_offered_is_in_the_reference(every):
     for value in used.offered():
-        assert value in every, f"{value.__module__}.{value.__qualname__} is on no page of the reference"
+        entry(every, value.__name__, value)
 
 
 def unknown(dotted):

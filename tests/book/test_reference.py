@@ -37,7 +37,12 @@ def test_every_name_stands_once_and_exists():
 
 
 def test_every_explainer_has_its_entry_formula_and_paper():
-    assert ENTRIES.keys() == set(hc.explainers)
+    missing = set(hc.explainers) - ENTRIES.keys()
+    assert not missing, (
+        f"{', '.join(sorted(missing))}: add an entry, ```{{explainer}} NAME with its formula and :paper:, to the page "
+        "of its family, book/api-*.md"
+    )
+    assert ENTRIES.keys() == set(hc.explainers), "book/api-*.md has an entry of an explainer that is gone: delete it"
     keys = set(re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
     for name, body in ENTRIES.items():
         assert body.count("$$") >= 2, f"{name}: no formula"

@@ -54,7 +54,9 @@ def equal(one, other):
 
 
 def test_every_name_gives_a_class_with_defaults():
-    assert list(hc.explainers) == NAMES and len(hc.explainers) == len(NAMES)
+    new, gone = set(hc.explainers) - set(NAMES), set(NAMES) - set(hc.explainers)
+    assert not new and not gone, f"enter {new or 'nothing'} in NAMES of this file, delete {gone or 'nothing'} there"
+    assert list(hc.explainers) == NAMES and len(hc.explainers) == len(NAMES), "NAMES has the order of methods/table.py"
     assert hc.explainers["grad-cam"] is hc.GradCAM
     assert hc.explainers["holistic-cam"] is hc.HolisticCAM
     assert "grad-cam" in hc.explainers and "gradcam" not in hc.explainers
