@@ -287,18 +287,7 @@ def test_broken_annotations_are_skipped_too(root):
     assert isinstance(first, Item) and isinstance(third, Item)
 
 
-WRITERS = {
-    "imagenet": disk.imagenet,
-    "imagenet-segmentation": disk.imagenet_segmentation,
-    "voc2007": disk.voc,
-    "coco2014": disk.coco,
-    "mura": disk.mura,
-    "caltech101": disk.caltech,
-    "oxford-pet": disk.pet,
-}
-
-
-@pytest.mark.parametrize("name", [*WRITERS, "folder"])
+@pytest.mark.parametrize("name", [*disk.WRITERS, "folder"])
 def test_a_missing_set_says_what_where_and_how(root, name):
     if name in ("imagenet-segmentation", "coco2014"):
         pytest.importorskip("h5py" if "seg" in name else "pycocotools")
@@ -309,11 +298,11 @@ def test_a_missing_set_says_what_where_and_how(root, name):
     assert any(word in said for word in ("unpack", "download", "fetches", "name a folder"))
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", disk.WRITERS)
 def test_a_half_unpacked_set_says_so_unless_told_that_it_is_partial(root, name):
     if name in ("imagenet-segmentation", "coco2014"):
         pytest.importorskip("h5py" if "seg" in name else "pycocotools")
-    WRITERS[name](root)
+    disk.WRITERS[name](root)
     with pytest.raises(MissingDataError, match="half unpacked.*partial=True"):
         load(name, root)
     assert len(load(name, root, partial=True)) >= 2

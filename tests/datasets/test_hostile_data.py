@@ -245,16 +245,7 @@ LISTED = {
 }
 
 
-WRITERS = {
-    "imagenet": disk.imagenet,
-    "imagenet-segmentation": disk.imagenet_segmentation,
-    "voc2007": disk.voc,
-    "coco2014": disk.coco,
-    "mura": disk.mura,
-    "caltech101": disk.caltech,
-    "oxford-pet": disk.pet,
-    "folder": folder,
-}
+WRITERS = {**disk.WRITERS, "folder": folder}
 
 
 @pytest.mark.parametrize("case", SKIPPED)

@@ -207,3 +207,14 @@ def weights(checkpoints: Path, entry, state: object, monkeypatch) -> Path:
     path = made.rename(checkpoints / f"{name}-{hashlib.sha256(made.read_bytes()).hexdigest()[:8]}.pth")
     monkeypatch.setattr(entry.value, "url", f"https://nowhere.invalid/{path.name}")
     return path
+
+
+WRITERS = {
+    "imagenet": imagenet,
+    "imagenet-segmentation": imagenet_segmentation,
+    "voc2007": voc,
+    "coco2014": coco,
+    "mura": mura,
+    "caltech101": caltech,
+    "oxford-pet": pet,
+}

@@ -79,6 +79,25 @@ class TinyNet(nn.Module):
         return self.fc(self.dropout(x.mean((2, 3))))
 
 
+class Muted(TinyNet):
+    """The score follows `relu0`, and its gradient there is exactly 0."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.relu0(self.conv0(images))
+        x = x.detach() + 0 * x
+        return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
+
+
+class Dead(TinyNet):
+    """Channel 2 of relu1 is zero everywhere, channel 3 constant and not zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.bn1.weight[2:4] = 0.0
+            self.bn1.bias[2], self.bn1.bias[3] = -1.0, 0.8
+
+
 class BranchNet(nn.Module):
     """Two parallel branches, both used twice, joined by in-place sums; a side layer that leads
     nowhere, a detached one, one that does not run, and one that runs twice."""

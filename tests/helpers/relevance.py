@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -33,12 +32,6 @@ layered = pytest.mark.parametrize("explainer", LAYER.values(), ids=LAYER)
 
 def where(explainer, layer="relu1"):
     return layer if explainer.takes == "layer" else None
-
-
-def difference(ours, theirs):
-    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
-    assert ours.shape == theirs.shape and abs(theirs).max() > 0
-    return abs(ours - theirs).max() / abs(theirs).max()
 
 
 def narrow(block, width):

@@ -158,8 +158,6 @@ def test_errors_leave_the_network_as_it_was():
 
 @pytest.mark.gpu
 def test_cpu_and_gpu_agree():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     net, images, A, captured = seen()
     wanted, _ = masks.channel_scores(net, images, A, captured.target, masks.keep_and_drop, 2)
     got, _ = masks.channel_scores(net.cuda(), images.cuda(), A.cuda(), captured.target.cuda(), masks.keep_and_drop, 2)

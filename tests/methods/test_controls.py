@@ -119,11 +119,3 @@ def test_they_stand_beside_explainers():
     net = TinyNet()
     maps = hc.explain_many(["grad-cam", "center", hc.GroundTruth(MASKS)], net, IMAGES, "relu2")
     assert all(m.shape == (3, 11, 14) for m in maps.values())
-
-
-@pytest.mark.gpu
-@every
-def test_a_gpu_agrees(explainer):
-    there = explainer(TinyNet().cuda(), IMAGES.cuda())
-    assert there.is_cuda
-    torch.testing.assert_close(there.cpu(), explainer(TinyNet(), IMAGES))

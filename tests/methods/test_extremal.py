@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, replace
 from unittest import mock
 
-import numpy as np
 import pytest
 import torch
 import torchvision
@@ -14,6 +13,7 @@ from torch import nn
 import holicam as hc
 from holicam.methods.perturbation import extremal
 from holicam.methods.perturbation.smooth_masks import SmoothMasks, blend, blur, blur_levels
+from tests.helpers.closeness import close
 from tests.helpers.nets import TinyNet, random_images
 from tests.twins import slow_extremal as slow
 
@@ -22,13 +22,6 @@ SMALL = hc.ExtremalPerturbation(areas=(0.1, 0.3), steps=4, step=3, reach=6, blur
 
 def setting(size=2, shape=(12, 9), dtype=torch.float64):
     return TinyNet().to(dtype), 2 * random_images(size, 3, *shape, dtype=dtype)
-
-
-def close(got, wanted, record_property, bound=1e-12):
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())
-    record_property("difference", difference)
-    assert difference < bound
 
 
 # Blurs and masks ----------------------------------------------------------------------------------
@@ -264,14 +257,3 @@ def test_state_is_restored():
     assert torch.is_grad_enabled() and not net.training and images.grad is None
     assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["conv1.weight"]
     assert all(p.grad is None for p in net.parameters())
-
-
-@pytest.mark.gpu
-def test_cpu_and_gpu_agree():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    net, images = setting()
-    cpu = SMALL(net, images, target=1)
-    gpu = SMALL(net.cuda(), images.cuda(), target=1)
-    assert gpu.is_cuda
-    torch.testing.assert_close(gpu.cpu(), cpu, rtol=1e-7, atol=1e-9)

@@ -12,7 +12,7 @@ from torchvision.models import DenseNet, resnet18
 import holicam as hc
 from holicam.core.capture import tokens_to_grid
 from holicam.models.toy import ToyVGG16BN
-from tests.helpers.nets import TinyNet, TokenNet, random_images
+from tests.helpers.nets import Muted, TinyNet, TokenNet, random_images
 
 EVERY = {
     "w-grad-cam": hc.WGradCAM(),
@@ -75,15 +75,6 @@ def test_dtypes(name, dtype):
         assert maps.isfinite().all()
         if dtype == torch.float32:
             assert (maps - exact[layer]).abs().max() <= 2e-4 * exact[layer].abs().max()
-
-
-class Muted(TinyNet):
-    """The score follows `relu0`, and its gradient there is exactly 0."""
-
-    def forward(self, images):
-        x = self.relu0(self.conv0(images))
-        x = x.detach() + 0 * x
-        return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
 
 
 @every
@@ -237,8 +228,6 @@ def test_bad_fields_are_named_at_once(make, error, words):
 @pytest.mark.gpu
 @every
 def test_cpu_and_gpu_agree(name):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     net, images = TinyNet(True).double(), random_images(2, 3, 12, 10).double()
     cpu = maps_of(name, net, images)
     gpu = maps_of(name, net.cuda(), images.cuda())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -234,14 +233,3 @@ def test_bad_calls_and_repr():
         FULLGRAD(*tiny(), ["relu1"])
     with pytest.raises(ValueError, match="training mode"):
         FULLGRAD(TinyNet().train(), random_images(1, 3, 8, 8))
-
-
-@pytest.mark.gpu
-def test_cpu_and_gpu_agree():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    net, images = tiny()
-    cpu = FULLGRAD(net, images)
-    gpu = FULLGRAD(net.cuda(), images.cuda())
-    assert gpu.is_cuda
-    np.testing.assert_allclose(gpu.cpu(), cpu, rtol=1e-9, atol=1e-12)

@@ -16,6 +16,7 @@ from tests.helpers.nets import (
     BranchNet,
     ColourNet,
     LeftNet,
+    Muted,
     TinyNet,
     TokenNet,
     colour_image,
@@ -198,15 +199,6 @@ def test_dtypes(explainer, dtype, expected):
     assert maps.dtype == expected
     tolerance = {torch.float64: 0, torch.float32: 1e-5, torch.bfloat16: 0.1}[dtype]
     assert (maps - exact).abs().max() <= tolerance * exact.abs().max()
-
-
-class Muted(TinyNet):
-    """The score follows `relu0`, and its gradient there is exactly 0."""
-
-    def forward(self, images):
-        x = self.relu0(self.conv0(images))
-        x = x.detach() + 0 * x
-        return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
 
 
 @with_gradients
@@ -428,8 +420,6 @@ def test_signed_layers_warn_and_an_option_silences():
 @pytest.mark.gpu
 @every
 def test_cpu_and_gpu_agree(explainer):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     for inplace in (False, True):
         net, images = TinyNet(inplace).double(), random_images(2, 3, 12, 10).double()
         cpu = explainer(net, images, last(explainer), 1)

@@ -10,7 +10,7 @@ from torchvision.models import resnet18, vgg16
 import holicam as hc
 from holicam.core.ops import normalise, upsample
 from holicam.models.toy import ToyResNet50, ToyVGG16BN
-from tests.helpers.nets import TinyNet, random_images
+from tests.helpers.nets import Muted, TinyNet, random_images
 from tests.twins import slow_family as slow
 
 LAYERS = ["relu0", "relu1", "relu2"]
@@ -85,15 +85,6 @@ def test_order_of_the_layers_does_not_matter(explainer):
     expected = explainer(NET, IMAGES, ["relu0", "relu2"], TARGET)
     assert torch.equal(explainer(NET, IMAGES, ["relu2", "relu0"], TARGET), expected)
     assert expected.shape == (2, 12, 9) and expected.amax() <= 1 and expected.amin() >= 0
-
-
-class Muted(TinyNet):
-    """The score follows `relu0`, and its gradient there is exactly 0."""
-
-    def forward(self, images):
-        x = self.relu0(self.conv0(images))
-        x = x.detach() + 0 * x
-        return self.fc(self.relu2(self.conv2(self.relu1(self.conv1(x)))).mean((2, 3)))
 
 
 @pytest.mark.parametrize("explainer", [hc.LayerCAMFused(scaled=0), hc.ZoomCAM()])

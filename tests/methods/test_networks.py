@@ -208,8 +208,6 @@ def test_the_papers_layers_have_the_papers_shapes(name, shapes):
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vit"])
 def test_cpu_and_gpu_agree(name):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     model, images, layers, reshape = setting(name)
     cpu = capture(model, images, layers, 1, reshape=reshape)
     try:

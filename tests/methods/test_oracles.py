@@ -21,6 +21,7 @@ import torchvision  # noqa: F401  before the stand-ins below
 import holicam as hc
 from holicam.core.ops import normalise
 from holicam.models.toy import ToyResNet50
+from tests.helpers.closeness import within
 from tests.helpers.nets import TinyNet, random_images
 
 captum = pytest.importorskip("captum.attr")
@@ -83,11 +84,6 @@ def largest_difference(ours, theirs):
 def bound(name, layer):
     """Our eps keeps the sign of a channel's sum, theirs is added to negative sums too."""
     return 1e-6 if name == "XGradCAM" and layer.startswith("conv") else 1e-12
-
-
-def within(record_property, difference, limit=1e-12):
-    record_property("difference", float(difference))  # `pytest -rA` or a JUnit file shows it
-    assert difference < limit
 
 
 @case

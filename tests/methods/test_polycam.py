@@ -18,7 +18,8 @@ from holicam.core.tokens import tokens_to_grid
 from holicam.methods.layer_sets import layer_set
 from holicam.methods.perturbation import channel_scores
 from holicam.methods.perturbation.polycam import ZeroLayerWarning, local_norm, recursion, score_channels
-from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.helpers.closeness import close
+from tests.helpers.nets import BranchNet, ColourNet, Dead, TinyNet, TokenNet, colour_image, random_images
 from tests.twins import slow_polycam as slow
 from tests.twins.slow_masks import enlarge
 
@@ -42,12 +43,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::holicam.methods.perturbation.po
 
 def layers_of(explainer, layers=LAYERS):
     return layers if explainer.takes == "joint" else layers[-1]
-
-
-def close(got, wanted, record_property, bound=1e-11):
-    difference = float(np.abs(np.asarray(got) - wanted).max() / np.abs(wanted).max())
-    record_property("difference", difference)
-    assert difference < bound
 
 
 def forwards(net):
@@ -86,7 +81,7 @@ def test_slow_twin(asked, variant, options, record_property):
     stages = [slow.poly([m[b] for m in cams], explainer.lnorm, explainer.pooling, explainer.on_zero) for b in range(2)]
     for i, layer in enumerate(LAYERS[::-1]):
         wanted = [slow.finished(maps[i], (12, 9), explainer.output) for maps in stages]
-        close(got[layer], np.array(wanted), record_property)
+        close(got[layer], np.array(wanted), record_property, 1e-11)
     assert torch.equal(explainer(net, images, LAYERS, target), got["relu0"])
 
 
@@ -98,7 +93,7 @@ def test_slow_twin_of_one_layer(asked, variant, stretch, record_property):
     got = explainer(net, images, LAYERS, target)
     for layer, a in A.items():
         wanted = slow.layer_map(a, slow.weights(net, images, a, target, variant, stretch))
-        close(got[layer], np.array([enlarge(m, (12, 9)) for m in wanted]), record_property)
+        close(got[layer], np.array([enlarge(m, (12, 9)) for m in wanted]), record_property, 1e-11)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "bilinear"])
@@ -106,7 +101,7 @@ def test_slow_twin_of_one_layer(asked, variant, stretch, record_property):
 def test_local_norm_by_loops(size, pooling, record_property):
     M = random_images(3, 12, 9, dtype=torch.float64).relu()
     got = local_norm(M, size, pooling)
-    close(got, np.array([slow.lnorm(m.numpy(), size, pooling) for m in M]), record_property)
+    close(got, np.array([slow.lnorm(m.numpy(), size, pooling) for m in M]), record_property, 1e-11)
 
 
 # Identities ---------------------------------------------------------------------------------------
@@ -250,16 +245,6 @@ def test_forwards(explainer, factor):
     assert sum(rows) == 2 * (1 + factor * (4 + 6 + 8)) and max(rows) <= 64
 
 
-class Dead(TinyNet):
-    """Channel 2 of relu1 is zero everywhere, channel 3 constant and not zero."""
-
-    def __init__(self):
-        super().__init__()
-        with torch.no_grad():
-            self.bn1.weight[2:4] = 0.0
-            self.bn1.bias[2], self.bn1.bias[3] = -1.0, 0.8
-
-
 @variants
 def test_constant_channels_are_never_asked(variant, record_property):
     net, images, target = Dead().double(), random_images(2, 3, 12, 9).double(), [4, 1]
@@ -267,7 +252,7 @@ def test_constant_channels_are_never_asked(variant, record_property):
     wanted = slow.layer_map(A, slow.weights(net, images, A, target, variant)).clip(0)
     rows = forwards(net)
     got = ALONE[variant]()(net, images, "relu1", target, size="native")
-    close(got, wanted, record_property)
+    close(got, wanted, record_property, 1e-11)
     assert sum(rows) == 2 * (1 + (A.shape[1] - 2) * (2 if variant == "+-" else 1))
 
 
@@ -488,8 +473,6 @@ def test_layers_alone_may_come_in_any_order():
 @pytest.mark.gpu
 @every
 def test_cpu_and_gpu_agree(explainer):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     net, images = TinyNet().double(), random_images(2, 3, 12, 10).double()
     cpu = explainer(net, images, layers_of(explainer), 1)
     gpu = explainer(net.cuda(), images.cuda(), layers_of(explainer), 1)

@@ -10,8 +10,9 @@ import torch
 import holicam as hc
 from holicam.methods.relevance.rules import Rules, gradient, proportional
 from holicam.methods.relevance.walk import walk
+from tests.helpers.closeness import difference
 from tests.helpers.nets import TinyNet, TokenNet, random_images
-from tests.helpers.relevance import EVERY, LAYERS, NETS, difference, every, where
+from tests.helpers.relevance import EVERY, LAYERS, NETS, every, where
 from tests.twins import slow_relevance as slow
 
 # Slow twins ---------------------------------------------------------------------------------------

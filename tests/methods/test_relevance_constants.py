@@ -14,8 +14,9 @@ from torchvision.transforms import v2
 
 import holicam as hc
 from holicam.methods.relevance import names
+from tests.helpers.closeness import difference
 from tests.helpers.nets import TinyNet, random_images
-from tests.helpers.relevance import EVERY, NETS, difference, every, where
+from tests.helpers.relevance import EVERY, NETS, every, where
 
 MEAN, STD = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
 

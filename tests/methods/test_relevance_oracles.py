@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 import holicam as hc
+from tests.helpers.closeness import difference
 from tests.helpers.nets import random_images
-from tests.helpers.relevance import LAYERS, NETS, difference
+from tests.helpers.relevance import LAYERS, NETS
 
 zennit = pytest.importorskip("zennit")
 

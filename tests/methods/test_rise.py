@@ -13,6 +13,7 @@ from torch import nn
 
 import holicam as hc
 from holicam.methods.perturbation.random_masks import RandomMasks, enlarge_rows
+from tests.helpers.closeness import close
 from tests.helpers.nets import TinyNet, TokenNet, random_images
 from tests.twins import slow_perturb as slow
 
@@ -26,13 +27,6 @@ every = pytest.mark.parametrize("explainer", EVERY.values(), ids=EVERY)
 
 def setting(size=2, shape=(12, 9), dtype=torch.float64):
     return TinyNet().to(dtype), 2 * random_images(size, 3, *shape, dtype=dtype)
-
-
-def close(got, wanted, record_property, bound=1e-12):
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())
-    record_property("difference", difference)
-    assert difference < bound
 
 
 # Random masks -------------------------------------------------------------------------------------
@@ -334,8 +328,6 @@ def test_state_is_restored(explainer):
 @pytest.mark.gpu
 @every
 def test_cpu_and_gpu_agree(explainer):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     net, images = setting()
     cpu = explainer(net, images, target=1)
     gpu = explainer(net.cuda(), images.cuda(), target=1)

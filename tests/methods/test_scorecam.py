@@ -17,7 +17,8 @@ from torch import nn
 import holicam as hc
 from holicam.core.capture import capture, tokens_to_grid
 from holicam.core.options import noise
-from tests.helpers.nets import ColourNet, TinyNet, TokenNet, colour_image, random_images
+from tests.helpers.closeness import close
+from tests.helpers.nets import ColourNet, Dead, TinyNet, TokenNet, colour_image, random_images
 from tests.twins import slow_masks
 from tests.twins import slow_scorecam as slow
 
@@ -41,12 +42,6 @@ def questions(explainer, size=(12, 9)):
     if isinstance(explainer, hc.ISCAM):
         return slow.rising(explainer.samples, explainer.cumulative)
     return slow.plain
-
-
-def close(got, wanted, record_property, bound=1e-12):
-    difference = float(np.abs(np.asarray(got) - wanted).max() / np.abs(wanted).max())
-    record_property("difference", difference)
-    assert difference < bound
 
 
 # Against the slow twins and other libraries ------------------------------------------------------
@@ -85,16 +80,6 @@ def test_slow_twin(explainer, options, record_property):
     close(explainer(net, images, "relu1", target, size="native"), wanted, record_property)
     enlarged = [slow_masks.enlarge(np.maximum(m, 0), (12, 9)) for m in wanted]
     close(replace(explainer, relu=True)(net, images, "relu1", target), np.array(enlarged), record_property)
-
-
-class Dead(TinyNet):
-    """Channel 2 of relu1 is zero everywhere, channel 3 constant and not zero."""
-
-    def __init__(self):
-        super().__init__()
-        with torch.no_grad():
-            self.bn1.weight[2:4] = 0.0
-            self.bn1.bias[2], self.bn1.bias[3] = -1.0, 0.8
 
 
 @pytest.mark.parametrize("options", [{}, {"baseline": "blank"}, {"channel_softmax": True}])
@@ -362,8 +347,6 @@ def test_state_is_restored():
 @pytest.mark.gpu
 @every
 def test_cpu_and_gpu_agree(explainer):
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     net, images = TinyNet().double(), random_images(2, 3, 12, 10).double()
     cpu = explainer(net, images, "relu1", 1)
     gpu = explainer(net.cuda(), images.cuda(), "relu1", 1)

@@ -99,10 +99,3 @@ def test_errors(options, says):
     maps, _ = setting()
     with pytest.raises(ValueError, match=says):
         run(maps, **options)
-
-
-@pytest.mark.gpu
-def test_gpu_agrees():
-    maps, masks = setting()
-    here, there = run(maps, masks=masks), run(maps.cuda(), masks=masks.cuda())
-    assert torch.equal(there.hit.cpu(), here.hit) and torch.equal(there.point.cpu(), here.point)

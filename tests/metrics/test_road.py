@@ -235,11 +235,3 @@ def test_errors(change, says):
         road(model, images, maps, **{"target": target, **change})
     with pytest.raises(ValueError, match="removed must be bool"):
         impute(images, maps)
-
-
-@pytest.mark.gpu
-def test_gpu_agrees():
-    model, images, maps, target = setting(dtype=torch.float32)
-    here = road(model, images, maps, target, ids=list("abc"))
-    there = road(model.cuda(), images.cuda(), maps.cuda(), target, ids=list("abc"))
-    assert (there.cpu() - here).abs().max() < 1e-4

@@ -116,11 +116,3 @@ def test_names_and_undefined():
     for wrong in ("otsu", True, None):
         with pytest.raises(ValueError, match="threshold must be"):
             run(maps, masks=masks, threshold=wrong)
-
-
-@pytest.mark.gpu
-def test_gpu_agrees():
-    maps, masks = setting()
-    here, there = run(maps, masks=masks), run(maps.cuda(), masks=masks.cuda())
-    for field in ("accuracy", "ap_soft", "iou", "outside_inside"):
-        assert (getattr(there, field).cpu() - getattr(here, field)).abs().max() < 1e-12

@@ -4,6 +4,8 @@ A page made by a tool holds nothing that is not in a chapter, a data file, a res
 `tests/book/test_pages.py` makes it again and compares.
 """
 
+from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from string import Template
 
@@ -13,6 +15,7 @@ PAPERS = {
     "polycam": ("Poly-CAM", "englebert2022poly"),
     "ucag": ("UCAG", "hong2023towards"),
 }
+INK, GREY, PAPER = "#23252b", "#5b5f69", "#fcfcfa"
 
 
 def text(lines: list[str]) -> str:
@@ -23,3 +26,23 @@ def text(lines: list[str]) -> str:
 def written(name: str, **values: object) -> str:
     """What stands beside a tool as NAME.md, written by hand, with its $names replaced."""
     return Template(Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")).substitute(values)
+
+
+def folded(title: str, lines: Iterable[str]) -> list[str]:
+    """A box that opens at a click."""
+    return [f"````{{dropdown}} {title}", *lines, "````", ""]
+
+
+def svg(width: int, height: float, size: int, title: str, told: str, lines: Iterable[str]) -> str:
+    """A drawing with what it shows in words; size: of its letters. `tools/pages` draws on paper, in ink."""
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
+            f' aria-labelledby="t d" font-family="DejaVu Sans, Verdana, sans-serif" font-size="{size}" fill="{INK}">',
+            f' <title id="t">{escape(title)}</title>',
+            f' <desc id="d">{escape(told)}</desc>',
+            f' <rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>',
+            *(f" {line}" for line in lines),
+            "</svg>",
+        ]
+    )

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from holicam.experiments.verdicts import WORDS
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK, ROOT
-from tools.pages import PAPERS, written
+from tools.pages import PAPERS, folded, written
 from tools.pages.answers import FOLD, sentence, settings, table
 from tools.pages.found import finding
 from tools.pages.judging import WORLDS, Answer, Key, answers, verdict
@@ -95,11 +95,6 @@ def measured(claim: Mapping, ledger: Ledger, book: Mapping[int, Chapter]) -> lis
             title = f"{WORLDS[world]}, {network}: {len(those)} parts"
             out += folded(title, lines) if len(those) > FOLD else [*lines, ""]
     return [*out[:-1], ":::::", ""]
-
-
-def folded(title: str, lines: list[str]) -> list[str]:
-    """Lines that open on a click."""
-    return [f"````{{dropdown}} {title}", *lines, "````", ""]
 
 
 def other(claim: Mapping, book: Mapping[int, Chapter]) -> list[str]:

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-INK, GREY, BLUE, PAPER = "#23252b", "#5b5f69", "#0072b2", "#fcfcfa"
+from tools.pages import GREY, PAPER, svg
+from tools.pages import INK as INK
+
+BLUE = "#0072b2"
 WIDTH, ROW, HEAD, TOP, FOOT = 460, 22, 34, 30, 40
 LEFT, RIGHT = 182, 390  # of the axis; values stand right of it
 
@@ -55,16 +58,5 @@ def draw(groups: Mapping[str, Sequence[Dot]], ticks: Sequence[float], *, title: 
         for i, tick in enumerate(ticks)  # every second one is named: long numbers would touch
         for y in (TOP - 10, end + 16)
     ]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-            f' aria-labelledby="t d" font-family="DejaVu Sans, Verdana, sans-serif" font-size="14" fill="{INK}">',
-            f' <title id="t">{escape(title)}</title>',
-            f' <desc id="d">{escape(told)}</desc>',
-            f' <rect width="{WIDTH}" height="{height}" rx="8" fill="{PAPER}"/>',
-            *(f" {line}" for line in (*axis, *rows)),
-            f' <text x="{WIDTH - 10}" y="{TOP - 10}" font-size="12" fill="{GREY}" text-anchor="end">',
-            f" {escape(unit)}</text>",
-            "</svg>",
-        ]
-    )
+    said = f'<text x="{WIDTH - 10}" y="{TOP - 10}" font-size="12" fill="{GREY}" text-anchor="end">'
+    return svg(WIDTH, height, 14, title, told, [*axis, *rows, said, f"{escape(unit)}</text>"])

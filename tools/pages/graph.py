@@ -9,11 +9,11 @@ from html import escape
 
 from tools.chapters import Chapter, load, prerequisites, reduced
 from tools.ipynb import BOOK
+from tools.pages import GREY, PAPER, svg
 
 PAGE = BOOK / "figures" / "prerequisites.svg"
 WIDTH, ROW, HEAD, LEFT, TOP = 420, 26, 30, 18, 8
 LANE, LANES = 17, 104  # a lane's width, and that of all lanes: many lanes are drawn closer
-INK, GREY = "#23252b", "#5b5f69"
 COLOURS = ("#0072b2", "#b84a00", "#00775a", "#9c3f78", "#8a6d00", "#4a4a9a", "#23252b")
 
 
@@ -79,31 +79,15 @@ def draw(chapters: list[Chapter]) -> str:
                 f'<circle cx="{x[need]:g}" cy="{level:g}" r="{3 if room else 2}" fill="{colour[need]}" stroke="none"/>',
             ]
         rings.append(
-            f'<circle cx="{x[label]:g}" cy="{y[label]}" r="5.5" fill="#fcfcfa" stroke="{colour.get(label, GREY)}"/>'
+            f'<circle cx="{x[label]:g}" cy="{y[label]}" r="5.5" fill="{PAPER}" stroke="{colour.get(label, GREY)}"/>'
         )
     for label in lane:
         lines += [
             f'<path d="M{x[label]:g} {y[label]}V{end[label]:g}" stroke="{colour[label]}"/>',
             f'<path d="M{x[label]:g} {y[label]}H{ring + 12:g}" stroke="{colour[label]}" stroke-dasharray="1 4"/>',
         ]
-    height = at + 12
-    return (
-        "\n".join(
-            [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-                f' aria-labelledby="t d" font-family="DejaVu Sans, Verdana, sans-serif" font-size="15" fill="{INK}">',
-                ' <title id="t">Which chapter needs which</title>',
-                f' <desc id="d">{escape(told(chapters))}</desc>',
-                f' <rect width="{WIDTH}" height="{height}" rx="8" fill="#fcfcfa"/>',
-                ' <g fill="none" stroke-width="2">',
-                *(f"  {line}" for line in lines + rings if line),
-                " </g>",
-                *(f" {word}" for word in words),
-                "</svg>",
-            ]
-        )
-        + "\n"
-    )
+    drawn = ['<g fill="none" stroke-width="2">', *(f" {line}" for line in lines + rings if line), "</g>", *words]
+    return svg(WIDTH, at + 12, 15, "Which chapter needs which", told(chapters), drawn) + "\n"
 
 
 def page() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import holicam as hc
 from tools.ipynb import BOOK, ROOT
-from tools.pages import costs, speed_gpu, written
+from tools.pages import costs, folded, speed_gpu, written
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = BOOK / "speed.md"
@@ -24,11 +24,6 @@ def machine(result: dict) -> str:
 def place(result: dict) -> str:
     """For a heading: the device, where it is not the CPU."""
     return "" if result["device"].startswith("cpu") else f", {result['device']}"
-
-
-def folded(title: str, lines: list[str]) -> list[str]:
-    """A box that opens at a click."""
-    return ["````{dropdown} " + title, *lines, "````", ""]
 
 
 def findings(result: dict) -> str:
@@ -198,14 +193,9 @@ def page(results: Path = RESULTS) -> list[str]:
         shortfall=f"{100 * costs.shortfall(first):.0f} %",
     )
     lines = [opening, ""]
-    for path in sorted(results.glob("explainers-*.json")):
-        lines += explainers(json.loads(path.read_text()))
-    for path in sorted(results.glob("fast.json")):
-        lines += fast(json.loads(path.read_text()))
-    for path in sorted(results.glob("linear.json")):
-        lines += runs(json.loads(path.read_text()))
-    for path in sorted(results.glob("laboratory.json")):
-        lines += laboratory(json.loads(path.read_text()))
+    for name, part in (("explainers-*", explainers), ("fast", fast), ("linear", runs), ("laboratory", laboratory)):
+        for path in sorted(results.glob(f"{name}.json")):
+            lines += part(json.loads(path.read_text()))
     lines += speed_gpu.page_lines(results)
     lines += ["## For those who change the code", "", *folded("Metrics beside their forwards", metrics(results))]
     for path in sorted(results.glob("gates-*.json")):
