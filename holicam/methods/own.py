@@ -42,7 +42,5 @@ def checked(found: object, place: str) -> type[Explainer]:
     if found.maps is Explainer.maps:
         raise OwnCodeError(f"{place}: {found.__name__} must define maps(self, call), see hc.Explainer")
     if issubclass(found, SingleScale) and found.weights is SingleScale.weights and found.finish is SingleScale.finish:
-        raise OwnCodeError(
-            f"{place}: {found.__name__} must define weights(self, model, captured, layer), see hc.WeightedCAM"
-        )
+        raise OwnCodeError(f"{place}: {found.__name__} must define weights(self, A, G), see hc.WeightedCAM")
     return found

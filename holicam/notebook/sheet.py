@@ -54,7 +54,7 @@ def sheet(lines: Sequence[Line], title: Sequence[str]) -> Figure:
     height = top + sum(line.height + GAP for line in lines) + FOOT
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
-        texts = {"fontsize": LETTERS, "color": INK, "va": "top", "parse_math": False}
+        texts: dict[str, Any] = {"fontsize": LETTERS, "color": INK, "va": "top", "parse_math": False}
         figure.text(GAP / width, 1 - GAP / height, "\n".join(said), **texts)
         at = top - LINE * max(head.count("\n") + 1 for head in heads)
         for c, head in enumerate(heads):

@@ -17,8 +17,8 @@ CODE = """
     from shapes_beside import half
 
     class MyCAM(hc.WeightedCAM):
-        def weights(self, model, captured, layer):
-            return captured.G[layer].amax((2, 3), keepdim=True)
+        def weights(self, A, G):
+            return G.amax((2, 3), keepdim=True)
 
     def peak(maps, masks):
         "Whether the peak is on the object."

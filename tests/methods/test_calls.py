@@ -192,7 +192,8 @@ def written() -> dict[str, type]:
     for module in pkgutil.walk_packages(holicam.methods.__path__, "holicam.methods."):
         for name, kind in vars(importlib.import_module(module.name)).items():
             own = inspect.isclass(kind) and issubclass(kind, Explainer) and kind.__module__ == module.name
-            if own and is_dataclass(kind) and kind is not hc.WeightedCAM:  # a base, which says no weights
+            base = kind is hc.WeightedCAM or name.startswith("_")  # what subclasses share
+            if own and is_dataclass(kind) and not base:
                 found[name] = kind
     return found
 

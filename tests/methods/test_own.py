@@ -17,8 +17,8 @@ MEDIAN = """
     class MedianCAM(hc.WeightedCAM):
         power: float = 1.0
 
-        def weights(self, model, captured, layer):
-            return captured.G[layer].flatten(2).median(2).values[:, :, None, None] ** self.power
+        def weights(self, A, G):
+            return G.flatten(2).median(2).values[:, :, None, None] ** self.power
 
     class Red(hc.InputExplainer):
         pass
@@ -65,7 +65,7 @@ WRONG = {
         "class Forgot(hc.WeightedCAM):\n    power: float = 2.0\n    def weights(self, *a): return a",
         "power is no setting yet: write @dataclass",
     ),
-    "Empty": ("class Empty(hc.WeightedCAM): pass", r"must define weights\(self, model, captured, layer\)"),
+    "Empty": ("class Empty(hc.WeightedCAM): pass", r"must define weights\(self, A, G\)"),
     "NoMaps": (
         "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass NoMaps(hc.Explainer): pass",
         r"must define maps\(self, call\)",
@@ -84,13 +84,13 @@ def test_what_is_no_explainer(own, name):
 @pytest.mark.parametrize(
     ("returned", "said"),
     {
-        "captured.G[layer].mean((2, 3))": r"weights must return a tensor \(B, C, 1, 1\) or \(B, C, h, w\), here",
+        "G.mean((2, 3))": r"weights must return a tensor \(B, C, 1, 1\) or \(B, C, h, w\), here",
         "3.0": "got float",
-        "captured.G[layer] * float('nan')": "weights holds NaN or infinite values: guard its divisions",
+        "G * float('nan')": "weights holds NaN or infinite values: guard its divisions",
     }.items(),
 )
 def test_weights_that_are_none(net, returned, said):
     space = {"hc": hc}
-    exec(f"class Wrong(hc.WeightedCAM):\n def weights(self, model, captured, layer): return {returned}", space)
+    exec(f"class Wrong(hc.WeightedCAM):\n def weights(self, A, G): return {returned}", space)
     with pytest.raises(ValueError, match=said):
         space["Wrong"]()(*net, "relu1")

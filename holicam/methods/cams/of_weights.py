@@ -18,10 +18,9 @@ from .weights import weighted_sum
 class WeightedCAM(SingleScale):
     r"""A CAM of your own, M = ReLU(\sum_k W_k A_k): a subclass defines `weights`, all else is here.
 
-    weights(self, model, captured, layer) gets the pass: captured.A[layer] and captured.G[layer] are activations and
-    gradients of the target's score, (B, C, h, w). It returns W (B, C, 1, 1) or (B, C, h, w), or with 1 for any side.
-    A subclass with settings of its own is a dataclass too, `@dataclass(frozen=True, kw_only=True)`; one without needs
-    no decorator. `uses_gradients: ClassVar[bool] = False` saves the backward where no G is read.
+    weights(self, A, G) gets a layer's activations and the gradients of the target's score, both (B, C, h, w). It
+    returns W (B, C, 1, 1) or (B, C, h, w), or with 1 for any side. A subclass with settings of its own is a dataclass
+    too, `@dataclass(frozen=True, kw_only=True)`; one without needs no decorator.
 
     Args:
         relu: whether the map is cut at 0.
@@ -34,8 +33,8 @@ class WeightedCAM(SingleScale):
     Example:
         >>> import holicam as hc
         >>> class MedianCAM(hc.WeightedCAM):
-        ...     def weights(self, model, captured, layer):
-        ...         return captured.G[layer].flatten(2).median(2).values[:, :, None, None]
+        ...     def weights(self, A, G):
+        ...         return G.flatten(2).median(2).values[:, :, None, None]
         >>> model = hc.load_model("toy-resnet50")
         >>> batch = hc.toyland.batch(1, split="test", size=32)
         >>> MedianCAM()(model, batch.images, "layer1").shape
@@ -46,7 +45,8 @@ class WeightedCAM(SingleScale):
     score: Score = "logit"
 
     def map(self, model: nn.Module, captured: Captured, layer: Layer) -> Tensor:
-        A, W = captured.A[layer], self.weights(model, captured, layer)
+        A = captured.A[layer]
+        W = self.weights(A, captured.G[layer])
         sides = tuple(W.shape) if isinstance(W, Tensor) else ()
         if len(sides) != 4 or any(side not in (1, whole) for side, whole in zip(sides, A.shape, strict=True)):
             B, C, h, w = A.shape
