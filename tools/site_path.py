@@ -1,12 +1,20 @@
-"""A Sphinx extension: `core-path` lists the chapters of the core path, with their questions and reading minutes."""
+"""A Sphinx extension: the core path through the book.
+
+`core-path` lists its chapters with their questions and reading minutes, and each of them says below its title how far
+the reader is, and what comes next.
+"""
 
 from __future__ import annotations
+
+import re
 
 from docutils import nodes
 from docutils.statemachine import StringList
 
 from tools.chapters import CORE, Chapter, by_number
 from tools.site_reference import Directive
+
+CHAPTER = re.compile(r"book/(\d\d)-[\w-]+")
 
 
 def chapters() -> list[Chapter]:
@@ -40,6 +48,20 @@ class CorePath(Directive):
         return [holder]
 
 
+def below_title(app, pagename, templatename, context, doctree) -> None:
+    """On a page of the path: how far the reader is, and what comes next."""
+    found = CHAPTER.fullmatch(pagename)
+    if not found or int(found[1]) not in CORE or not context.get("body"):
+        return
+    path, place = chapters(), CORE.index(int(found[1])) + 1
+    said = f"Core path, {place} of {len(CORE)}"
+    for following in path[place : place + 1]:
+        address = context["pathto"](f"book/{following.path.stem}")
+        said += f' · next on it: <a href="{address}">{following.number} {following.title}</a>'
+    context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="core-path">{said}</p>', 1)
+
+
 def setup(app) -> dict:
+    app.connect("html-page-context", below_title)
     app.add_directive("core-path", CorePath)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""A Sphinx extension: what helps to read a page. Paper notes are folded, and the chapters of the core path say so.
+"""A Sphinx extension: what helps to read a page. Paper notes are folded, and the search names sections.
 
 Folding needs no script: the section's text lies in a <details>, which a browser opens by itself for a link to a place
 in it, or for a word that is searched on the page.
@@ -6,13 +6,10 @@ in it, or for a word that is searched on the page.
 
 from __future__ import annotations
 
-import re
-
 from docutils import nodes
 
-from tools.chapters import CORE, NOTES, load
+from tools.chapters import NOTES
 
-CHAPTER = re.compile(r"book/(\d\d)-[\w-]+")
 WORDS = "What the papers print, what their authors’ code does, and what we measured of it"
 
 
@@ -29,24 +26,14 @@ def fold_notes(app, doctree, docname) -> None:
             section.append(nodes.raw("", "</details>", format="html"))
 
 
-def core_path(app, pagename, templatename, context, doctree) -> None:
-    """Below the title of a chapter of the core path: how far the reader is, and what comes next."""
-    found = CHAPTER.fullmatch(pagename)
-    if not found or int(found[1]) not in CORE or not context.get("body"):
-        return
-    chapters = {chapter.number: chapter for chapter in load()}
-    place = CORE.index(int(found[1]))
-    said = f"Core path, {place + 1} of {len(CORE)}"
-    if place + 1 < len(CORE):
-        following = chapters[CORE[place + 1]]
-        address = context["pathto"](f"book/{following.path.stem}")
-        said += f' · next on it: <a href="{address}">{following.number} {following.title}</a>'
-    line = f'<p class="core-path">{said}</p>'
-    context["body"] = context["body"].replace("</h1>", "</h1>\n" + line, 1)
+def search(app, pagename, templatename, context, doctree) -> None:
+    """The search also names sections, by what their headings say."""
+    if pagename == "search":
+        app.add_js_file("search.mjs", type="module")
 
 
 def setup(app) -> dict:
     app.connect("doctree-resolved", fold_notes)
-    app.connect("html-page-context", core_path)
+    app.connect("html-page-context", search)
     app.add_js_file("reading.mjs", type="module")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -89,3 +89,40 @@ def test_a_wide_formula_is_set_smaller_and_code_says_that_it_scrolls(visit):
     )
     assert page.evaluate(inside, "#wide11") and not page.evaluate(inside, "#wide60")
     assert page.evaluate("[...document.querySelectorAll('pre.scrolls')].every(e => e.tabIndex == 0)")
+
+
+def test_a_table_that_is_too_wide_becomes_a_list_with_its_columns_names(visit):
+    page = visit("book/published-tables.html").page
+    draw = """([id, columns]) => {
+        const cells = (tag, text) => Array.from({length: columns}, (_, i) => `<${tag}>${text}${i}</${tag}>`).join("");
+        const box = document.createElement("div"); box.className = "pst-scrollable-table-container";
+        box.innerHTML = `<table class="table" id="${id}"><thead><tr>${cells("th", "column")}</tr></thead>`
+            + `<tbody><tr>${cells("td", "value")}</tr></tbody></table>`;
+        document.querySelector(".bd-article section").append(box); }"""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    for id_, columns in (("few", 2), ("some", 4), ("many", 7)):
+        page.evaluate(draw, [id_, columns])
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.wait_for_selector("#many.stacked", timeout=10_000)
+    kinds = page.evaluate("['few', 'some', 'many'].map(id => document.getElementById(id).className)")
+    assert kinds == ["table", "table tight", "table tight stacked"]
+    assert "column6" in page.inner_text("#many tbody td:last-child") and page.inner_text("#many td") == "value0"
+    box = "e => [e.parentElement.scrollWidth, e.parentElement.clientWidth]"
+    wide, room = page.eval_on_selector("#many", box)
+    assert wide <= room + 1
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_selector("#many:not(.stacked)", timeout=10_000)
+    assert "column" not in page.inner_text("#many tbody")
+
+
+def test_the_number_of_a_wide_formula_stands_below_it(visit):
+    page = visit("book/14-insertion-and-deletion.html").page
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.wait_for_selector("#equation-eq-games.number-below", timeout=10_000)
+    formula, number = (
+        page.eval_on_selector(
+            f"#equation-eq-games {part}", "e => [e.getBoundingClientRect().top, e.scrollWidth - e.clientWidth]"
+        )
+        for part in ("mjx-container", ".eqno")
+    )
+    assert formula[0] < number[0] and formula[1] <= 1

@@ -41,22 +41,22 @@ def alike(method: str, stage: int) -> str:
     return "two classes not compared" if found is None else f"maps of two classes correlate {number(found.mean)}"
 
 
-def better(one: str, other: str, stage: int) -> str:
-    """One method's Over-all beside another's."""
-    found = against("photographs-over-all", "over-all", one, (other,)).get((other, stage))
+def beside(one: str, other: str, stage: int, rows: str, metric: str, name: str, with_n: bool = False) -> str:
+    """What one method scores more than another, and whether that is sure."""
+    found = against(rows, metric, one, (other,)).get((other, stage))
     if found is None:
         return f"not compared with {other}"
     gap, word = found
-    return f"Over-all {number(gap.mean, sign=True)} to {other}: {WORDS[word]}"
+    count = f" (n {gap.n})" if with_n else ""
+    return f"{name} {number(gap.mean, sign=True)} to {other}: {WORDS[word]}{count}"
+
+
+def better(one: str, other: str, stage: int) -> str:
+    return beside(one, other, stage, "photographs-over-all", "over-all", "Over-all")
 
 
 def quarter(one: str, other: str, stage: int) -> str:
-    """One method's share in the right quarter beside another's."""
-    found = against("photographs-pointing", "grid-pointing", one, (other,)).get((other, stage))
-    if found is None:
-        return f"not compared with {other}"
-    gap, word = found
-    return f"right quarter {number(gap.mean, sign=True)} to {other}: {WORDS[word]} (n {gap.n})"
+    return beside(one, other, stage, "photographs-pointing", "grid-pointing", "right quarter", with_n=True)
 
 
 def steps() -> list[tuple[str, str, list[tuple[str, list[str]]]]]:

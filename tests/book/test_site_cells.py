@@ -1,0 +1,22 @@
+"""Where cells of tables may break, and what keeps together."""
+
+from tools.site_cells import breakable, cells
+
+
+def test_names_break_behind_their_joints_and_nowhere_else():
+    assert breakable("skip_mismatched") == "skip_<wbr>mismatched"
+    assert breakable("hc.ops.normalise") == "hc.<wbr>ops.<wbr>normalise"
+    assert breakable("ActivationSum") == "Activation<wbr>Sum"
+    assert breakable("1.446") == "1.446" and breakable("bicubic") == "bicubic" and breakable("_x") == "_x"
+
+
+def test_only_cells_are_marked():
+    name = '<code><span class="pre">a_b</span></code>'
+    assert cells(f"<p>{name}</p>") == f"<p>{name}</p>"
+    assert cells(f"<td><p>{name}</p></td>") == f"<td><p>{name.replace('a_b', 'a_<wbr>b')}</p></td>"
+
+
+def test_intervals_and_counts_keep_together():
+    marked = cells("<td>+0.14 [+0.019, +0.261]</td><td>12 of 250</td><td>+0.4</td>")
+    assert '+0.14 <span class="together">[+0.019, +0.261]</span>' in marked
+    assert '<span class="together">12 of 250</span>' in marked and "<td>+0.4</td>" in marked
