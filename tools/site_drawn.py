@@ -20,8 +20,8 @@ from docutils.parsers.rst import directives
 
 from holicam.notebook.explorer.packed import jpeg
 from tools import drawn
+from tools.site_figures import figures, raw
 from tools.site_reference import Directive
-from tools.site_wall import raw, reached
 
 FOLDER = "_static/drawn"
 
@@ -71,26 +71,15 @@ def box(sheet: str, panel: drawn.Panel) -> str:
     )
 
 
-def write(app, exception) -> None:
+def write(app, folder: Path) -> None:
     """Write the pictures into the built site."""
-    if exception or app.builder.format != "html":
-        return
     wanted = {sheet for said in app.env.metadata.values() for sheet in said.get("drawn", "").split()}
-    folder = Path(app.outdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for sheet in sorted(wanted):
         for panel in drawn.panels(sheet):
             (folder / drawn.file(sheet, panel)).write_bytes(jpeg(panel.pixels, drawn.QUALITY))
 
 
-def style(app, pagename, templatename, context, doctree) -> None:
-    """The style, and addresses that hold from where the page lies."""
-    if reached(context, "drawn", FOLDER):
-        app.add_css_file("drawn.css")
-
-
 def setup(app) -> dict:
     app.add_directive("drawn", Drawn)
-    app.connect("html-page-context", style)
-    app.connect("build-finished", write)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return figures(app, "drawn", FOLDER, write=write)

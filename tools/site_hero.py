@@ -23,8 +23,8 @@ from pathlib import Path
 from docutils import nodes
 from docutils.statemachine import StringList
 
+from tools.site_figures import figures, raw
 from tools.site_reference import Directive
-from tools.site_wall import raw, reached
 from tools.wall import hero, measures, page, pictures, store
 
 FOLDER = "_static/hero"
@@ -136,23 +136,13 @@ def percent(p: float) -> str:
     return "under 0.1 %" if p < 0.001 else f"{100 * p:.1f} %" if p < 0.1 else f"{100 * p:.0f} %"
 
 
-def data(app, exception) -> None:
+def data(app, folder: Path) -> None:
     """Write the panels into the built site."""
-    if not exception and app.builder.format == "html":
-        for said in app.env.metadata.values():
-            if "heroes" in said:
-                for picture in said["heroes"].split():
-                    hero.write(Path(app.outdir) / FOLDER, picture)
-
-
-def style(app, pagename, templatename, context, doctree) -> None:
-    """The style, and addresses that hold from where the page lies."""
-    if reached(context, "hero", FOLDER):
-        app.add_css_file("hero.css")
+    for said in app.env.metadata.values():
+        for picture in said.get("heroes", "").split():
+            hero.write(folder, picture)
 
 
 def setup(app) -> dict:
     app.add_directive("hero", Hero)
-    app.connect("html-page-context", style)
-    app.connect("build-finished", data)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return figures(app, "hero", FOLDER, write=data)

@@ -19,12 +19,12 @@ from docutils import nodes
 from docutils.utils import unescape
 
 from tools.laboratory import parcel, runtime
+from tools.site_figures import figures, raw
 from tools.site_reference import Directive
-from tools.site_wall import raw, reached
 
 PAGE = "book/laboratory"
 FOLDER = "_static/laboratory/files"
-STILL = "_static/wall/still.jpg"  # of the wall
+WALL = "_static/wall"  # whose still picture this page shows
 ALT = "A photograph of a cat's face with maps of six methods at four stages of a network."
 HINT = (
     "A still picture of what the laboratory draws. To run a network in your browser it needs scripts, which are off "
@@ -70,7 +70,7 @@ class Laboratory(Directive):
         place = "" if why else f' data-files="{FOLDER}/" data-runtime="{FOLDER}/"'
         figure = (
             f'<figure class="laboratory" id="laboratory"{place}>\n'
-            f'<img src="{STILL}" alt="{html.escape(ALT)}" loading="lazy">\n'
+            f'<img src="{WALL}/still.jpg" alt="{html.escape(ALT)}" loading="lazy">\n'
             f'<p class="lab-hint">{HINT}</p>\n<figcaption>'
         )
         holder = nodes.container(classes=["lab-caption"])
@@ -97,30 +97,17 @@ def view(name, rawtext, text, lineno, inliner, options=None, content=None):
     return [nodes.reference(rawtext, words, refuri=f"{page}#laboratory?{said}", internal=True)], []
 
 
-def copy(app, exception) -> None:
+def copy(app, target: Path) -> None:
     """Put network and runtime beside the page."""
-    if exception or app.builder.format != "html" or PAGE not in app.env.found_docs or missing():
+    if PAGE not in app.env.found_docs or missing():
         return
-    target = Path(app.outdir) / FOLDER
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(parcel.folder(), target)
     runtime.copy(target)
-
-
-def scripts(app, pagename, templatename, context, doctree) -> None:
-    """Script, style and addresses, on the page that holds the laboratory."""
-    if not reached(context, "laboratory", FOLDER):
-        return
-    still = context["pathto"](STILL, 1)
-    context["body"] = context["body"].replace(f'"{STILL}"', f'"{still}"')
-    app.add_css_file("laboratory.css")
-    app.add_js_file("laboratory/laboratory.mjs", type="module")
 
 
 def setup(app) -> dict:
     app.add_directive("laboratory", Laboratory)
     app.add_role("lab", fact)
     app.add_role("try", view)
-    app.connect("html-page-context", scripts)
-    app.connect("build-finished", copy)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return figures(app, "laboratory", FOLDER, WALL, script="laboratory/laboratory.mjs", write=copy)

@@ -17,6 +17,7 @@ from docutils.statemachine import StringList
 import holicam as hc
 from holicam.methods.table import TABLE
 from tools.site_docstrings import linked, parts
+from tools.site_figures import figures, raw
 from tools.site_reference import Directive
 from tools.site_tables import chapters_of
 from tools.wall import page, pictures, settings, store
@@ -26,10 +27,6 @@ ALT = (
     "A photograph of a cat's face, with maps of {count} methods in rows and four stages in columns, from fine grids "
     "to a coarse one."
 )
-
-
-def raw(text: str) -> nodes.raw:
-    return nodes.raw("", text, format="html")
 
 
 class Wall(Directive):
@@ -147,26 +144,10 @@ def facts(name: str, entry: page.Entry) -> list[str]:
     return [*out, f":Reference: :py:class:`hc.{cls.__name__}`", ""]
 
 
-def data(app, exception) -> None:
+def data(app, folder: Path) -> None:
     """Write what the page loads into the built site."""
-    if not exception and app.builder.format == "html" and "book/wall" in app.env.found_docs:
-        page.write(Path(app.outdir) / FOLDER)
-
-
-def scripts(app, pagename, templatename, context, doctree) -> None:
-    """Script, style and addresses, on the page that holds the wall."""
-    if reached(context, "wall", FOLDER):
-        app.add_css_file("wall.css")
-        app.add_js_file("wall.mjs", type="module")
-
-
-def reached(context, kind: str, folder: str) -> bool:
-    """Whether the page holds a figure of a kind; then the addresses of its files hold from where the page lies."""
-    body = context.get("body") or ""
-    if f'class="{kind}"' not in body:
-        return False
-    context["body"] = body.replace(f'"{folder}/', f'"{context["pathto"](folder + "/", 1)}')
-    return True
+    if "book/wall" in app.env.found_docs:
+        page.write(folder)
 
 
 def setup(app) -> dict:
@@ -174,6 +155,4 @@ def setup(app) -> dict:
     app.add_directive("wall-credits", Credits)
     app.add_directive("wall-refusals", Refusals)
     app.add_directive("wall-cards", Cards)
-    app.connect("html-page-context", scripts)
-    app.connect("build-finished", data)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return figures(app, "wall", FOLDER, script="wall.mjs", write=data)

@@ -17,10 +17,12 @@ from holicam.methods.cams.lowpass import box_blur, median_blur
 from holicam.methods.cams.multiscale import multi_scale
 from holicam.methods.cams.weights import pge, weighted_sum
 from holicam.models.preprocessing import preprocessing
+from tests.helpers.laboratory import links
 from tools import site_laboratory
 from tools.ipynb import ROOT
 from tools.laboratory import network, parcel, runtime
 from tools.plain_text import Numbers, Plain
+from tools.wall import pictures
 
 CODE = ROOT / "book" / "_static" / "laboratory"
 TESTS = ROOT / "tests" / "book" / "laboratory"
@@ -96,6 +98,8 @@ class Cases:
                     sobel(hc.photos.to_images(rgb, network.NAME).double(), preprocessing(network.NAME).std)[0]
                 ),
             },
+            "links": sorted({said for some in links().values() for said in some}),
+            "pictures": [one.name for one in pictures.ALL],
             "halves": {"bits": self.put(bits), "values": self.put(bits.view(np.float16).astype(np.float32))},
             "orders": [{"count": n, "seed": s, "places": self.put(network.order(n, s))} for n, s in places],
         }
@@ -105,10 +109,17 @@ class Cases:
 def test_formulas_and_games_in_node(tmp_path):
     Cases(tmp_path).write()
     surroundings = {"LABORATORY_CASES": str(tmp_path), "LABORATORY_CODE": str(CODE), "PATH": "/usr/bin:/bin"}
-    command = [runtime.node(), "--test", "--test-reporter=spec", str(TESTS / "formulas.test.mjs")]
+    command = [runtime.node(), "--test", "--test-reporter=spec", *map(str, sorted(TESTS.glob("*.test.mjs")))]
     done = subprocess.run(command, capture_output=True, text=True, env=surroundings, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert int(re.search(r"pass (\d+)", done.stdout)[1]) >= 2 * 8 + 4 + 9, done.stdout[-2000:]
+    assert int(re.search(r"pass (\d+)", done.stdout)[1]) >= 2 * 8 + 4 + 14, done.stdout[-2000:]
+
+
+def test_chapters_link_to_the_laboratory():
+    """Each where it speaks of what is tried there; that a link opens its view is asked in Node and in the browser."""
+    found = {page[:2] for page in links()}
+    assert found >= {"01", "07", "14", "18", "22", "24"}, found
+    assert len(links()["laboratory"]) >= 6
 
 
 def test_folding_changes_nothing_and_keeps_the_stages():

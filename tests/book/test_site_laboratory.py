@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 import io
+import re
 
 import numpy as np
 import pytest
@@ -14,8 +16,8 @@ from PIL import Image
 import holicam as hc
 from holicam.core.ops import normalise, upsample
 from holicam.methods.cams.weights import pge, weighted_sum
-from tests.helpers.browser import PAGES, THEMES, pixels, watched
-from tests.helpers.laboratory import QUICK, changed, panel, settled, show, started
+from tests.helpers.browser import PAGES, SITE, THEMES, pixels, watched
+from tests.helpers.laboratory import QUICK, changed, links, panel, settled, show, started
 from tools.laboratory import network, parcel, trace
 from tools.wall import pictures
 
@@ -168,6 +170,19 @@ def test_a_link_on_the_page_opens_its_view_before_and_after_the_start(tab, place
     assert "Layer-CAM, stage 4: espresso" in panel(tab).locator(".lab-status").text_content()
     changed(tab, lambda: tab.evaluate("location.hash = '#laboratory?method=xgrad-cam&method2=hires-cam'"))
     assert "XGrad-CAM, stage 4: Egyptian cat" in panel(tab).locator(".lab-status").text_content()
+
+
+def test_every_link_of_the_book_sets_the_controls(lab):
+    """Whatever a chapter names is what one sees; the maps themselves are other tests' matter."""
+    for said in sorted({said for some in links().values() for said in some}):
+        wanted = dict(re.findall(r"(\w+)=([^&]+)", said))
+        lab.evaluate("view => { location.hash = `#laboratory?${view}`; }", said)
+        lab.wait_for_function("() => new Promise((done) => setTimeout(() => done(true)))")
+        for number, key in enumerate(("method", "stage", "method2", "stage2")):
+            control = panel(lab, number // 2).get_by_label(key.removesuffix("2"), exact=True)
+            assert key not in wanted or control.input_value() == wanted[key], (said, key)
+        assert lab.get_by_label("experiment").input_value() == wanted.get("game", ""), said
+        assert lab.locator(".lab-photos input:checked").input_value() == wanted.get("photo", "cat"), said
 
 
 def test_the_page_answers_while_holistic_cam_runs_and_a_new_question_takes_its_place(lab):
@@ -340,8 +355,9 @@ def test_what_travels_is_small_and_says_whose_it_is():
 
 @pytest.mark.skipif(NAME not in PAGES, reason="there is no built site: run `make book` first")
 def test_the_page_of_the_site(visit):
-    one = visit(f"{NAME}#laboratory?{QUICK}")
+    one = visit(NAME)
     found = one.page
+    found.evaluate(f"location.hash = '#laboratory?{QUICK}'")
     if not found.locator("figure.laboratory[data-files]").count():
         pytest.skip("the site was built without the laboratory's files")
     found.get_by_role("button", name="Start the laboratory").click()
@@ -356,3 +372,12 @@ def test_the_page_of_the_site(visit):
             assert np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int)) > 110, (words, theme)
     assert found.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert not one.troubles and not one.foreign, (one.troubles, one.foreign)
+
+
+@pytest.mark.skipif(NAME not in PAGES, reason="there is no built site: run `make book` first")
+def test_links_of_the_chapters_stand_in_the_site():
+    for page, views in links().items():
+        text = (SITE / "book" / f"{page}.html").read_text(encoding="utf-8")
+        found = [html.unescape(said) for said in re.findall(r'href="laboratory\.html#laboratory\?([^"]+)"', text)]
+        found += [html.unescape(said) for said in re.findall(r'href="#laboratory\?([^"]+)"', text)]
+        assert set(found) >= set(views), page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.browser import pixels
-from tools.ipynb import ROOT
+from tools import ipynb
+from tools.ipynb import BOOK, ROOT
 from tools.laboratory import parcel, runtime
 
 HEAD = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>lab</title><link rel="icon" href="data:,">'
@@ -23,6 +25,21 @@ FIGURE = (
 )
 QUICK = "method2=layer-cam"  # the second panel's own beginning is Holistic-CAM: seconds
 SETTLED = """() => [...document.querySelectorAll(".lab-panel canvas")].every((c) => c.ariaBusy === "false")"""
+
+
+def links() -> dict[str, list[str]]:
+    """{page: the views that it links to}."""
+    found = {}
+    for path in sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("*.md")]):
+        said = re.findall(r"\{try\}`[^`<]+<([^>]+)>`", words(path))
+        found |= {path.stem: said} if said else {}
+    return found
+
+
+def words(path: Path) -> str:
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    return "\n".join("".join(cell["source"]) for cell in ipynb.read(path)["cells"] if cell["cell_type"] == "markdown")
 
 
 def write(folder: Path) -> None:

@@ -126,3 +126,15 @@ test("an address says what differs, and nonsense in it becomes the beginning", a
   view.settle();
   assert.equal(view.address(), "#lab?method=layer-cam&class=0&opacity=50", "a photograph of one's own stays out of it");
 });
+
+test("a link opens exactly the view that it names", async () => {
+  const { View } = await from("view.mjs");
+  for (const said of cases.links) {
+    globalThis.location = { hash: `#laboratory?${said}` };
+    const view = new View("laboratory", () => {});
+    view.allow(cases.pictures, 1000);
+    assert.equal(view.read(), true);
+    view.settle();
+    for (const [key, value] of new URLSearchParams(said)) assert.equal(String(view.state[key]), value, `${said}: ${key}`);
+  }
+});
