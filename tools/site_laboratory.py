@@ -67,11 +67,13 @@ class Laboratory(Directive):
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(Path(parcel.__file__)))
         why = missing()
-        place = "" if why else f' data-files="{FOLDER}/" data-runtime="{FOLDER}/"'
+        place = (
+            "" if why else f' data-files="{FOLDER}/" data-runtime="{FOLDER}/" data-megabytes="{facts()["together"]}"'
+        )
         figure = (
             f'<figure class="laboratory" id="laboratory"{place}>\n'
-            f'<img src="{WALL}/still.jpg" alt="{html.escape(ALT)}" loading="lazy">\n'
-            f'<p class="lab-hint">{HINT}</p>\n<figcaption>'
+            f'<p class="lab-hint">{HINT}</p>\n'
+            f'<img src="{WALL}/still.jpg" alt="{html.escape(ALT)}" loading="lazy">\n<figcaption>'
         )
         holder = nodes.container(classes=["lab-caption"])
         self.state.nested_parse(self.content, self.content_offset, holder)

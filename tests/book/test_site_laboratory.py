@@ -126,6 +126,7 @@ def test_nothing_comes_before_the_click_and_then_every_control_draws(tab, place)
     started(tab, f"{place}/lab.html#laboratory?{QUICK}")
     status = panel(tab).locator(".lab-status")
     assert not tab.locator(".lab-hint").is_visible()
+    assert tab.evaluate("document.activeElement.className") == "lab-room", "the keyboard is lost with the button"
     assert "Grad-CAM, stage 4: Egyptian cat" in status.text_content()
     assert sum(url.endswith("weights.bin") for url in tab.asked) == 1
     before, after = changed(tab, lambda: panel(tab).get_by_label("method").select_option("layer-cam"))
@@ -206,6 +207,18 @@ def test_the_page_answers_while_holistic_cam_runs_and_a_new_question_takes_its_p
     settled(lab)
     said = [word for word, _ in lab.evaluate("window.seen.said")]
     assert said[-1].startswith("Grad-CAM, stage 4") and not any("80 %" in word for word in said), said
+
+
+def test_a_panel_asks_about_its_own_class(lab):
+    """Also about the first of all, whose number is 0."""
+    box = panel(lab, 1).get_by_label("class")
+    box.fill("0")
+    changed(lab, lambda: box.press("Enter"), which=1)
+    assert "tench" in panel(lab, 1).locator(".lab-status").text_content() and box.input_value() == "tench"
+    assert "Egyptian cat" in panel(lab).locator(".lab-status").text_content()
+    box.fill("no such thing")
+    box.press("Enter")
+    assert "knows no class of this name" in box.evaluate("e => e.validationMessage")
 
 
 def test_only_what_has_changed_is_asked_again(lab):
@@ -357,6 +370,7 @@ def test_what_travels_is_small_and_says_whose_it_is():
 def test_the_page_of_the_site(visit):
     one = visit(NAME)
     found = one.page
+    assert re.search(r"\d\d MB come from this site", found.locator(".lab-door").text_content())
     found.evaluate(f"location.hash = '#laboratory?{QUICK}'")
     if not found.locator("figure.laboratory[data-files]").count():
         pytest.skip("the site was built without the laboratory's files")

@@ -115,7 +115,7 @@ def test_the_folder_here_is_a_folder(here):
     for command in ("evaluate", "merge"):
         said = run(command, "--help")[1]
         assert "default: results/NAME" in said and "[default: .]" not in said
-    assert "runs the code that they name" in run("evaluate", "--help")[1]
+    assert "code of your own, module:name, which is then run" in run("evaluate", "--help")[1]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_folder_here_is_a_folder(here):
         ("--device nonsense", "'nonsense'"),
         ("--device cuda:99", "'cuda:99'"),
         ("--device meta", "'meta'"),
-        ("--load nothing", "--load must be NAME=module:function"),
+        ("--load nothing", "nothing.py was not found: looked in"),
         ("--load tiny=no_such:thing", 'loaders: tiny = "no_such:thing" must be'),
         ("--load tiny=tests.helpers.runs:nothing", 'loaders: tiny = "tests.helpers.runs:nothing" must be'),
         ("--load tiny=tests.helpers.runs:planned", "eval mode; got Plan"),

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import sys
 from dataclasses import fields, is_dataclass
 
 import pytest
@@ -16,6 +17,7 @@ import torch
 
 import holicam as hc
 import holicam.methods
+from holicam.core import own_code
 from holicam.core.explainer import Explainer
 from holicam.core.stages import Stages
 from holicam.methods import table
@@ -226,10 +228,12 @@ def test_an_entry_is_whole(name):
 
 
 def test_the_table_needs_no_torch():
-    tree = ast.parse(inspect.getsource(table))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= {"__future__", "collections.abc", "typing"}
-    assert not any(isinstance(node, ast.Import) for node in ast.walk(tree))
+    """Nor anything else but the standard library: neither the table nor the file that tells a place from a name."""
+    for module, others in ((table, {"core.own_code"}), (own_code, set())):
+        tree = ast.parse(inspect.getsource(module))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        imported |= {one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names}
+        assert imported - others <= sys.stdlib_module_names | {"collections.abc"}
 
 
 @every

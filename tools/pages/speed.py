@@ -193,10 +193,12 @@ def page(results: Path = RESULTS) -> list[str]:
         shortfall=f"{100 * costs.shortfall(first):.0f} %",
     )
     lines = [opening, ""]
-    for name, part in (("explainers-*", explainers), ("fast", fast), ("linear", runs), ("laboratory", laboratory)):
+    for name, part in (("explainers-*", explainers), ("fast", fast), ("linear", runs)):
         for path in sorted(results.glob(f"{name}.json")):
             lines += part(json.loads(path.read_text()))
     lines += speed_gpu.page_lines(results)
+    for path in sorted(results.glob("laboratory.json")):
+        lines += laboratory(json.loads(path.read_text()))
     lines += ["## For those who change the code", "", *folded("Metrics beside their forwards", metrics(results))]
     for path in sorted(results.glob("gates-*.json")):
         lines += gates(json.loads(path.read_text()))

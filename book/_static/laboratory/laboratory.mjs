@@ -6,23 +6,26 @@ import { deletionGame } from "./games/deletion_page.mjs";
 import { lieDetector } from "./games/lie_page.mjs";
 import { weighing } from "./games/weigh_page.mjs";
 import { intake } from "./intake.mjs";
-import { softmax } from "./network.mjs";
 import { colours } from "./paint.mjs";
 import { Panel } from "./panel.mjs";
-import { own, sample } from "./photo.mjs";
+import { own } from "./photo.mjs";
+import { Questions } from "./questions.mjs";
 import { GAMES, View } from "./view.mjs";
 
 const PLAYS = { deletion: deletionGame, lie: lieDetector, weigh: weighing };
 
-class Laboratory {
+class Laboratory extends Questions {
   constructor(figure) {
+    super();
     this.figure = figure;
     this.files = new URL(figure.dataset.files, document.baseURI).href;
     this.runtime = new URL(figure.dataset.runtime, document.baseURI).href;
     this.view = new View(figure.id, (state, news) => this.draw(state, news));
     this.status = make("p", { class: "lab-status", role: "status" });
     this.go = button("Start the laboratory", () => this.start(), { class: "lab-start" });
-    figure.prepend(make("div", { class: "lab-door" }, this.go, this.status));
+    const size = figure.dataset.megabytes, comes = size ? `${size} MB come from this site. ` : "";
+    figure.prepend(make("div", { class: "lab-door" }, this.go,
+      make("p", { class: "lab-size" }, `${comes}Your photograph stays on this page.`), this.status));
     figure.querySelector(":scope > .lab-hint").hidden = true;
     addEventListener("hashchange", () => this.follow());
     this.follow();
@@ -56,65 +59,6 @@ class Laboratory {
     }
   }
 
-  // --- what panels and games ask for --------------------------------------------------------------------------------
-
-  photo(name) {
-    this.photos ??= new Map();
-    if (!this.photos.has(name)) {
-      const picture = this.index.pictures.find((one) => one.name === name);
-      const found = sample(picture, this.files);
-      found.catch(() => this.photos.delete(name)); // and is asked for again the next time
-      this.photos.set(name, found);
-    }
-    return this.photos.get(name);
-  }
-
-  photoNames() {
-    const names = this.index.pictures.map(({ name, title }) => [name, title]);
-    return this.photos?.has("own") ? [...names, ["own", "Your photograph"]] : names;
-  }
-
-  numberOf(name) {
-    if (name === "") return "";
-    const { classes } = this.index, at = classes.findIndex((one) => one.toLowerCase() === name.toLowerCase());
-    return at >= 0 ? at : /^\d+$/.test(name) && Number(name) < classes.length ? Number(name) : "";
-  }
-
-  // The probabilities of all classes, of a photograph or of pixels.
-  async answer(rgb, forgotten = 0, how = {}) {
-    return softmax(await this.engine.ask("logits", { rgb, forgotten }, how));
-  }
-
-  // Those of a photograph as it is; both panels wait for the same answer.
-  believed(photo) {
-    photo.believed ??= this.answer(photo.rgb).then((p) => { photo.answer = p; return p; },
-      (error) => { photo.believed = null; throw error; });
-    return photo.believed;
-  }
-
-  // What a panel asks: its photograph and class, and how likely the network finds that.
-  async asked(state, end = "") {
-    const photo = await this.photo((end && state.photo2) || state.photo), p = await this.believed(photo);
-    const first = p.indexOf(Math.max(...p)), same = !end || !state.photo2 || state.photo2 === state.photo;
-    const target = (end && state.class2 !== "" && state.class2) || (same && state.class !== "" ? state.class : first);
-    return { photo, target, p: p[target], forgotten: 0 };
-  }
-
-  // What a question says: its photograph, class and method. `how` holds progress and signal, as the engine takes them.
-  map(asked, how) {
-    return this.engine.ask("map", this.question(asked), how);
-  }
-
-  layer(asked, how) {
-    return this.engine.ask("layer", this.question(asked), how);
-  }
-
-  question({ photo, target, method, stage, forgotten = 0 }) {
-    return { photo: photo.key ?? photo.name, rgb: photo.rgb, target, method, stage, forgotten };
-  }
-
-  // --- the page -----------------------------------------------------------------------------------------------------
-
   build() {
     const { index, view } = this;
     this.table = colours(index.colours);
@@ -131,7 +75,7 @@ class Laboratory {
     };
     this.game = select(Object.entries(GAMES), (game) => view.change({ game }));
     this.bench = make("div", { class: "lab-game", "aria-live": "off" });
-    this.room = make("div", { class: "lab-room" },
+    this.room = make("div", { class: "lab-room", role: "group", "aria-label": "laboratory", tabindex: -1 },
       make("datalist", { id: this.classList }, ...index.classes.map((value) => make("option", { value }))),
       this.photoBar(), make("p", { class: "lab-asks" }, "What the network says; click to ask about another:"),
       this.likely, make("div", { class: "lab-panels" }, ...this.panels.map((panel) => panel.element)),
@@ -140,6 +84,7 @@ class Laboratory {
     this.figure.querySelector(":scope > img").hidden = true;
     this.figure.querySelector(".lab-door").replaceWith(this.status, this.room);
     this.status.textContent = "";
+    this.room.focus({ preventScroll: true }); // the button that was pressed is gone
     view.change({ ...view.state });
   }
 
@@ -162,7 +107,7 @@ class Laboratory {
       const photo = await own(source, this.engine, this.index.preprocessing);
       if (turn !== this.taken) return; // another came meanwhile
       photo.key = `own-${turn}`; // another picture of the same name
-      (this.photos ??= new Map()).set("own", Promise.resolve(photo));
+      this.photos.set("own", Promise.resolve(photo));
       this.status.textContent = "";
       this.view.change({ photo: "own", class: "", class2: "" });
     } catch (error) {

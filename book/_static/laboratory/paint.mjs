@@ -14,11 +14,11 @@ function coloured(M, table, threshold) {
   const values = upsample(normalise(M), SIDE, SIDE).data;
   const canvas = make("canvas", { width: SIDE, height: SIDE }), context = canvas.getContext("2d");
   const image = context.createImageData(SIDE, SIDE);
-  values.forEach((v, p) => {
-    const level = Math.round(255 * Math.min(Math.max(v, 0), 1));
-    image.data.set(table.subarray(3 * level, 3 * level + 3), 4 * p);
-    image.data[4 * p + 3] = v >= threshold ? Math.round(255 * Math.min(COVER * Math.max(v, 0), 1)) : 0;
-  });
+  for (let p = 0; p < values.length; p++) {
+    const v = Math.min(Math.max(values[p], 0), 1), level = Math.round(255 * v);
+    for (let c = 0; c < 3; c++) image.data[4 * p + c] = table[3 * level + c];
+    image.data[4 * p + 3] = v >= threshold ? Math.round(255 * Math.min(COVER * v, 1)) : 0;
+  }
   context.putImageData(image, 0, 0);
   return canvas;
 }

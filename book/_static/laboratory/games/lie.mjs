@@ -3,10 +3,10 @@ import { SIDE } from "../maps/methods.mjs";
 import { upsample } from "../maps/upsample.mjs";
 
 export const ANSWERS = {
-  real: "the trained network, asked for this class",
-  forgotten: "the same network with its training forgotten",
-  absent: "the trained network, asked for a class that is not there",
-  edges: "an edge detector, which knows no network",
+  real: "The trained network, asked for this class",
+  forgotten: "The same network with its training forgotten",
+  absent: "The trained network, asked for a class that is not there",
+  edges: "An edge detector, which knows no network",
 };
 
 // Four in a random order.

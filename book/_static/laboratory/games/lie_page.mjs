@@ -52,7 +52,7 @@ export async function lieDetector(lab, room, asked, how) {
       const name = hand[i], alike = correlation(maps.real, maps[name]);
       const blank = Number.isNaN(alike) ? "one of the two is the same everywhere" : alike.toFixed(2);
       const more = { absent: ` (${lab.index.classes[other]})`, forgotten: ` (${STEPS[steps.value]})` }[name] ?? "";
-      card.querySelector("p").textContent = name === "real" ? `The map: ${ANSWERS.real}.`
+      card.querySelector("p").textContent = name === "real" ? `This is it. ${ANSWERS.real}.`
         : `${ANSWERS[name]}${more}; correlation with the map: ${blank}.`;
       card.classList.toggle("lab-real", name === "real");
     });
