@@ -189,6 +189,7 @@ def book(entries: Sequence[Entry], file: Path, site: Path = SITE, say: Any = Non
         feet = PdfReader(io.BytesIO(numbers(browser, len(writer.pages))))
     for page, foot in zip(writer.pages, feet.pages, strict=False):
         page.merge_page(foot)
+        page.compress_content_streams()  # which merging has unpacked
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     writer.add_metadata({"/Title": config["title"], "/Author": config["author"]})
     writer.page_mode = "/UseOutlines"

@@ -11,7 +11,7 @@ import re
 CELL = re.compile(r"<td\b.*?</td>", re.DOTALL)
 NAME = re.compile(r'(<span class="pre">)([^<]*)(</span>)')
 BREAK = re.compile(r"(?<=[\w)\]\"'][_.,=(|/])(?=[^\s\d])|(?<=[a-z])(?=[A-Z][a-z]+[A-Z]?)|(?<=[\w;])(?=&amp;)")
-TOGETHER = re.compile(r"\[[+\-−]?[\d.]+, [+\-−]?[\d.]+\]|\b\d[\d,]* of \d[\d,]*\b")
+TOGETHER = re.compile(r"\[[+\-−][\d.]+, [+\-−]?[\d.]+\]|\b\d[\d,]* of \d[\d,]*\b|[+\-−]?\d[\d.]* ± \d[\d.]*")
 
 
 def breakable(name: str) -> str:

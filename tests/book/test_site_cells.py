@@ -20,3 +20,9 @@ def test_intervals_and_counts_keep_together():
     marked = cells("<td>+0.14 [+0.019, +0.261]</td><td>12 of 250</td><td>+0.4</td>")
     assert '+0.14 <span class="together">[+0.019, +0.261]</span>' in marked
     assert '<span class="together">12 of 250</span>' in marked and "<td>+0.4</td>" in marked
+    assert cells("<td>0.06 ± 0.05</td>") == '<td><span class="together">0.06 ± 0.05</span></td>'
+
+
+def test_formulas_are_left_alone():
+    formula = r'<td><span class="math notranslate">\([0, 1]\)</span></td>'
+    assert cells(formula) == formula

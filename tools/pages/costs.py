@@ -26,7 +26,7 @@ FAMILIES = {  # family in the registry: words of the chart
     "gradient": "Gradients of the input",
     "wrapper": "Around another method",
     "perturbation": "Hide and ask again",
-    "Poly-CAM": "Poly-CAM: ask once a channel",
+    "Poly-CAM": "Poly-CAM: ask once per channel",
 }
 
 
