@@ -39,9 +39,9 @@ td, th {{ padding: 1mm 2mm; vertical-align: top }}
 .points {{ font: 9pt sans-serif; color: #444; margin: 3mm 0 -2mm }}
 </style>
 <script>window.MathJax = {{tex: {{inlineMath: [["\\\\(", "\\\\)"]], displayMath: [["\\\\[", "\\\\]"]]}}}};</script>
-<script src="mathjax/{bundle}"></script></head><body>
+<script src="mathjax/{bundle}"></script></head><body><article>
 {body}
-</body></html>
+</article></body></html>
 """
 
 
