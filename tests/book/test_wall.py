@@ -290,7 +290,8 @@ def test_a_missing_package_is_named_and_the_rest_is_built(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("method", TABLE)
 def test_a_card_has_formula_code_and_facts(method):
-    entry = page.reference()[method]
+    entry = page.reference().get(method)
+    assert entry, f"{method} has no entry: add a heading and ```{{explainer}} {method} to a page of book/api-*.md"
     assert entry.title and "$$" in entry.formula
     code = site_wall.three_lines(method)
     assert code.count("\n") == 2 and settings.code(method) in code
