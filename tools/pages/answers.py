@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from holicam.experiments.verdicts import WORDS
-from tools.pages.asked import Part, Term
+from tools.pages.asked import Part
 from tools.pages.judging import WORLDS, Answer, rule
-from tools.pages.shelf import Set, Shelf
+from tools.pages.shelf import Set, Shelf, Term
 
 FOLD = 3  # parts that stand open; more are folded
 HEADS = ("asked", "layer", "measure", "n", "found, 95 %", "p", "in print", "nothing within", "verdict")

@@ -20,21 +20,10 @@ import numpy as np
 
 from holicam.experiments.evidence import Grouping
 from tools.pages.printed import cells, printed_step
-from tools.pages.shelf import Shelf
+from tools.pages.shelf import Shelf, Term
 
 AS_PRINTED = "as printed"
 TERM = re.compile(r"(?P<label>.+?)(?: @ (?P<layer>\S*))?(?: : (?P<metric>\S+))?")
-
-
-@dataclass(frozen=True)
-class Term:
-    """A cell. layer: as it is asked for. place: where the rows have it, see `Set.place`. set: whose rows they are."""
-
-    label: str
-    layer: str
-    metric: str
-    set: str
-    place: str
 
 
 @dataclass(frozen=True, eq=False)

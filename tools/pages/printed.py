@@ -11,12 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
 from holicam.experiments.published import beside, in_our_unit, published
-
-if TYPE_CHECKING:
-    from tools.pages.asked import Term
+from tools.pages.shelf import Term
 
 TIE = 1e-12  # two printed numbers whose difference is smaller are the same
 

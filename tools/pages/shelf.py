@@ -27,6 +27,17 @@ NETWORKS = {"photographs": "efficientnet-lite0", "toyland": "toy-resnet50", "toy
 
 
 @dataclass(frozen=True)
+class Term:
+    """A cell. layer: as it is asked for. place: where the rows have it, see `Set.place`. set: whose rows they are."""
+
+    label: str
+    layer: str
+    metric: str
+    set: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Set:
     """What is known of a set before its rows. config: None for a set of a study."""
 
