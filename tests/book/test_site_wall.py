@@ -142,8 +142,11 @@ def test_keyboard_alone(tab, pages):
     assert f"words on {below}" in card.text_content() and tab.evaluate("document.activeElement.id") == "wall-card-title"
     tab.keyboard.press("Escape")
     card.wait_for(state="hidden")
+    tab.wait_for_function(  # the words go back when the closed card says so, a moment after it is gone
+        "name => document.querySelector(`.wall-entry[data-method='${name}']`).textContent.endsWith(`words on ${name}`)",
+        arg=below,
+    )
     assert tab.evaluate(focus) == below
-    assert tab.locator(f'.wall-entry[data-method="{below}"]').text_content().endswith(f"words on {below}")
     labels = tab.evaluate("[...document.querySelectorAll('figure.wall :is(input, select)')].map(e => e.labels.length)")
     assert set(labels) == {1}, "a control without a label"
 
