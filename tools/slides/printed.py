@@ -8,10 +8,6 @@ from typing import Any
 
 from tools.pdf import served
 
-# reveal.js puts each slide on a sheet of its own, some frames after it is ready.
-LAID_OUT = """() => { const slides = document.querySelectorAll(".slides section").length;
-    return slides && document.querySelectorAll(".slides .pdf-page > section").length === slides; }"""
-
 
 def printed(decks: Iterable[Path], browser: Any) -> Iterator[Path]:
     """Print pages of one folder beside themselves with playwright's `browser`; the paths of the files."""
@@ -21,7 +17,6 @@ def printed(decks: Iterable[Path], browser: Any) -> Iterator[Path]:
         for deck in decks:
             page.goto(f"{address}/{deck.name}?print-pdf")
             page.evaluate("ready")
-            page.wait_for_function(LAID_OUT)
             file = deck.with_suffix(".pdf")
             page.pdf(path=str(file), prefer_css_page_size=True, print_background=True)
             yield file
