@@ -1,8 +1,11 @@
-"""One small run that nothing disturbed, for all tests that disturb a run."""
+"""What tests of runs and of `explain` share: a run that nothing disturbed, and a tiny network on the command line."""
 
 import pytest
+import torch
 
 from holicam.experiments import storage
+from holicam.models.toy import ToyResNet50
+from tests.helpers.commands import blank, network
 from tests.helpers.runs import planned, run
 
 
@@ -18,3 +21,11 @@ def whole(plan, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     run(plan, out)
     return out, storage.merge(out)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The only network that `explain` finds, with weights of no use."""
+    torch.manual_seed(0)
+    blank(monkeypatch)
+    return network(monkeypatch, ToyResNet50(width=2).eval())

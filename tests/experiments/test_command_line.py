@@ -18,18 +18,10 @@ import holicam as hc
 from holicam.__main__ import app, spread
 from holicam.experiments import explain_photos
 from holicam.experiments import map_files as mapfiles
-from holicam.models.toy import ToyResNet50
-from tests.helpers.commands import Cheap, blank, explain, network, photo, run
+from tests.helpers.commands import Cheap, explain, photo, run
 from tests.helpers.explainers import TRANSFORMERS
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    torch.manual_seed(0)
-    blank(monkeypatch)
-    return network(monkeypatch, ToyResNet50(width=2).eval())
 
 
 @pytest.fixture

@@ -7,16 +7,8 @@ import torch
 from PIL import Image
 
 from holicam.experiments import contact_sheet, explain_photos
-from holicam.models.toy import ToyResNet50
 from holicam.notebook.sheet import Line, sheet
-from tests.helpers.commands import blank, explain, network, photo
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    torch.manual_seed(0)
-    blank(monkeypatch)
-    return network(monkeypatch, ToyResNet50(width=2).eval())
+from tests.helpers.commands import explain, photo
 
 
 @pytest.fixture
