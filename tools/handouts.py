@@ -25,7 +25,7 @@ from tools.ipynb import BOOK, ROOT, source
 from tools.notes import PAGE as NOTES
 from tools.plain import on_site
 from tools.plain_text import Numbers, Plain
-from tools.site_extension import BUNDLE, FOLDERS, mathjax_folder
+from tools.site_extension import BUNDLE, put_mathjax
 from tools.slides.text import html
 
 TARGET = ROOT / "_build" / "handouts"
@@ -81,9 +81,7 @@ def write(folder: Path, seed: str | None, only: tuple[str, ...] = ()) -> list[Pa
     made = {name: body for name, body in pages(seed).items() if not only or name in only}
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as site:
-        for part in FOLDERS:
-            shutil.copytree(mathjax_folder() / part, Path(site) / "mathjax" / part)
-        shutil.copy(mathjax_folder() / BUNDLE, Path(site) / "mathjax" / BUNDLE)
+        put_mathjax(Path(site) / "mathjax")
         shutil.copytree(BOOK / "figures", Path(site) / "figures")
         for name, body in made.items():
             text = PAGE.format(title=name, body=body, bundle=BUNDLE)

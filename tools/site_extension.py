@@ -21,15 +21,20 @@ def mathjax_folder() -> Path:
     raise FileNotFoundError(f"sphinx-mathjax-offline is installed, but holds no {BUNDLE}.")
 
 
-def copy_mathjax(app) -> None:
-    """Put the bundle and what it loads into _static/mathjax, once."""
-    source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
-    if app.builder.format != "html" or (target / BUNDLE).exists():
-        return
+def put_mathjax(target: Path) -> None:
+    """Put the bundle and what it loads into a folder."""
+    source = mathjax_folder()
     for folder in FOLDERS:
         whole = shutil.ignore_patterns("all-packages.js")  # all extensions in one; the bundle loads those it needs
         shutil.copytree(source / folder, target / folder, ignore=whole, dirs_exist_ok=True)
     shutil.copy2(source / BUNDLE, target / BUNDLE)
+
+
+def copy_mathjax(app) -> None:
+    """Put MathJax into _static/mathjax, once."""
+    target = Path(app.outdir) / "_static" / "mathjax"
+    if app.builder.format == "html" and not (target / BUNDLE).exists():
+        put_mathjax(target)
 
 
 def without_thebe(app, pagename, templatename, context, doctree) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tools.chapters import REFERENCE, load, prerequisites, reduced
 from tools.notes import BULLET, PAGE, Notes
 from tools.pages import graph, teaching
+from tools.slides.plans import rows
 
 CHAPTERS = load()
 KNOWN = {c.label: c for c in CHAPTERS}
@@ -90,14 +91,6 @@ def test_drawing_is_complete():
 def test_page_without_its_marks(text):
     with pytest.raises(ValueError, match="should mark"):
         teaching.filled(text, CHAPTERS)
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table below a heading of the page."""
-    page = teaching.PAGE.read_text(encoding="utf-8")
-    section = re.search(rf"^## {heading}$(.*?)^## ", page, re.DOTALL | re.MULTILINE)[1]
-    table = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
-    return table[2:]
 
 
 def test_lecture_takes_ninety_minutes():

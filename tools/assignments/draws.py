@@ -11,6 +11,7 @@ import random
 import tomllib
 
 from tools.ipynb import ROOT
+from tools.pages import PAPERS
 
 # Photographs with a class of ImageNet and an outline.
 PHOTOS = ("cat", "coffee", "rocket", "palace", "officer", "photographer", "clock")
@@ -60,9 +61,8 @@ def week(seed: str) -> dict[str, object]:
     fit = [p for p in tomllib.loads(PROJECTS.read_text(encoding="utf-8"))["project"] if "one" in p]
     claim = dice.choice(fit)
     said = {key: claim[key] for key in ("title", "one", "other", "layer", "metric", "direction", "place", "network")}
-    said |= {"paper": PAPERS[claim["paper"]], "world": dice.randrange(1, 10**6)}
+    said |= {"paper": PAPERS[claim["paper"]][0], "world": dice.randrange(1, 10**6)}
     return said | {"hidden": number(seed, "week, hidden")}
 
 
-PAPERS = {"holistic": "Holistic-CAM", "polycam": "Poly-CAM", "ucag": "UCAG"}
 DRAWS = {"hour": hour, "evening": evening, "week": week}

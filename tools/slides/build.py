@@ -19,7 +19,7 @@ from tools.ipynb import BOOK, ROOT
 from tools.notes import Notes
 from tools.pdf import chromium
 from tools.plain_text import Numbers
-from tools.site_extension import BUNDLE, FOLDERS, mathjax_folder
+from tools.site_extension import BUNDLE, put_mathjax
 from tools.slides.deck import Deck, section
 from tools.slides.plans import PLANS, made
 from tools.slides.printed import printed
@@ -39,13 +39,11 @@ def reveal_folder() -> Path:
 
 def copy_what_pages_load(target: Path) -> None:
     """reveal.js, MathJax with its fonts, the figures and the look."""
-    for name in ("reveal", "mathjax", "pictures"):
+    for name in ("reveal", "pictures"):
         (target / name).mkdir(parents=True, exist_ok=True)
     for name in REVEAL:
         shutil.copy2(reveal_folder() / name, target / "reveal" / Path(name).name)
-    for folder in FOLDERS:
-        shutil.copytree(mathjax_folder() / folder, target / "mathjax" / folder, dirs_exist_ok=True)
-    shutil.copy2(mathjax_folder() / BUNDLE, target / "mathjax" / BUNDLE)
+    put_mathjax(target / "mathjax")
     shutil.copytree(BOOK / "figures", target / "figures", dirs_exist_ok=True)
     shutil.copy2(HERE / "slides.css", target / "slides.css")
     shutil.copy2(BOOK / "_static" / "favicon.svg", target / "favicon.svg")
