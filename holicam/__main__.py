@@ -175,7 +175,7 @@ def explain(
         bar.write(f"note: {in_options(words)}", file=sys.stderr)
 
     try:
-        failed, sheets = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
+        tally, sheets = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
     except KeyboardInterrupt:
         bar.close()
         tell(f"Stopped: {len(done)} of {len(photos)} photographs are done, and their results are kept in {out}.")
@@ -183,8 +183,8 @@ def explain(
     bar.close()
     for file in sheets:
         typer.echo(f"contact sheet: {file}")
-    typer.echo(f"{len(photos) - failed} done, {failed} failed; results are in {out}")
-    raise typer.Exit(1 if failed else 0)
+    typer.echo(f"{tally}; results are in {out}")
+    raise typer.Exit(0 if tally.done == len(photos) else 1)
 
 
 @app.command("info")

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import re
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+from .places import is_place
+
 LONGEST = 300  # letters of what somebody else's code says
 
 _folders: list[Path] = []
@@ -26,15 +26,6 @@ _imported: set[Path] = set()  # the files of one's own modules
 
 class OwnCodeError(ValueError):
     """A place that is not there, cannot be imported, or holds something else; the message says what would be right."""
-
-
-def is_place(name: object) -> bool:
-    """Whether a name has the form "module:name".
-
-    >>> is_place("my_file:MyCAM"), is_place("grad-cam"), is_place("my-file:MyCAM")
-    (True, False, False)
-    """
-    return isinstance(name, str) and PLACE.fullmatch(name) is not None
 
 
 def look_in(said: str | Path) -> None:
@@ -132,6 +123,11 @@ def _file(module: str) -> Path | None:
 
 def _home(home: ModuleType, module: str) -> str:
     return getattr(home, "__file__", None) or module
+
+
+def kind_of(found: object) -> str:
+    """ "the class MyCAM" or "a str": what lies at a place, for a message."""
+    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
 
 
 def brief(error: BaseException) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
 from ..models.forms import eager
@@ -24,14 +23,3 @@ def replaced(model: nn.Module, layer: Layer, change: Callable[[Tensor], Tensor])
     handle = module.register_forward_hook(lambda _, __, output: change(output))
     with held([handle]), eager():
         yield
-
-
-def without_channel(output: Tensor, channel: Tensor, axes: tuple[int, int]) -> Tensor:
-    """A copy of the output in which channel[b] of image b is 0; axes: where images and channels lie."""
-    images, channels = axes
-
-    def along(axis: int, values: Tensor) -> Tensor:
-        return values.view([-1 if a == axis else 1 for a in range(output.dim())])
-
-    numbers = torch.arange(output.shape[channels], device=output.device)
-    return output.masked_fill(along(images, channel) == along(channels, numbers), 0)

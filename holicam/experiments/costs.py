@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..core.own_code import is_place
+from ..core.places import is_place
 from ..methods.registry import explainers, info
 from ..metrics import protocol_of, registry
 from ..metrics.truth import drawn, regions

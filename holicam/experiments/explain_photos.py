@@ -48,9 +48,22 @@ class Explained:
     key: str
 
 
+Shown = tuple[Tensor, Tensor, Seen]  # uint8 (h, w, 3), the network's images (1, 3, h, w), what it makes of them
+
+
+@dataclass
+class Sight:
+    """What explainers of one network share: the last photograph as it saw it, and whether it takes squares only."""
+
+    photo: Path | None = None
+    shown: Shown | None = None
+    square_only: bool = False
+
+
 class PhotoExplainer:
     """A network, an explainer and layers, resolved once and called with one file after another.
 
+    like: another of the same network and size, whose network and whose last look at a photograph it shares.
     layers: None is the explainer's own, or the network's last. preset: of the explainer; None is "fast" where it has
     that, as somebody waits for the picture, or else its default. size: of the shorter side, None is the network's own.
     reshape: how layers lie, see `seen.layout_of`; None is as one forward pass shows. `remarks` collects what a
@@ -88,7 +101,8 @@ class PhotoExplainer:
         own = own_network(model, device) if is_own_network(model) and not own else own
         self.names, self.wants = own[1:] if own else (class_names(model), preprocessing(model))
         self.target = None if target is None else find_class(self.names, target)
-        self.size, self.square_only = size or self.wants.size, False
+        self.size = size or self.wants.size
+        self.sight = like.sight if like else Sight()
         self.remarks: list[str] = []
         self.model: nn.Module = own[0] if own else load_model(model, device)
         self.square = self._square(self.size)
@@ -153,7 +167,7 @@ class PhotoExplainer:
 
     def __call__(self, photo: Path, out: Path, inputs: Sequence[Path] = ()) -> Explained:
         """Explain one file; writes a picture and raw maps into `out`, see `mapfiles`. inputs: files to keep."""
-        rgb, images, seen = self._shown(read_photo(photo))
+        rgb, images, seen = self._shown(photo)
         p = seen.logits.float().softmax(1)[0]
         top = [(self.names[i], float(p[i])) for i in p.topk(min(5, len(p))).indices.tolist()]
         target = int(p.argmax()) if self.target is None else self.target
@@ -169,7 +183,7 @@ class PhotoExplainer:
             str(self.layout or ""),
         )
         files, replaced = mapfiles.place(out, made, [photo, *inputs])
-        maps = self._maps(images, target, seen)
+        maps = self._maps(images.clone(), target, seen)  # one's own explainer may write into its images
         about = {
             mapfiles.NAME: made.key,
             "photo": printable(photo.name),
@@ -184,9 +198,18 @@ class PhotoExplainer:
         write_whole(dict(zip(files, (mapfiles.packed(maps, about), picture), strict=True)))
         return Explained(photo, top, name, float(p[target]), files, replaced, rgb, maps, made.key)
 
-    def _shown(self, rgb: Tensor) -> tuple[Tensor, Tensor, Seen]:
-        """The photograph as the network sees it: all of it, or its middle where the network takes squares only."""
-        square = self.square_only
+    def _shown(self, photo: Path) -> Shown:
+        """The photograph as the network sees it, read and classified once for all explainers that share a sight."""
+        if self.sight.photo != photo:
+            self.sight.photo, self.sight.shown = None, None
+            self.sight.shown = self._look(read_photo(photo))
+            self.sight.photo = photo
+        assert self.sight.shown is not None
+        return self.sight.shown
+
+    def _look(self, rgb: Tensor) -> Shown:
+        """All of it, or its middle where the network takes squares only."""
+        square = self.sight.square_only
         shown = fit(middle(rgb) if square else rgb, self.size, mode=self.wants.mode)  # (h, w, 3)
         images = to_images(shown, self.wants).to(self.device)
         try:
@@ -194,8 +217,8 @@ class PhotoExplainer:
         except Exception as error:
             if square or shown.shape[0] == shown.shape[1] or no_memory(error):
                 raise
-        self.square_only = True
-        found = self._shown(rgb)
+        self.sight.square_only = True
+        found = self._look(rgb)
         self.remarks.append(
             f"{self.network} takes images of {self.size} x {self.size} pixels only: of a photograph of "
             "another shape the square in the middle is shown to it, and explained"

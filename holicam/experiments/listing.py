@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import datasets
 from ..core.explainer import Explainer
-from ..core.own_code import find, imported, is_place
+from ..core.own_code import find, imported
+from ..core.places import is_place
 from ..methods.registry import explainers, info
 from ..metrics import registry
 from ..metrics.own import enter

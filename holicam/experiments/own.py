@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..core.own_code import OwnCodeError, brief, find, imported, is_place, look_in
+from ..core.own_code import OwnCodeError, brief, find, imported, kind_of, look_in
+from ..core.places import is_place
 from ..datasets import Dataset
 from ..datasets.own import dataset_of
 from ..metrics.own import enter
@@ -65,7 +66,7 @@ def data_set(place: str, options: Mapping[str, object]) -> Dataset:
     """The data set that a function of one's own makes of the options. Raises OwnCodeError."""
     make = find(place, "a data set")
     if not callable(make):
-        raise OwnCodeError(f"{place} must be a function that returns a data set; it is a {type(make).__name__}")
+        raise OwnCodeError(f"{place} must be a function that returns a data set; it is {kind_of(make)}")
     try:
         made = make(**options)
     except Exception as error:  # it is not our code

@@ -9,7 +9,7 @@ from functools import cached_property
 from torch import nn
 
 from .. import __version__, datasets
-from ..core.own_code import is_place
+from ..core.places import is_place
 from ..models import class_names, default_layers, find_layers
 from ..models.preprocessing import IMAGENET, Preprocessing, carried, preprocessing
 from . import costs

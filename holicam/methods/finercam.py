@@ -15,13 +15,9 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..core.capture import NOT_FINITE
-from ..core.checks import expect_finite
 from ..core.explainer import Call, Result
-from ..core.network import forward
-from ..core.ops import at_least_float32, resolve_target
+from ..core.nearest import nearest_classes
 from ..core.options import Count, NotNegative, among
-from ..core.outputs import class_logits
 from ..core.targets import PerImage
 from .any_explainer import Wrapper, ask
 from .cams.gradcam import GradCAM
@@ -75,23 +71,11 @@ class FinerCAM(Wrapper):
 
     def maps(self, call: Call) -> Result:
         given = self.for_base(call) | {"size": call.size or "native"}  # base may enlarge in a way of its own
-        maps: dict[Any, Any] = ask(self.base, call.model, call.images, self._difference(call), **given)
+        c, d = nearest_classes(call, self.classes, "Finer-CAM")
+
+        def difference(y: Tensor, owner: Tensor) -> Tensor:
+            return JOINS[self.join](y.gather(1, c[owner]) - self.gamma * y.gather(1, d[owner]), y, d[owner])
+
+        target = PerImage(difference, torch.arange(len(c), device=c.device))
+        maps: dict[Any, Any] = ask(self.base, call.model, call.images, target, **given)
         return maps[None] if None in maps else maps
-
-    def _difference(self, call: Call) -> PerImage:
-        """The target: each image's class against those nearest to it."""
-        if callable(call.target):
-            raise ValueError("Finer-CAM sets a class against others, so target must be a class, not a callable")
-        logits = class_logits(forward(call.model, call.images, compiled=True), len(call.images))
-        expect_finite(logits, NOT_FINITE.format("logits"))
-        if logits.shape[1] < 2:
-            raise ValueError("Finer-CAM sets a class against others, but the network has one class alone")
-        c = resolve_target(logits, call.target)[:, None]  # (B, 1)
-        far = (at_least_float32(logits) - logits.gather(1, c)).abs().scatter(1, c, float("inf"))
-        d = far.topk(min(self.classes, logits.shape[1] - 1), largest=False).indices  # (B, D)
-
-        def choose(y: Tensor, owner: Tensor) -> Tensor:
-            differences = y.gather(1, c[owner]) - self.gamma * y.gather(1, d[owner])
-            return JOINS[self.join](differences, y, d[owner])
-
-        return PerImage(choose, torch.arange(len(c), device=c.device))

@@ -10,7 +10,8 @@ from dataclasses import fields, is_dataclass
 from typing import get_origin
 
 from ..core.explainer import Explainer
-from ..core.own_code import OwnCodeError, find, is_place
+from ..core.own_code import OwnCodeError, find, kind_of
+from ..core.places import is_place
 from .cams.single import SingleScale
 
 HOW = "a class that inherits from hc.WeightedCAM, hc.Explainer or any explainer of holicam"
@@ -28,8 +29,7 @@ def checked(found: object, place: str) -> type[Explainer]:
         kind = type(found).__name__
         raise OwnCodeError(f"{place} is a {kind} with its settings: name the class, and settings in the configuration")
     if not isinstance(found, type) or not issubclass(found, Explainer):
-        said = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
-        raise OwnCodeError(f"{place} must be {HOW}; it is {said}")
+        raise OwnCodeError(f"{place} must be {HOW}; it is {kind_of(found)}")
     if not is_dataclass(found):
         raise OwnCodeError(f"{place}: write @dataclass(frozen=True, kw_only=True) above class {found.__name__}")
     known = {field.name for field in fields(found)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..core.own_code import is_place
+from ..core.places import is_place
 
 
 class Info(NamedTuple):

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.own_code import OwnCodeError, find
+from ..core.own_code import OwnCodeError, find, kind_of
 from .call import SHARED, run
 from .table import Metric, metric, registry
 
@@ -44,7 +44,7 @@ def _as_it_is(value: Tensor) -> Tensor:
 def _checked(function: Any, place: str) -> tuple[bool, int]:
     """(higher_is_better, forwards) of a function that can be a metric. Raises OwnCodeError."""
     if not inspect.isroutine(function):
-        raise OwnCodeError(f"{place} must be a function of maps and what else it reads; it is {_kind(function)}")
+        raise OwnCodeError(f"{place} must be a function of maps and what else it reads; it is {kind_of(function)}")
     known = inspect.signature(function).parameters
     for name, parameter in known.items():
         open_ended = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
@@ -61,10 +61,6 @@ def _checked(function: Any, place: str) -> tuple[bool, int]:
     if isinstance(forwards, bool) or not isinstance(forwards, int) or forwards < 0:
         raise OwnCodeError(f"{place}.forwards must be a whole number of at least 0; got {forwards!r}")
     return higher, forwards
-
-
-def _kind(found: object) -> str:
-    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
 
 
 def _answering(function: Callable[..., Any], place: str) -> Callable[..., Tensor]:

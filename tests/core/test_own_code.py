@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holicam.core.own_code import OwnCodeError, find, imported, is_place, look_in, own_line
+from holicam.core.own_code import OwnCodeError, find, imported, look_in, own_line
+from holicam.core.places import is_place
 
 
 def test_what_a_place_is():

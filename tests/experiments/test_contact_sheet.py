@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from holicam.experiments import contact_sheet, explain_photos
 from holicam.notebook.sheet import Line, sheet
@@ -102,7 +103,7 @@ def test_a_method_that_fails_costs_its_own_panels(tmp_path, tiny, drawn, monkeyp
     cat, broken = photo(tmp_path / "cat.png"), tmp_path / "broken.png"
     broken.write_text("no picture")
     status, said = explain(cat, broken, "--explainer", "breaks", "grad-cam", "--out", tmp_path / "out")
-    assert status == 1 and "breaks: ValueError: no luck today" in said and "0 done, 2 failed" in said
+    assert status == 1 and "breaks: ValueError: no luck today" in said and "0 done, 1 in part, 1 failed" in said
     assert said.count("broken.png") == 1  # what is wrong with a photograph is said once
     ((lines, _),) = drawn
     assert len(lines) == 1 and lines[0].maps["breaks"].startswith("failed: ValueError: no luck")
@@ -116,3 +117,25 @@ def test_words_wrap_and_signed_maps_are_drawn(tmp_path):
     width, height = figure.get_size_inches()
     assert all(text.get_window_extent().x1 <= width * 100 for text in figure.texts)
     assert height < 3 and len(figure.axes) == 4  # photograph, two methods, key
+
+
+def test_several_methods_read_a_photograph_once_and_none_sees_what_another_wrote_into_it(tmp_path, tiny, monkeypatch):
+    class Writes:
+        takes = "layer"
+
+        def __call__(self, model, images, layers, target, **more):
+            images.zero_()
+            return {layer: torch.zeros(1, 64, 96) for layer in layers}
+
+    known = {name: explain_photos.explainers[name] for name in ("grad-cam", "layer-cam")} | {"writes": Writes}
+    monkeypatch.setattr(explain_photos, "explainers", known)
+    read, each = [], explain_photos.read_photo
+    monkeypatch.setattr(explain_photos, "read_photo", lambda file: read.append(file.name) or each(file))
+    photos, alone, joined = [photo(tmp_path / f"{name}.png") for name in "ab"], tmp_path / "alone", tmp_path / "joined"
+    status, said = explain(*photos, "--explainer", "grad-cam", "--out", alone)
+    assert status == 0, said
+    read.clear()
+    status, said = explain(*photos, "--explainer", "writes", "grad-cam", "layer-cam", "--out", joined)
+    assert status == 0 and read == ["a.png", "b.png"], said
+    for file in alone.glob("*.safetensors"):
+        assert torch.equal(load_file(file)["layer4"], load_file(joined / file.name)["layer4"])

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import holicam as hc
+from holicam.core import ablated
+from holicam.core.ablated import without_channel
 from holicam.core.capture import channels_last, tokens_to_grid
-from holicam.core.replaced import replaced, without_channel
+from holicam.core.replaced import replaced
 from holicam.core.tokens import axes_of
-from holicam.methods.perturbation import ablationcam
 from tests.helpers.nets import Counting, TinyNet, TokenNet, random_images
 from tests.methods.test_oracles import gradcam, largest_difference, resnet, tiny, within
 from tests.twins import slow_guests as slow
@@ -74,8 +75,8 @@ def test_layers_of_transformers_and_channels_last():
 
 def test_a_reshape_is_asked_once_where_channels_lie(monkeypatch):
     asked = []
-    own = ablationcam.axes_of
-    monkeypatch.setattr(ablationcam, "axes_of", lambda *given: asked.append(given) or own(*given))
+    own = ablated.axes_of
+    monkeypatch.setattr(ablated, "axes_of", lambda *given: asked.append(given) or own(*given))
     net, x = TokenNet().double(), random_images(2, 3, 8, 12).double()
     maps = [hc.AblationCAM(chunk=chunk)(net, x, "mlp", 1, reshape=tokens_to_grid()) for chunk in (3, 64)]
     torch.testing.assert_close(*maps)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...core.batched import stream
-from ...core.capture import Captured, capture
+from ...core.ablated import scores_without
+from ...core.capture import capture
 from ...core.explainer import Call, Explainer
 from ...core.floats import changes
 from ...core.options import Chunk, Score, speed
-from ...core.replaced import replaced, without_channel
-from ...core.tokens import axes_of
-from ...models.layers import Layer, called
+from ...models.layers import Layer
 from ..cams.weights import weighted_sum
 
 
@@ -55,34 +53,9 @@ class AblationCAM(Explainer):
         )
         origin, maps = seen.score[:, None], {}
         for layer, A in seen.A.items():
-            weights = -changes(self._ablated(call, seen, layer), origin, self.score)  # (B, C)
+            ablated = scores_without(call, seen, layer, self.score, self.chunk)  # (B, C)
+            weights = -changes(ablated, origin, self.score)
             weights = weights / torch.where(origin == 0, 1, origin) if self.relative else weights
             M = weighted_sum(A, weights[:, :, None, None])
             maps[layer] = M.relu() if self.relu else M
         return maps
-
-    def _ablated(self, call: Call, seen: Captured, layer: Layer) -> Tensor:
-        """y_c^k of every channel, (B, C)."""
-        B, C = seen.A[layer].shape[:2]
-        size, channel = (call.images.shape[2], call.images.shape[3]), seen.A[layer].new_empty(0)
-
-        def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
-            nonlocal channel
-            channel = numbers % C
-            return call.images[numbers // C], numbers // C
-
-        axes = None if call.reshape is not None else (0, 3 if seen.last.get(layer) else 1)
-
-        def change(output: Tensor) -> Tensor:
-            nonlocal axes
-            if axes is None and call.reshape is not None:  # once: every batch lies alike
-                axes = axes_of(call.reshape, tuple(output.shape), size)
-            if axes is None:
-                raise ValueError(f"reshape mixes the channels of layer {called(layer)}, so none of them can be ablated")
-            return without_channel(output, channel, axes)
-
-        with replaced(call.model, layer, change):
-            found = stream(
-                call.model, call.images, build, B * C, seen.target, score=self.score, chunk=self.chunk, clean=False
-            )
-        return found[2].view(B, C)
