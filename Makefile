@@ -25,7 +25,7 @@ LAB  := .venv/.lab-$(call key,requirements-lab.txt)
 help:
 	@echo "make book      build the site (nothing is executed) and say where it is"
 	@echo "make test      run every check: the code, the chapters, the site in a browser"
-	@echo "make test-portable  run code tests and chapters under other instruction sets and thread counts: hours,"
+	@echo "make test-portable  run the rooms' tests and the chapters under other instruction sets and thread counts: hours,"
 	@echo "               may be stopped and goes on; SETTINGS=threads=2 PARTS=book for a part of it"
 	@echo "make test-code run the first of its four parts: the code's style, types and tests"
 	@echo "make test-settings  the second: a part of the tests and three chapters under two other instruction sets"

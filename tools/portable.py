@@ -1,10 +1,10 @@
-"""The code tests and the chapters under other instruction sets and thread counts, one factor at a time.
+"""The tests of the rooms and the chapters under other instruction sets and thread counts, one factor at a time.
 
     python -m tools.portable                      every setting that this processor has, against its own default
     python -m tools.portable --subset             two foreign settings, the runner's tests, three fragile chapters
     python -m tools.portable --settings threads=2 --parts book
 
-A result is written as soon as a unit is done (the code tests, or one chapter) to _build/portable/; a unit whose
+A result is written as soon as a unit is done (the rooms' tests, or one chapter) to _build/portable/; a unit whose
 result is there and whose code has not changed since is not run again. Settings that the processor lacks are
 listed, never forced. Ends with a table and exit status 1 where something failed.
 """
@@ -49,8 +49,9 @@ RUNNER = ("tests/experiments/test_run.py", "tests/experiments/test_runner_option
 FRAGILE = ("12", "16", "19")
 # Tests of processes, and the dearest one: their numbers are tested beside them.
 LEFT_OUT = "not kills and not torchrun and not folder_that_cannot and not asked_once"
-IN_A_BROWSER = "tests/book/test_site*.py"  # of the built site: they need it, and their pages compute nothing of ours
-SEEN = ("holicam", "tests", "tools", "data", "book", "benchmarks", "teaching")  # folders that the code tests read
+# Tests of pages, slides, hand-outs and tools: they read what chapters and rooms have computed, and compute nothing.
+OF_TEXTS = ("tests/book", "tests/tools")
+SEEN = ("holicam", "tests", "data", "benchmarks")  # folders that the tests of the rooms read
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,10 @@ def environment(setting: str) -> dict[str, str]:
 
 
 def code_digest() -> str:
-    """Of every file that the code tests may read."""
+    """Of every file that the tests of the rooms may read."""
+    texts = [ROOT / folder for folder in OF_TEXTS]
     files = [path for folder in SEEN for path in sorted((ROOT / folder).rglob("*"))]
+    files = [path for path in files if not any(folder in path.parents for folder in texts)]
     found = hashlib.sha256()
     for path in [*files, *sorted(ROOT.glob("*.*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
@@ -173,7 +176,7 @@ def units_of(wanted: Sequence[str], subset: bool, jobs: int) -> Units:
     """The code tests, the chapters, or both."""
     units = {}
     if "code" in wanted:
-        files = [*RUNNER, "-k", LEFT_OUT] if subset else ["tests", f"--ignore-glob={IN_A_BROWSER}"]
+        files = [*RUNNER, "-k", LEFT_OUT] if subset else ["tests", *(f"--ignore={folder}" for folder in OF_TEXTS)]
         spread = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
         units["code"] = code_digest(), lambda: [*files, "-m", "not slow", *spread]
     if "book" in wanted:

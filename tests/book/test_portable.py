@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 
 import pytest
 
@@ -113,15 +112,15 @@ def test_the_table(monkeypatch, tmp_path, capsys):
     assert len(list(tmp_path.glob("*.json"))) == len(SETTINGS) - 2  # the subset keeps nothing
 
 
-def test_all_tests_of_the_code_and_none_in_a_browser():
-    """The pattern finds those that need the built site, and the Makefile leaves out the same."""
+def test_all_tests_of_the_rooms_and_none_of_texts():
+    """What is left out is of pages and tools alone: every room's folder stays, and so does whatever else there is."""
     _, arguments = portable.units_of(["code"], False, 1)["code"]
-    left_out = [a.partition("=")[2] for a in arguments() if a.startswith("--ignore-glob")]
-    found = {path.name for pattern in left_out for path in portable.ROOT.glob(pattern)}
-    sites = {path.name for path in (portable.ROOT / "tests" / "book").glob("test_*.py") if "_site" in path.stem}
-    assert found == sites and "test_site.py" in found and arguments()[0] == "tests"
-    makefile = (portable.ROOT / "Makefile").read_text(encoding="utf-8")
-    assert set(re.findall(r"--ignore-glob='([^']*)'", makefile)) == set(left_out)
+    left_out = [a.partition("=")[2] for a in arguments() if a.startswith("--ignore=")]
+    assert arguments()[0] == "tests" and tuple(left_out) == portable.OF_TEXTS
+    folders = {str(path.parent.relative_to(portable.ROOT)) for path in (portable.ROOT / "tests").rglob("test_*.py")}
+    rooms = {path.name for path in (portable.ROOT / "holicam").iterdir() if (path / "__init__.py").exists()}
+    kept = {folder for folder in folders if not folder.startswith(tuple(left_out))}
+    assert {f"tests/{room}" for room in rooms} <= kept
 
 
 def test_digests_change_with_a_file(tmp_path, monkeypatch):
@@ -132,6 +131,10 @@ def test_digests_change_with_a_file(tmp_path, monkeypatch):
     was = portable.code_digest()
     (tmp_path / "holicam" / "__pycache__" / "ops.pyc").write_text("")
     assert portable.code_digest() == was
+    text = tmp_path / "tests" / "book" / "test_page.py"
+    text.parent.mkdir(parents=True)
+    text.write_text("")
+    assert portable.code_digest() == was  # it is not run
     code.write_text("x = 2\n")
     assert portable.code_digest() != was
 
