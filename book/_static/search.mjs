@@ -16,11 +16,14 @@ const MEANINGS = [
   "wrap low-pass filter blur smooth median mean clip",
   "truth ground true shapley",
   "significant sure interval undecided sample many image photograph",
-  "transformer token vit attention module logit",
+  "transformer token vit attention logit",
   "epsilon ε",
   "alpha α",
   "compare against beside better best",
   "install run own",
+  "variance vary differ disagree opposite cancel",
+  "drawing drawn toyland scene",
+  "black-box perturbation occlusion mask hidden",
 ].map((words) => new Set(words.split(" ")));
 
 const stem = (word) => word.replace(/(?<=\w{3})(ies|es|s|ing|ed|ly)$/, (end) => (end === "ies" ? "y" : ""));
@@ -46,7 +49,9 @@ export function sections(query, index) {
   const weight = new Map(
     asked.map((word) => [word, Math.log(1 + all.length / (1 + all.filter((each) => each.words.has(word)).length))]),
   );
-  const most = [...weight.values()].reduce((sum, value) => sum + value, 0);
+  // A word that no heading answers tells none of them apart from the others.
+  const answered = asked.filter((word) => all.some((each) => likeness(word, each.words)));
+  const most = answered.reduce((sum, word) => sum + weight.get(word), 0);
   const value = (each) =>
     asked.reduce((sum, word) => sum + weight.get(word) * likeness(word, each.words), 0) - 0.02 * each.words.size +
     (/^book\/\d/.test(index.docnames[each.page]) ? 0.5 : 0);

@@ -11,6 +11,8 @@ ASKED = {
     "why \u03b5": "04-positive-gradients.html#decides-what-counts-as-small",
     "low-pass": "06-the-low-pass-wrap.html",
     "what does it cost": "08-one-sum-many-weights.html#ten-methods-cost-one-pass",
+    "vision transformer": "23-your-own-network.html#any-module-that-returns-logits-will-do",
+    "gradient variance": "03-when-channels-disagree.html",
 }
 
 
