@@ -1,4 +1,5 @@
-"""A Sphinx extension: what helps to read a page. Paper notes are folded, and the search names sections.
+"""A Sphinx extension: what helps to read a page. Paper notes are folded, no number stands alone at the end of a line,
+and the search names sections.
 
 Folding needs no script: the section's text lies in a <details>, which a browser opens by itself for a link to a place
 in it, or for a word that is searched on the page.
@@ -6,10 +7,15 @@ in it, or for a word that is searched on the page.
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 
 from tools.chapters import NOTES
 
+# A number and its unit, and "Fig." and its number, stand on one line.
+APART = re.compile(r"(?<=\d) (?=%|F\b)|(?<=\b(?:Fig|Eq)\.) (?=\d|S\d)|(?<=\bFigs\.) (?=\d)")
+VERBATIM = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 WORDS = "What the papers print, what their authors’ code does, and what we measured of it"
 
 
@@ -26,6 +32,15 @@ def fold_notes(app, doctree, docname) -> None:
             section.append(nodes.raw("", "</details>", format="html"))
 
 
+def keep_together(app, doctree, docname) -> None:
+    """Put a space that does not break between a number and its unit; code is left as it is."""
+    if app.builder.format != "html":
+        return
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, VERBATIM) and (kept := APART.sub("\N{NO-BREAK SPACE}", text)) != text:
+            text.parent.replace(text, nodes.Text(kept))
+
+
 def search(app, pagename, templatename, context, doctree) -> None:
     """The search also names sections, by what their headings say."""
     if pagename == "search":
@@ -34,6 +49,7 @@ def search(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app) -> dict:
     app.connect("doctree-resolved", fold_notes)
+    app.connect("doctree-resolved", keep_together)
     app.connect("html-page-context", search)
     app.add_js_file("reading.mjs", type="module")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

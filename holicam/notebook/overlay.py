@@ -20,7 +20,7 @@ with extra("A picture"):
 EVIDENCE, SIGNED = "magma", "RdBu_r"
 SMOOTH = 96  # pixels: a photograph is enlarged smoothly, a drawing of a few cells is not
 BAR, LONGEST, UNDER = 0.06, 1.9, 0.6  # the key: inches high and long, and the grey below its colours
-LETTERS, LINE = 10.0, 0.18  # points, and inches of a line
+LETTERS, LINE = 11.5, 0.205  # points, and inches of a line
 CLOSE, APART = 0.05, 0.14  # inches beside a number, and before the words
 
 
