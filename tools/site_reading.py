@@ -1,5 +1,4 @@
-"""A Sphinx extension: what helps to read a page. Paper notes are folded, no number stands alone at the end of a line,
-and the search names sections.
+"""A Sphinx extension: paper notes are folded, a number keeps its unit beside it, and the search names sections.
 
 Folding needs no script: the section's text lies in a <details>, which a browser opens by itself for a link to a place
 in it, or for a word that is searched on the page.
@@ -14,7 +13,7 @@ from docutils import nodes
 from tools.chapters import NOTES
 
 # A number and its unit, and "Fig." and its number, stand on one line.
-APART = re.compile(r"(?<=\d) (?=%|F\b)|(?<=\b(?:Fig|Eq)\.) (?=\d|S\d)|(?<=\bFigs\.) (?=\d)")
+APART = re.compile(r"(?<=\d) (?=%|F\b)|(?<=\bFig\.) (?=\d)|(?<=\bFigs\.) (?=\d)|(?<=\bEq\.) (?=\d)")
 VERBATIM = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 WORDS = "What the papers print, what their authors’ code does, and what we measured of it"
 

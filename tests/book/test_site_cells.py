@@ -1,6 +1,12 @@
-"""Where cells of tables may break, and what keeps together."""
+"""Where cells of tables and lines of text may break, and what keeps together."""
+
+from types import SimpleNamespace
+
+from docutils import nodes
+from docutils.utils import new_document
 
 from tools.site_cells import breakable, cells
+from tools.site_reading import keep_together
 
 
 def test_names_break_behind_their_joints_and_nowhere_else():
@@ -26,3 +32,14 @@ def test_intervals_and_counts_keep_together():
 def test_formulas_are_left_alone():
     formula = r'<td><span class="math notranslate">\([0, 1]\)</span></td>'
     assert cells(formula) == formula
+
+
+def test_numbers_of_the_text_keep_their_units_and_code_is_left_alone():
+    page, paragraph = new_document(""), nodes.paragraph()
+    paragraph += [nodes.Text("84 % cost 12 F, see Fig. 3, a % b; "), nodes.literal("", "84 %"), nodes.math("", "3 F")]
+    page += paragraph
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"))
+    keep_together(app, page, "page")
+    assert (
+        page.astext() == "84\N{NO-BREAK SPACE}% cost 12\N{NO-BREAK SPACE}F, see Fig.\N{NO-BREAK SPACE}3, a % b; 84 %3 F"
+    )
