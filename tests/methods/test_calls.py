@@ -17,7 +17,7 @@ import torch
 
 import holicam as hc
 import holicam.methods
-from holicam.core import own_code
+from holicam.core import own_code, places
 from holicam.core.explainer import Explainer
 from holicam.core.stages import Stages
 from holicam.methods import table
@@ -228,8 +228,8 @@ def test_an_entry_is_whole(name):
 
 
 def test_the_table_needs_no_torch():
-    """Nor anything else but the standard library: neither the table nor the file that tells a place from a name."""
-    for module, others in ((table, {"core.own_code"}), (own_code, set())):
+    """Nor anything but the standard library: neither the table nor the files that tell a place and find it."""
+    for module, others in ((table, {"core.places"}), (own_code, {"places"}), (places, set())):
         tree = ast.parse(inspect.getsource(module))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         imported |= {one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names}
