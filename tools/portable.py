@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tools.digest import digest, parts
-from tools.ipynb import BOOK, ROOT, read, run_of
+from tools.ipynb import BOOK, ROOT, code_cells, read, run_of, source, tags
 
 OUT = ROOT / "_build" / "portable"
 LEVELS = ("DEFAULT", "AVX2", "AVX512")  # as torch names what a processor has
@@ -97,13 +97,14 @@ def code_digest() -> str:
 
 
 def book_digests(chapters: Iterable[Path]) -> dict[str, str]:
-    """{"01-...": digest} of a chapter as it is stored, of the code it loads, and of how texts are compared."""
+    """{"01-...": digest} of a chapter's code and outputs, of the code it loads, and of how texts are compared."""
     rules = b"".join((ROOT / name).read_bytes() for name in ("conftest.py", "tools/compare.py", "tests/sanitize.cfg"))
     found = {}
     for path in chapters:
         notebook = read(path)
         now = digest(parts(notebook, run_of(notebook).get("files", ())))
-        found[path.stem] = hashlib.sha256(path.read_bytes() + rules + now.encode()).hexdigest()[:16]
+        cells = json.dumps([(source(cell), tags(cell), cell["outputs"]) for cell in code_cells(notebook)])
+        found[path.stem] = hashlib.sha256(cells.encode() + rules + now.encode()).hexdigest()[:16]
     return found
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tools import portable
+from tools import ipynb, portable
 from tools.portable import SETTINGS, Kept, Result, environment, missing, pytest_result, run_setting, table
 
 
@@ -82,10 +82,19 @@ def test_reports_are_read(tmp_path):
     assert died.passed == 0 and "status 4" in died.failed[0]
 
 
-def test_digests_follow_what_is_read():
+def test_digests_follow_what_is_run(tmp_path):
     one, two = sorted(portable.BOOK.glob("0[12]-*.ipynb"))
     found = portable.book_digests([one, two])
     assert list(found) == [one.stem, two.stem] and len({*found.values()}) == 2
+    notebook = ipynb.read(one)
+    notebook["cells"][0]["source"] = "# Another title"
+    texts, code = tmp_path / one.name, tmp_path / two.name
+    texts.write_text(ipynb.as_text(notebook))
+    ipynb.code_cells(notebook)[0]["source"] = "import holicam"
+    code.write_text(ipynb.as_text(notebook))
+    assert notebook["cells"][0]["cell_type"] == "markdown"
+    again = portable.book_digests([texts, code])
+    assert again[one.stem] == found[one.stem] and again[two.stem] != found[one.stem]
     assert portable.code_digest() == portable.code_digest()
 
 
