@@ -141,7 +141,7 @@ def _places(names: list[str], apart: Collection[str]) -> dict[str, float]:
 def _draw(axes: Axes, rows: dict, places: dict[str, float], series: list[str], apart: Collection[str]) -> None:
     """All dots and intervals of one panel; a series has a name in the legend, whether the panel has a value or not."""
     for k, name in enumerate(series):
-        step = (k - (len(series) - 1) / 2) * 0.34
+        step = (k - (len(series) - 1) / 2) * min(0.34, 0.72 / len(series))  # rows stay further apart than series
         axes.plot([], [], DOTS[k % len(DOTS)], color=LINES[k % len(LINES)], label=name)
         for row, said in rows.items():
             if name not in said:
