@@ -8,7 +8,8 @@ The key is the number as it is written in the text; the value is a `find` of too
 exactly one code cell of the chapter must have printed. The text may round more than the cell does, and may give a share
 in per cent, where the cell prints none: beside a printed "84 %" the key is "84".
 
-After a run this puts the new number where the old one stood; where they agree nothing is touched.
+After a run this puts the new number where the old one stood; where they agree to a unit of the last digit, as another
+processor may round, nothing is touched. With --exact, such as after new rows, that is put right, too.
 """
 
 from __future__ import annotations
@@ -61,10 +62,11 @@ def numbers(chapter: Chapter) -> Iterator[tuple[dict, str, str]]:
             yield cell, said, written(said, found["n"])
 
 
-def renew(path: Path) -> int:
-    """Put the numbers of a chapter right; how many were wrong."""
+def renew(path: Path, exact: bool = False) -> int:
+    """Put the numbers of a chapter right; how many were wrong. exact: a unit of the last digit is wrong, too."""
     chapter = Chapter(path)
-    wrong = [(cell, said, new) for cell, said, new in numbers(chapter) if not same(said, new)]
+    told = [(cell, said, new) for cell, said, new in numbers(chapter) if said != new]
+    wrong = [each for each in told if exact or not same(*each[1:])]
     for cell, said, new in wrong:
         cell["source"] = stands(said).sub(new, source(cell)).splitlines(True)
         cell["metadata"][KEY] = {new if key == said else key: find for key, find in cell["metadata"][KEY].items()}
@@ -76,9 +78,11 @@ def renew(path: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path, default=sorted(BOOK.glob("*.ipynb")))
-    for path in parser.parse_args().files:
+    parser.add_argument("--exact", action="store_true", help="also where the last digit differs by one")
+    given = parser.parse_args()
+    for path in given.files:
         try:
-            if count := renew(path):
+            if count := renew(path, given.exact):
                 print(f"{path.name}: {count} numbers renewed; read the sentences round them again")
         except ValueError as error:
             print(error, file=sys.stderr)

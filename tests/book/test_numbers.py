@@ -68,6 +68,12 @@ def test_a_number_is_renewed_and_no_other(tmp_path):
     }
 
 
+def test_a_unit_of_the_last_digit_is_renewed_where_that_is_asked(tmp_path):
+    path = chapter(tmp_path, "It is 0.72.", {"0.72": "share {n}"}, "share 0.7312")
+    assert numbers.renew(path) == 0 and numbers.renew(path, exact=True) == 1 and numbers.renew(path, exact=True) == 0
+    assert "".join(read(path)["cells"][0]["source"]) == "It is 0.73."
+
+
 @pytest.mark.parametrize(
     ("text", "find", "said"),
     [("It is 0.5.", "share {n}", "a text that does not have it"), ("It is 0.50.", "other {n}", "is in no cell")],
