@@ -6,7 +6,8 @@
 
 A result is written as soon as a unit is done (the rooms' tests, or one chapter) to _build/portable/; a unit whose
 result is there and whose code has not changed since is not run again. Settings that the processor lacks are
-listed, never forced. Ends with a table and exit status 1 where something failed.
+listed, never forced, and so is the one that it takes by itself. Ends with a table and exit status 1 where something
+failed.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ def missing(name: str, level: str, machine: str) -> bool:
     """Whether a processor of that level and kind cannot run a setting."""
     foreign = name.startswith("ONEDNN") and machine.lower() not in ("x86_64", "amd64")
     return foreign or LEVELS.index(SETTINGS[name][1]) > (LEVELS.index(level) if level in LEVELS else 0)
+
+
+def own(level: str) -> str:
+    """The setting that changes nothing, since it names what torch takes here by itself."""
+    return f"ATEN_CPU_CAPABILITY={level.lower()}"
 
 
 def processor() -> tuple[str, str]:
@@ -187,8 +193,8 @@ def units_of(wanted: Sequence[str], subset: bool, jobs: int) -> Units:
     return units
 
 
-def table(found: Mapping[str, Mapping[str, Result]], lacking: Sequence[str]) -> str:
-    """One line a setting; below it, what failed, and what the processor lacks."""
+def table(found: Mapping[str, Mapping[str, Result]], not_run: Sequence[str]) -> str:
+    """One line a setting; below it, which settings were not run and why, and what failed."""
     rows, failures = [("setting", "code passed", "failed", "chapters passed", "failed", "seconds")], []
     for setting, results in found.items():
         code = results.get("code")
@@ -201,7 +207,7 @@ def table(found: Mapping[str, Mapping[str, Result]], lacking: Sequence[str]) -> 
     lines = [
         f"{row[0]:{wide[0]}}" + "".join(f"  {c!s:>{w}}" for c, w in zip(row[1:], wide[1:], strict=True)) for row in rows
     ]
-    return "\n".join([*lines, *(f"{setting}: this processor lacks it" for setting in lacking), *failures])
+    return "\n".join([*lines, *not_run, *failures])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -214,15 +220,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     level, machine = processor()
     chosen = options.settings or (FOREIGN if options.subset else tuple(SETTINGS))
-    lacking = [name for name in chosen if missing(name, level, machine)]
-    chosen = [name for name in chosen if name not in lacking][: 2 if options.subset and not options.settings else None]
+    not_run = {name: "this processor lacks it" for name in chosen if missing(name, level, machine)}
+    if not options.settings and own(level) in chosen:
+        not_run[own(level)] = "this processor's own, as in the line default"
+    chosen = [name for name in chosen if name not in not_run][: 2 if options.subset and not options.settings else None]
     units = units_of(options.parts, options.subset, options.jobs)
     found: dict[str, dict[str, Result]] = {}
     with tempfile.TemporaryDirectory() as fresh:
         for setting in chosen:
             kept = Kept(Path(fresh) if options.subset else OUT, setting)
             found[setting] = run_setting(setting, kept, units, options.jobs, lambda text: print(text, flush=True))
-    print(table(found, [] if options.subset else lacking))
+    print(table(found, [] if options.subset else [f"{name}: {why}" for name, why in not_run.items()]))
     return int(any(result.failed for results in found.values() for result in results.values()))
 
 

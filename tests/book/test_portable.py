@@ -102,7 +102,7 @@ def test_the_table(monkeypatch, tmp_path, capsys):
     good, bad = Result(9, (), 2.0, "d"), Result(5, ("tests/test_x::test_y",), 3.0, "d")
     text = table(
         {"default": {"code": good, "01-a": good}, "threads=2": {"code": bad, "01-a": good, "02-b": bad}},
-        ["ATEN_CPU_CAPABILITY=avx512"],
+        ["ATEN_CPU_CAPABILITY=avx512: this processor lacks it"],
     )
     rows = [line.split() for line in text.splitlines()]
     assert rows[1] == ["default", "9", "0", "1", "0", "4"] and rows[2] == ["threads=2", "5", "1", "1", "1", "8"]
@@ -115,10 +115,12 @@ def test_the_table(monkeypatch, tmp_path, capsys):
         for path in tmp_path.glob("*"):
             path.unlink()
         assert portable.main([]) == status
-        assert "ONEDNN_MAX_CPU_ISA=AVX512_CORE: this processor lacks it" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "ONEDNN_MAX_CPU_ISA=AVX512_CORE: this processor lacks it" in said
+        assert "ATEN_CPU_CAPABILITY=avx2: this processor's own, as in the line default" in said
         assert json.loads((tmp_path / "default.json").read_text())["code"]["passed"] == result.passed
     assert portable.main(["--subset"]) == 1 and not list(tmp_path.glob("*SSE41.json.tmp"))
-    assert len(list(tmp_path.glob("*.json"))) == len(SETTINGS) - 2  # the subset keeps nothing
+    assert len(list(tmp_path.glob("*.json"))) == len(SETTINGS) - 3  # the subset keeps nothing
 
 
 def test_all_tests_of_the_rooms_and_none_of_texts():
