@@ -7,6 +7,7 @@ taken away after a clean one; a mark that is still there makes the next build st
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ OWN = ("html", ".doctrees", "jupyter_execute", ".jupyter_cache")  # what jupyter
 MARK = BUILD / ".unfinished"
 DONE = BUILD / ".finished"
 LIMIT_MB = 45
+PICTURE = re.compile(r"_images/([^\"'()<>&\s]+)")
 LABORATORY = HTML / "_static" / "laboratory" / "files"  # a network and what runs it: read by those who ask for it
 WHOLE_MB = 75
 
@@ -91,6 +93,15 @@ def spare_fonts() -> None:
             font.unlink()
 
 
+def sweep_pictures(site: Path) -> int:
+    """Remove pictures that no page shows any more: those of outputs that an earlier build had. Returns how many."""
+    shown = {name for page in site.rglob("*.html") for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    gone = [path for path in (site / "_images").glob("*") if path.is_file() and path.name not in shown]
+    for path in gone:
+        path.unlink()
+    return len(gone)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quiet", action="store_true", help="say nothing where all is well")
@@ -103,6 +114,7 @@ def main() -> int:
         if code := build(quiet):
             return code
         spare_fonts()
+        sweep_pictures(HTML)
     size = size_mb(HTML)
     own = size - (size_mb(LABORATORY) if LABORATORY.exists() else 0)
     for what, has, most in (("without the laboratory's files", own, LIMIT_MB), ("in all", size, WHOLE_MB)):

@@ -133,3 +133,18 @@ def test_an_installed_package_is_of_this_version():
     except metadata.PackageNotFoundError:
         pytest.skip("holicam is not installed in this environment")
     assert installed == hc.__version__, "run `make` again: the environment holds another version"
+
+
+def test_pictures_of_an_earlier_build_go_and_those_that_a_page_shows_stay(tmp_path):
+    (tmp_path / "_images").mkdir()
+    for name in ("old.jpg", "shown.jpg", "paper.png", "linked.svg", "card.jpg"):
+        (tmp_path / "_images" / name).write_text("")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "one.html").write_text(
+        '<a href="../_images/linked.svg"><img src="../_images/shown.jpg"></a>'
+        "<span style=\"background-image: url('../_images/paper.png')\"></span>"
+        '<meta property="og:image" content="https://a.b/_images/card.jpg">'
+    )
+    assert build_site.sweep_pictures(tmp_path) == 1
+    left = {path.name for path in (tmp_path / "_images").iterdir()}
+    assert left == {"shown.jpg", "paper.png", "linked.svg", "card.jpg"}
