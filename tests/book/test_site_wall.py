@@ -227,7 +227,9 @@ def test_the_page_of_the_site(visit, width):
         card = found.locator("dialog.wall-card")
         card.wait_for(state="visible")
         assert card.locator("mjx-container").count() > 0 and "hc.HolisticCAM()" in card.locator("pre").text_content()
-        assert card.get_by_role("link", name="chapter 7").count() == 1 and "60.9\N{NO-BREAK SPACE}F" in card.text_content()
+        assert (
+            card.get_by_role("link", name="chapter 7").count() == 1 and "60.9\N{NO-BREAK SPACE}F" in card.text_content()
+        )
         filters = "[...document.querySelectorAll('figure.wall canvas')].map(e => getComputedStyle(e).filter)"
         assert set(found.evaluate(filters)) == {"none"}, f"colours of maps are changed ({theme})"
         for words in ("h2", ".wall-reading", "pre", "button"):

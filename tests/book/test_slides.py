@@ -9,7 +9,7 @@ from tools.chapters import load
 from tools.ipynb import words_of
 from tools.markup import EXERCISE
 from tools.notes import Notes
-from tools.numbers import stands
+from tools.prose_numbers import stands
 from tools.slides.marks import marks
 from tools.slides.plans import day, lecture
 from tools.slides.text import inline, spoken

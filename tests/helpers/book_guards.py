@@ -28,7 +28,7 @@ OF_CELLS = re.compile(
     r"\b((next|following|previous|last|first|second|same|this|each) cell[s]?\b(?! of)|cell (above|below)"
     r"|[Ii]t prints nothing|[Pp]rints nothing|[Nn]o assertion fails|papers? stands? in)"
 )
-NUMBERS = 3  # results that stand in the text with their number, read from what was printed (tools/numbers.py)
+NUMBERS = 3  # results that stand in the text with their number, read from what was printed (tools/prose_numbers.py)
 FORBIDDEN_WORDS = re.compile(r"\b(simply|obviously)\b", re.IGNORECASE)
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-raises-exception"}
 # Directives that Jupyter Book 2 does not know, or that hide text from readers elsewhere.
@@ -151,7 +151,7 @@ def words(notebook):
         yield f"{bad[0]!r}: say what is done or found, not in which cell"
     given = sum(len(cell["metadata"].get("numbers", {})) for cell in notebook["cells"])
     if given < NUMBERS:
-        yield f"{given} results stand with their number in the text; at least {NUMBERS} should (tools/numbers.py)"
+        yield f"{given} results stand with their number in the text; at least {NUMBERS} should (tools/prose_numbers.py)"
 
 
 def markup(notebook):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.book.test_book import each_chapter
-from tools import numbers
+from tools import prose_numbers as numbers
 from tools.chapters import Chapter
 from tools.ipynb import read
 
@@ -15,7 +15,7 @@ def test_prose_gives_what_was_printed(path):
     wrong = [
         f"{said} should be {new}" for _, said, new in numbers.numbers(Chapter(path)) if not numbers.same(said, new)
     ]
-    assert not wrong, f"{path.name}: {', '.join(wrong)}: run python -m tools.numbers {path}"
+    assert not wrong, f"{path.name}: {', '.join(wrong)}: run python -m tools.prose_numbers {path}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Numbers in a chapter's prose, read from what its cells have printed: python -m tools.numbers [FILE ...]
+"""Numbers in a chapter's prose, read from what its cells have printed: python -m tools.prose_numbers [FILE ...]
 
 A text cell says in its metadata where each of its results stands:
 
