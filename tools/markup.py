@@ -6,12 +6,19 @@ from functools import cache
 from tools.ipynb import BOOK
 
 ROLE = re.compile(r"\{([\w:]+)\}`(?:([^`<]*?)\s*<([^`>]*)>|([^`]*))`")
+# Between a number and its unit, and "Fig." and its number: they stand on one line.
+_APART = re.compile(r"(?<=\d) (?=%|F\b)|(?<=\bFig\.) (?=\d)|(?<=\bFigs\.) (?=\d)|(?<=\bEq\.) (?=\d)")
 EXERCISE = re.compile(r"^(`{3,})\{exercise\} ([^\n]+)\n:label: (\S+)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
 
 
 def parts_of(role: re.Match) -> tuple[str, str, str]:
     """Name, shown words (or ""), and target of a ROLE."""
     return role[1], role[2] or "", (role[3] or role[4]).strip()
+
+
+def together(text: str) -> str:
+    """The text with spaces that do not break where a line must not end."""
+    return _APART.sub("\N{NO-BREAK SPACE}", text)
 
 
 def options(directive: str) -> tuple[dict[str, str], str]:

@@ -6,14 +6,11 @@ in it, or for a word that is searched on the page.
 
 from __future__ import annotations
 
-import re
-
 from docutils import nodes
 
 from tools.chapters import NOTES
+from tools.markup import together
 
-# A number and its unit, and "Fig." and its number, stand on one line.
-APART = re.compile(r"(?<=\d) (?=%|F\b)|(?<=\bFig\.) (?=\d)|(?<=\bFigs\.) (?=\d)|(?<=\bEq\.) (?=\d)")
 VERBATIM = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 WORDS = "What the papers print, what their authors’ code does, and what we measured of it"
 
@@ -36,7 +33,7 @@ def keep_together(app, doctree, docname) -> None:
     if app.builder.format != "html":
         return
     for text in list(doctree.findall(nodes.Text)):
-        if not isinstance(text.parent, VERBATIM) and (kept := APART.sub("\N{NO-BREAK SPACE}", text)) != text:
+        if not isinstance(text.parent, VERBATIM) and (kept := together(text)) != text:
             text.parent.replace(text, nodes.Text(kept))
 
 

@@ -81,7 +81,7 @@ def test_inserts_are_parts_of_the_chapter(tmp_path):
 
 def test_words_lose_their_roles():
     said = plain("{numref}`fig-a` has 84 %; {ref}`sec-b`, {eq}`eq-c`", {"fig-a": "Fig. 1.1"}, {"sec-b": "B"})
-    assert said == "Fig. 1.1 has 84\u00a0%; *B*, an earlier equation"
+    assert said == "Fig.\u00a01.1 has 84\u00a0%; *B*, an earlier equation"
     assert html("$a<b$") == '<p><span class="math inline">\\(a&lt;b\\)</span></p>\n'
     assert spoken(inline(r"as $\alpha g^2$ says")) == "as <code>αg^2</code> says"
     assert [block.kind for block in blocks(TEXT)] == ["h1", "paragraph", "h2", "paragraph", "equation"]

@@ -8,7 +8,7 @@ from html import escape
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from tools.markup import ROLE, cited, parts_of
+from tools.markup import ROLE, cited, parts_of, together
 
 EQUATION = re.compile(r"^\$\$\n?(.*?)\n?\$\$(?:\s*\(([^)]+)\))?$", re.DOTALL)
 
@@ -74,7 +74,7 @@ def plain(markdown: str, numbers: dict[str, str], titles: dict[str, str]) -> str
             return f"*{titles[target]}*"
         return {"eq": "an earlier equation", "numref": "a figure of the book"}.get(role, "the book")
 
-    return re.sub(r"(?<=\d) %", "\u00a0%", ROLE.sub(word, markdown))  # a number and its sign on one line
+    return together(ROLE.sub(word, markdown))
 
 
 @cache
