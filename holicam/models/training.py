@@ -140,7 +140,8 @@ def rendered(training: Training, progress=lambda items, total: items) -> tuple[n
             for i in range(0, n, 100)
         ]
         labels, boxes, done = [], [], 0
-        with ProcessPoolExecutor() as pool:
+        # One thread each: a process that is forked has none of its parent's threads, and would wait for them for ever.
+        with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
                 store[done : done + len(rgb)] = rgb
                 labels.append(target)

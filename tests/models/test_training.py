@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +36,18 @@ def test_images_are_rendered_once_and_kept(tiny):
     again = train.rendered(TINY)
     assert (again[0].filename, again[1].tolist()) == before
     assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_rendering_ends_where_torch_has_worked_with_threads(tmp_path):
+    """Its processes are forked: what they compute must not wait for threads that only their parent has."""
+    code = (
+        "import torch; torch.set_num_threads(2); torch.rand(999, 999).exp().sum()\n"
+        "from holicam.models.training import Training, rendered\n"
+        "print(rendered(Training({'single': 8}, ()))[0].shape)"
+    )
+    env = {**os.environ, "HOLICAM_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "(8, 224, 224, 3)\n", done.stderr
 
 
 def test_views_depend_on_the_step_alone(tiny):

@@ -26,7 +26,7 @@ def test_same_image_in_any_order_batch_or_process():
         assert torch.equal(single.rgb[0], whole.rgb[i])
         assert torch.equal(single.object_mask[0], whole.object_mask[i])
         assert single.ids == [whole.ids[i]]
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         assert list(pool.map(_digest, [1, 0])) == [_digest(1), _digest(0)]
 
 
