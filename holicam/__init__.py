@@ -47,6 +47,7 @@ _SHELVES = {
     "evidence": "experiments.evidence",
     "verdicts": "experiments.verdicts",
     "compared": "experiments.compared",
+    "enlarged": "experiments.enlarged",
     "findings": "experiments.findings",
 }
 _NAMES = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..metrics import registry
 from ..models.called import called
+from .enlarged import of_run
 from .entries import Entry
 from .evidence import FEWEST, Grouping, interval, marks, mean
 from .joining import counted, nothing_read, skipped_in
@@ -127,7 +128,7 @@ def caption(manifest: Mapping, table: pa.Table | None = None) -> str:
         "images; italics: surely better than the rest. Surely: the t interval of the paired differences is off zero, "
         "and p < .05 by a sign-flip test with Holm's adjustment within the table; nothing is marked below "
         f"{FEWEST} images. Published values in parentheses, as fractions like ours, † where the paper's own copies "
-        f"or sums disagree.{' ' + notes + '.' if notes else ''}"
+        f"or sums disagree.{' ' + notes + '.' if notes else ''} {of_run(manifest)}"
     )
 
 

@@ -1,14 +1,16 @@
 """The ledger's page: what it prints of a verdict, what it counts, and what it says of every figure and table."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
+from holicam.experiments.enlarged import shown
 from tests.helpers.ledger import EVEN, STEPS, asked, claim, contrasts
 from tools.pages import PAPERS
 from tools.pages.answers import contrast, sentence, settings, table
 from tools.pages.asked import parts
-from tools.pages.claims import Ledger, index, measured, totals
+from tools.pages.claims import AT_HOME, Ledger, at_home, claims, index, measured, totals
 from tools.pages.judging import judged
 from tools.pages.shelf import Shelf
 
@@ -51,6 +53,18 @@ def test_totals_leave_identities_out(ledger):
     assert counts["Toyland", "all"] == counts["Toyland", "UCAG"] == [1, 1, 1, 2, 1, 6]
     assert counts["Photographs", "all"] == [0, 0, 1, 0, 5, 6]
     assert len(counts) == 2 * (len(PAPERS) + 1) and counts["Toyland", "Poly-CAM"] == [0] * 6
+
+
+def test_networks_of_the_ledger_are_asked_about_enlarged_pictures():
+    """At the size, and on the kind of pictures, of every set of rows that a test reads."""
+    for test in (test for each in claims() for test in each.get("test", ())):
+        said = {(network, *of) for networks, *of in AT_HOME[test["world"]] for network in networks}
+        for name in test["rows"]:
+            config = REAL.known(name).config
+            of = shown(config.dataset) if config else (224, "single" if test["world"] == "toyland" else "photographs")
+            assert (test["network"], *of) in said, name
+    networks = [network for those in AT_HOME.values() for some, *_ in those for network in some]
+    assert len(re.findall(r"\S+ right \d+, ", "\n".join(at_home()))) == len(networks) == 5
 
 
 def test_an_entry_says_how_it_was_decided(ledger):

@@ -103,6 +103,7 @@ def test_three_formats_say_the_same(run):
     for text in (markdown, page, latex):
         assert f"({float(printed) / 100:.5f})" in text and printed not in text and "Layer-CAM" in text
         assert "toyland, 4 images" in text and "8 images" not in text
+        assert "how well toy-resnet50 knows images of this size that are enlarged" in text  # of 96 pixels
     found, manifest = report.tables(run)
     assert [t.title for t in found] == ["toy-resnet50, Layer2", "toy-resnet50, Layer4"]
     cell = found[1].rows["Grad-CAM"]["epg"]
@@ -113,6 +114,8 @@ def test_three_formats_say_the_same(run):
     assert (float(said["mean"]), float(said["low"]), float(said["high"])) == (cell.mean, cell.low, cell.high)
     assert said["n"] == "4" and float(said["published"]) == pytest.approx(float(printed) / 100)
     assert "holistic-cam" in report.caption(manifest)
+    known = {**manifest, "config": {**manifest["config"], "dataset": {"name": "toyland", "size": 112}}}
+    assert "At 112 px, enlarged 1, 1.5, 2, 3, 4 times, n = 200 drawings" in report.caption(known)
 
 
 def test_the_page_stands_alone_and_shows_maps(run):

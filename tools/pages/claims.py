@@ -12,6 +12,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from holicam.experiments.enlarged import line
 from holicam.experiments.verdicts import WORDS
 from tools.chapters import Chapter, by_number
 from tools.ipynb import BOOK, ROOT
@@ -23,6 +24,11 @@ from tools.pages.shelf import Shelf
 
 SOURCE, PAGE = ROOT / "data" / "claims.toml", BOOK / "claims.md"
 KINDS = ("measured", "identity", "open")
+# What the rows of a world are of: networks at a size, and the pictures that they are shown.
+AT_HOME = {
+    "toyland": tuple((("toy-resnet50", "toy-vgg16_bn"), 224, pictures) for pictures in ("single", "scene")),
+    "photographs": ((("efficientnet-lite0",), 224, "photographs"),),
+}
 IDENTITIES = {"true": "true", "partly": "true in part", "slip": "not as written", "note": "a note"}
 # Every figure and table of the papers; a claim `covers` some of them.
 PRINTED = {
@@ -118,6 +124,15 @@ def totals(ledger: Ledger) -> list[str]:
     return out
 
 
+def at_home() -> list[str]:
+    """What the networks of each world still know of enlarged pictures."""
+    return [
+        f"- *{WORLDS[world]}.* {' '.join(line(*networks, size=size, pictures=pictures).split())}"
+        for world, found in AT_HOME.items()
+        for networks, size, pictures in found
+    ]
+
+
 def index(ledger: Ledger) -> list[str]:
     """Each figure and table of the papers, and what became of it."""
     out = ["## Every figure and table", ""]
@@ -144,7 +159,8 @@ def page(ledger: Ledger | None = None) -> list[str]:
     """The page, line by line."""
     ledger, book = ledger or Ledger(), by_number()
     count = len(ledger.of_kind("identity"))
-    out = [written("claims", totals="\n".join(totals(ledger)), identities=count), ""]
+    home = "\n".join(at_home())
+    out = [written("claims", totals="\n".join(totals(ledger)), identities=count, home=home), ""]
     for paper, (name, key) in PAPERS.items():
         out += [f"## {name}", "", f"{{cite:t}}`{key}`.", ""]
         for claim in ledger.of_kind("measured", paper):

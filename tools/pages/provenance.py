@@ -11,7 +11,8 @@ from tools.pages import written
 DATA, PAGE = ROOT / "data", BOOK / "provenance.md"
 # Tables of data/results that no run of the runner made, {file: the program}.
 WRITTEN_BY = {
-    "chapter05-scales.csv": "`python benchmarks/fast.py --photos FOLDER`, from `benchmarks/results/fast-rows.jsonl`"
+    "chapter05-scales.csv": "`python benchmarks/fast.py --photos FOLDER`, from `benchmarks/results/fast-rows.jsonl`",
+    "enlarged.csv": "`python -m tools.enlarged --photos FOLDER`",
 }
 
 
@@ -111,7 +112,7 @@ def results() -> list[str]:
 
 
 def measured() -> list[str]:
-    """A paragraph for each table that a program of benchmarks/ writes."""
+    """A paragraph for each table that a program writes."""
     return [
         line for name, how in WRITTEN_BY.items() for line in paragraph([DATA / "results" / name], f"Written by {how}.")
     ]
