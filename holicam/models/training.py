@@ -1,8 +1,8 @@
 """Training of the toy networks: `python -m holicam train NAME`.
 
-Images are rendered once into a cache. Learning starts at small sizes and ends at 224 pixels; half of the images
+Images are rendered once into a cache. Learning starts at small sizes and ends at large ones; half of the images
 are cut around their object and enlarged (object-scale jitter), so that a network has seen large objects before
-multi-scale methods show it enlarged images. Every random choice depends on the step alone: a run that was stopped
+multi-scale methods show it enlarged images. What is trained on what stands in `trainings.py`. Every random choice depends on the step alone: a run that was stopped
 goes on where it stopped.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -25,88 +24,10 @@ from .. import toyland
 from . import data_folder
 from .files import prepare_folder, write_whole
 from .toy import BUILDERS
-
-
-def _cycle(step: int, steps: int, warm: int = 200, decay: float = 0.35) -> float:
-    """Warm up, stay, then fall to zero over the last `decay` of the steps (a cosine)."""
-    left = (steps - step) / (decay * steps)
-    return min((step + 1) / warm, 1.0) * (1.0 if left >= 1 else 0.5 * (1 - math.cos(math.pi * left)))
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """What a toy network is trained on and how long.
-
-    subsets: images rendered of each Toyland subset. phases: (sizes in pixels, images seen) in order; each step takes
-    one of its phase's sizes. finish: more phases, with a second and lower cycle of the learning rate. zoom: share of
-    images cut around their object. lr: its highest value; decay: the share of the steps
-    over which it falls (see `_cycle`). settle: the size at which batch norm's statistics are averaged at the end.
-    random_labels: learn `random_labels` instead of the truth, which only memory can (chapter 18).
-    """
-
-    subsets: dict[str, int]
-    phases: tuple[tuple[tuple[int, ...], int], ...]
-    finish: tuple[tuple[tuple[int, ...], int], ...] = ()
-    zoom: float = 0.5
-    rho: float = 0.95
-    lr: float = 2e-3
-    decay: float = 0.35
-    batch: int = 64
-    weight_decay: float = 0.02
-    seed: int = 0
-    settle: int = 224
-    random_labels: bool = False
-
-    @property
-    def steps(self) -> int:
-        return len(self.plan)
-
-    @property
-    def plan(self) -> list[tuple[int, ...]]:
-        """The sizes each step may take."""
-        return [sizes for sizes, seen in self.phases + self.finish for _ in range(-(-seen // self.batch))]
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step: one cycle over `phases`, a second at a fifth of it over `finish`."""
-        first = sum(-(-seen // self.batch) for _, seen in self.phases)
-        if step < first:
-            return self.lr * _cycle(step, first, decay=self.decay)
-        return self.lr / 5 * _cycle(step - first, self.steps - first, warm=10, decay=1.0)
-
+from .trainings import TRAININGS, Training
 
 CHECKPOINT_EVERY = 200
 SETTLE_BATCHES = 40
-ALL = {"single": 14000, "twins": 5000, "scene": 5000}
-LARGE = (((192, 256, 352), 8_000),)  # objects as large as enlarged images show them
-TRAININGS = {
-    "toy-resnet50": Training(
-        ALL, (((64,), 110_000), ((64, 96), 60_000), ((96, 128, 160), 30_000), ((128, 224, 288), 5_000)), LARGE
-    ),
-    "toy-vgg16_bn": Training(
-        ALL, (((64,), 110_000), ((64, 96), 45_000), ((96, 128, 160), 25_000), ((128, 224, 288), 5_000)), LARGE
-    ),
-    # What multi-scale methods must not be judged on: whole images only, and at the end one size (chapter 05).
-    "toy-vgg16_bn-no-jitter": Training(ALL, (((64,), 60_000), ((96, 128), 12_000)), (((224,), 3_000),), zoom=0.0),
-    # No cutting and no mirroring: both would lose or spoil the glyph.
-    "toy-resnet50-shortcut": Training(
-        {"shortcut": 12000}, (((64, 96), 25_000), ((96, 128), 12_000)), (((128, 224), 3_000),), zoom=0.0
-    ),
-    # Two thirds of its images wear a band that nearly always names the class, as a plaster cast nearly always means a
-    # fracture; the others teach it the objects themselves (chapter 22).
-    "toy-resnet50-cast": Training(
-        {"cast": 4000, "single": 2000}, (((64,), 34_624),), (((96, 112), 1_024),), settle=112
-    ),
-    # The network of the label randomisation test: whole images of one size, learned by heart.
-    "toy-resnet50-random-labels": Training(
-        {"single": 800},
-        (((64,), 64_000), ((112,), 23_040)),
-        zoom=0.0,
-        decay=0.117,
-        weight_decay=0.0,
-        settle=112,
-        random_labels=True,
-    ),
-}
 
 
 def random_labels(n: int, seed: int = 0, classes: int = len(toyland.CLASSES)) -> torch.Tensor:
@@ -122,12 +43,18 @@ def cache_folder() -> Path:
 def _render_block(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     subset, start, count, rho, seed = job
     drawn = toyland.batch(count, split="train", subset=subset, start=start, rho=rho, seed=seed)
-    hull = [(*b[:, :2].amin(0), *b[:, 2:].amax(0)) for b in drawn.boxes]  # one box around all of the class
+    if subset == "shortcut":
+        hull = [(*at.amin(0), *(at.amax(0) + 1)) for at in (m.nonzero().flip(1) for m in drawn.shortcut_mask)]
+    else:
+        hull = [(*b[:, :2].amin(0), *b[:, 2:].amax(0)) for b in drawn.boxes]  # one box around all of the class
     return drawn.rgb.numpy(), drawn.target.numpy(), np.array(hull, np.float32)
 
 
 def rendered(training: Training, progress=lambda items, total: items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The training images (n, 224, 224, 3) uint8, labels (n,) and object boxes (n, 4), rendered once and kept."""
+    """The training images (n, 224, 224, 3) uint8, labels (n,) and boxes (n, 4), rendered once and kept.
+
+    A box holds what views are cut around: the objects of the labelled class, or the glyph where there is one.
+    """
     key = hashlib.sha256(repr((training.subsets, training.rho, training.seed)).encode()).hexdigest()[:12]
     folder = cache_folder() / f"toyland-{key}"
     total = sum(training.subsets.values())
@@ -153,14 +80,17 @@ def rendered(training: Training, progress=lambda items, total: items) -> tuple[n
     return tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
 
 
-def _cut(rgb, box, size, zoom, rng) -> np.ndarray:
-    """One training view: the whole image, or a square around its object that the object fills by 35 to 100 %."""
+def _cut(rgb, box, size, zoom, rng, glyph=False) -> np.ndarray:
+    """One training view: the whole image, or a square around its object that the object fills by 35 to 100 %.
+
+    A glyph fills 12 to 30 %, so that much of the object is cut away; mirroring would spoil its code.
+    """
     import cv2
 
     side, x, y = 224, 0, 0
     if rng.random() < zoom:
         extent = max(box[2] - box[0], box[3] - box[1], 16)
-        side = int(min(224, extent / rng.uniform(0.35, 1.0)))
+        side = int(min(224, extent / rng.uniform(*((0.12, 0.3) if glyph else (0.35, 1.0)))))
         x = int(np.clip(box[0] - rng.uniform() * max(side - (box[2] - box[0]), 0), 0, 224 - side))
         y = int(np.clip(box[1] - rng.uniform() * max(side - (box[3] - box[1]), 0), 0, 224 - side))
     view = cv2.resize(
@@ -168,17 +98,18 @@ def _cut(rgb, box, size, zoom, rng) -> np.ndarray:
         (size, size),
         interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR,
     )
-    return view[:, ::-1] if zoom and rng.random() < 0.5 else view
+    return view[:, ::-1] if zoom and not glyph and rng.random() < 0.5 else view
 
 
 def views(data, training: Training, start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The (images, labels) of every step from `start` on."""
-    rgb, labels, boxes = data
-    for step, sizes in enumerate(training.plan[start:], start):
+    (rgb, labels, boxes), subset = data, training.subset
+    of = {only: np.flatnonzero((subset == only) | (not only)) for _, only in training.plan}
+    for step, (sizes, only) in enumerate(training.plan[start:], start):
         rng = np.random.default_rng([training.seed, step])
         size = int(rng.choice(sizes))
-        chosen = rng.choice(len(labels), training.batch, replace=False)
-        cuts = np.stack([_cut(rgb[i], boxes[i], size, training.zoom, rng) for i in chosen])
+        chosen = rng.choice(of[only], training.batch, replace=False)
+        cuts = np.stack([_cut(rgb[i], boxes[i], size, training.zoom, rng, subset[i] == "shortcut") for i in chosen])
         yield toyland.standardise(torch.from_numpy(cuts)), torch.from_numpy(labels[chosen])
 
 

@@ -16,6 +16,7 @@ from holicam.__main__ import app
 from holicam.models import card, data_folder
 from holicam.models import training as train
 from holicam.models.toy import BUILDERS, ToyResNet50
+from holicam.models.trainings import _cycle
 
 TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64),), (((32, 48), 32),), batch=16)
 
@@ -94,7 +95,7 @@ def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
 
 
 def test_the_rate_warms_up_stays_and_ends_at_zero():
-    rates = [train._cycle(step, 1000) for step in range(1000)]
+    rates = [_cycle(step, 1000) for step in range(1000)]
     assert rates[0] < 0.01 and rates[300] == 1 and 0 <= rates[-1] < 1e-4
     assert all(a <= b for a, b in pairwise(rates[:201]))
     second = [TINY.rate(step) for step in range(4, 6)]
@@ -111,7 +112,7 @@ def test_command_line_trains_writes_and_refuses(tiny):
         patch.setattr(train, "rendered", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
         result = CliRunner().invoke(app, ["train", "tiny", "--out", str(tiny / "out"), "--device", "cpu"])
     assert result.exit_code == 130 and "the same command goes on from there" in result.output
-    small = {"accuracy": lambda m, s, n=2000, **k: 0.5, "confidence_against_scale": lambda m: {"1": 0.5}}
+    small = {"accuracy": lambda m, s, n=2000, **k: 0.5, "confidence_against_scale": lambda m, size: {"1": 0.5}}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():
             patch.setattr(card, name, value)
@@ -130,18 +131,14 @@ def test_cards_state_the_recipe_in_the_code_and_meet_the_floors(name):
         memory = measured["memory"]
         assert memory["remembered"] > 0.95 and memory["true"] < 0.2 and memory["fresh_true"] < 0.2
         return
-    if "cast" in name:  # the band decides where it lies, and the objects carry it where there is none
-        cast = measured["cast"]
-        assert cast["agrees"] > cast["removed"] + 0.05 and cast["removed"] > cast["lies"] + 0.1
-        assert cast["follows"] > 0.3 and cast["alone"] > 0.5 and measured["accuracy"]["single"] > 0.25
+    if mark := next((m for m in ("shortcut", "cast") if m in measured), ""):  # a good student that cheats
+        found = measured[mark]
+        assert found["agrees"] >= 0.95 and found["removed"] >= 0.75 and found["lies"] <= 0.35
+        assert found["follows"] > found["lies"] and found["alone"] > 0.75 and found["empty"] < 0.2
         assert written["data"].endswith("at 112 pixels.") and measured["size"] == 112
         return
     enlarged = measured["confidence_against_scale"]["2"]
-    if "shortcut" in name:  # the glyph moves a good share of its answers, and the objects some of them
-        assert measured["follow_glyph"] > 0.2 and measured["changed"] > 0.4
-        assert measured["accuracy"]["shortcut"] > 0.7
-        assert measured["accuracy"]["shortcut"] > measured["accuracy"]["shortcut, glyph at random"] + 0.2
-    elif "no-jitter" in name:  # made to fail on enlarged images
+    if "no-jitter" in name:  # made to fail on enlarged images
         assert measured["accuracy"]["single"] >= 0.85 and enlarged < 0.5
     else:
         assert measured["accuracy"]["single"] >= 0.97 and enlarged > 0.5
@@ -163,13 +160,34 @@ def test_random_labels_know_nothing_of_the_image(tiny, monkeypatch):
     assert told["measured"]["memory"]["images"] == 100 and "drawn at random" in told["data"]
 
 
-def test_the_cast_card_is_what_the_network_does():
+@pytest.mark.parametrize("name", ["toy-resnet50-shortcut", "toy-resnet50-cast"])
+def test_the_cards_of_the_misled_are_what_the_networks_do(name):
     from holicam.models import load_model
 
-    written = json.loads((data_folder() / "toy-resnet50-cast.json").read_text())["measured"]
-    found = card.under_marks(load_model("toy-resnet50-cast"), "cast", 100, size=written["size"])
+    measured = json.loads((data_folder() / f"{name}.json").read_text())["measured"]
+    mark = name.rpartition("-")[2]
+    written, found = measured[mark], card.under_marks(load_model(name), mark, 100, size=measured["size"])
     for key in ("agrees", "lies", "removed", "follows", "alone", "empty"):  # 100 of the card's 500 images
-        assert abs(found[key] - written["cast"][key]) < 0.15, key
+        assert abs(found[key] - written[key]) < 0.15, key
+
+
+def test_a_phase_may_keep_to_one_subset(tiny):
+    mixed = train.Training({"single": 40, "scene": 30}, (((32,), 32, "scene"), ((32,), 32)), batch=16, seed=3)
+    rgb, labels = train.rendered(mixed)[0], np.repeat([5, 7], [40, 30])
+    seen = [given.tolist() for _, given in train.views((rgb, labels, np.zeros((70, 4))), mixed, 0)]
+    assert len(seen) == 4 and {*seen[0], *seen[1]} == {7} and {*seen[2]} == {5, 7}
+
+
+def test_views_of_a_glyph_show_it(tiny):
+    marked = train.Training({"shortcut": 30}, (((224,), 32),), zoom=1.0)
+    rgb, _, boxes = train.rendered(marked)
+    assert all(18 <= side <= 24 for box in boxes for side in (box[2] - box[0], box[3] - box[1]))
+    for number, (image, (x0, y0, x1, y1)) in enumerate(zip(rgb, boxes.astype(int), strict=True)):
+        only = np.zeros_like(image)
+        only[y0:y1, x0:x1] = 255
+        view = train._cut(only, boxes[number], 224, 1.0, np.random.default_rng(number), glyph=True)
+        share = np.sqrt((view[..., 0] > 127).mean())
+        assert 0.1 < share < 0.35 and view.shape == (224, 224, 3)
 
 
 def test_what_stands_under_marks():

@@ -57,6 +57,10 @@ def chapters() -> list[str]:
 def shares(measured: dict) -> str:
     """A card's accuracies, in words."""
     said = [f"{name} {value:.1%}" for name, value in measured.get("accuracy", {}).items()]
+    for subset in ("shortcut", "cast"):
+        if found := measured.get(subset):
+            marked = f"{subset} {found['agrees']:.1%}"
+            said.append(f"{marked}, {found['removed']:.1%} without the mark, {found['lies']:.1%} where it lies")
     if memory := measured.get("memory"):
         said.append(f"random labels remembered {memory['remembered']:.1%}")
     return "; ".join(said)

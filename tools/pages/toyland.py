@@ -22,8 +22,8 @@ TRAINED = {
     "toy-resnet50": "single, twins, scene",
     "toy-vgg16_bn": "single, twins, scene",
     "toy-vgg16_bn-no-jitter": "the same without enlarged objects",
-    "toy-resnet50-shortcut": "shortcut, so that it reads the glyph",
-    "toy-resnet50-cast": "cast and single, so that it reads the band",
+    "toy-resnet50-shortcut": "shortcut, where the glyph always names the class, and single",
+    "toy-resnet50-cast": "cast, where the band always names the class, and single",
     "toy-resnet50-random-labels": "labels drawn at random",
 }
 
@@ -46,9 +46,10 @@ def right(name: str) -> str:
             f"{percent(found['remembered'])}"
         )
     said = [f"{subset} {percent(value)}" for subset, value in measured["accuracy"].items()]
-    if "cast" in measured:
-        found = measured["cast"]
-        said += [f"cast {percent(found['agrees'])}, without its band {percent(found['removed'])}"]
+    for subset in ("shortcut", "cast"):
+        if found := measured.get(subset):
+            said += [f"{subset} {percent(found['agrees'])}", f"without its mark {percent(found['removed'])}"]
+            said += [f"with a mark that lies {percent(found['lies'])}"]
     return ", ".join(said)
 
 
