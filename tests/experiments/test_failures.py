@@ -20,7 +20,7 @@ from holicam.experiments.run import evaluate
 from holicam.experiments.trying import DeviceLostError, attempt
 from holicam.methods.controls import SobelMap
 from holicam.models import LayerNotFoundError
-from tests.helpers.runs import Fragile, Heard, parts_of, planned, run, shows
+from tests.helpers.runs import Fragile, Heard, parts_of, planned, run, same_run, shows
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_one_image_that_fails_costs_its_own_rows(plan, truth, tmp_path, fragile)
     assert failing(plan, tmp_path).failures == error.failures  # it is tried again, and nothing else is
     fragile(lambda images: False)
     assert run(plan, tmp_path)[0] == 2 and run(plan, tmp_path)[0] == 0
-    assert parts.same_rows(parts.merge(tmp_path), truth) and not list((tmp_path / "failures").iterdir())
+    assert same_run(parts.merge(tmp_path), truth) and not list((tmp_path / "failures").iterdir())
 
 
 def test_merge_says_which_rows_are_missing_because_of_what(plan, truth, tmp_path, fragile):
@@ -153,7 +153,7 @@ def test_out_of_memory_asks_for_a_smaller_batch(plan, truth, tmp_path, fragile, 
     assert len(failures) == 8 and all("smaller --batch-size than 64" in one.reason for one in failures)
     fragile(lambda images: False)
     run(planned(batch_size=2), tmp_path / "none")
-    assert parts.same_rows(parts.merge(tmp_path / "none"), truth)
+    assert same_run(parts.merge(tmp_path / "none"), truth)
 
 
 def test_what_every_unit_would_say_ends_the_run_at_once(plan, tmp_path, fragile):

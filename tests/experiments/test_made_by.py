@@ -14,7 +14,7 @@ from holicam.experiments.code import changed, code_hash, definitions, file_hash
 from holicam.experiments.manifest import read_manifest
 from holicam.experiments.part_file import about, encode, read_rows
 from holicam.models import data_folder
-from tests.helpers.runs import edit, parts_of, planned, run
+from tests.helpers.runs import edit, parts_of, planned, run, same_run
 
 RESULTS = data_folder() / "results"
 
@@ -79,7 +79,7 @@ def test_parts_that_do_not_say_leave_it_unknown(out):
 def test_a_run_goes_on_after_it_was_merged(whole, out):
     parts_of(out)[0].unlink()
     assert run(planned(), out)[0] == 1
-    assert parts.same_rows(parts.merge(out), read_rows(whole / "rows.parquet"))
+    assert same_run(parts.merge(out), read_rows(whole / "rows.parquet"))
 
 
 @pytest.fixture

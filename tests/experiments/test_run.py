@@ -27,8 +27,9 @@ from holicam.experiments.rows import ELSEWHERE
 from holicam.experiments.rows import rows as rows_of
 from holicam.experiments.run import evaluate, shard
 from holicam.experiments.units import groups_of, mine, units_of
+from tests.helpers.runs import same_run
 
-ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}  # rows are compared bit by bit
+ONE_LIKE_US = {"OMP_NUM_THREADS": os.environ.get("HOLICAM_THREADS", "1")}
 TABLE = {
     "dataset": {"name": "toyland", "n": 7, "size": 32},
     "networks": ["toy-resnet50"],
@@ -107,7 +108,7 @@ def test_rows_are_what_the_functions_give(plan, truth):
 
 def test_several_processes_give_the_same_rows(plan, truth, tmp_path):
     assert sum(evaluate(plan, tmp_path, part=(rank, 4)) for rank in range(4)) == len(plan.units)
-    assert parts.same_rows(parts.merge(tmp_path, plan.keys()), truth)
+    assert same_run(parts.merge(tmp_path, plan.keys()), truth)
 
 
 def test_a_second_run_does_nothing(plan, truth, tmp_path):
@@ -117,7 +118,7 @@ def test_a_second_run_does_nothing(plan, truth, tmp_path):
     assert [unit for unit, _, _ in left] == mine(plan.units, 1, 2)
     assert all(cost > 0 and seconds > 0 for _, cost, seconds in left)
     assert evaluate(plan, tmp_path, part=(0, 1)) == 0
-    assert parts.same_rows(parts.merge(tmp_path, plan.keys()), truth)
+    assert same_run(parts.merge(tmp_path, plan.keys()), truth)
 
 
 def test_poly_cam_is_asked_once_for_all_its_variants(tmp_path):
@@ -255,7 +256,7 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
     there = [p.name for p in tmp_path.rglob("*") if p.is_file()]
     assert len(there) == nth and not [name for name in there if name.startswith(".")]
     evaluate(plan, tmp_path, part=(0, 1))
-    assert parts.same_rows(parts.merge(tmp_path, plan.keys()), truth)
+    assert same_run(parts.merge(tmp_path, plan.keys()), truth)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +401,7 @@ def test_two_torchrun_workers_and_the_other_commands(plan, truth, tmp_path):
     assert "70 rows" in said.stdout
     import pyarrow.parquet as pq
 
-    assert parts.same_rows(pq.read_table(out / "rows.parquet"), truth)
+    assert same_run(pq.read_table(out / "rows.parquet"), truth)
     assert json.loads((out / "manifest.json").read_text())["config"]["images_per_unit"] == 3
     dry = subprocess.run(
         [*python, "holicam", "evaluate", str(tmp_path / "run.toml"), "--dry-run"],

@@ -26,7 +26,7 @@ from holicam.experiments.part_file import BrokenPartError, encode, read_rows, ta
 from holicam.experiments.run import evaluate
 from holicam.experiments.speed import bounded
 from holicam.experiments.units import groups_of
-from tests.helpers.runs import Heard, edit, parts_of, planned, run
+from tests.helpers.runs import Heard, edit, parts_of, planned, run, same_run
 
 OTHER = {"explainers": [{"name": "grad-cam", "score": "prob"}, "gradient"]}
 
@@ -77,7 +77,7 @@ def test_a_part_counts_after_it_was_read(plan, whole, out, damage):
     assert done == 1 and len(heard.said) == 1 and len(heard.there) == len(plan.units) - 1
     assert path.name in heard.said[0] and "moved to" in heard.said[0] and "computed again" in heard.said[0]
     assert [p.name for p in (out / "aside").iterdir()] == [path.name]
-    assert parts.same_rows(parts.merge(out), whole[1]) and run(plan, out)[0] == 0
+    assert same_run(parts.merge(out), whole[1]) and run(plan, out)[0] == 0
 
 
 def test_parts_of_older_versions_count(plan, whole, out):
@@ -85,7 +85,7 @@ def test_parts_of_older_versions_count(plan, whole, out):
     for path in parts_of(out):
         pq.write_table(read_rows(path).replace_schema_metadata(None), path)
     assert run(plan, out)[0] == 0
-    assert parts.same_rows(parts.merge(out), whole[1])
+    assert same_run(parts.merge(out), whole[1])
 
 
 def test_rows_of_pairs_and_curves_keep_their_columns(tmp_path):
@@ -258,7 +258,7 @@ def test_parts_that_were_deleted_are_made_again(plan, whole, out):
     for path in parts_of(out):
         path.unlink()
     (out / "parts").rmdir()
-    assert run(plan, out)[0] == 4 and parts.same_rows(parts.merge(out), whole[1])
+    assert run(plan, out)[0] == 4 and same_run(parts.merge(out), whole[1])
 
 
 def test_an_image_that_is_listed_twice_is_refused(tmp_path):
@@ -388,7 +388,7 @@ def test_merge_joins_rows_of_this_run_only(plan, whole, out, more, message):
         parts.merge(out, repair=True)
     assert "bad files" not in str(caught.value) and not path.exists() and (out / "aside" / path.name).exists()
     assert run(plan, out)[0] == 1
-    assert parts.same_rows(parts.merge(out), whole[1])
+    assert same_run(parts.merge(out), whole[1])
 
 
 def test_a_file_that_repeats_rows_is_named_and_moved(whole, out):
@@ -398,10 +398,10 @@ def test_a_file_that_repeats_rows_is_named_and_moved(whole, out):
     rewritten(copy, value=123.0)
     with pytest.raises(IncompleteError, match=f"2 are there twice.*repeats 2 rows of {path.name}"):
         parts.merge(out)
-    assert parts.same_rows(parts.merge(out, repair=True), whole[1])
+    assert same_run(parts.merge(out, repair=True), whole[1])
     assert not copy.exists() and path.exists() and (out / "aside" / copy.name).exists()
     path.with_name("other.parquet").write_bytes(path.read_bytes())
-    assert parts.same_rows(parts.merge(out, repair=True), whole[1])
+    assert same_run(parts.merge(out, repair=True), whole[1])
     (path.parent / copy.name).write_bytes(path.read_bytes())
     parts.merge(out, repair=True)
     assert len(list((out / "aside").iterdir())) == 3  # nothing was destroyed

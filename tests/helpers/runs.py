@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import torch
 
 from holicam.experiments.config import from_table, from_toml
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import Watch, evaluate
+from holicam.experiments.storage import same_rows
 from holicam.models.preprocessing import preprocessing
 from tests.helpers import nets
 from tools.kept_rows import publish
@@ -123,3 +126,12 @@ def edit(path: Path, change) -> None:
     """Change a JSON file by hand."""
     value = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(change(value)), encoding="utf-8")
+
+
+def same_run(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two runs gave the same rows: on one thread bit by bit, while several add up in any order."""
+    if torch.get_num_threads() == 1:
+        return same_rows(one, other)
+    values = [np.array(table["value"].to_pylist(), float) for table in (one, other)]
+    rest = [table.drop_columns(["value"]) for table in (one, other)]
+    return same_rows(*rest) and np.allclose(*values, rtol=1e-5, atol=1e-6, equal_nan=True)
