@@ -2,8 +2,8 @@
 
 Images are rendered once into a cache. Learning starts at small sizes and ends at large ones; half of the images
 are cut around their object and enlarged (object-scale jitter), so that a network has seen large objects before
-multi-scale methods show it enlarged images. What is trained on what stands in `trainings.py`. Every random choice depends on the step alone: a run that was stopped
-goes on where it stopped.
+multi-scale methods show it enlarged images. What is trained on what stands in `trainings.py`. Every random choice
+depends on the step alone: a run that was stopped goes on where it stopped.
 """
 
 from __future__ import annotations
