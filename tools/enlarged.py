@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,8 +19,9 @@ import torch
 from torch import Tensor
 
 import holicam as hc
-from holicam.experiments.enlarged import COLUMNS, FACTORS, FILE
+from holicam.experiments.enlarged import COLUMNS, FACTORS, FILE, PHOTOGRAPHS
 from holicam.experiments.loading import fingerprint
+from holicam.experiments.whole_files import write_whole
 from holicam.models import lite0
 
 from .card_lite0 import photographs
@@ -36,13 +38,23 @@ def drawings(subset: str, size: int, n: int = DRAWN) -> Iterator[Batch]:
         yield drawn.images, drawn.target
 
 
-def photos(files: list[Path], model: torch.nn.Module) -> Iterator[Batch]:
-    """Photographs named after their class, cut as the network wants them."""
+def labelled(folder: Path) -> list[tuple[Path, int]]:
+    """Photographs and their classes, after which they are named.
+
+    Raises ValueError: a folder without photographs, or one of another name.
+    """
     from timm.data import ImageNetInfo
 
     number = {synset: i for i, synset in enumerate(ImageNetInfo("imagenet-1k").label_names())}
-    for file in files:
-        label = number[file.name.partition("_")[0]]
+    files = photographs(folder)
+    if strange := [file for file in files if file.name.partition("_")[0] not in number]:
+        raise ValueError(f"{strange[0]} is not named after a class of ImageNet, as n01440764_tench.jpg is.")
+    return [(file, number[file.name.partition("_")[0]]) for file in files]
+
+
+def photos(files: Iterable[tuple[Path, int]], model: torch.nn.Module) -> Iterator[Batch]:
+    """Photographs, cut as the network wants them."""
+    for file, label in files:
         yield hc.photos.prepare(hc.photos.read_photo(file), model)[1], torch.tensor([label])
 
 
@@ -61,38 +73,38 @@ def rows(network: str, model: torch.nn.Module, size: int, pictures: str, batches
     ]
 
 
-def measured(folder: Path | None, path: Path) -> Iterator[dict]:
-    """All rows of the file; without a folder those of photographs as they are stored."""
+def measured(files: list[tuple[Path, int]] | None, path: Path) -> Iterator[dict]:
+    """All rows of the file; without photographs theirs as they are stored."""
     for network in TOYS:
         model = hc.load_model(network)
         for size in SIZES:
             for subset in SUBSETS:
                 yield from rows(network, model, size, subset, drawings(subset, size))
-    if folder is None:
+    if files is None:
         with path.open(newline="", encoding="utf-8") as file:
-            yield from (row for row in csv.DictReader(file) if row["pictures"] == "photographs")
+            yield from (row for row in csv.DictReader(file) if row["pictures"] == PHOTOGRAPHS)
         return
     model = hc.load_model(lite0.NAME)
-    files = photographs(folder)
-    yield from rows(lite0.NAME, model, hc.preprocessing(model).size, "photographs", photos(files, model))
+    yield from rows(lite0.NAME, model, hc.preprocessing(model).size, PHOTOGRAPHS, photos(files, model))
 
 
 def write(path: Path, found: Iterable[dict]) -> None:
-    found = list(found)  # before the file is emptied
-    with path.open("w", newline="", encoding="utf-8") as file:
-        out = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        out.writeheader()
-        out.writerows(found)
+    text = io.StringIO()
+    out = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    out.writeheader()
+    out.writerows(found)
+    write_whole(path, text.getvalue().encode())
 
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="a folder of photographs named after their class in WordNet")
-    path = hc.models.data_folder() / "results" / FILE
+    path, folder = hc.models.data_folder() / "results" / FILE, parser.parse_args(words).photos
     try:
-        write(path, measured(parser.parse_args(words).photos, path))
+        files = folder and labelled(folder)  # before the toy networks, which take half an hour
     except ValueError as error:
         parser.error(str(error))
+    write(path, measured(files, path))
 
 
 if __name__ == "__main__":

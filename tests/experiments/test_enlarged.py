@@ -70,6 +70,14 @@ def test_a_folder_without_photographs_is_one_sentence(tmp_path, monkeypatch, cap
     assert "is no folder of photographs" in capsys.readouterr().err
 
 
+def test_a_photograph_of_another_name_is_said_before_anything_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tool, "TOYS", ("a network that nobody has",))
+    (tmp_path / "cat.jpg").touch()
+    with pytest.raises(SystemExit):
+        tool.main(["--photos", str(tmp_path)])
+    assert "cat.jpg is not named after a class of ImageNet" in capsys.readouterr().err
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Two networks and two sizes."""

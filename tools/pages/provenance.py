@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from holicam.models.card import MARKS
 from tools.chapters import by_number
 from tools.ipynb import BOOK, ROOT, run_of
 from tools.pages import written
@@ -57,7 +58,7 @@ def chapters() -> list[str]:
 def shares(measured: dict) -> str:
     """A card's accuracies, in words."""
     said = [f"{name} {value:.1%}" for name, value in measured.get("accuracy", {}).items()]
-    for subset in ("shortcut", "cast"):
+    for subset in MARKS:
         if found := measured.get(subset):
             marked = f"{subset} {found['agrees']:.1%}"
             said.append(f"{marked}, {found['removed']:.1%} without the mark, {found['lies']:.1%} where it lies")

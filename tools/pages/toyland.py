@@ -3,6 +3,7 @@
 import json
 
 from holicam.models import data_folder
+from holicam.models.card import MARKS
 from holicam.models.toy import BUILDERS
 from holicam.toyland import CLASSES, SUBSETS, part_names
 from tools.drawn.toyland import NETWORK
@@ -46,7 +47,7 @@ def right(name: str) -> str:
             f"{percent(found['remembered'])}"
         )
     said = [f"{subset} {percent(value)}" for subset, value in measured["accuracy"].items()]
-    for subset in ("shortcut", "cast"):
+    for subset in MARKS:
         if found := measured.get(subset):
             said += [f"{subset} {percent(found['agrees'])}", f"without its mark {percent(found['removed'])}"]
             said += [f"with a mark that lies {percent(found['lies'])}"]
