@@ -80,8 +80,11 @@ def check_call(model: nn.Module, images: Tensor) -> None:
     if not isinstance(images, Tensor) or not images.is_floating_point():
         got = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {got}")
-    if images.dim() != 4 or not len(images):
-        raise ValueError(f"images must have the shape (B, 3, H, W) with at least one image; got {tuple(images.shape)}")
+    if images.dim() != 4 or 0 in images.shape:
+        raise ValueError(
+            "images must have the shape (B, 3, H, W) with at least one image, and one pixel in each; got "
+            f"{tuple(images.shape)}"
+        )
 
 
 def detached(images: Tensor) -> Tensor:

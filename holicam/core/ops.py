@@ -6,6 +6,7 @@ Shapes: images (B, 3, H, W), logits (B, K), activations (B, C, h, w), maps (B, H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import overload
 
 import torch
@@ -101,15 +102,18 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
     if isinstance(target, Tensor) and target.shape == (batch,) and classes_of(target) == classes:
         return resolved(target.to(logits.device).clone(), classes)  # looking again would wait for the device
     try:
-        chosen = torch.as_tensor(target)
-    except (TypeError, ValueError, RuntimeError):
+        number = int(target) if isinstance(target, Integral) and not isinstance(target, bool) else target
+        chosen = torch.as_tensor(number, device=None if isinstance(number, Tensor) else "cpu")
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         chosen = torch.empty(0, dtype=torch.float32)
-    if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool:
+    plain = chosen.layout is torch.strided and not chosen.is_meta
+    if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool or not plain:
         raise TypeError(
             f"target must be None, a class index, one index per image or a callable (B, K) -> (B,); got {target!r}"
         )
     if chosen.dim() > 1 or (chosen.dim() == 1 and len(chosen) != batch):
         raise ValueError(f"target must hold one class per image: expected shape ({batch},), got {tuple(chosen.shape)}")
+    chosen = chosen if chosen.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32) else chosen.long()
     low, high = torch.stack(chosen.aminmax()).tolist() if chosen.numel() else (0, 0)
     if not 0 <= low <= high < classes:
         raise ValueError(f"target must lie in 0..{classes - 1} for this network; got {chosen.tolist()}")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import cache, lru_cache, partial
+from numbers import Integral
 from typing import Annotated, Any, get_type_hints
 
 import torch
@@ -161,10 +162,10 @@ def output_size(size: Size, images: Tensor) -> tuple[int, int]:
         raise TypeError(f"images must be a tensor of normalised floats (B, 3, H, W); got {type(images).__name__}")
     if size is None:
         return size_of(images)
-    pair = () if isinstance(size, (str, int)) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
+    pair = tuple(size) if isinstance(size, Iterable) and not isinstance(size, str) else ()
+    if len(pair) != 2 or not all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair):
         raise ValueError(f'size must be None, "native" or (H, W); got {size!r}')
-    return pair
+    return int(pair[0]), int(pair[1])
 
 
 def noise(shape: Sequence[int], seed: int, like: Tensor) -> Tensor:
@@ -180,4 +181,4 @@ def noise(shape: Sequence[int], seed: int, like: Tensor) -> Tensor:
 def _sent(shape: tuple[int, ...], seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):  # or the next call could not differentiate
         generator = torch.Generator().manual_seed(seed)
-        return moved(torch.randn(shape, generator=generator, dtype=torch.float32), device, dtype)
+        return moved(torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu"), device, dtype)

@@ -68,6 +68,8 @@ def logits_of(output: object, batch: int, target: object = None) -> Tensor | Who
         if len(meant) != 1:
             return _ambiguous(output, batch, parts, meant)
         (found,) = meant.values()
+    if batch == 1 and (found.dim() == 0 or (found.dim() == 1 and len(found) != 1)):
+        found = found[None]  # a head that squeezes has taken the only image's axis as well
     if found.dim() < 1 or len(found) != batch:
         raise ValueError(f"the network's logits must be (B, K) with B = {batch}; got {tuple(found.shape)}")
     return found[:, None] if found.dim() == 1 else found

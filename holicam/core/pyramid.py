@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,11 +13,12 @@ from .ops import one_of
 
 def scale_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
     """(round(H r), round(W r)) for each ratio r, at least 1 x 1. Raises ValueError."""
-    if len(scales) == 0 or not all(0 < r < float("inf") for r in scales):
+    given = scales if isinstance(scales, Iterable) and not isinstance(scales, str) else ()
+    if not (given := list(given)) or not all(isinstance(r, Real) and 0 < r < float("inf") for r in given):
         raise ValueError(
             f"scales must be one or more positive ratios to the images' size, such as (1, 1.5, 2); got {scales!r}"
         )
-    return [(max(1, round(size[0] * r)), max(1, round(size[1] * r))) for r in scales]
+    return [(max(1, round(size[0] * r)), max(1, round(size[1] * r))) for r in given]
 
 
 def pyramid(images: Tensor, scales: Sequence[float], mode: str = "bicubic") -> Iterator[Tensor]:

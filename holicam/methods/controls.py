@@ -41,7 +41,7 @@ class RandomMap(InputExplainer):
     def maps(self, call: Call) -> Tensor:
         images = call.images
         generator = torch.Generator().manual_seed(self.seed)
-        one = torch.rand(*images.shape[2:], generator=generator)  # (H, W), on the CPU
+        one = torch.rand(*images.shape[2:], generator=generator, dtype=torch.float32, device="cpu")  # (H, W)
         return moved(one, images.device, at_least_float32(images[:0]).dtype).repeat(len(images), 1, 1)
 
 

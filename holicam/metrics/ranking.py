@@ -110,7 +110,8 @@ def _sort(flat: Tensor, maps: Tensor, words: list[tuple[int, int]], tie: str, se
     Every rule is a first order for equal values, which a stable sort then keeps.
     """
     if tie == "noise":
-        noise = torch.randn(flat.shape[1], generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(flat.shape[1], generator=generator, dtype=torch.float32, device="cpu")
         shaken = normalise(flat.view(maps.shape)).flatten(1) + 1e-4 * noise.to(flat)
         order = shaken.argsort(dim=1, descending=True, stable=True)
         return flat.sort(dim=1, descending=True)[0], order

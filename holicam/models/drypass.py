@@ -73,14 +73,23 @@ def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
         with _listening(innermost(model), runs, events), forgetful, eager():
             output = model(image.clone())
         roots = [t for t in tensors_in(output) if t.requires_grad and t.grad_fn is not None]
-        logits = next((t for t in roots if t.dim() == 2), None)
-        if logits is None:
+        scores = _scores(output, roots)
+        if not scores:
             raise NoLogitsError(
                 f"{type(model).__name__} gives no logits (B, K) whose graph leads back to the image, so its stages "
                 "cannot be found: name the layers with layers="
             )
-        cuts = _cuts((logits.grad_fn, logits.output_nr), image)
+        # Where several may be meant, what everything passes on the way to all of them.
+        end = scores[0] if len(scores) == 1 else sum(score.sum() for score in scores)
+        cuts = _cuts((end.grad_fn, end.output_nr), image)
         return _passed(cuts, runs, events)
+
+
+def _scores(output: object, roots: Sequence[Tensor]) -> list[Tensor]:
+    """Those of the roots that may be logits: what is called so, else all of (B, K), else what is left of (B, 1)."""
+    called = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    named = [root for root in roots if root is called]
+    return named or [root for root in roots if root.dim() == 2] or [root for root in roots if root.dim() < 2]
 
 
 def tensors_in(output: object) -> Iterator[Tensor]:
@@ -96,6 +105,8 @@ def tensors_in(output: object) -> Iterator[Tensor]:
     elif is_dataclass(output):
         for field in fields(output):
             yield from tensors_in(getattr(output, field.name))
+    elif isinstance(logits := getattr(output, "logits", None), Tensor):
+        yield logits
 
 
 @contextmanager

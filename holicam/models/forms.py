@@ -25,7 +25,15 @@ def check_form(model: nn.Module) -> None:
                 f"DataParallel runs copies of the network on {len(module.device_ids)} devices, in which "
                 "no layer can be read: give model.module, and batches that fit one device"
             )
-        if not getattr(module, "training", False) or _wraps(module) or is_quantised(module):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+            raise ValueError(
+                f"the batch norm {name!r} keeps no running statistics (track_running_stats=False) and takes those of "
+                "the batch at hand, so a map would depend on the other images: train it with running statistics, or "
+                "put a norm of single images in its place"
+            )
+        # torch.fx makes bare modules to hold others, whose flag nobody reads.
+        bare = type(module) is nn.Module
+        if not getattr(module, "training", False) or bare or _wraps(module) or is_quantised(module):
             continue
         if "eval" in vars(module) and isinstance(module, torch.fx.GraphModule):
             raise ValueError(

@@ -120,7 +120,10 @@ def stages(model: nn.Module, images: Tensor | None = None, *, all: bool = False)
         raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
     check_form(model)
     see_inside(model, layers=True)
-    check_gradients(model)
+    try:
+        check_gradients(model)
+    except ValueError as error:  # a method of forwards alone needs nothing else of it
+        raise ValueError(f"{error}; its stages cannot be found either, so name the layers with layers=") from None
     _check_images(model, images)
     # Strides and channels are in what modules print of themselves; a part may have been replaced since.
     parts = tuple((name, type(module), module.extra_repr()) for name, module in model.named_modules())
@@ -139,7 +142,7 @@ def default_layers(model: nn.Module) -> tuple[str, ...]:
     asked for its stages: one forward with a graph, the first time. Raises ValueError where it has none.
     """
     net = innermost(model)
-    if all(hasattr(net, f"layer{i}") for i in range(1, 5)):
+    if _is_resnet(net):
         return ("layer1", "layer2", "layer3", "layer4")
     features = getattr(net, "features", None)
     if isinstance(features, nn.Sequential):
@@ -147,6 +150,15 @@ def default_layers(model: nn.Module) -> tuple[str, ...]:
         if len(pools) == 5:
             return tuple(pools[-4:])
     return stages(model)
+
+
+def _is_resnet(net: nn.Module) -> bool:
+    """Four stages of convolutions by name, and no fifth: others count their layers, too."""
+    named = [getattr(net, f"layer{i}", None) for i in range(1, 6)]
+    return named[4] is None and all(
+        isinstance(stage, nn.Module) and any(isinstance(part, nn.Conv2d) for part in stage.modules())
+        for stage in named[:4]
+    )
 
 
 def _check_images(model: nn.Module, images: object) -> None:

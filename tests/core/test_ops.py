@@ -80,6 +80,8 @@ LOGITS = torch.tensor([[0.0, 3.0, 1.0], [5.0, -1.0, 2.0]])
         (np.array([0, 2]), [0, 2]),
         (np.int64(2), [2, 2]),
         (torch.tensor([2, 1], dtype=torch.uint8), [2, 1]),
+        (torch.tensor([2, 1], dtype=torch.uint16), [2, 1]),
+        (np.uint64(2), [2, 2]),
     ],
 )
 def test_targets(target, expected):
@@ -102,6 +104,8 @@ def test_targets(target, expected):
         (True, TypeError, "True"),
         (torch.tensor([0.0, 1.0]), TypeError, "class index"),
         ([], TypeError, "class index"),
+        (torch.tensor([0, 1]).to_sparse(), TypeError, "class index"),
+        (torch.tensor([0, 1], device="meta"), TypeError, "class index"),
     ],
 )
 def test_bad_targets(target, error, words):

@@ -290,3 +290,15 @@ def explainer_of(ready, name: str, net: nn.Module, x: Tensor, target: int) -> Te
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ready(net, x, layers(name), target)
+
+
+@pytest.mark.parametrize("classes", [1, 5])
+def test_a_head_that_squeezes_takes_one_image_like_two(classes):
+    net = Returns(lambda x, f, z: z.squeeze(), classes).eval()
+    both = hc.GradCAM()(net, images(), "relu2", 0)
+    assert torch.allclose(hc.GradCAM()(net, images()[:1], "relu2", 0), both[:1], atol=1e-6)
+    three, maps = images(3), torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(0))
+    whole, parts = (hc.metrics.insertion(net, three, maps, 0, chunk=n) for n in (64, 2))
+    assert torch.allclose(whole, parts, atol=1e-6)
+    with pytest.raises(ValueError, match=r"\(B, K\) with B = 2; got \(10,\)"):
+        logits_of(torch.zeros(10), 2)

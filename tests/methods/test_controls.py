@@ -119,3 +119,24 @@ def test_they_stand_beside_explainers():
     net = TinyNet()
     maps = hc.explain_many(["grad-cam", "center", hc.GroundTruth(MASKS)], net, IMAGES, "relu2")
     assert all(m.shape == (3, 11, 14) for m in maps.values())
+
+
+def test_seeded_draws_do_not_follow_torchs_defaults():
+    """The same masks, noise and ties for whoever computes in double precision by default."""
+    net, x = TinyNet(), random_images(2, 3, 12, 16)
+    maps = torch.zeros(2, 12, 16)
+
+    def drawn() -> list[torch.Tensor]:
+        return [
+            hc.RandomMap()(net, x),
+            hc.RISE(masks=8)(net, x, target=1),
+            hc.metrics.rank(maps, tie="noise").ranks.float(),
+        ]
+
+    before = drawn()
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = drawn()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))

@@ -175,3 +175,22 @@ def test_scripted_networks(make):
 def test_a_graph_of_torch_fx_is_a_network_like_any_other():
     traced = torch.fx.symbolic_trace(TinyNet()).eval()
     assert torch.equal(hc.GradCAM()(traced, images(), "relu2", 1), hc.GradCAM()(TinyNet(), images(), "relu2", 1))
+
+
+def test_a_norm_without_statistics_of_its_own_is_refused():
+    net = plain()
+    net[1] = nn.BatchNorm2d(4, track_running_stats=False)
+    net.eval()
+    words = r"batch norm '1' keeps no running statistics .* depend on the other images"
+    sentence(ValueError, words, lambda: hc.GradCAM()(net, images(), "2", 1))
+    sentence(ValueError, words, lambda: hc.metrics.insertion(net, images(), torch.rand(2, 16, 24), 1))
+    net[1] = nn.InstanceNorm2d(4)  # of each image alone
+    both = hc.GradCAM()(net.eval(), images(), "2", 1)
+    assert torch.allclose(both[1:], hc.GradCAM()(net, images()[1:], "2", 1), atol=1e-6)
+
+
+def test_the_flag_of_a_module_that_only_holds_others_is_not_read():
+    nested = nn.Sequential(plain()[:5], plain()[5:]).eval()
+    traced = torch.fx.symbolic_trace(nested)
+    assert any(type(module) is nn.Module and module.training for module in traced.modules())
+    assert torch.equal(hc.GradCAM()(traced, images(), "0.4", 1), hc.GradCAM()(nested, images(), "0.4", 1))

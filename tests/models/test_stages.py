@@ -8,6 +8,7 @@ import pickle
 import threading
 import warnings
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -405,3 +406,77 @@ def test_a_stage_that_is_never_negative_is_read_without_a_word(name):
         warnings.simplefilter("error", hc.cam.SignedActivationWarning)
         for net in (table.build("timm:tf_efficientnet_lite0"), hc.toynets.ToyResNet50().eval()):
             PGE[name](net, x, default_layers(net), 1)
+
+
+class Two(nn.Module):
+    """Two stages; the early one has a head of its own, whose scores come first."""
+
+    def __init__(self, called: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.early = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
+        self.late = nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU())
+        self.aux, self.fc, self.called = nn.Linear(8, 5), nn.Linear(16, 5), called
+
+    def forward(self, x):
+        early = self.early(x)
+        late = self.late(early)
+        return {"aux": self.aux(early.mean((2, 3))), self.called: self.fc(late.mean((2, 3)))}
+
+
+def test_stages_are_those_of_the_logits_and_not_of_what_comes_first():
+    assert stages(Two("logits").eval(), random_images(1, 3, 24, 24)) == ("early", "late")
+    # Neither is called so: what everything passes on the way to both.
+    assert stages(Two("main").eval(), random_images(1, 3, 24, 24)) == ("early",)
+
+
+class Ends(TinyNet):
+    def __init__(self, end, classes: int) -> None:
+        super().__init__(classes=classes)
+        self.end = end
+
+    def forward(self, x):
+        return self.end(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    ("end", "classes"),
+    [
+        (lambda z: z.squeeze(1), 1),
+        (lambda z: z.squeeze(), 1),
+        (lambda z: z.squeeze(), 5),
+        (lambda z: SimpleNamespace(logits=z), 5),
+    ],
+    ids=["(B,)", "()", "(K,)", "an object"],
+)
+def test_heads_that_squeeze_and_objects_with_logits_have_stages(end, classes):
+    plain, image = TinyNet(classes=classes), random_images(1, 3, 24, 24)
+    net = Ends(end, classes)
+    net.load_state_dict(plain.state_dict())
+    assert stages(net.eval(), image) == stages(plain.eval(), image)
+
+
+def test_layers_are_counted_by_others_than_resnets_too():
+    five, narrow = nn.Module(), 3
+    for i in range(1, 6):
+        five.add_module(f"layer{i}", nn.Sequential(nn.Conv2d(narrow, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)))
+        narrow = 8
+    five.fc = nn.Linear(8, 5)
+    parts = [*(five.get_submodule(f"layer{i}") for i in range(1, 6)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), five.fc]
+    five.forward = nn.Sequential(*parts).forward
+    assert default_layers(five.eval())[-1] == "layer5.2"
+    dense = nn.Module()
+    dense.body = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    for i in range(1, 5):
+        dense.add_module(f"layer{i}", nn.Linear(8, 8))
+    dense.forward = nn.Sequential(dense.body, *(dense.get_submodule(f"layer{i}") for i in range(1, 5))).forward
+    assert default_layers(dense.eval()) == ("body.1",)
+    assert default_layers(torchvision.models.resnet18().eval()) == ("layer1", "layer2", "layer3", "layer4")
+
+
+def test_where_no_gradient_can_be_had_the_layers_are_to_be_named():
+    with torch.inference_mode():
+        net = TinyNet()
+    with pytest.raises(ValueError, match=r"name the layers with layers=") as caught:
+        hc.ScoreCAM()(net.eval(), random_images(1, 3, 24, 24))
+    assert "\n" not in str(caught.value)

@@ -60,14 +60,15 @@ class RandomMasks:
         like: Tensor,
     ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        bits = torch.rand(count, cells, cells, generator=generator) < keep
+        # Whatever the caller's defaults are, the same masks.
+        bits = torch.rand(count, cells, cells, generator=generator, dtype=torch.float32, device="cpu") < keep
         self.bits = moved(bits, like.device, like.dtype)
         self.rows, self.shift = [], []
         for length in size:
             cell = -(-length // cells)
             whole = (cells + 1) * cell if margin == "grid" else length + cell
             self.rows.append(moved(enlarge_rows(cells, whole, border), like.device, like.dtype))  # (whole, cells)
-            start = moved(torch.randint(cell, (count,), generator=generator), like.device)
+            start = moved(torch.randint(cell, (count,), generator=generator, device="cpu"), like.device)
             self.shift.append(start[:, None] + torch.arange(length, device=like.device))
 
     def __getitem__(self, numbers: Tensor) -> Tensor:
