@@ -16,6 +16,7 @@ data set may differ.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 
 import torch
@@ -215,7 +216,12 @@ def boxes_to_masks(boxes: Boxes, maps: Tensor) -> Tensor:
 
 def _rows(boxes: Boxes, maps: Tensor) -> list[Tensor]:
     """One (m, 4) per image. Raises ValueError for other shapes."""
-    rows = [torch.as_tensor(b, dtype=torch.float32) for b in boxes]
+    try:
+        rows = [torch.as_tensor(b, dtype=torch.float32) for b in boxes]
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"boxes must hold one (m, 4) per image, x0 y0 x1 y1, for {len(maps)} images; got {reprlib.repr(boxes)}"
+        ) from None
     rows = [b.view(1, 4) if b.shape == (4,) else b for b in rows]
     if len(rows) != len(maps) or any(b.dim() != 2 or b.shape[1] != 4 for b in rows):
         raise ValueError(

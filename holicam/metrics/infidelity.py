@@ -84,6 +84,7 @@ def infidelity_scores(
     check_count("draws", draws)
     check_flag("scale", scale)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
+    images = images.detach()
     batch, (height, width) = len(images), maps.shape[1:]
     some = keys(ids, batch, "infidelity", draws, protocol.seed)
     covered = squares(uniform(some, 3, images), height, width, sides)  # (B draws, H, W)
@@ -114,7 +115,10 @@ def squares(numbers: Tensor, height: int, width: int, sides: tuple[int, int]) ->
 
     The first is the side, from sides[0] to sides[1], at most the image's; then row and column.
     """
-    low, high = sides
+    try:
+        low, high = sides
+    except (TypeError, ValueError):
+        raise ValueError(f"sides must be the least and the largest side; got {sides!r}") from None
     for given in sides:
         check_count("sides", given)
     if low > high:

@@ -204,7 +204,10 @@ def _cuts(maps: Tensor, ratios: tuple[float, ...]) -> Tensor:
 
 
 def _checked(ratios: Sequence[float]) -> tuple[float, ...]:
-    ratios = tuple(ratios)
+    try:
+        ratios = tuple(ratios)
+    except TypeError:
+        raise ValueError(f"ratios must be several shares of the pixels between 0 and 1; got {ratios!r}") from None
     for ratio in ratios or (None,):
         if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 < ratio < 1:
             raise ValueError(f"ratios must be shares of the pixels between 0 and 1; got {ratios}")

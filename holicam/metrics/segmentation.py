@@ -16,6 +16,7 @@ Gur et al. (AAAI 2021); outside-inside: Lapuschkin et al. (CVPR 2016) turned rou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -81,7 +82,8 @@ def segmentation_scores(
         >>> run.accuracy.item(), run.iou.item(), run.ap_soft.item()
         (0.75, 0.5, 1.0)
     """
-    if threshold not in ("zero", "mean") and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool) and not math.isnan(threshold)
+    if threshold not in ("zero", "mean") and not number:
         raise ValueError(f"threshold must be 'zero', 'mean' or a number; got {threshold!r}")
     region, inside = region_of(maps, masks, boxes)
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate

@@ -69,7 +69,7 @@ def sensitivity(
     such as a stretch, counts as a change.
 
     Args:
-        model: in eval mode; it finds the top-1 class where target is None.
+        model: in eval mode; it says which classes there are, and which is top-1 where target is None.
         images: (B, 3, H, W), normalised; 0.02 is about one grey level with ImageNet's deviations, 2.5 with 0.5.
         target: None (top-1 of each image), a class, one per image, or a callable; it stays.
         explain: (images, target) -> maps (n, h, w) of any size, images apart from each other.
@@ -141,14 +141,12 @@ def _moved(inputs: Tensor, numbers: Tensor, noises: list[Key], draws: int, radiu
 
 
 def _settled(model: nn.Module, images: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor]:
-    """The target as every explanation gets it; a forward where it is the top-1 class."""
+    """The target as every explanation gets it, from one forward."""
     if callable(target):
         return target
-    if target is None:
-        with torch.no_grad():
-            return resolve_target(logits_of(forward(model, images), len(images)), None)
-    classes = torch.as_tensor(target).expand(len(images))
-    return classes.to(images.device, torch.long)
+    with torch.no_grad():  # one image says how many classes there are
+        seen = images if target is None else images[:1]
+        return resolve_target(logits_of(forward(model, seen), len(seen)), target, len(images))
 
 
 @metric("sensitivity-max", sensitivity, higher_is_better=False, protocols=("poly-cam",), explanations=11)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import holicam as hc
-from holicam.methods.gradients.guided import OTHER_ACTIVATIONS, ReLURule
+from holicam.methods.gradients.activations import OTHER_ACTIVATIONS
+from holicam.methods.gradients.guided import ReLURule
 from tests.helpers.closeness import difference, within
 from tests.helpers.nets import BranchNet, ColourNet, TinyNet, TokenNet, colour_image, random_images, randomise
 from tests.twins import slow_gradient as slow
@@ -203,6 +204,91 @@ def test_networks_without_relus_are_named(explainer):
         assert called in OTHER_ACTIVATIONS
     with pytest.raises(ValueError, match="uses gelu"):
         explainer(TokenNet(), random_images(1, 3, 8, 8))
+
+
+class Written(TinyNet):
+    """A ReLU first, and then something written out in `forward`."""
+
+    def __init__(self, bend):
+        super().__init__()
+        self.bend = bend
+
+    def forward(self, x):
+        return self.fc(self.bend(self.conv2(self.bend(self.conv1(self.relu0(self.conv0(x)))))).mean((2, 3)))
+
+
+@every
+@pytest.mark.parametrize(
+    "bend",
+    {
+        "clamp": lambda z: z.clamp(min=0),
+        "clamp, by place": lambda z: torch.clamp(z, 0.0),
+        "clamp, in place": lambda z: z.clamp_(min=0),
+        "clip": lambda z: torch.clip(z, min=0),
+        "clamp_min": lambda z: z.clamp_min(0),
+        "threshold": lambda z: F.threshold(z, 0, 0),
+        "Threshold": nn.Threshold(0, 0, inplace=True),
+        "threshold_": lambda z: F.threshold_(z, 0, 0),
+        "maximum": lambda z: torch.maximum(z, torch.zeros_like(z)),
+        "maximum, turned": lambda z: torch.maximum(torch.zeros_like(z), z),
+        "max": lambda z: torch.max(z, z.new_zeros(())),
+        "where": lambda z: torch.where(z > 0, z, 0.0),
+        "where, a method": lambda z: z.where(z >= 0, torch.zeros_like(z)),
+        "gate": lambda z: z * (z > 0),
+        "cast gate": lambda z: (z > 0).float().to(z.dtype) * z,
+        "mirrored gate": lambda z: z * (0 < z),
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_relus_written_in_another_way(explainer, bend):
+    x = random_images(2, 3, 12, 16)
+    wanted = explainer(Written(F.relu), x, target=1)
+    torch.testing.assert_close(explainer(Written(bend[1]).eval(), x, target=1), wanted)
+    assert not torch.allclose(wanted, hc.Gradient()(Written(F.relu), x, target=1), rtol=1e-2)
+
+
+@every
+@pytest.mark.parametrize(
+    ("says", "bend"),
+    [
+        ("clamp", lambda z: z.clamp(0, 6)),
+        ("clamp", lambda z: z.clamp(max=0)),
+        ("clamp_min", lambda z: z.clamp_min(-1)),
+        ("threshold", nn.Threshold(0.1, 0)),
+        ("threshold", nn.Threshold(0, 1)),
+        ("maximum", lambda z: torch.maximum(z, 0.1 * z)),
+        ("maximum", lambda z: torch.max(z, torch.ones_like(z))),
+        ("minimum", lambda z: torch.min(z, z.new_zeros(()))),
+        ("a comparison in where", lambda z: torch.where(z > 0, z, 0.1 * z)),
+        ("a comparison in where", lambda z: torch.where(z < 0, 0.0, z)),
+        ("a comparison in mul", lambda z: z * (z > 1)),
+        ("a comparison in mul", lambda z: 2 * z * (z > 0)),
+        ("a comparison in masked_fill", lambda z: z.masked_fill(~(z > 0), 0)),
+        ("erf", lambda z: z * 0.5 * (1 + torch.erf(z / 2**0.5))),
+        ("expit", lambda z: z * torch.special.expit(z)),
+        ("abs", lambda z: abs(z)),
+        ("pow", lambda z: z**2),
+        ("exp", torch.exp),
+        ("rdiv", lambda z: 1 / (2 + z)),
+        ("sin", torch.sin),
+    ],
+)
+def test_other_activations_that_are_written_out(explainer, says, bend):
+    with pytest.raises(ValueError, match=f"uses {says},.*ReLUs only"):
+        explainer(Written(bend).eval(), random_images(1, 3, 8, 8))
+
+
+@every
+def test_what_no_image_passes_through_may_be_bent(explainer):
+    """Weights that are standardised, and masks that the network's shape alone gives."""
+
+    def same(z):
+        scale = torch.exp(torch.zeros(1, z.shape[1], 1, 1)).sqrt().clamp(0, 6)
+        inside = torch.arange(z.shape[-1]) >= 0
+        return (F.relu(z) * scale * inside).masked_fill(~inside, 0)
+
+    x = random_images(1, 3, 8, 8)
+    assert torch.equal(explainer(Written(same), x), explainer(Written(F.relu), x))
 
 
 @every

@@ -172,6 +172,8 @@ def test_empty_and_whole_regions():
         ({"masks": np.ones((4, 12, 17))}, ValueError, "got ndarray"),
         ({"boxes": torch.ones(2, 4)}, ValueError, r"one \(m, 4\) per image"),
         ({"boxes": [torch.ones(3)] * 4}, ValueError, r"one \(m, 4\) per image"),
+        ({"boxes": "abc"}, ValueError, r"one \(m, 4\) per image.*for 4 images; got 'abc'"),
+        ({"boxes": [None] * 4}, ValueError, r"one \(m, 4\) per image.*got \[None"),
         ({"masks": torch.ones(4, 12, 17), "top": 0}, ValueError, "top must be a positive number"),
         ({"masks": torch.ones(4, 12, 17), "positive": "abs"}, ValueError, "positive must be one of"),
         ({"masks": torch.ones(4, 12, 17), "protocol": "hol"}, KeyError, "no protocol 'hol'"),

@@ -221,6 +221,7 @@ def test_degenerate_maps_are_recorded():
     [
         ({"ratios": (0.2, 1)}, "between 0 and 1"),
         ({"ratios": ()}, "between 0 and 1"),
+        ({"ratios": 0.5}, "several shares of the pixels between 0 and 1; got 0.5"),
         ({"noise": -1}, "noise must be a number"),
         ({"space": "lab"}, "space must be one of"),
         ({"counts": "share"}, "counts must be one of"),

@@ -199,6 +199,47 @@ def test_a_module_that_cannot_reset_itself_is_shuffled():
     assert changed.tolist() != list(range(8)) and sorted(changed.tolist()) == list(range(8))
 
 
+@pytest.mark.parametrize("kind", [nn.utils.weight_norm, nn.utils.spectral_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_what_a_weight_is_made_of_is_randomised_too(kind):
+    """The older norms make `weight` anew in every forward, from parameters that a reset does not reach."""
+    model, images = TinyNet(), random_images(2, 3, 24, 24)
+    model.train()
+    model.conv1 = kind(model.conv1)
+    for _ in range(20 if kind is nn.utils.spectral_norm else 0):  # as trained: its estimate has settled
+        model.conv1(torch.zeros(1, 4, 8, 8))
+    model.eval()
+    with torch.no_grad():
+        model(images)
+        features = model.relu0(model.bn0(model.conv0(images)))
+        learned, size = model.conv1(features), model.conv1.weight.norm()
+    before = state(model)
+    unit = next(u for u in sanity.units(model, images) if "conv1" in u.modules)
+    with sanity.kept(model):
+        sanity.reinitialise(model, unit, 0)
+        with torch.no_grad():
+            found = model.conv1(features)
+            assert 0.5 * size < model.conv1.weight.norm() < 2 * size
+        alike = torch.corrcoef(torch.stack([learned.flatten(), found.flatten()]))[0, 1]
+        assert abs(alike) < 0.5
+        assert not any(torch.equal(p, before[f"conv1.{name}"]) for name, p in model.conv1.named_parameters())
+    assert same(before, state(model))
+
+
+def test_a_parameter_that_a_reset_forgets_is_shuffled():
+    class Scaled(nn.Linear):
+        def __init__(self):
+            super().__init__(8, 8)
+            self.scale = nn.Parameter(torch.arange(8.0))
+
+    torch.manual_seed(0)
+    layer, plain = Scaled(), nn.Linear(8, 8)
+    sanity.reinitialise(layer, sanity.Unit("it", ("",)), 3)
+    sanity.reinitialise(plain, sanity.Unit("it", ("",)), 3)
+    assert sorted(layer.scale.tolist()) == list(range(8)) != layer.scale.tolist()
+    assert torch.equal(layer.weight, plain.weight) and torch.equal(layer.bias, plain.bias)
+
+
 def test_recalibrated_statistics_are_those_of_the_images():
     model, images = TinyNet(), random_images(4, 3, 16, 16)
     steps = sanity.units(model, images)

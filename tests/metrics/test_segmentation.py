@@ -113,6 +113,6 @@ def test_names_and_undefined():
     assert found.degenerate.tolist() == [2, 1, 3, 0, 0, 0]
     with pytest.raises(ValueError, match="map 2 holds NaN"):
         run(maps, masks=masks)
-    for wrong in ("otsu", True, None):
+    for wrong in ("otsu", True, None, float("nan")):
         with pytest.raises(ValueError, match="threshold must be"):
             run(maps, masks=masks, threshold=wrong)

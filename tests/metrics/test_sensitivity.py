@@ -166,9 +166,15 @@ def test_squares():
     assert torch.equal(sides, found.any(1).sum(1)) and torch.equal(sides**2, found.sum((1, 2)))
     assert sides.min() == 16 and sides.max() == 30 and found.any(0).all()
     assert squares(numbers[:2], 5, 5, (16, 64)).all()
-    for wrong in ((5, 2), (0, 4), (2.5, 4)):
+    for wrong in ((5, 2), (0, 4), (2.5, 4), 3, (3,)):
         with pytest.raises(ValueError, match="sides must be"):
             squares(numbers, 30, 40, wrong)
+
+
+def test_infidelity_of_images_with_a_graph_has_none():
+    model, images, maps, target = setting()
+    run = infidelity_scores(model, images.requires_grad_(), maps, target, sides=(2, 6))
+    assert not any(values.requires_grad for values in (run.error, run.beta, run.dot, run.change))
 
 
 def test_infidelity_costs_and_degenerate_maps():
@@ -193,6 +199,13 @@ def test_infidelity_costs_and_degenerate_maps():
         ({"draws": 0}, ValueError, "draws must be"),
         ({"norm": "max"}, ValueError, "norm must be one of"),
         ({"target": None, "protocol": "ucag"}, ValueError, "labelled class"),
+        ({"target": 1.7}, TypeError, "target must be None, a class index"),
+        ({"target": True}, TypeError, "target must be None, a class index"),
+        ({"target": torch.tensor([0.3, 0.9, 0.1])}, TypeError, "target must be None, a class index"),
+        ({"target": "cat"}, TypeError, "target must be None, a class index"),
+        ({"target": [1, 2]}, ValueError, r"expected shape \(3,\), got \(2,\)"),
+        ({"target": [[1], [2], [0]]}, ValueError, r"got \(3, 1\)"),
+        ({"target": 7}, ValueError, r"must lie in 0..4 for this network; got 7$"),
     ],
 )
 def test_errors(options, kind, says):

@@ -5,8 +5,8 @@ was; guided backpropagation asks for both, R > 0 and x > 0. All other layers kee
 a max-pooling returns each value to the place that it came from.
 
 The rule replaces the function, not the module: while the network runs, a torch function mode sees
-every call of relu, from a module, used once or many times, in place or not, or from
-`torch.nn.functional`. Nothing in the network is touched.
+every ReLU, from a module, used once or many times, in place or not, from `torch.nn.functional` or
+written as `clamp(min=0)` (`activations`). Nothing in the network is touched.
 """
 
 from __future__ import annotations
@@ -23,28 +23,8 @@ from ...core.explainer import Call, InputExplainer
 from ...core.input_gradients import REDUCTIONS, Reduction, input_gradients
 from ...core.options import Score
 from ...models.forms import see_inside
-
-OTHER_ACTIVATIONS = {
-    "celu",
-    "elu",
-    "gelu",
-    "glu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "leaky_relu",
-    "logsigmoid",
-    "mish",
-    "prelu",
-    "relu6",
-    "rrelu",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "tanh",
-}
+from ..relevance.names import writes
+from .activations import follow, relu_of
 
 
 class _PositiveReLU(torch.autograd.Function):
@@ -67,7 +47,7 @@ class ReLURule(TorchFunctionMode):
     """While it lasts, every ReLU of this thread hands back positive gradients only.
 
     gate: also only where the ReLU was open. `seen` counts the calls. Raises ValueError at any
-    other activation function: the rule speaks of ReLUs.
+    other activation function, also one written out: the rule speaks of ReLUs.
     """
 
     def __init__(self, gate: bool) -> None:
@@ -76,19 +56,16 @@ class ReLURule(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
         kwargs = kwargs or {}
-        called = getattr(func, "__name__", "")
-        name = called.rstrip("_")
-        if name in OTHER_ACTIVATIONS:
-            raise ValueError(
-                f"the network uses {name}, and this method has a rule for ReLUs only: take Gradient or SmoothGrad"
-            )
-        if name != "relu":
-            return func(*args, **kwargs)
+        x = relu_of(func, args, kwargs)
+        if x is None:
+            out = func(*args, **kwargs)
+            follow(func, args, out)
+            return out
         self.seen += 1
-        x, *rest = [*args, *kwargs.values()]  # (input, inplace=False)
         y = _PositiveReLU.apply(x, self.gate)
-        in_place = called.endswith("_") or any(rest)
-        return x.copy_(y) if in_place else y  # in place: others may hold x
+        written = args[0] if args else x
+        in_place = writes(getattr(func, "__name__", "")) or any(a is True for a in (*args[1:], *kwargs.values()))
+        return written.copy_(y) if in_place else y  # in place: others may hold x
 
 
 @dataclass(frozen=True, kw_only=True)

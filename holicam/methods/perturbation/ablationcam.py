@@ -12,6 +12,7 @@ from ...core.capture import capture
 from ...core.explainer import Call, Explainer
 from ...core.floats import changes
 from ...core.options import Chunk, Score, speed
+from ...core.still import warn_still
 from ...models.layers import Layer
 from ..cams.weights import weighted_sum
 
@@ -54,6 +55,7 @@ class AblationCAM(Explainer):
         origin, maps = seen.score[:, None], {}
         for layer, A in seen.A.items():
             ablated = scores_without(call, seen, layer, self.score, self.chunk)  # (B, C)
+            warn_still(ablated, origin, self.score, layer)
             weights = -changes(ablated, origin, self.score)
             weights = weights / torch.where(origin == 0, 1, origin) if self.relative else weights
             M = weighted_sum(A, weights[:, :, None, None])

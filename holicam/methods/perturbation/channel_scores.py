@@ -21,6 +21,7 @@ from ...core.capture import capture
 from ...core.floats import changes
 from ...core.guard import guarded
 from ...core.ops import Target
+from ...core.still import warn_still
 from ...core.targets import Resolved
 from ...core.tokens import Reshape
 from ...models.layers import Layer, Layers, called
@@ -94,6 +95,8 @@ def score_channels(
         found, live[layer] = masks.channel_scores(
             model, images, A, seen.target, vary, len(asks), stretch=stretch, score=score, chunk=chunk, live=known[layer]
         )
+        asked = live[layer].repeat_interleave(len(asks), 1)
+        warn_still(found.flatten(1), whole[:, None], score, layer, asked)
         for ask, scores in zip(asks, found.unbind(-1), strict=True):
             answers[ask][layer] = scores  # (B, C)
         if "drop" in asks:

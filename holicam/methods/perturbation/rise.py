@@ -18,6 +18,7 @@ from ...core.explainer import Call, InputExplainer
 from ...core.floats import changes
 from ...core.ops import at_least_float32, size_of
 from ...core.options import Chunk, Count, Number, PositiveShare, Score, Seed, among, check_count, speed
+from ...core.still import warn_still
 from .random_masks import BORDERS, MARGINS, RandomMasks
 
 
@@ -104,8 +105,9 @@ class RISE(InputExplainer):
             m = masks[n][:, None]  # (n, 1, H, W)
             return (images[b] * m + self.baseline * (1 - m)).to(images.dtype), b
 
-        _, _, f = stream(model, images, build, size * self.masks, target, score=self.score, chunk=self.chunk)
+        _, clean, f = stream(model, images, build, size * self.masks, target, score=self.score, chunk=self.chunk)
         f = f.view(self.masks, size).T  # (B, N)
+        warn_still(f, clean[:, None], self.score)
         f = changes(f, f.mean(1, keepdim=True), self.score) if self.subtract_mean else f
         total = f.new_zeros(size, images.shape[-2] * images.shape[-1])
         for part in torch.arange(self.masks, device=images.device).split(self.chunk):
@@ -186,6 +188,7 @@ class Occlusion(InputExplainer):
             return images[b].masked_fill(hide[:, None], self.baseline), b
 
         _, clean, scores = stream(model, images, build, len(images) * each, target, score=self.score, chunk=self.chunk)
+        warn_still(scores.view(-1, each), clean[:, None], self.score)
         lost = -changes(scores.view(-1, each), clean[:, None], self.score).unflatten(1, (len(down), len(right)))
         down, right = down.to(lost), right.to(lost)
         return down.T @ lost @ right / (down.sum(0)[:, None] * right.sum(0))  # (B, H, W)

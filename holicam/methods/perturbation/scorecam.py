@@ -20,9 +20,10 @@ from ...core.explainer import Call, Explainer
 from ...core.floats import changes
 from ...core.ops import at_least_float32, normalise
 from ...core.options import Chunk, Count, NotNegative, Score, Seed, among, noise, speed
+from ...core.still import warn_still
 from ...models.layers import Layer
 from ..cams import weights as cam
-from .channel_masks import Vary, blank_scores, channel_scores, keep, live_in
+from .channel_masks import Vary, blank_scores, channel_scores, clean_scores, keep, live_in
 
 Activation = Annotated[str, among(("raw", "normalized"))]
 Baseline = Annotated[str, among(("zero", "blank"))]
@@ -74,6 +75,8 @@ class MaskCAM(Explainer):
             constant="once" if self.channel_softmax else "skip",
             live=live,
         )
+        answers, asked = scores.flatten(1), live.repeat_interleave(scores.shape[-1], 1)  # (B, C variants)
+        warn_still(answers, clean_scores(captured, self.score)[:, None], self.score, asked=asked)
         w = scores.mean(-1)  # (B, C)
         if self.channel_softmax:  # f_c(X_b) cancels
             w = w.softmax(1)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ...core.guard import guarded, turn
 from ...core.network import forward
@@ -22,6 +23,7 @@ from .network_units import NORMS, Unit, own_weights
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 BN = ("reset", "keep", "recalibrate")
+POWER_STEPS = 15  # from which torch's newer spectral norm begins, too
 _ONE_DRAW = threading.Lock()  # modules draw their weights from the generator that all threads share
 
 
@@ -29,7 +31,8 @@ _ONE_DRAW = threading.Lock()  # modules draw their weights from the generator th
 def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> None:
     """New weights for a unit, in place, by each module's own `reset_parameters`.
 
-    A module without one has its tensors' entries shuffled.
+    A parameter that this leaves as it was, such as those below a weight norm, and every one of a module
+    without `reset_parameters`, has its entries shuffled.
 
     Args:
         model: changed in place.
@@ -67,14 +70,26 @@ def reinitialise(model: nn.Module, unit: Unit, seed: int, bn: str = "reset") -> 
 
 def _fresh(module: nn.Module) -> nn.Module:
     """A copy on the CPU with new weights: numbers drawn there are the same for every device."""
-    fresh = copy.deepcopy(module).cpu()
+    made = {id(t): t.detach().clone() for t in vars(module).values() if isinstance(t, Tensor)}  # perhaps with a graph
+    fresh = copy.deepcopy(module, made).cpu()
     reset = getattr(fresh, "reset_parameters", None) or getattr(fresh, "_reset_parameters", None)
     with torch.no_grad():
+        learned = [(tensor, tensor.clone()) for tensor in own_weights(fresh)]
         if reset is not None:
+            learned = [(tensor, old) for tensor, old in learned if tensor.is_floating_point()]
+            for tensor, _ in learned:
+                tensor.fill_(torch.nan)  # what is NaN afterwards was not reset
             reset()
-        else:
-            for tensor in own_weights(fresh):
-                tensor.copy_(tensor.flatten()[torch.randperm(tensor.numel())].view_as(tensor))
+        # `reset_parameters` writes into a weight that weight_norm or spectral_norm makes anew from what was
+        # learned. It also leaves alone what its author forgot.
+        for tensor, old in learned:
+            left = torch.ones_like(tensor, dtype=torch.bool) if reset is None else tensor.isnan()
+            entries = old[left]
+            tensor[left] = entries[torch.randperm(entries.numel())] if len(entries) else entries
+        for hook in fresh._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):  # its estimate was that of the trained weight
+                for _ in range(POWER_STEPS):
+                    hook.compute_weight(fresh, do_power_iteration=True)
     return fresh
 
 
