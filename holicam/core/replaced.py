@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..models.forms import eager
 from ..models.hooks import held, own
 from ..models.layers import Layer, find_layers
+from .in_place import Overwritten
 
 
 @contextmanager
@@ -21,6 +22,15 @@ def replaced(model: nn.Module, layer: Layer, change: Callable[[Tensor], Tensor])
     Nothing stays at the layer afterwards. Raises LayerNotFoundError.
     """
     (module,) = find_layers(model, layer).values()
-    handle = module.register_forward_hook(own(lambda _, __, output: change(output)))
-    with held([handle]), eager():
+    overwritten = Overwritten()
+
+    def hook(module: nn.Module, _: tuple, output: Tensor) -> Tensor | None:
+        memory = overwritten.by(module, output)
+        changed = change(output)
+        if memory is None or memory.requires_grad or changed.requires_grad or changed.shape != memory.shape:
+            return changed
+        memory.copy_(changed)  # the output, too, which goes on
+        return None
+
+    with held([overwritten.watch(module), module.register_forward_hook(own(hook))]), eager():
         yield
