@@ -75,8 +75,8 @@ def capture(
     caller may be inside torch.no_grad(), torch.inference_mode() or torch.autocast. Raises ValueError
     (training mode, a layer that does not run or runs twice, or that the score does not depend on, a
     network that does not take the images, logits that are not finite, a bad shape), TypeError (no
-    tensor where one is needed), LayerNotFoundError. Gradients that are all exactly 0 get a
-    `graph.ZeroGradientWarning`. Built in chapter 01.
+    tensor where one is needed), LayerNotFoundError. Where all gradients of an image are
+    exactly 0, there is a `graph.ZeroGradientWarning`. Built in chapter 01.
     """
     one_of("score", score, SCORES)
     one_of("repeated", repeated, ("raise", "last"))

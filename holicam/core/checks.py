@@ -8,11 +8,13 @@ they are read at once. Where the call fails on the way, they are read first: NaN
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import FrameType
 from typing import TypeVar
 
 import torch
@@ -20,6 +22,7 @@ from torch import Tensor
 
 Text = str | Callable[[], str]
 Maps = TypeVar("Maps")
+_ON_THE_WAY = (__name__.partition(".")[0], "contextlib", "torch")  # between a caller's line and a question
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,7 @@ class _Question:
     wrong: Tensor  # one bool, on its device
     text: Text
     category: type[Warning] | None  # None: an error
+    each_call: bool = False  # whether a warning is about these images, and not about the network
 
 
 _asked: ContextVar[list[_Question] | None] = ContextVar("asked", default=None)  # each thread has its own
@@ -93,9 +97,12 @@ def refuse_where(wrong: Tensor, text: Text) -> None:
     _ask(_Question(wrong.any(), text, None))
 
 
-def warn_where(wrong: Tensor, text: Text, category: type[Warning]) -> None:
-    """A warning with this text where any of `wrong` (bool) is true."""
-    _ask(_Question(wrong.any(), text, category))
+def warn_where(wrong: Tensor, text: Text, category: type[Warning], *, each_call: bool = False) -> None:
+    """A warning with this text where any of `wrong` (bool) is true.
+
+    each_call: it is about the images of this call, and Python's own filter must not keep it back for the next ones.
+    """
+    _ask(_Question(wrong.any(), text, category, each_call))
 
 
 def _ask(question: _Question) -> None:
@@ -116,7 +123,19 @@ def _read(questions: list[_Question]) -> None:
     for question in found:
         if question.category is None:
             raise ValueError(question.text() if callable(question.text) else question.text)
-    said = [(q.text() if callable(q.text) else q.text, q.category) for q in found]
-    for text, category in dict.fromkeys(said):
-        # The fixed stack level makes Python's own filter warn only once.
-        warnings.warn(text, category, stacklevel=2)
+    said = [(q.text() if callable(q.text) else q.text, q.category, q.each_call) for q in found]
+    for text, category, each_call in dict.fromkeys(said):
+        if each_call:
+            _warn_caller(text, category)
+        else:  # The fixed stack level makes Python's own filter warn only once.
+            warnings.warn(text, category, stacklevel=2)
+
+
+def _warn_caller(text: str, category: type[Warning] | None) -> None:
+    """A warning at the line that called the package. Nothing remembers it, so the next call is warned again."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _ON_THE_WAY:
+        frame = frame.f_back
+    place = frame or sys._getframe()
+    name = place.f_globals.get("__name__", "")
+    warnings.warn_explicit(text, category, place.f_code.co_filename, place.f_lineno, name, registry={})

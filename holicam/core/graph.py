@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from ..models.hooks import held
 from ..models.layers import Layer, called
 from .checks import refuse_where, warn_where
+from .in_place import Overwritten, put, shares_memory
 
 Place = TypeVar("Place", bound=Layer | None)  # a layer, or None for the image
 REENTRANT = (
@@ -48,10 +49,12 @@ def recorded(
     """
     A: dict[Layer, Tensor] = {}
     thread = threading.get_ident()
+    overwritten = Overwritten()
 
-    def hook(name: Layer, inputs: tuple, output: object) -> Tensor | None:
+    def hook(name: Layer, module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
         if (again and not torch.is_grad_enabled()) or (not again and thread != threading.get_ident()):
             return None  # a forward of somebody else's
+        memory = overwritten.by(module, output)
         if name in A and repeated == "raise":
             raise ValueError(
                 f"layer {called(name)} runs more than once in one forward pass, so it is "
@@ -69,15 +72,17 @@ def recorded(
                 else f"layer {called(name)} runs under torch.no_grad() inside the network, so no gradient reaches it"
             )
         # An in-place or identity layer hands on its input's memory, which others may still change.
-        shared = any(isinstance(x, Tensor) and x.data_ptr() == output.data_ptr() for x in inputs)
+        shared = any(shares_memory(x, output) for x in inputs)
         own = output.clone() if shared else output
         own = own if own.requires_grad else own.detach().requires_grad_(gradients)
         if not again:
             A[name] = own
+        if memory is not None and gradients:
+            put(memory, own)
         return own.clone()
 
-    handles = [
-        module.register_forward_hook(lambda _, *args, name=name: hook(name, *args)) for name, module in wanted.items()
+    handles = [overwritten.watch(module) for module in wanted.values()] + [
+        module.register_forward_hook(lambda *args, name=name: hook(name, *args)) for name, module in wanted.items()
     ]
     with held(handles):
         yield A
@@ -138,10 +143,10 @@ def pull_back(
 def expect_some_of(G: Mapping[Layer, Tensor], maps: dict[Layer, Tensor]) -> dict[Layer, Tensor]:
     """`maps`, which a `reshape` made of the gradients G.
 
-    Raises ValueError where it left all but zeros out; a ZeroGradientWarning where there was nothing else.
+    Raises ValueError where it left all but zeros out; a ZeroGradientWarning where an image has nothing else.
     """
     for name, made in maps.items():
-        warn_zero(all_zero(G[name]), name)
+        warn_zero(all_zero(G[name]) | zero_images(made), name)
         if made.shape != G[name].shape:
             refuse_where(
                 all_zero(made) & ~all_zero(G[name]),
@@ -153,13 +158,28 @@ def expect_some_of(G: Mapping[Layer, Tensor], maps: dict[Layer, Tensor]) -> dict
 
 
 def warn_zero(zero: Tensor, name: Layer | None = None) -> None:
-    """Where `zero` (a bool): a warning that the map of a layer, or of the image, says nothing."""
-    warn_where(
-        zero,
-        f"every gradient of the score at {_called(name)} is exactly 0, for all images, so the map says "
-        "nothing: dead or saturated units lie between",
-        ZeroGradientWarning,
-    )
+    """Where `zero`, a bool for each image or one for all: a warning that the map of a layer, or of the image, is empty.
+
+    In every call, for it is about these images.
+    """
+
+    def text() -> str:
+        return (
+            f"every gradient of the score at {_called(name)} is exactly 0, for {_images(zero)}, so the map says "
+            "nothing: dead or saturated units lie between"
+        )
+
+    warn_where(zero, text, ZeroGradientWarning, each_call=True)
+
+
+def _images(chosen: Tensor) -> str:
+    """Which images of a batch, by their numbers."""
+    said = chosen.flatten().tolist()
+    if all(said):
+        return "all images"
+    numbers = [str(n) for n, wrong in enumerate(said) if wrong]
+    more = f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
+    return f"image{'s'[: len(numbers) > 1]} {', '.join(numbers[:8])}{more} of {len(said)}, counted from 0"
 
 
 def _called(name: Layer | None) -> str:
@@ -170,3 +190,9 @@ def all_zero(values: Tensor) -> Tensor:
     """Whether nothing else is in there, a bool on its device; NaN is something else. One read, no copy."""
     low, high = torch.aminmax(values.detach())
     return (low == 0) & (high == 0)
+
+
+def zero_images(values: Tensor) -> Tensor:
+    """The same for each image: (B, ...) -> (B,)."""
+    v, rest = values.detach(), tuple(range(1, values.dim()))
+    return (v.amin(rest) == 0) & (v.amax(rest) == 0)

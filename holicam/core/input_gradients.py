@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from .batched import model_batch, stream
 from .capture import NOT_FINITE, check_call, frozen
 from .checks import expect_finite
-from .graph import all_zero, pull_back, warn_zero
+from .graph import pull_back, warn_zero, zero_images
 from .guard import guarded
 from .network import forward
 from .ops import SCORES, Target, at_least_float32, one_of, resolve_target, select_score
@@ -93,7 +93,7 @@ def input_gradients(
     total: Tensor | None = None
     parts: list[Tensor] = []
     chosen: list[Tensor] = []
-    nothing = torch.ones((), dtype=torch.bool, device=images.device)
+    alive = torch.zeros(len(images), dtype=torch.long, device=images.device)  # points with a gradient
     with torch.enable_grad(), frozen(model):
         for start in range(0, size, chunk):
             numbers = torch.arange(start, min(start + chunk, size), device=images.device)
@@ -108,7 +108,7 @@ def input_gradients(
             wanted = resolve_target(logits, None) if target is None else targets_of(target, owner)
             found = select_score(logits, wanted, score)  # (n,)
             D = at_least_float32(pull_back(found.sum(), {None: x}, mode=mode)[None])
-            nothing &= all_zero(D)
+            alive.index_add_(0, owner, (~zero_images(D)).long())
             D = D if each is None else each(D, point)
             if total is None:
                 total = D.new_zeros(len(images), *D.shape[1:])
@@ -120,6 +120,6 @@ def input_gradients(
                 chosen.append(wanted)
     scores = torch.cat(parts).view(-1, count)
     expect_finite(scores, NOT_FINITE.format(f"logits{', or the scores made of them,' if callable(target) else ''}"))
-    warn_zero(nothing)
+    warn_zero(alive == 0)
     target = target if callable(target) else torch.cat(chosen)[::count]
     return InputGradients(target, scores, cast(Tensor, total))  # there is one chunk at least

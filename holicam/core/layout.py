@@ -23,9 +23,9 @@ from weakref import ref
 from torch import Tensor, nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm, pooling
 
-from ..models.hooks import held
+from ..models.hooks import held, own
 from ..models.layers import Layer, called
-from ..models.resolutions import fits
+from ..models.resolutions import fits, roughly_fits
 from .ops import at_least_float32
 from .tokens import Reshape, for_images
 
@@ -91,14 +91,28 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
                 found[layer].add(lies)
 
     handles = [
-        module.register_forward_hook(lambda _, __, output, layer=layer: made(layer, output))
+        module.register_forward_hook(own(lambda _, __, output, layer=layer: made(layer, output)))
         for layer, module in wanted.items()
     ]
     for module in model.modules():
         if (lies := _lies(module)[0]) is not None:
-            handles.append(module.register_forward_pre_hook(lambda _, inputs, lies=lies: read(lies, inputs)))
+            handles.append(module.register_forward_pre_hook(own(lambda _, inputs, lies=lies: read(lies, inputs))))
     with held(handles):
         yield found
+
+
+def _expect_proportion(layer: Layer, shape: tuple[int, ...], size: tuple[int, int], tokens: bool) -> None:
+    """ValueError where the grid that a `reshape` gave lies another way than the images.
+
+    tokens: the layer itself has no grid, so nothing but the image says how its grid lies. A network that keeps a grid
+    may shorten one side of it, so there the axes in another order must fit.
+    """
+    _, a, b, c = shape
+    if not roughly_fits((b, c), size) and (tokens or fits((a, b), size) or fits((c, b), size)):
+        raise ValueError(
+            f"reshape gives the shape {shape} for layer {called(layer)}, and a grid of {b} x {c} is not in the "
+            f"proportion of images of {size[0]} x {size[1]}: channels come first, then rows, (B, C, h, w)"
+        )
 
 
 @dataclass(eq=False)
@@ -119,6 +133,7 @@ class Layouts:
     def _map(self, layer: Layer, tensor: Tensor) -> Tensor:
         tensor = tensor.dequantize() if tensor.is_quantized else tensor
         size = (self.images.shape[-2], self.images.shape[-1])
+        given = tensor.dim()
         tensor = at_least_float32(tensor if self.reshape is None else for_images(self.reshape, size)(tensor))
         shape = tuple(tensor.shape)
         if tensor.dim() != 4:
@@ -133,6 +148,8 @@ class Layouts:
             )
         if self.reshape is None and layer not in self.last:
             self.last[layer] = self._is_last(layer, shape, size)
+        if self.reshape is not None:
+            _expect_proportion(layer, shape, size, tokens=given == 3)
         return tensor.permute(0, 3, 1, 2) if self.last.get(layer) else tensor
 
     def _is_last(self, layer: Layer, shape: tuple[int, ...], size: tuple[int, int]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -32,9 +33,18 @@ def tokens_to_grid(grid: tuple[int, int] | None = None, skip: int = 1) -> Reshap
     Args: grid (h, w); None for one in the proportion of the images, a square where they are square or
     not known. skip: tokens before the grid (1 for a class token, 2 with a distillation token, more
     with registers).
-    Raises ValueError when the tokens do not fill the grid.
+    Raises ValueError for another grid or skip, and when the tokens do not fill the grid.
     """
+    pair = tuple(grid) if isinstance(grid, Iterable) and not isinstance(grid, str) else ()
+    if grid is not None and not (len(pair) == 2 and all(_whole(n, 1) for n in pair)):
+        raise ValueError(f"grid must be None or (h, w), two whole numbers of at least 1; got {grid!r}")
+    if not _whole(skip, 0):
+        raise ValueError(f"skip must be a whole number of at least 0; got {skip!r}")
     return _Grid(grid, skip)
+
+
+def _whole(value: object, low: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
 
 
 def any_grid(count: int, size: tuple[int, int]) -> Reshape:
@@ -47,8 +57,30 @@ def any_grid(count: int, size: tuple[int, int]) -> Reshape:
 
 
 def for_images(reshape: Reshape, size: tuple[int, int]) -> Reshape:
-    """The reshape for images of size (H, W): what `reshape.for_images(size)` gives, where there is that."""
-    return reshape.for_images(size) if hasattr(reshape, "for_images") else reshape
+    """The reshape for images of size (H, W): what `reshape.for_images(size)` gives, where there is that.
+
+    Raises TypeError for what is no reshape, and where it gives no tensor.
+    """
+    for maker in (tokens_to_grid, channels_last):
+        if reshape is maker:
+            raise TypeError(f"reshape={maker.__name__} only makes a reshape: call it, reshape={maker.__name__}()")
+    if not callable(reshape):
+        raise TypeError(
+            "reshape must be a function that takes a layer's output to (B, C, h, w), such as tokens_to_grid(); "
+            f"got {reshape!r}"
+        )
+    ready = reshape.for_images(size) if hasattr(reshape, "for_images") else reshape
+
+    def checked(A: Tensor) -> Tensor:
+        made = ready(A)
+        if not isinstance(made, Tensor):
+            raise TypeError(
+                f"reshape must return a tensor (B, C, h, w); for one of shape {tuple(A.shape)} it returned "
+                f"{type(made).__name__}"
+            )
+        return made
+
+    return checked
 
 
 def axes_of(reshape: Reshape, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int] | None:

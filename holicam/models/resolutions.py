@@ -108,6 +108,13 @@ def fits(grid: Size, image: Size) -> bool:
     return least <= most
 
 
+def roughly_fits(grid: Size, image: Size) -> bool:
+    """Whether patches make the grid that are at most twice as long as wide, or as wide as long, give or take a row."""
+    most = [side / (cells - 1) if cells > 1 else float("inf") for cells, side in zip(grid, image, strict=True)]
+    least = [side / (cells + 1) for cells, side in zip(grid, image, strict=True)]
+    return least[0] <= 2 * most[1] and least[1] <= 2 * most[0]
+
+
 def _reduces(grid: Size, size: Size) -> bool:
     """The same, and the grid is no single cell and no finer than the image."""
     finer = any(cells > side + 1 for cells, side in zip(grid, size, strict=True))

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import holicam as hc
 from holicam.core.capture import capture, tokens_to_grid
-from holicam.core.graph import ZeroGradientWarning, all_zero
+from holicam.core.graph import ZeroGradientWarning, all_zero, zero_images
 from tests.helpers.explainers import OF_CONVOLUTIONS, explainer, layers, maps
 from tests.helpers.nets import TinyNet, TokenNet, random_images
 
@@ -121,10 +121,47 @@ def test_a_layer_behind_the_last_attention():
     assert capture(net, images, "mlp", gradients=False, reshape=tokens_to_grid()).A["mlp"].shape == (2, 8, 3, 3)
 
 
+class DeadForBlack(TinyNet):
+    """Black images end behind a ReLU that is closed, others do not."""
+
+    def forward(self, images):
+        shown = images.abs().amax((1, 2, 3), keepdim=True) > 0
+        return super().forward(images) * shown.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("ready", "layer"),
+    [(hc.GradCAM(), "relu1"), (hc.Gradient(), None), (hc.IntegratedGradients(steps=3, chunk=2), None)],
+)
+def test_dead_images_of_a_batch_are_named_as_they_are_alone(ready, layer):
+    net, images = DeadForBlack(), random_images(3, 3, 8, 8)
+    images[1] = 0
+    with pytest.warns(ZeroGradientWarning, match=r"exactly 0, for image 1 of 3, counted from 0, so the map") as caught:
+        together = ready(net, images, layer, 1)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert [bool(m.any()) for m in together] == [True, False, True]
+    with pytest.warns(ZeroGradientWarning, match="for all images"):
+        ready(net, images[1:2], layer, 1)
+    images[2] = 0
+    with pytest.warns(ZeroGradientWarning, match="for images 1, 2 of 3"):
+        ready(net, images, layer, 1)
+
+
+def test_dead_images_are_told_in_every_call():
+    """Python's own filter gives equal warnings of one line once; each of these is about other images."""
+    net, black = DeadForBlack(), torch.zeros(1, 3, 8, 8)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            hc.GradCAM()(net, black, "relu1", 1)
+    assert [w.category for w in caught] == [ZeroGradientWarning] * 3
+
+
 def test_all_zero():
     assert bool(all_zero(torch.zeros(2, 3))) and bool(all_zero(-torch.zeros(2)))
     for other in (1e-45, -1e-45, float("nan"), float("inf")):
         assert not bool(all_zero(torch.tensor([0, other])))
+        assert zero_images(torch.tensor([[0, other], [0, -0.0]])).tolist() == [False, True]
 
 
 class Checkpointed(TinyNet):

@@ -16,7 +16,7 @@ from holicam.core.graph import recorded
 from holicam.core.layout import Layouts, fits, watched
 from holicam.core.tokens import for_images
 from tests.helpers.explainers import explainer
-from tests.helpers.nets import TinyNet, TokenNet, random_images, randomise
+from tests.helpers.nets import TinyNet, TinyViT, TokenNet, random_images, randomise
 
 SMALL = {
     "swin": lambda: models.SwinTransformer([4, 4], 12, [1, 2], [2, 2], [4, 4], num_classes=5),
@@ -396,3 +396,82 @@ def test_channels_last_says_what_it_takes():
     assert channels_last()(torch.zeros(1, 2, 3, 4)).shape == (1, 4, 2, 3)
     with pytest.raises(ValueError, match=r"\(B, h, w, C\); got \(1, 2, 3\)"):
         channels_last()(torch.zeros(1, 2, 3))
+
+
+# --- what a reshape must be -------------------------------------------------------------------------
+
+
+def tokens_of(count: int, width: int, size: tuple[int, int]) -> tuple[nn.Module, torch.Tensor]:
+    """A network whose layer "tokens" gives (B, count, width), and an image for it."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = nn.LayerNorm(width)
+            self.fc = nn.Linear(width, 3)
+
+        def forward(self, x):
+            cells = x.flatten(1)[:, : count * width].unflatten(1, (count, width))
+            return self.fc(self.tokens(cells).mean(1))
+
+    return Net().eval(), random_images(1, 3, *size)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "reshape", "grid"),
+    [
+        (64, (64, 64), lambda A: A.unflatten(1, (8, 8)), "8 x 32"),
+        (144, (72, 128), tokens_to_grid((16, 9), skip=0), "16 x 9"),
+        (196, (64, 64), tokens_to_grid((4, 49), skip=0), "4 x 49"),
+    ],
+)
+def test_a_reshape_whose_grid_lies_another_way_than_the_images(count, size, reshape, grid):
+    net, x = tokens_of(count, 32, size)
+    with pytest.raises(ValueError, match=rf"a grid of {grid} is not in the proportion.*channels come first") as caught:
+        hc.GradCAM()(net, x, "tokens", 1, reshape=reshape)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("grid", "size"),
+    [((7, 7), (24, 48)), ((4, 8), (64, 64)), ((2, 8), (64, 128)), ((1, 2), (40, 24)), ((1, 1), (24, 80))],
+)
+def test_patches_need_not_be_square(grid, size):
+    net, x = tokens_of(grid[0] * grid[1], 32, size)
+    got = hc.GradCAM()(net, x, "tokens", 1, reshape=tokens_to_grid(grid, skip=0), size="native")
+    assert tuple(got.shape[1:]) == grid
+
+
+def test_a_network_may_shorten_one_side_of_its_grid():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, (8, 1)), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    got = hc.GradCAM()(net, random_images(1, 3, 24, 48), "0", 1, reshape=lambda A: A, size="native")
+    assert tuple(got.shape[1:]) == (3, 46)
+
+
+@pytest.mark.parametrize("grid", [4, (4,), (4.0, 4.0), (-4, -4), "44", (True, 4)])
+def test_grids_that_are_none(grid):
+    with pytest.raises(ValueError, match=r"grid must be None or \(h, w\), two whole numbers of at least 1; got"):
+        tokens_to_grid(grid)
+
+
+@pytest.mark.parametrize("skip", [1.0, -1, "1", None])
+def test_what_cannot_be_skipped(skip):
+    with pytest.raises(ValueError, match="skip must be a whole number of at least 0; got"):
+        tokens_to_grid(skip=skip)
+
+
+@pytest.mark.parametrize("ready", [hc.GradCAM(), hc.AblationCAM(), hc.LeGrad()])
+@pytest.mark.parametrize(
+    ("reshape", "said"),
+    [
+        ((9, 16), r"reshape must be a function .* got \(9, 16\)"),
+        (lambda A: None, r"must return a tensor \(B, C, h, w\); .* it returned NoneType"),
+        (tokens_to_grid, r"only makes a reshape: call it, reshape=tokens_to_grid\(\)"),
+        (channels_last, r"only makes a reshape: call it, reshape=channels_last\(\)"),
+    ],
+)
+def test_what_is_no_reshape(ready, reshape, said):
+    layer = None if ready.takes == "input" else "blocks.0"
+    with pytest.raises(TypeError, match=said) as caught:
+        ready(TinyViT(), random_images(1, 3, 24, 40), layer, 1, reshape=reshape)
+    assert "\n" not in str(caught.value)

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ...core.attention_gradients import attention_gradients
 from ...core.explainer import Call, InputExplainer
-from ...core.graph import all_zero, warn_zero
+from ...core.graph import warn_zero, zero_images
+from ...core.layout import Layouts
 from ...core.options import Score, among
-from ...core.tokens import any_grid, for_images
+from ...core.tokens import any_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,11 @@ class LeGrad(InputExplainer):
         parts, nothing = [], []
         for attention, G in attention_gradients(call, self.score, self.score_of, "LeGrad"):
             P = attention.gradient(G)  # (B, heads, N, N)
-            nothing.append(all_zero(P))
+            nothing.append(zero_images(P))
             parts.append(P.relu().mean((1, 2)))
-        warn_zero(torch.stack(nothing).all(), "attention")
+        warn_zero(torch.stack(nothing).all(0), "attention")
         E = torch.stack(parts).mean(0)  # (B, N)
         size = (call.images.shape[2], call.images.shape[3])
-        return for_images(call.reshape or any_grid(E.shape[1], size), size)(E[:, :, None])[:, 0]
+        reshape = any_grid(E.shape[1], size) if call.reshape is None else call.reshape
+        layouts = Layouts(call.model, {}, {}, call.images, reshape)
+        return layouts.maps({"attention": E[:, :, None]})["attention"][:, 0]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...core.capture import NOT_FINITE, check_call, frozen, recorded
 from ...core.checks import expect_finite
-from ...core.graph import all_zero, pull_back, warn_zero
+from ...core.graph import all_zero, pull_back, warn_zero, zero_images
 from ...core.guard import guarded, turn
 from ...core.layout import Layouts, watched
 from ...core.network import detached, forward
@@ -65,7 +65,8 @@ class Walk:
         with turn(self._model), frozen(self._model), recorded(self._wanted, True, "raise", again=True):
             found = pull_back(out, self.places, start.to(out), keep=True, mode=self._mode.again())
         for name, R in found.items():
-            warn_zero(all_zero(R) & ~all_zero(start), name)
+            each = zero_images if R.dim() == 4 else all_zero  # tokens may have the images elsewhere
+            warn_zero(each(R) & ~each(start), name)
         return found
 
 
