@@ -69,7 +69,7 @@ def data_set(place: str, options: Mapping[str, object]) -> Dataset:
         raise OwnCodeError(f"{place} must be a function that returns a data set; it is {kind_of(make)}")
     try:
         made = make(**options)
-    except Exception as error:  # it is not our code
+    except (Exception, SystemExit) as error:  # it is not our code
         raise OwnCodeError(f"dataset: {place} failed ({brief(error)})") from error
     try:
         return dataset_of(made, place)

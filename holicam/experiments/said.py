@@ -41,7 +41,7 @@ def said() -> Iterator[None]:
     except KeyboardInterrupt:
         tell(STOPPED)
         raise typer.Exit(130) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one's own code may call sys.exit, and holicam does not
         tell(f"Error: {sentence(error)}")
         raise typer.Exit(1) from None
 

@@ -130,6 +130,27 @@ def test_one_sentence_for_what_is_wrong(mine, line, said):
     assert status == 1 and said in words and "not foreseen" not in words, words
 
 
+LEAVES = "raise SystemExit(0)"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    {
+        CODE.replace("return Data()", LEAVES): "all_mine:data failed (SystemExit: 0)",
+        CODE.replace("torch.manual_seed(0)", LEAVES): "all_mine:net, failed: SystemExit: 0",
+        CODE.replace("return G.", f"{LEAVES}; return G."): "SystemExit: 0 (all_mine.py, line 9)",
+        CODE.replace("return masks.", f"{LEAVES}; return masks."): "SystemExit: 0 (all_mine.py, line 13)",
+        CODE.replace("mask = torch", f"{LEAVES}; mask = torch"): "cannot be used: SystemExit: 0",
+        CODE.replace('classes = ("object",)', f"@property\n        def classes(self): {LEAVES}"): "SystemExit: 0",
+    }.items(),
+)
+def test_code_that_leaves_python_has_failed(mine, code, said):
+    """`sys.exit(0)` in one's own code is no success of the run."""
+    mine("study/all_mine.py", code)
+    status, words = run("evaluate", "study/run.toml", "--device", "cpu")
+    assert status == 1 and said in words and "not foreseen" not in words, words
+
+
 def test_an_explainer_that_fails_is_named_with_its_line(mine):
     mine("study/all_mine.py", CODE.replace("keepdim=True)\n\n    def peak", "keepdim=True) @ 3\n\n    def peak"))
     status, said = run("evaluate", "study/run.toml", "--device", "cpu")

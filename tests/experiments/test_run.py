@@ -77,6 +77,19 @@ def test_units_cover_every_image_once(plan):
     assert groups_of(plan.config.made) == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
 
 
+@pytest.mark.parametrize(
+    ("explainers", "groups"),
+    [
+        (["grad-cam", {"name": "center", "label": "cams"}], {"cams": ("grad-cam",), "cams-alone": ("cams",)}),
+        (["pcam+", {"name": "center", "label": "asked"}], {"asked": ("pcam+",), "asked-alone": ("asked",)}),
+        ([{"name": "center", "label": "cams"}, "gradient"], {"cams": ("cams",), "gradient": ("gradient",)}),
+    ],
+)
+def test_a_label_may_be_called_as_a_group_is(explainers, groups):
+    """No explainer takes the place of another's group, and a label that meets none names its group as ever."""
+    assert groups_of(from_table({**TABLE, "explainers": explainers}).made) == groups
+
+
 def test_rows_are_what_the_functions_give(plan, truth):
     import holicam as hc
 
