@@ -17,8 +17,8 @@ from ..methods.registry import info
 from ..models.preprocessing import Preprocessing
 from .config import Config
 from .plan import Plan
-from .trying import reason
 from .report_charts import literal
+from .trying import reason
 from .units import Unit
 from .work import Work, maps_of, with_truth
 

@@ -34,9 +34,8 @@ class Shown(Watch):
             tell(words)
         before, after = (sum(map(self.cost, units)) for units in (there, todo))
         self.there, self.count = len(there), len(there) + len(todo)
-        closed = not sys.stderr  # which is then None
-        total, there_F = round(before + after), round(before)
-        self.bar = tqdm(total=total, initial=there_F, unit="F", unit_scale=True, disable=closed)
+        total, closed = round(before + after), not sys.stderr  # None where it was closed
+        self.bar = tqdm(total=total, initial=round(before), unit="F", unit_scale=True, disable=closed)
 
     def unit(self, unit: Unit, cost: float, seconds: float) -> None:
         self.done += 1
