@@ -62,6 +62,7 @@ def _bar(items, total: int, start: int = 0, quiet: bool | None = False):
     """A progress bar on stderr; `start` steps of `total` lie behind. quiet: None where stderr is no terminal."""
     from tqdm import tqdm
 
+    quiet = quiet if sys.stderr else True  # which is None where it was closed
     return tqdm(items, total=total, initial=start, unit="step", smoothing=0.05, disable=quiet)
 
 
@@ -169,10 +170,12 @@ def explain(
         bar.write(f"{one.photo}: {first}{one.target} explained in {one.written[1]}{again}")
 
     def complain(words: str) -> None:
-        bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
+        if sys.stderr:
+            bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
 
     def remark(words: str) -> None:
-        bar.write(f"note: {in_options(words)}", file=sys.stderr)
+        if sys.stderr:
+            bar.write(f"note: {in_options(words)}", file=sys.stderr)
 
     try:
         tally, sheets = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)
@@ -232,7 +235,7 @@ def spread(arguments: list[str]) -> list[str]:
     """Arguments in the one order and form that the option parser reads.
 
     `--layers a b` becomes `--layers a --layers b`, and so does --explainer; a word behind it that looks like a picture
-    (by its ending, or a folder before it) is a photograph. `--debug` may stand anywhere.
+    (by its ending, a folder before it, or as a file that is there) is a photograph. `--debug` may stand anywhere.
     """
     out: list[str] = []
     option, waits = "", False  # the option whose words these may be, and whether its first must follow
@@ -252,7 +255,8 @@ def spread(arguments: list[str]) -> list[str]:
 
 
 def _picture(word: str) -> bool:
-    return word.lower().endswith(PICTURES) or any(mark in word for mark in (os.sep, os.altsep) if mark)
+    there = word not in explainers and Path(word).is_file()  # whatever its ending
+    return there or word.lower().endswith(PICTURES) or any(mark in word for mark in (os.sep, os.altsep) if mark)
 
 
 def _debug_first(arguments: list[str]) -> list[str]:

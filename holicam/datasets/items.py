@@ -153,7 +153,7 @@ class Dataset(torch.utils.data.Dataset):
             return Skipped(name, _sentence(str(error)))
         except NOT_ITS_FAULT:
             raise
-        except Exception as error:  # a run of days must not end at one image
+        except (Exception, SystemExit) as error:  # a run of days must not end at one image
             kind = "" if isinstance(error, ValueError) and str(error) else type(error).__name__
             said = ": ".join(filter(None, [kind, str(error)]))
             return Skipped(name, _sentence(f"{self._place(name)} cannot be used: {said}"))

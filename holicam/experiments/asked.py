@@ -74,8 +74,9 @@ def loaded(load: list[str]) -> tuple[dict[str, str], list[str]]:
 
     Raises OwnCodeError.
     """
-    networks = dict(entry.split("=", 1) for entry in load if "=" in entry)
-    code = [str(Path(entry).resolve()) if entry.endswith(".py") else entry for entry in load if "=" not in entry]
+    named = [entry for entry in load if "=" in entry and not (entry.endswith(".py") or Path(entry).exists())]
+    networks = dict(entry.split("=", 1) for entry in named)
+    code = [str(Path(entry).resolve()) if entry.endswith(".py") else entry for entry in load if entry not in named]
     for said in code:
         look_in(said)
     return networks, code

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import sys
+import tokenize
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -66,7 +67,8 @@ def changed(known: Mapping[str, object], package: Path = PACKAGE) -> list[str]:
 
 def definitions(path: Path) -> tuple[str, ...]:
     """The hash of every statement of a file that is no import from holicam and no table of places."""
-    return _definitions(path.read_text(encoding="utf-8"))
+    with tokenize.open(path) as file:  # in the encoding that Python reads it in
+        return _definitions(file.read())
 
 
 @cache

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import tomllib
@@ -16,8 +17,9 @@ from pathlib import Path
 from ..core.ops import one_of
 from ..core.options import check_count, check_flag
 from ..metrics import UnknownProtocolError, protocol_of, registry
+from .data_options import check_needed, check_options
 from .entries import ConfigError, Entry
-from .kinds import check_kinds
+from .kinds import check_joined, check_kinds, check_names
 from .naming import named
 from .own import anchored, is_own_network, prepare
 
@@ -83,6 +85,8 @@ class Config:
             value = getattr(self, key)
             if not len(value):
                 raise ConfigError(f"{key} must be a list with at least one entry; got {value!r}")
+        check_options(self.dataset)
+        check_names(self)
         object.__setattr__(self, "explainers", tuple(map(Entry.of, self.explainers)))
         own = {name: name for name in (*self.networks, self.reference) if is_own_network(name)}
         object.__setattr__(self, "loaders", {**own, **self.loaders})
@@ -97,12 +101,14 @@ class Config:
         check_count("images_per_unit", self.images_per_unit)
         check_count("batch_size", self.batch_size)
         check_count("n", self.n, 0)
+        check_count("seed", self.seed, 0)
         for key in ("pairs", "curves"):
             check_flag(key, getattr(self, key))
         self._check_together(self.made)
 
     def _check_together(self, made: Mapping[str, object]) -> None:
         """Raise ConfigError where settings that are sound alone do not fit each other."""
+        check_joined(self.entries, made)
         if self.pairs and self.target != "label":
             raise ConfigError('pairs = true explains every class in an image: give target = "label" with it')
         if self.difficult and not self.pairs:
@@ -173,10 +179,18 @@ def from_table(table: Mapping[str, object]) -> Config:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=2, cutoff=0.4)
             raise ConfigError(f"there is no setting {key!r}; close names are {', '.join(close or known)}")
+    if lacking := [key for key in ("dataset", "networks", "explainers") if key not in table]:
+        raise ConfigError(f"the configuration is not whole: it needs {', '.join(lacking)}")
     try:
-        return Config(**table)
+        made = Config(**table)
     except TypeError as error:
         raise ConfigError(f"the configuration is not whole: {error}") from None
+    except ValueError as error:
+        if type(error) is ValueError:  # of a check that others share; ConfigError and its like say more
+            raise ConfigError(str(error)) from None
+        raise
+    check_needed(made.dataset)
+    return made
 
 
 def renamed(table: Mapping[str, object]) -> dict[str, object]:
@@ -186,11 +200,14 @@ def renamed(table: Mapping[str, object]) -> dict[str, object]:
 
 def from_toml(path: Path) -> Config:
     """A configuration from a TOML file. Raises ConfigError, FileNotFoundError."""
+    path = Path(path)
+    if path.read_bytes()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise ConfigError(f"{path} is text in UTF-16, and TOML is UTF-8: save it as UTF-8")
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before UTF-8
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    return from_table(anchored(table, Path(path).parent))
+    return from_table(anchored(table, path.parent))
 
 
 def differences(old: object, new: object, path: str = "") -> list[str]:

@@ -31,11 +31,11 @@ def _own(name: str, said: str) -> nn.Module:
     module, _, function = said.partition(":")
     try:
         make = getattr(importlib.import_module(module), function)
-    except Exception as error:  # it is not our code
+    except (Exception, SystemExit) as error:  # it is not our code
         raise ConfigError(f'loaders: {name} = "{said}" must be "module:function" ({_brief(error)})') from error
     try:
         model = make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"loaders: {said}, which makes the network {name}, failed: {_brief(error)}") from error
     if not isinstance(model, nn.Module) or model.training:
         raise ConfigError(
@@ -45,7 +45,7 @@ def _own(name: str, said: str) -> nn.Module:
     return model
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300].removesuffix(": ")
 
 

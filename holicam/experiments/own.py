@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,7 @@ def data_set(place: str, options: Mapping[str, object]) -> Dataset:
         raise OwnCodeError(f"{place} must be a function that returns a data set; it is {kind_of(make)}")
     try:
         made = make(**options)
-    except Exception as error:  # it is not our code
+    except (Exception, SystemExit) as error:  # it is not our code
         raise OwnCodeError(f"dataset: {place} failed ({brief(error)})") from error
     try:
         return dataset_of(made, place)
@@ -112,12 +113,21 @@ def _together(file: Path, root: Path, seen: dict[Path, None]) -> dict[Path, None
         return seen
     seen[file] = None
     inside = root if str(root) not in _installed() else root / file.relative_to(root).parts[0]
-    for name in _imports(ast.parse(file.read_text(encoding="utf-8")), file, root):
+    for name in _imports(_tree(file), file, root):
         path = root / Path(*name.split("."))
         for other in (path.with_suffix(".py"), path / "__init__.py"):
             if name.partition(".")[0] != "holicam" and other.is_file() and other.is_relative_to(inside):
                 _together(other, root, seen)
     return seen
+
+
+def _tree(file: Path) -> ast.Module:
+    """The syntax tree of a file, in the encoding that Python reads it in. Raises OwnCodeError, with the file."""
+    try:
+        with tokenize.open(file) as text:
+            return ast.parse(text.read())
+    except (SyntaxError, ValueError) as error:
+        raise OwnCodeError(f"{file} cannot be read as Python ({brief(error)})") from None
 
 
 def _installed() -> set[str]:

@@ -85,7 +85,7 @@ def _one(ready: PhotoExplainer, photo: Path, out: Path, inputs: Sequence[Path]) 
         warnings.simplefilter("always")
         try:
             made = ready(photo, out, inputs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             made = sentence(error)
             if ready.device != "cpu" and no_memory(error):
                 torch.cuda.empty_cache()

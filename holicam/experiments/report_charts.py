@@ -24,7 +24,7 @@ def charts(tables: Sequence[Table], controls: Collection[str]) -> dict[str, str]
     for metric in dict.fromkeys(metric for table in tables for metric in table.metrics):
         panels = {
             table.title: {
-                label: (cell.mean, cell.low, cell.high)
+                literal(label): (cell.mean, cell.low, cell.high)
                 for label, cells in table.rows.items()
                 if math.isfinite((cell := cells[metric]).mean)
             }
@@ -33,9 +33,15 @@ def charts(tables: Sequence[Table], controls: Collection[str]) -> dict[str, str]
         }
         panels = {title: rows for title, rows in panels.items() if rows}
         if panels:
-            apart = [label for label in controls if any(label in rows for rows in panels.values())]
+            hollow = map(literal, controls)
+            apart = [label for label in hollow if any(label in rows for rows in panels.values())]
             found[metric] = svg(intervals(panels, apart=apart, line=None, xlabel=arrow(metric)))
     return found
+
+
+def literal(label: str) -> str:
+    """A label as matplotlib shows it letter by letter: two dollars in it would enclose a formula."""
+    return label.replace("$", r"\$")
 
 
 def svg(figure) -> str:

@@ -86,7 +86,7 @@ def drawn(title: str, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
             axes.set(xlabel=LABELS[metric], title=metric, xlim=(0, 100))
             axes.grid(alpha=0.3)
         figure.axes[0].set_ylabel("mean score of the class")
-        figure.legend(
+        legend = figure.legend(
             [lines[name] for name in names],
             names,
             loc="outside lower center",
@@ -94,7 +94,9 @@ def drawn(title: str, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
             frameon=False,
             fontsize=8,
         )
-        figure.suptitle(title, fontsize=10)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a label may hold any letters
+        figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from ..methods.registry import info
 from ..models.preprocessing import Preprocessing
 from .config import Config
 from .plan import Plan
+from .report_charts import literal
+from .trying import reason
 from .units import Unit
 from .work import Work, maps_of, with_truth
 
@@ -55,15 +57,27 @@ def examples(config: Config, images: int) -> Examples:
     dear = {label for label, entry in config.entries.items() if _cost(entry.name) > DEAR}
     labels = tuple(label for label in config.made if label not in dear)
     said = f"Not among the examples, as a map costs more than {DEAR:.0f} F: {', '.join(sorted(dear))}." if dear else ""
-    shown = [
-        example
-        for network in config.networks
-        for name in plan.dataset.ids[:images]
-        for example in _of_image(
-            plan.work(Unit(network, "examples", 0, labels, (name,)), "", "cpu"), plan.wants[network]
-        )
-    ]
-    return Examples(tuple(shown), said)
+    shown, failed = [], []
+    for network in config.networks:
+        for name in plan.dataset.ids[:images]:
+            work = plan.work(Unit(network, "examples", 0, labels, (name,)), "", "cpu")
+            some, why = _tried(work, plan.wants[network])
+            shown += some
+            failed += why
+    return Examples(tuple(shown), " ".join(filter(None, [said, *failed])))
+
+
+def _tried(work: Work, wants: Preprocessing) -> tuple[list[Example], list[str]]:
+    """The pictures of one image, and why some are missing: an explainer that failed in the run fails here too."""
+    unit, batch = work.unit, work.config.batch_size
+    try:
+        return list(_of_image(work, wants)), []
+    except (Exception, SystemExit) as error:  # explainers and networks may be anybody's
+        if len(unit.labels) == 1:
+            where = f"{unit.labels[0]} failed on image {unit.ids[0]} with {unit.network}"
+            return [], [f"Not among the examples: {where}: {reason(error, batch)}."]
+    each = [_tried(replace(work, unit=replace(unit, labels=(label,))), wants) for label in unit.labels]
+    return [one for some, _ in each for one in some], [said for _, why in each for said in why]
 
 
 def _cost(name: str) -> float:
@@ -91,9 +105,9 @@ def _of_image(work: Work, wants: Preprocessing) -> Iterator[Example]:
     layered = {label: some for label, some in lines.items() if "" not in some}
     title = f"{work.unit.network}, {item.id}: class {int(target)}, {float(p[0, target]):.0%}"
     if layered:
-        yield _example(title, plot.grid(rgb, layered), layered)
+        yield _example(title, plot.grid(rgb, {literal(label): some for label, some in layered.items()}), layered)
     if whole:
-        yield _example(title, plot.maps(rgb, whole), whole)
+        yield _example(title, plot.maps(rgb, {literal(label): M for label, M in whole.items()}), whole)
 
 
 def _shown(image: Tensor, wants: Preprocessing) -> Tensor:

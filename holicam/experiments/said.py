@@ -27,8 +27,9 @@ def debug() -> bool:
 
 
 def tell(words: str) -> None:
-    """One line on stderr."""
-    print(words, file=sys.stderr, flush=True)
+    """One line on stderr; none where it was closed, since `print` would then take stdout."""
+    if sys.stderr:
+        print(words, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -41,7 +42,7 @@ def said() -> Iterator[None]:
     except KeyboardInterrupt:
         tell(STOPPED)
         raise typer.Exit(130) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one's own code may call sys.exit, and holicam does not
         tell(f"Error: {sentence(error)}")
         raise typer.Exit(1) from None
 

@@ -34,7 +34,8 @@ class Shown(Watch):
             tell(words)
         before, after = (sum(map(self.cost, units)) for units in (there, todo))
         self.there, self.count = len(there), len(there) + len(todo)
-        self.bar = tqdm(total=round(before + after), initial=round(before), unit="F", unit_scale=True)
+        total, closed = round(before + after), not sys.stderr  # None where it was closed
+        self.bar = tqdm(total=total, initial=round(before), unit="F", unit_scale=True, disable=closed)
 
     def unit(self, unit: Unit, cost: float, seconds: float) -> None:
         self.done += 1
@@ -42,7 +43,8 @@ class Shown(Watch):
         self.bar.update(round(cost))
 
     def say(self, sentence: str) -> None:
-        tqdm.write(sentence, file=sys.stderr)
+        if sys.stderr:
+            tqdm.write(sentence, file=sys.stderr)
 
     def end(self, images: Sequence[str], skipped: dict[str, str]) -> None:
         self.images, self.skipped = images, skipped

@@ -39,9 +39,15 @@ def open_run(out: Path, manifest: Mapping[str, object], made: Mapping[str, objec
     """
     with extra("A table of rows"):
         import pyarrow  # noqa: F401  now, not after the first unit's work
-    path = out / FILE
     (out / "parts").mkdir(parents=True, exist_ok=True)
-    sweep(out)
+    found = _opened(out, manifest, made)
+    sweep(out)  # now that the folder is known to be this run's, and no other folder of the user
+    return found
+
+
+def _opened(out: Path, manifest: Mapping[str, object], made: Mapping[str, object]) -> dict[str, object]:
+    """The manifest that is there, of this run, or this run's, written now."""
+    path = out / FILE
     with contextlib.suppress(FileNotFoundError):
         return _same(out, manifest, made)
     whole = complete(manifest)

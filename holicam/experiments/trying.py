@@ -61,7 +61,7 @@ def _tried(work: Work) -> tuple[list[dict[str, object]], str]:
         return list(rows(work)), ""
     except FATAL:
         raise
-    except Exception as error:  # explainers and networks may be anybody's
+    except (Exception, SystemExit) as error:  # explainers and networks may be anybody's
         where = own_line(error)
         said = reason(error, work.config.batch_size) + (f" ({where})" if where else "")
     if work.device.startswith("cuda"):
@@ -69,7 +69,7 @@ def _tried(work: Work) -> tuple[list[dict[str, object]], str]:
     return [], said
 
 
-def reason(error: Exception, batch: int) -> str:
+def reason(error: BaseException, batch: int) -> str:
     """Why something failed, on one line."""
     words = " ".join(str(error).split())
     if no_memory(error):

@@ -41,7 +41,12 @@ def groups_of(made: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     cams = found.pop(("shared", "passes"), [])
     asked = [found.pop(key) for key in [*found] if isinstance(key, tuple)]
     groups = ({"cams": cams} if cams else {}) | {f"asked-{i}" if i else "asked": some for i, some in enumerate(asked)}
-    return {group: tuple(labels) for group, labels in (groups | found).items()}
+    for label, alone in found.items():
+        name = str(label)
+        while name in groups:  # a label may be a group's name, and neither is to take the other's place
+            name += "-alone"
+        groups[name] = alone
+    return {group: tuple(labels) for group, labels in groups.items()}
 
 
 def units_of(config: Config, ids: Sequence[str]) -> list[Unit]:

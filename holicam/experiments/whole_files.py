@@ -19,6 +19,8 @@ except ImportError:  # not on Windows
 
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:24] or "host"
 HOUR = 3600  # no process takes that long over one file
+# What a draft or a claim is called, and how older versions called drafts of parts: a user's hidden files are not ours.
+OURS = re.compile(r"\..+\.([A-Za-z0-9-]+\.\d+\.[0-9a-f]+|claim)\.tmp|\..+\.parquet\.\d+")
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 
 
@@ -104,7 +106,7 @@ def _lock(file, wait: bool = False) -> bool | None:
 def sweep(out: Path) -> None:
     """Remove what killed processes left half written; a file that a process is writing stays."""
     for folder in (out, out / "parts", out / "failures", out / "code"):
-        for path in [*folder.glob(".*.tmp"), *folder.glob(".*.parquet.*")]:
+        for path in filter(lambda path: OURS.fullmatch(path.name), [*folder.glob(".*")]):
             with contextlib.suppress(OSError), open(path, "r+b") as file:
                 old = time.time() - path.stat().st_mtime > HOUR
                 ours = path.suffix == ".tmp" and (

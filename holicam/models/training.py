@@ -12,6 +12,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -28,6 +30,7 @@ from .trainings import TRAININGS, Training
 
 CHECKPOINT_EVERY = 200
 SETTLE_BATCHES = 40
+PARTS = ("rgb", "boxes", "labels")  # of what is rendered, in this order
 
 
 def random_labels(n: int, seed: int = 0, classes: int = len(toyland.CLASSES)) -> torch.Tensor:
@@ -60,24 +63,42 @@ def rendered(training: Training, progress=lambda items, total: items) -> tuple[n
     total = sum(training.subsets.values())
     if not (folder / "labels.npy").exists():  # written last: its presence says the rest is whole
         folder.mkdir(parents=True, exist_ok=True)
-        store = np.lib.format.open_memmap(folder / "rgb.npy", "w+", np.uint8, (total, 224, 224, 3))
-        jobs = [
-            (s, i, min(100, n - i), training.rho, training.seed)
-            for s, n in training.subsets.items()
-            for i in range(0, n, 100)
-        ]
-        labels, boxes, done = [], [], 0
-        # One thread each: a process that is forked has none of its parent's threads, and would wait for them for ever.
-        with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
-                store[done : done + len(rgb)] = rgb
-                labels.append(target)
-                boxes.append(hull)
-                done += len(rgb)
-        store.flush()
-        np.save(folder / "boxes.npy", np.concatenate(boxes))
-        np.save(folder / "labels.npy", np.concatenate(labels))
-    return tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
+        with tempfile.TemporaryDirectory(dir=folder) as own:  # two trainings may render at once
+            _render(training, total, Path(own), progress)
+            for part in PARTS:
+                os.replace(Path(own, f"{part}.npy"), folder / f"{part}.npy")
+    try:
+        found = tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
+        lengths = {len(part) for part in found}
+    except (ValueError, EOFError, OSError, TypeError) as error:
+        lengths = {" ".join(f"{type(error).__name__}: {error}".split())}
+    if lengths != {total}:
+        said = ", ".join(map(str, lengths))
+        raise ValueError(
+            f"{folder} does not hold the {total} images drawn for training ({said}): delete it, to draw them anew"
+        )
+    return found
+
+
+def _render(training: Training, total: int, folder: Path, progress) -> None:
+    """Draw all images into files of a folder."""
+    store = np.lib.format.open_memmap(folder / "rgb.npy", "w+", np.uint8, (total, 224, 224, 3))
+    jobs = [
+        (s, i, min(100, n - i), training.rho, training.seed)
+        for s, n in training.subsets.items()
+        for i in range(0, n, 100)
+    ]
+    labels, boxes, done = [], [], 0
+    # One thread each: a process that is forked has none of its parent's threads, and would wait for them for ever.
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
+            store[done : done + len(rgb)] = rgb
+            labels.append(target)
+            boxes.append(hull)
+            done += len(rgb)
+    store.flush()
+    np.save(folder / "boxes.npy", np.concatenate(boxes))
+    np.save(folder / "labels.npy", np.concatenate(labels))
 
 
 def _cut(rgb, box, size, zoom, rng, glyph=False) -> np.ndarray:
@@ -130,7 +151,7 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
     checkpoint, start = cache_folder() / f"{name}.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        state = _kept(checkpoint, device)
         if state["training"] == repr(training):
             model.load_state_dict(state["model"])
             optimiser.load_state_dict(state["optimiser"])
@@ -146,10 +167,21 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
         optimiser.step()
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == training.steps:
             state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
-            torch.save(state | {"training": repr(training), "loss": loss.item()}, checkpoint.with_suffix(".tmp"))
-            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+            draft = checkpoint.with_name(f"{name}.{os.getpid()}.tmp")  # another process may train the same
+            torch.save(state | {"training": repr(training), "loss": loss.item()}, draft)
+            os.replace(draft, checkpoint)
     _settle(model, data, training, device)
     return model.eval()
+
+
+def _kept(checkpoint: Path, device: str) -> dict:
+    """What a checkpoint holds. Raises ValueError where it is damaged."""
+    try:
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        return {key: state[key] for key in ("training", "model", "optimiser", "step")}
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise ValueError(f"{checkpoint} is no whole checkpoint ({said}): delete it, and training starts anew") from None
 
 
 @torch.no_grad()

@@ -365,6 +365,33 @@ def test_the_order_of_words(given, read):
     assert spread(given.split()) == read.split() and spread(read.split()) == read.split()
 
 
+def test_a_file_that_is_there_is_a_photograph(tmp_path, monkeypatch):
+    """Whatever its ending; a method's name stays one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.jfif", "rise"):
+        (tmp_path / name).touch()
+    assert spread("explain --explainer grad-cam rise x.jfif".split()) == (
+        "explain --explainer grad-cam --explainer rise x.jfif".split()
+    )
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_nothing_is_said_where_stderr_is_closed(monkeypatch, capsys, closed):
+    """Neither on stdout, which is for results, nor as an error."""
+    from holicam.__main__ import _bar
+    from holicam.experiments.said import tell
+    from holicam.experiments.shown import Shown
+
+    if closed:
+        monkeypatch.setattr("sys.stderr", None)
+    watch = Shown(None, None)
+    watch.say("a note")
+    tell("a sentence")
+    assert list(_bar([1, 2], 2, quiet=None)) == [1, 2]
+    out, err = capsys.readouterr()
+    assert not out and (closed or ("a note" in err and "a sentence" in err))
+
+
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules")
 def test_both_commands_take_the_same_words(tmp_path, tiny, cat, monkeypatch, capsys):
     """`holicam` calls `app`, and so does `python -m holicam`."""

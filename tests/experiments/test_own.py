@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from holicam.experiments.asked import loaded
 from holicam.experiments.config import ConfigError, from_toml
 from holicam.experiments.own import code_of, is_own_network, places_of
 from tests.helpers.commands import explain, photo, run
@@ -127,6 +128,46 @@ def test_one_sentence_for_what_is_wrong(mine, line, said):
     kept = [other for other in TOML.strip().splitlines() if not other.startswith(f"{key} ")]
     mine("study/wrong.toml", "\n".join([line, *kept]))
     status, words = run("evaluate", "study/wrong.toml", "--device", "cpu")
+    assert status == 1 and said in words and "not foreseen" not in words, words
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_code_in_other_encodings_is_read_as_python_reads_it(mine, tmp_path, encoding):
+    text = f"# -*- coding: {encoding} -*-\ndef half(n): return n // 2  # ä\n"
+    (tmp_path / "study/shapes_beside.py").write_text(text, encoding=encoding)
+    assert set(code_of(places_of(from_toml("study/run.toml")))) == {"all_mine.py", "shapes_beside.py"}
+
+
+def test_a_file_beside_ones_own_that_is_no_python_is_named(mine):
+    mine("study/all_mine.py", CODE.replace("from shapes_beside import half", "half = abs\nif 0: import odd"))
+    mine("study/odd.py", "def half(:")
+    with pytest.raises(ValueError, match="odd.py cannot be read as Python .SyntaxError"):
+        code_of(places_of(from_toml("study/run.toml")))
+
+
+def test_a_file_in_a_folder_with_an_equals_sign_is_a_file(own, tmp_path):
+    file = str(own("a=b/equal_sign.py", "def net(): pass"))
+    assert loaded([file, "net=equal_sign:net"]) == ({"net": "equal_sign:net"}, [file])
+
+
+LEAVES = "raise SystemExit(0)"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    {
+        CODE.replace("return Data()", LEAVES): "all_mine:data failed (SystemExit: 0)",
+        CODE.replace("torch.manual_seed(0)", LEAVES): "all_mine:net, failed: SystemExit: 0",
+        CODE.replace("return G.", f"{LEAVES}; return G."): "SystemExit: 0 (all_mine.py, line 9)",
+        CODE.replace("return masks.", f"{LEAVES}; return masks."): "SystemExit: 0 (all_mine.py, line 13)",
+        CODE.replace("mask = torch", f"{LEAVES}; mask = torch"): "cannot be used: SystemExit: 0",
+        CODE.replace('classes = ("object",)', f"@property\n        def classes(self): {LEAVES}"): "SystemExit: 0",
+    }.items(),
+)
+def test_code_that_leaves_python_has_failed(mine, code, said):
+    """`sys.exit(0)` in one's own code is no success of the run."""
+    mine("study/all_mine.py", code)
+    status, words = run("evaluate", "study/run.toml", "--device", "cpu")
     assert status == 1 and said in words and "not foreseen" not in words, words
 
 

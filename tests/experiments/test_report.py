@@ -25,6 +25,8 @@ from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
 from holicam.experiments.published import in_our_unit
 from holicam.experiments.remarks import remarks
+from holicam.experiments.report_charts import charts, svg
+from holicam.experiments.report_curves import drawn
 from holicam.experiments.report_examples import examples
 from holicam.experiments.run import evaluate
 from holicam.experiments.toml import as_toml
@@ -141,6 +143,28 @@ def test_a_page_without_its_data_says_so(run, tmp_path):
     gone = replace(config, dataset={"name": "folder", "root": str(tmp_path / "gone")})
     found = examples(gone, 1)
     assert not found.shown and re.match("There are no example maps: .*gone", found.said)
+
+
+def test_a_picture_that_cannot_be_made_is_left_out(run, monkeypatch):
+    """As after `merge --partial`: the others are shown, and the page says why one is not."""
+
+    def fail(self, *_, **__):
+        raise RuntimeError("no such gradient")
+
+    config = report.config_of_run(report.read_manifest(run), run)
+    monkeypatch.setattr(type(config.made["Layer-CAM"]), "checked", fail)
+    found = examples(config, 1)
+    assert [one.alt for one in found.shown] == ["Maps by Grad-CAM over the image."]
+    assert "Layer-CAM failed on image" in found.said and "no such gradient" in found.said
+
+
+def test_a_label_with_dollars_is_no_formula(run):
+    """It is drawn letter by letter in charts and curves."""
+    label, line = "$^$", (np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    svg(drawn(label, {"insertion": {label: line}}))
+    tables, _ = report.tables(run)
+    rows = {label if name == "Grad-CAM" else name: cells for name, cells in tables[0].rows.items()}
+    assert label in charts([replace(tables[0], rows=rows)], [label])["epg"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ def test_units_cover_every_image_once(plan):
     ]
     assert len({u.name for u in plan.units}) == len(plan.units)
     assert groups_of(plan.config.made) == {"cams": ("grad-cam", "no guard"), "gradient": ("gradient",)}
+
+
+@pytest.mark.parametrize(
+    ("explainers", "groups"),
+    [
+        (["grad-cam", {"name": "center", "label": "cams"}], {"cams": ("grad-cam",), "cams-alone": ("cams",)}),
+        (["pcam+", {"name": "center", "label": "asked"}], {"asked": ("pcam+",), "asked-alone": ("asked",)}),
+        ([{"name": "center", "label": "cams"}, "gradient"], {"cams": ("cams",), "gradient": ("gradient",)}),
+    ],
+)
+def test_a_label_may_be_called_as_a_group_is(explainers, groups):
+    """No explainer takes the place of another's group, and a label that meets none names its group as ever."""
+    assert groups_of(from_table({**TABLE, "explainers": explainers}).made) == groups
 
 
 def test_rows_are_what_the_functions_give(plan, truth):
@@ -280,12 +294,41 @@ def test_a_fault_at_any_write_leaves_whole_parts_only(plan, truth, tmp_path, mon
         ({**TABLE, "seed_by_image": "rise"}, "seed_by_image must be a list of names, and a text is no list"),
         ({**TABLE, "notes": "few masks"}, "notes must be a list of names, and a text is no list"),
         ({"dataset": "toyland"}, "the configuration is not whole"),
+        ({**TABLE, "layers": {"toy_resnet50": ["layer4"]}}, "layers names 'toy_resnet50', .* names are toy-resnet50"),
+        ({**TABLE, "explainers": [{"name": "grad-cam", "layers": ["layer1"]}]}, "grad-cam reads the layers of the run"),
+        ({**TABLE, "explainers": [{"name": "rise", "layers": ["layer1"]}]}, "rise reads none: leave them out"),
+        ({**TABLE, "networks": ["toy-resnet50"] * 2}, "networks has toy-resnet50 more than once"),
+        ({**TABLE, "metrics": ["epg", "epg"]}, "metrics has epg more than once"),
+        ({**TABLE, "table": "ucag-tabel1"}, "no published table is called 'ucag-tabel1'; close names are ucag-table1"),
+        *(
+            ({**TABLE, "seed": seed}, "seed must be a whole number of at least 0")
+            for seed in ("abc", -1, 1.5, math.nan, True, date(1979, 5, 27))
+        ),
+        *(
+            ({**TABLE, "dataset": {"name": "toyland", "n": n}}, "n of dataset 'toyland' must be a whole number")
+            for n in (True, "4", 4.0)
+        ),
+        ({**TABLE, "dataset": {"name": "toyland", "nn": 4}}, "dataset 'toyland' has no option 'nn'; close names are n"),
+        ({**TABLE, "dataset": {"name": "folder", "root": 5}}, "root of dataset 'folder' must be a text; got 5"),
+        ({**TABLE, "dataset": {"name": "masked-folder", "masks": "m"}}, "dataset 'masked-folder' needs root"),
+        ({**TABLE, "dataset": {"name": 5}}, "the name of dataset must be a text"),
+        *(
+            ({**TABLE, "explainers": [{"name": "rise", "label": label}]}, "label of explainer 'rise' must be one line")
+            for label in (5, [], "", " ", "a\nb", "a" * 300)
+        ),
+        *(
+            ({**TABLE, "explainers": [{"name": "pcam+", "layers": layers}]}, "layers of explainer 'pcam.' must be")
+            for layers in ("layer4", 5, [4])
+        ),
+        ({**TABLE, "explainers": {"name": "rise"}}, "explainers must be a list such as"),
+        ({**TABLE, "networks": [""]}, 'networks must be a list of names, and "" is none'),
+        ({}, "not whole: it needs dataset, networks, explainers"),
         ({**TABLE, "chunk": 3}, "chunk is called images_per_unit now: rename it"),
         ({**TABLE, "batch": 3}, "batch is called batch_size now: rename it"),
     ],
 )
 def test_bad_configurations_are_named(table, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         from_table(table)
 
 
@@ -307,6 +350,11 @@ def test_unknown_metrics_data_sets_and_networks(tmp_path):
 def test_toml_and_table_are_one(tmp_path):
     (tmp_path / "run.toml").write_text(TOML)
     assert from_toml(tmp_path / "run.toml").plain() == from_table(TABLE).plain()
+    (tmp_path / "run.toml").write_text(TOML, encoding="utf-8-sig")
+    assert from_toml(tmp_path / "run.toml") == from_table(TABLE)
+    (tmp_path / "run.toml").write_text(TOML, encoding="utf-16")
+    with pytest.raises(ConfigError, match="run.toml is text in UTF-16, and TOML is UTF-8"):
+        from_toml(tmp_path / "run.toml")
     assert isinstance(from_table(TABLE), Config)
 
 

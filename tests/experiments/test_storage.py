@@ -360,6 +360,23 @@ def test_drafts_of_dead_processes_are_swept_away(plan, tmp_path):
     assert list((tmp_path / "parts").glob(".*")) == [far]  # another machine may still be writing it
 
 
+def test_hidden_files_of_the_user_stay(plan, tmp_path):
+    """Only what this program can have written is swept away, and only once the folder is known to be this run's."""
+    mine = [tmp_path / ".notes.tmp", tmp_path / ".backup.parquet.gz", tmp_path / "parts" / ".host.1.tmp"]
+    draft = tmp_path / ".manifest.json.elsewhere.7.00ff.tmp"
+    (tmp_path / "parts").mkdir()
+    for path in (*mine, draft):
+        path.write_bytes(b"kept")
+        os.utime(path, (time.time() - 7200,) * 2)
+    run(plan, tmp_path)
+    assert all(path.exists() for path in mine) and not draft.exists()
+    draft.write_bytes(b"of the run that is there")
+    os.utime(draft, (time.time() - 7200,) * 2)
+    with pytest.raises(ConfigError, match="another run"):
+        run(planned(seed=7), tmp_path)
+    assert draft.exists()
+
+
 # Joining ------------------------------------------------------------------------------------------
 
 

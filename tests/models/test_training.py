@@ -39,6 +39,36 @@ def test_images_are_rendered_once_and_kept(tiny):
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
+def test_damaged_files_of_a_training_are_named(tiny):
+    """Half a write of another program, or of an older version: what to delete is said."""
+    train.rendered(TINY)
+    labels = next(train.cache_folder().glob("*/labels.npy"))
+    assert sorted(path.name for path in labels.parent.iterdir()) == ["boxes.npy", "labels.npy", "rgb.npy"]
+    whole = labels.read_bytes()
+    labels.write_bytes(b"")
+    with pytest.raises(ValueError, match=f"{labels.parent} does not hold the 100 images .*delete it"):
+        train.rendered(TINY)
+    labels.write_bytes(whole)
+    (train.cache_folder() / "tiny.pt").write_bytes(b"PK half")
+    with pytest.raises(ValueError, match="tiny.pt is no whole checkpoint .*delete it"):
+        train.train("tiny")
+
+
+def test_two_trainings_render_apart(tiny):
+    """What one has drawn is not truncated by another that began before it had ended."""
+
+    def slow(items, total):
+        for done, item in enumerate(items):
+            if not done:
+                other = train.rendered(TINY)
+                kept.extend([other, other[0][0].copy()])
+            yield item
+
+    kept = []
+    train.rendered(TINY, slow)
+    assert (kept[0][0][0] == kept[1]).all() and kept[1].any()
+
+
 def test_rendering_ends_where_torch_has_worked_with_threads(tmp_path):
     """Its processes are forked: what they compute must not wait for threads that only their parent has."""
     code = (
