@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.hooks import held, own
+from ..models.hooks import held, of_this_thread
 from .ops import at_least_float32
 
 
@@ -79,8 +79,8 @@ def attended(model: nn.Module) -> Iterator[tuple[list[Attention], dict[int, Bloc
     handles = []
     for module in model.modules():
         if isinstance(module, nn.MultiheadAttention):
-            handles.append(module.register_forward_hook(own(attention), with_kwargs=True))
-        handles.append(module.register_forward_pre_hook(own(enter)))
-        handles.append(module.register_forward_hook(own(leave)))
+            handles.append(module.register_forward_hook(of_this_thread(attention), with_kwargs=True))
+        handles.append(module.register_forward_pre_hook(of_this_thread(enter)))
+        handles.append(module.register_forward_hook(of_this_thread(leave)))
     with held(handles):
         yield found, blocks

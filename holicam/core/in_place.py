@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import _unsafe_preserve_version_counter
 from torch.utils.hooks import RemovableHandle
 
-from ..models.hooks import own
+from ..models.hooks import of_this_thread
 
 
 class Overwritten:
@@ -24,7 +24,7 @@ class Overwritten:
 
     def watch(self, module: nn.Module) -> RemovableHandle:
         """A hook that notes the inputs of a module."""
-        return module.register_forward_pre_hook(own(self._note))
+        return module.register_forward_pre_hook(of_this_thread(self._note))
 
     def _note(self, module: nn.Module, inputs: tuple) -> None:
         some = [x for x in inputs if isinstance(x, Tensor) and not x.is_inference()]

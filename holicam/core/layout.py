@@ -23,7 +23,7 @@ from weakref import ref
 from torch import Tensor, nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm, pooling
 
-from ..models.hooks import held, own
+from ..models.hooks import held, of_this_thread
 from ..models.layers import Layer, called
 from ..models.resolutions import fits, roughly_fits
 from .ops import at_least_float32
@@ -91,12 +91,14 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
                 found[layer].add(lies)
 
     handles = [
-        module.register_forward_hook(own(lambda _, __, output, layer=layer: made(layer, output)))
+        module.register_forward_hook(of_this_thread(lambda _, __, output, layer=layer: made(layer, output)))
         for layer, module in wanted.items()
     ]
     for module in model.modules():
         if (lies := _lies(module)[0]) is not None:
-            handles.append(module.register_forward_pre_hook(own(lambda _, inputs, lies=lies: read(lies, inputs))))
+            handles.append(
+                module.register_forward_pre_hook(of_this_thread(lambda _, inputs, lies=lies: read(lies, inputs)))
+            )
     with held(handles):
         yield found
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from ..models.forms import eager
-from ..models.hooks import held, own
+from ..models.hooks import held, of_this_thread
 from ..models.layers import Layer, find_layers
 from .in_place import Overwritten
 
@@ -32,5 +32,5 @@ def replaced(model: nn.Module, layer: Layer, change: Callable[[Tensor], Tensor])
         memory.copy_(changed)  # the output, too, which goes on
         return None
 
-    with held([overwritten.watch(module), module.register_forward_hook(own(hook))]), eager():
+    with held([overwritten.watch(module), module.register_forward_hook(of_this_thread(hook))]), eager():
         yield

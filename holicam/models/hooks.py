@@ -22,7 +22,7 @@ def held(handles: Iterable[RemovableHandle]) -> Iterator[None]:
             handle.remove()
 
 
-def own(hook: Callable[..., Any]) -> Callable[..., Any]:
+def of_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
     """The hook, for forwards of the thread that asks now; those of a thread of the user's pass it by."""
     thread = threading.get_ident()
 

@@ -11,7 +11,7 @@ from torch import nn
 import holicam as hc
 from holicam.core.capture import tokens_to_grid
 from holicam.core.layout import watched
-from holicam.models.hooks import held, own
+from holicam.models.hooks import held, of_this_thread
 from tests.helpers.nets import TinyNet, TinyViT, TokenNet, random_images
 
 
@@ -74,7 +74,7 @@ def test_a_backward_runs_blocks_again_in_whatever_thread():
     layer, seen, x = nn.Identity(), [], torch.ones(1, requires_grad=True)
     y = x * 2
     y.register_hook(lambda G: layer(G) * 1)
-    with held([layer.register_forward_hook(own(lambda *given: seen.append(given)))]):
+    with held([layer.register_forward_hook(of_this_thread(lambda *given: seen.append(given)))]):
         thread = threading.Thread(target=y.backward)
         thread.start()
         thread.join()

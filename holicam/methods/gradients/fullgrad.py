@@ -24,7 +24,7 @@ from ...core.input_gradients import input_gradients
 from ...core.ops import at_least_float32, size_of, summed, upsample
 from ...core.stages import Stages
 from ...models.forms import see_inside
-from ...models.hooks import held, own
+from ...models.hooks import held, of_this_thread
 from .image_term import AsRead
 
 
@@ -69,7 +69,7 @@ def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator
         output.register_hook(lambda G: use(name, bias * at_least_float32(G)))
 
     handles = [
-        module.register_forward_hook(own(lambda m, _, out, name=name: hook(name, m, out)))
+        module.register_forward_hook(of_this_thread(lambda m, _, out, name=name: hook(name, m, out)))
         for name, module in model.named_modules()
     ]
     with held(handles):
