@@ -202,7 +202,7 @@ def from_toml(path: Path) -> Config:
     """A configuration from a TOML file. Raises ConfigError, FileNotFoundError."""
     path = Path(path)
     if path.read_bytes()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise ConfigError(f"{path} is text in UTF-16, and TOML is UTF-8: save it as UTF-8")
+        raise ConfigError(f"{path} is not TOML: it is text in UTF-16, save it as UTF-8")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before UTF-8
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

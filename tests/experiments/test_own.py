@@ -139,7 +139,7 @@ def test_code_in_other_encodings_is_read_as_python_reads_it(mine, tmp_path, enco
 
 
 def test_a_file_beside_ones_own_that_is_no_python_is_named(mine):
-    mine("study/all_mine.py", CODE.replace("from shapes_beside import half", "half = abs\nif 0: import odd"))
+    mine("study/all_mine.py", CODE.replace("from shapes_beside import half", "half = abs\n    if 0: import odd"))
     mine("study/odd.py", "def half(:")
     with pytest.raises(ValueError, match="odd.py cannot be read as Python .SyntaxError"):
         code_of(places_of(from_toml("study/run.toml")))

@@ -353,7 +353,7 @@ def test_toml_and_table_are_one(tmp_path):
     (tmp_path / "run.toml").write_text(TOML, encoding="utf-8-sig")
     assert from_toml(tmp_path / "run.toml") == from_table(TABLE)
     (tmp_path / "run.toml").write_text(TOML, encoding="utf-16")
-    with pytest.raises(ConfigError, match="run.toml is text in UTF-16, and TOML is UTF-8"):
+    with pytest.raises(ConfigError, match="run.toml is not TOML: it is text in UTF-16"):
         from_toml(tmp_path / "run.toml")
     assert isinstance(from_table(TABLE), Config)
 
