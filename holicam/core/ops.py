@@ -106,7 +106,7 @@ def resolve_target(logits: Tensor | Whole, target: Target, batch: int | None = N
         chosen = torch.as_tensor(number, device=None if isinstance(number, Tensor) else "cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
         chosen = torch.empty(0, dtype=torch.float32)
-    plain = chosen.layout is torch.strided and not chosen.is_meta
+    plain = chosen.layout is torch.strided and chosen.is_meta <= logits.is_meta
     if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool or not plain:
         raise TypeError(
             f"target must be None, a class index, one index per image or a callable (B, K) -> (B,); got {target!r}"

@@ -149,7 +149,7 @@ def _settled(model: nn.Module, images: Tensor, target: Target) -> Tensor | Calla
         return resolve_target(logits_of(forward(model, seen), len(seen)), target, len(images))
 
 
-@metric("sensitivity-max", sensitivity, higher_is_better=False, protocols=("poly-cam",), explanations=11)
+@metric("sensitivity-max", sensitivity, higher_is_better=False, protocols=("poly-cam",), forwards=1, explanations=11)
 def sensitivity_max(run: Sensitivity) -> Tensor:
     """(B,) the largest relative change of the map, 0 at best. Built in chapter 17."""
     return run.maximum
