@@ -138,4 +138,4 @@ def _warn_caller(text: str, category: type[Warning] | None) -> None:
         frame = frame.f_back
     place = frame or sys._getframe()
     name = place.f_globals.get("__name__", "")
-    warnings.warn_explicit(text, category, place.f_code.co_filename, place.f_lineno, name, registry={})
+    warnings.warn_explicit(text, category, place.f_code.co_filename, place.f_lineno, name, registry={})  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ def for_images(reshape: Reshape, size: tuple[int, int]) -> Reshape:
     Raises TypeError for what is no reshape, and where it gives no tensor.
     """
     for maker in (tokens_to_grid, channels_last):
-        if reshape is maker:
+        if reshape is maker:  # type: ignore[comparison-overlap]
             raise TypeError(f"reshape={maker.__name__} only makes a reshape: call it, reshape={maker.__name__}()")
     if not callable(reshape):
         raise TypeError(

@@ -81,7 +81,7 @@ def dry_pass(model: nn.Module, image: Tensor) -> list[Passed]:
             )
         # Where several may be meant, what everything passes on the way to all of them.
         end = scores[0] if len(scores) == 1 else sum(score.sum() for score in scores)
-        cuts = _cuts((end.grad_fn, end.output_nr), image)
+        cuts = _cuts((end.grad_fn, end.output_nr), image)  # type: ignore[union-attr]
         return _passed(cuts, runs, events)
 
 

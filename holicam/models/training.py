@@ -71,7 +71,7 @@ def rendered(training: Training, progress=lambda items, total: items) -> tuple[n
         found = tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
         lengths = {len(part) for part in found}
     except (ValueError, EOFError, OSError, TypeError) as error:
-        lengths = {" ".join(f"{type(error).__name__}: {error}".split())}
+        lengths = {" ".join(f"{type(error).__name__}: {error}".split())}  # type: ignore[arg-type]
     if lengths != {total}:
         said = ", ".join(map(str, lengths))
         raise ValueError(

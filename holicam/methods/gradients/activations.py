@@ -81,7 +81,7 @@ def relu_of(func: Callable, args: tuple, kwargs: dict) -> Tensor | None:
         name = f"{name}imum"
     if name in BENDS:
         if x is None or not _cut_at_0(name, args[1:], kwargs):
-            if name in ("maximum", "fmax") and _is_0(x) and len(args) > 1 and args[1].shape.numel() >= x.numel():
+            if name in ("maximum", "fmax") and _is_0(x) and len(args) > 1 and args[1].shape.numel() >= x.numel():  # type: ignore[union-attr]
                 return args[1]
             _refuse(name)
         return x
