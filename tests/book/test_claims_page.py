@@ -111,7 +111,7 @@ def test_what_is_asked_is_printed(test, said):
 
 def test_metrics_are_named_where_they_differ():
     test = asked("Holistic-CAM : fine-clip", ["Holistic-CAM : fine-before"], rows=["structure-toyland"], metrics=[])
-    assert contrast(*parts(test, REAL)) == "`fine-clip` − `fine-before` > 0"
+    assert contrast(*parts(test, REAL)) == "`Holistic-CAM`: `fine-clip` − `fine-before` > 0"
 
 
 def test_the_index_has_both_worlds_and_identities(ledger):

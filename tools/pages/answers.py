@@ -38,7 +38,10 @@ def contrast(part: Part) -> str:
         said = "slope on the printed cells"
     else:
         said = named(part.one, part.other)
-        said += f" − {named(part.other, part.one)}" if part.other is not None else ""
+        if part.other is not None:
+            said += f" − {named(part.other, part.one)}"
+            if part.one.label == part.other.label and part.one.metric != part.other.metric:
+                said = f"`{part.one.label}`: {said}"  # named once, for neither term says it
     direction, against = part.test["direction"], part.test.get("against", 0)
     if direction == "same":
         return f"{said} within ±{rule(part).within:.3g}"
