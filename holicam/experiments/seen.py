@@ -36,7 +36,7 @@ class Layout(NamedTuple):
         """What explainers take."""
         if self.kind == "channels-first":
             return None
-        return _channels_first if self.kind == "channels-last" else tokens_to_grid(self.grid, self.skip)
+        return _channels_first if self.kind == "channels-last" else tokens_to_grid(self.grid, self.skip or 0)
 
     def cells(self, shape: tuple[int, ...]) -> int:
         """How many cells of a map an output of this shape has."""

@@ -151,9 +151,9 @@ def test_what_a_user_says_of_the_layout_comes_first(tmp_path, monkeypatch):
     blank(monkeypatch)
     model, file = network(monkeypatch, vit()), photo(tmp_path / "a.png", (64, 64))
     words = [file, "--explainer", "grad-cam", "--target", "3", "--out", tmp_path / "out"]
-    assert explain(*words, "--reshape", "tokens:1:2x8")[0] == 0
+    assert explain(*words, "--reshape", "tokens:5:3x4")[0] == 0
     layer = "encoder.layers.encoder_layer_1.ln_1"
-    want = hc.GradCAM()(model, shown(file), layer, 3, reshape=hc.capture.tokens_to_grid((2, 8), 1))[0]
+    want = hc.GradCAM()(model, shown(file), layer, 3, reshape=hc.capture.tokens_to_grid((3, 4), 5))[0]
     assert torch.allclose(made(tmp_path / "out")[layer], want, atol=1e-6)
     for wrong, words_said in (
         ("tokens:1:5x5", "do not fill a grid"),
