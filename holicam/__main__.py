@@ -49,6 +49,8 @@ def main(
     """Class-activation maps: learn, check and use them."""
     if debug:
         os.environ["HOLICAM_DEBUG"] = "1"
+    if sys.stderr is None:  # closed, as services do it: `print` would take stdout in its place, and others fail
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  open as long as the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a photograph's name may hold any letter
@@ -62,7 +64,6 @@ def _bar(items, total: int, start: int = 0, quiet: bool | None = False):
     """A progress bar on stderr; `start` steps of `total` lie behind. quiet: None where stderr is no terminal."""
     from tqdm import tqdm
 
-    quiet = quiet if sys.stderr else True  # which is None where it was closed
     return tqdm(items, total=total, initial=start, unit="step", smoothing=0.05, disable=quiet)
 
 
@@ -170,12 +171,10 @@ def explain(
         bar.write(f"{one.photo}: {first}{one.target} explained in {one.written[1]}{again}")
 
     def complain(words: str) -> None:
-        if sys.stderr:
-            bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
+        bar.write(f"skipped: {in_options(words)}", file=sys.stderr)
 
     def remark(words: str) -> None:
-        if sys.stderr:
-            bar.write(f"note: {in_options(words)}", file=sys.stderr)
+        bar.write(f"note: {in_options(words)}", file=sys.stderr)
 
     try:
         tally, sheets = explain_photos(ready, bar, out, report, complain, remark, inputs=photos)

@@ -27,9 +27,8 @@ def debug() -> bool:
 
 
 def tell(words: str) -> None:
-    """One line on stderr; none where it was closed, since `print` would then take stdout."""
-    if sys.stderr:
-        print(words, file=sys.stderr, flush=True)
+    """One line on stderr."""
+    print(words, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -34,8 +34,7 @@ class Shown(Watch):
             tell(words)
         before, after = (sum(map(self.cost, units)) for units in (there, todo))
         self.there, self.count = len(there), len(there) + len(todo)
-        total, closed = round(before + after), not sys.stderr  # None where it was closed
-        self.bar = tqdm(total=total, initial=round(before), unit="F", unit_scale=True, disable=closed)
+        self.bar = tqdm(total=round(before + after), initial=round(before), unit="F", unit_scale=True)
 
     def unit(self, unit: Unit, cost: float, seconds: float) -> None:
         self.done += 1
@@ -43,8 +42,7 @@ class Shown(Watch):
         self.bar.update(round(cost))
 
     def say(self, sentence: str) -> None:
-        if sys.stderr:
-            tqdm.write(sentence, file=sys.stderr)
+        tqdm.write(sentence, file=sys.stderr)
 
     def end(self, images: Sequence[str], skipped: dict[str, str]) -> None:
         self.images, self.skipped = images, skipped

@@ -378,12 +378,13 @@ def test_a_file_that_is_there_is_a_photograph(tmp_path, monkeypatch):
 @pytest.mark.parametrize("closed", [True, False])
 def test_nothing_is_said_where_stderr_is_closed(monkeypatch, capsys, closed):
     """Neither on stdout, which is for results, nor as an error."""
-    from holicam.__main__ import _bar
+    from holicam.__main__ import _bar, main
     from holicam.experiments.said import tell
     from holicam.experiments.shown import Shown
 
     if closed:
         monkeypatch.setattr("sys.stderr", None)
+    main()  # what every command begins with
     watch = Shown(None, None)
     watch.say("a note")
     tell("a sentence")
