@@ -69,6 +69,21 @@ def test_two_trainings_render_apart(tiny):
     assert (kept[0][0][0] == kept[1]).all() and kept[1].any()
 
 
+def test_a_training_that_begins_before_another_has_ended_blanks_nothing(tiny):
+    """It has opened its files and drawn nothing when the first, which has drawn all, reads its own."""
+
+    def stopped(items, total):
+        raise KeyboardInterrupt
+
+    def late(items, total):
+        yield from items
+        with pytest.raises(KeyboardInterrupt):
+            train.rendered(TINY, stopped)
+
+    rgb, labels, _ = train.rendered(TINY, late)
+    assert all(image.any() for image in rgb) and len(labels) == len(rgb)
+
+
 def test_rendering_ends_where_torch_has_worked_with_threads(tmp_path):
     """Its processes are forked: what they compute must not wait for threads that only their parent has."""
     code = (
