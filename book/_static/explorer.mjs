@@ -248,8 +248,11 @@ export async function render({ model, el }) {
   let timer = 0;
   function remember() { // browsers refuse an address that changes with every step of a slider
     clearTimeout(timer);
-    timer = setTimeout(() => toAddress(el.id,
-      Object.entries(state).filter(([key, value]) => value !== initial[key])), 120);
+    const own = () => fromAddress(el.id)?.toString(), seen = own();
+    timer = setTimeout(() => {
+      if (own() !== seen) return; // a link was followed meanwhile, and its event is on the way
+      toAddress(el.id, Object.entries(state).filter(([key, value]) => value !== initial[key]));
+    }, 120);
   }
 
   function change(news) {

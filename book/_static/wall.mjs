@@ -383,7 +383,9 @@ async function wall(el) {
     settle();
     draw();
     clearTimeout(timer); // browsers refuse an address that changes with every step of a slider
+    const seen = location.hash;
     timer = setTimeout(() => {
+      if (location.hash !== seen) return; // a link was followed meanwhile, and its event is on the way
       const said = new URLSearchParams(Object.entries(state)
         .filter(([key, value]) => key in initial && value !== initial[key])).toString();
       history.replaceState(history.state, "", said ? `#${el.id}?${said}` : location.pathname + location.search);

@@ -16,7 +16,7 @@ from PIL import Image
 
 import holicam as hc
 from holicam.notebook.explorer import figure, packed
-from tests.helpers.browser import PAGES, SITE, THEMES, served
+from tests.helpers.browser import PAGES, SITE, THEMES, changed_then_followed, served
 from tests.helpers.pictures import in_cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,6 +236,9 @@ def test_the_address_is_the_view(tab, pages):
     tab.evaluate("location.hash = '#explorer-small-one?method=B'")
     tab.wait_for_function("() => document.querySelector('#explorer-small-one-method').value == 'B'")
     assert part(tab, "opacity", "small-two").input_value() == "85"
+    address = "explorer-small-one?threshold=20"
+    assert changed_then_followed(tab, "#explorer-small-one-opacity", "40", address) == address, "the link is lost"
+    assert part(tab, "threshold").input_value() == "20" and part(tab, "opacity").input_value() == "85"
 
 
 @pytest.mark.parametrize(

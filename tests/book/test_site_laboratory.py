@@ -16,8 +16,8 @@ from PIL import Image
 import holicam as hc
 from holicam.core.ops import normalise, upsample
 from holicam.methods.cams.weights import pge, weighted_sum
-from tests.helpers.browser import PAGES, SITE, THEMES, pixels, watched
-from tests.helpers.laboratory import QUICK, changed, links, panel, settled, show, started
+from tests.helpers.browser import PAGES, SITE, THEMES, changed_then_followed, pixels, watched
+from tests.helpers.laboratory import QUICK, changed, follow, links, panel, settled, show, started
 from tools.laboratory import network, parcel, trace
 from tools.wall import pictures
 
@@ -177,13 +177,18 @@ def test_every_link_of_the_book_sets_the_controls(lab):
     """Whatever a chapter names is what one sees; the maps themselves are other tests' matter."""
     for said in sorted({said for some in links().values() for said in some}):
         wanted = dict(re.findall(r"(\w+)=([^&]+)", said))
-        lab.evaluate("view => { location.hash = `#laboratory?${view}`; }", said)
-        lab.wait_for_function("() => new Promise((done) => setTimeout(() => done(true)))")
+        follow(lab, said)
         for number, key in enumerate(("method", "stage", "method2", "stage2")):
             control = panel(lab, number // 2).get_by_label(key.removesuffix("2"), exact=True)
             assert key not in wanted or control.input_value() == wanted[key], (said, key)
         assert lab.get_by_label("experiment").input_value() == wanted.get("game", ""), said
         assert lab.locator(".lab-photos input:checked").input_value() == wanted.get("photo", "cat"), said
+
+
+def test_a_link_is_not_lost_to_the_address_of_an_earlier_change(lab):
+    address = f"laboratory?stage=2&{QUICK}"
+    assert changed_then_followed(lab, ".lab-room input[type=range]", "40", address) == address
+    assert panel(lab).get_by_label("stage", exact=True).input_value() == "2"
 
 
 def test_the_page_answers_while_holistic_cam_runs_and_a_new_question_takes_its_place(lab):

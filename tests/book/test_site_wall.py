@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.browser import PAGES, THEMES, pixels, served
+from tests.helpers.browser import PAGES, THEMES, changed_then_followed, pixels, served
 from tools.ipynb import ROOT
 from tools.wall import draw, page, pictures, store
 
@@ -180,6 +180,8 @@ def test_the_address_is_the_view(tab, pages):
     assert same(pixels(card.locator(".wall-strip > canvas")), expected("layer-cam", 1, "coffee", side=448))
     tab.keyboard.press("Escape")
     tab.wait_for_function("() => location.hash === '#wall?picture=coffee&stage=1'")
+    assert changed_then_followed(tab, "#wall-stage", "3", "wall?stage=2") == "wall?stage=2"
+    assert tab.get_by_label("stage", exact=True).input_value() == "2"
     tab.goto("about:blank")
     opened(tab, f"{pages['whole']}#wall?picture=nothing&stage=99&opacity=x&family=%20&method=%3Cb%3E")
     assert tab.get_by_label("stage", exact=True).input_value() == "4"

@@ -117,3 +117,18 @@ class Visit:
     def _answer(self, response):
         if response.status >= 400:
             self.troubles.append(f"{response.status}: {response.url}")
+
+
+def changed_then_followed(tab, control: str, value: str, view: str) -> str:
+    """The address a while after a reader moved a control and at once followed a link, on a page that was busy."""
+    return tab.evaluate(
+        """([selector, value, view]) => new Promise((done) => {
+            const control = document.querySelector(selector), begun = performance.now();
+            control.value = value;
+            control.dispatchEvent(new Event("input"));
+            setTimeout(() => { location.hash = view; }, 119); // just before the page writes its own address
+            while (performance.now() - begun < 300);
+            setTimeout(() => done(decodeURIComponent(location.hash.slice(1))), 600);
+        })""",
+        [control, value, view],
+    )

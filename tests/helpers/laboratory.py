@@ -73,8 +73,8 @@ def settled(tab):
     return tab
 
 
-def show(tab, view: str = QUICK):
-    """Opens a view in a laboratory that has been started, as a link to it does."""
+def follow(tab, view: str):
+    """Follows a link to a view and waits until the page has heard of it, not until its maps are drawn."""
     tab.evaluate(
         """view => new Promise((done) => {
             history.replaceState(null, "", "#");
@@ -83,6 +83,11 @@ def show(tab, view: str = QUICK):
         })""",
         view,
     )
+
+
+def show(tab, view: str = QUICK):
+    """Opens a view in a laboratory that has been started, as a link to it does."""
+    follow(tab, view)
     return settled(tab)
 
 

@@ -24,7 +24,10 @@ export class View {
     this.settle();
     this.draw(this.state, news);
     clearTimeout(this.timer); // browsers refuse an address that changes with every step of a slider
-    this.timer = setTimeout(() => history.replaceState(history.state, "", this.address()), 120);
+    const seen = location.hash; // another one was followed meanwhile, and its event is on the way
+    this.timer = setTimeout(() => {
+      if (location.hash === seen) history.replaceState(history.state, "", this.address());
+    }, 120);
   }
 
   address() {
