@@ -22,6 +22,7 @@ from .joining import skipped_in
 from .made_by import note
 from .manifest import images_per_unit, run_name
 from .part_file import BrokenPartError, foreign, keys_of, read_rows, table_of
+from .pictures import hashes, other
 from .plan import Plan
 from .storage import aside, open_run, part_path, write_part
 from .trying import attempt
@@ -105,13 +106,14 @@ def _run(
 ) -> list[Failure]:
     """Write the part of a unit, or as much of it as can be had and a record of what failed."""
     settings = {label: said for label, (said, *_) in manifest["config"]["explainers"].items()}
+    pictures = hashes(plan.dataset, unit.ids)
     found, failed = attempt(plan.work(unit, run_name(manifest), where, settings), watch.say)
     path, told = part_path(out, unit.name), record_path(out, unit.name)
     skipped |= skipped_in(table_of(found))
     if failed and path.exists() and not _lacks(plan, unit, path, manifest):
         return []  # another process did better
     if found:
-        write_part(path, found, note(out))
+        write_part(path, found, note(out), pictures)
     if failed:
         told.parent.mkdir(exist_ok=True)
         write_whole(told, record(manifest, failed))
@@ -147,5 +149,6 @@ def _lacks(plan: Plan, unit: Unit, path: Path, manifest: Mapping[str, object]) -
         return wrong
     keys, wanted = Counter(keys_of(table)), Counter(plan.unit_keys(unit))
     if keys == wanted:
-        return ""
+        changed = other(plan.dataset, path)
+        return f"{changed[0]} is another picture than when its rows were made" if changed else ""
     return SOME if keys <= wanted else "its rows are not those of its unit"

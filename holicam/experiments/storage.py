@@ -24,9 +24,15 @@ from .part_file import encode, table_of
 from .whole_files import sweep, write_new, write_whole
 
 
-def write_part(path: Path, rows: Sequence[Mapping[str, object]], code: str = "") -> None:
-    """The rows of one unit. The same rows of the same `code` (its hash) give the same bytes. Raises OSError."""
-    write_whole(path, encode(table_of(rows), {"code": code} if code else None))
+def write_part(
+    path: Path, rows: Sequence[Mapping[str, object]], code: str = "", pictures: Mapping[str, str] | None = None
+) -> None:
+    """The rows of one unit. The same rows of the same code and pictures (their hashes) give the same bytes.
+
+    Raises OSError.
+    """
+    said = ({"code": code} if code else {}) | ({"pictures": dict(pictures)} if pictures else {})
+    write_whole(path, encode(table_of(rows), said or None))
 
 
 def open_run(out: Path, manifest: Mapping[str, object], made: Mapping[str, object]) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Graded work by nbgrader itself: released, handed in right and wrong, graded; and what a SEED changes.
 
-One course serves all tests: two students hand in all three assignments, `right` with our answers, `wrong` with those of
-`wrong_answers`. nbgrader runs as a lecturer runs it, from the course's folder.
+One course serves all tests: two students hand in each assignment, `right` with our answers, `wrong` with those of
+`wrong_answers`. nbgrader runs as a lecturer runs it, from the course's folder, for the shortest of them; for the others
+in `make test-slow`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tools.ipynb import source as lines_of
 
 SEED = "a sentence that nobody guesses"
 each_name = pytest.mark.parametrize("name", NAMES)
+GRADED = [pytest.param(name, marks=() if name == "hour" else pytest.mark.slow) for name in NAMES]
 
 
 def nbgrader(folder: Path, *words: str) -> str:
@@ -57,20 +59,30 @@ def handed_in(notebook: dict, answers: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    """A folder in which all three assignments have been released, handed in twice and autograded."""
+def lectured(tmp_path_factory):
+    """(the course's folder with what students are given, {assignment: its source})."""
     folder = tmp_path_factory.mktemp("course")
     sources = course.write_course(folder, SEED, "0")
-    students = folder / "students"
-    course.write_released(students, SEED)
-    for name in NAMES:
-        nbgrader(folder, "generate_assignment", name)
-        whole, released_one = read(sources[name]), read(students / f"{name}.ipynb")
-        for student, answers in (("right", whole), ("wrong", mistaken(whole, name))):
-            path = folder / "submitted" / student / name / f"{name}.ipynb"
-            path.parent.mkdir(parents=True)
-            path.write_text(as_text(handed_in(released_one, answers)), encoding="utf-8")
-        nbgrader(folder, "autograde", name)
+    course.write_released(folder / "students", SEED)
+    return folder, sources
+
+
+@pytest.fixture(scope="module", params=GRADED)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def graded(lectured, name):
+    """The folder, in which the assignment has been released, handed in twice and autograded."""
+    folder, sources = lectured
+    nbgrader(folder, "generate_assignment", name)
+    whole, released_one = read(sources[name]), read(folder / "students" / f"{name}.ipynb")
+    for student, answers in (("right", whole), ("wrong", mistaken(whole, name))):
+        path = folder / "submitted" / student / name / f"{name}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(as_text(handed_in(released_one, answers)), encoding="utf-8")
+    nbgrader(folder, "autograde", name)
     return folder
 
 
@@ -83,7 +95,6 @@ def scores(folder: Path, student: str, name: str) -> dict[str, tuple[float, floa
         return {g.name: (g.auto_score, g.max_score) for g in notebook.grades if g.cell.cell_type != "markdown"}
 
 
-@each_name
 def test_the_answers_get_all_points(graded, name):
     found = scores(graded, "right", name)
     by_running, _ = source.points(source.words_of(name))
@@ -91,7 +102,6 @@ def test_the_answers_get_all_points(graded, name):
     assert sum(most for _, most in found.values()) == by_running
 
 
-@each_name
 def test_wrong_answers_lose_their_points_and_no_others(graded, name):
     assert len(WRONG[name]) >= 3
     found = scores(graded, "wrong", name)
@@ -99,7 +109,6 @@ def test_wrong_answers_lose_their_points_and_no_others(graded, name):
     assert all(given in (0, most) for given, most in found.values())
 
 
-@each_name
 def test_the_written_answer_waits_for_a_person(graded, name):
     from nbgrader.api import Gradebook
 
@@ -109,7 +118,6 @@ def test_the_written_answer_waits_for_a_person(graded, name):
         assert notebook.needs_manual_grade and by_reading == source.points(source.words_of(name))[1]
 
 
-@each_name
 def test_students_get_what_nbgrader_would_release(graded, name):
     theirs, ours = read(graded / "release" / name / f"{name}.ipynb"), read(graded / "students" / f"{name}.ipynb")
     assert [lines_of(cell) for cell in theirs["cells"]] == [lines_of(cell) for cell in ours["cells"]]
