@@ -7,6 +7,7 @@ where it is surely better than the rest, and what is sure is adjusted for all co
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ from .report_formats import to_csv, to_latex, to_markdown
 from .report_page import Report, page
 from .table import Cell, Table, notes
 from .toml import as_toml
-from .whole_files import write_whole
+from .written_again import write_again
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,12 +79,13 @@ def _table(
     """The table of one network and layer: a column for each metric and view, the images (n,) that it counts."""
     network, layer = place
     columns: dict[str, dict[str, np.ndarray]] = {}
-    higher, counted_of = {}, {}
-    for metric in results.config["metrics"]:
+    higher, counted_of, missing = {}, {}, np.full(len(results.images), np.nan)
+    found = {metric: results.column(network, layer, metric) for metric in results.config["metrics"]}
+    there = [label for label in results.config["explainers"] if any(label in column for column in found.values())]
+    for metric, column in found.items():
         for view, chosen in views.items():
             head = f"{metric} {view}".strip()
-            found = results.column(network, layer, metric)
-            columns[head] = {label: np.where(chosen, values, np.nan) for label, values in found.items()}
+            columns[head] = {label: np.where(chosen, column.get(label, missing), np.nan) for label in there}
             higher[head], counted_of[head] = registry[metric].higher_is_better, int((chosen & results.read()).sum())
     best, cells = marks(columns, higher, grouping), {}
     for head, methods in columns.items():
@@ -141,8 +143,9 @@ def images(manifest: Mapping, table: pa.Table) -> str:
 def write(out: Path, say: Callable[[str], None] | None = None, maps: int = 0) -> list[Path]:
     """report.html, which stands alone, and the same numbers as report.md, report.tex and report.csv.
 
-    Where rows have curves, their figures lie beside it for the last two. say: hears how many images there are. maps: of
-    how many images example maps are made again, which takes network and data set. Returns the files' paths.
+    Where rows have curves, their figures lie beside it for the last two. say: hears how many images there are, and of
+    files that a user had changed, which are moved aside. maps: of how many images example maps are made again, which
+    takes network and data set. Returns the files' paths.
     """
     out = Path(out)
     table, manifest = _merged(out)
@@ -161,11 +164,8 @@ def write(out: Path, say: Callable[[str], None] | None = None, maps: int = 0) ->
         "report.tex": to_latex(found, said, of_paper, figures),
         "report.csv": to_csv(found),
     }
-    for name, text in files.items():
-        write_whole(out / name, text.encode())
-    return [out / name for name in files] + [
-        out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")
-    ]
+    written = write_again(out, {name: text.encode() for name, text in files.items()}, say or warnings.warn)
+    return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]
 
 
 def _report(

@@ -1,23 +1,27 @@
 """The rows of a unit whatever fails in it: what can be had, and which image and explainer failed, and why.
 
-A unit is computed as a whole. Where that fails, each explainer is tried alone, and one that fails image
-by image, so that one bad image or one bad explainer costs its own rows and no others.
+A unit is computed as a whole. Where that fails, each explainer is tried alone, one that fails image by image, and an
+image whose maps cannot be scored metric by metric, so that a bad image, explainer or metric costs its own rows and no
+others.
 """
 
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..core.memory import no_memory
 from ..core.own_code import own_line
 from ..models import LayerNotFoundError
-from .config import ConfigError
+from .config import Config, ConfigError
 from .failures import Failure, of_unit
 from .rows import rows
+from .scoring import score
 from .work import Work
 
 # A user mends these once, and every unit would fail alike.
@@ -29,44 +33,78 @@ class DeviceLostError(RuntimeError):
     """The device cannot compute any more; the message says why."""
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """Why a piece of work failed, and whether that was while its maps were scored."""
+
+    said: str
+    scoring: bool
+
+
 def attempt(work: Work, say: Callable[[str], None]) -> tuple[list[dict[str, object]], list[Failure]]:
     """(the rows that could be had, what failed); see `rows.rows`. say: hears of what could be mended on the way.
 
     Raises what every unit would raise (`FATAL`), DeviceLostError.
     """
-    unit = work.unit
-    found, error = _tried(work)
-    if not error:
+    found, wrong = _tried(work)
+    if wrong is None:
         return found, []
-    first, failed = error, []
-    for label in unit.labels:
-        one = replace(work, unit=replace(unit, labels=(label,)))
-        mine, error = _tried(one) if len(unit.labels) > 1 else ([], first)
-        if error and len(unit.ids) > 1:
-            for image in unit.ids:
-                some, error = _tried(replace(one, unit=replace(one.unit, ids=(image,))))
-                mine += some
-                failed += [of_unit(unit, image, label, error)] if error else []
-        elif error:
-            failed.append(of_unit(unit, unit.ids[0], label, error))
-        found += mine
+    found, failed = _in_pieces(work, wrong)
     if not failed:
-        say(f"unit {unit.name}: {first}. In smaller pieces it worked")
+        say(f"unit {work.unit.name}: {wrong.said}. In smaller pieces it worked")
     return found, failed
 
 
-def _tried(work: Work) -> tuple[list[dict[str, object]], str]:
-    """The rows, or none and the reason."""
+def _in_pieces(work: Work, wrong: Wrong) -> tuple[list[dict[str, object]], list[Failure]]:
+    """What can be had of work that failed as a whole, and what failed in its smallest pieces."""
+    unit, pieces = work.unit, _pieces(work, wrong)
+    if not pieces:
+        return [], [of_unit(unit, unit.ids[0], unit.labels[0], wrong.said)]
+    found, failed = [], []
+    for piece in pieces:
+        some, error = _tried(piece)
+        some, lost = (some, []) if error is None else _in_pieces(piece, error)
+        found, failed = found + some, failed + lost
+    if len(unit.labels) == len(unit.ids) == 1 and found:  # metrics of one map: which of them failed
+        lost = [name for name in work.config.metrics if name not in {row["metric"] for row in found}]
+        failed = [replace(one, reason=f"{name}: {one.reason}") for name, one in zip(lost, failed, strict=True)]
+    elif len(unit.labels) == len(unit.ids) == 1:
+        failed = failed[:1]
+    return found, failed
+
+
+def _pieces(work: Work, wrong: Wrong) -> list[Work]:
+    """Its explainers, else its images, else its metrics where one of them failed; nothing where it has one of each."""
+    unit, metrics = work.unit, work.config.metrics
+    if len(unit.labels) > 1:
+        return [replace(work, unit=replace(unit, labels=(label,))) for label in unit.labels]
+    if len(unit.ids) > 1:
+        return [replace(work, unit=replace(unit, ids=(image,))) for image in unit.ids]
+    if wrong.scoring and len(metrics) > 1:
+        return [replace(work, config=_with_one(work.config, metric)) for metric in metrics]
+    return []
+
+
+def _with_one(config: Config, metric: str) -> Config:
+    """A configuration that has been checked, with one of its metrics."""
+    found = copy(config)
+    object.__setattr__(found, "metrics", (metric,))
+    return found
+
+
+def _tried(work: Work) -> tuple[list[dict[str, object]], Wrong | None]:
+    """The rows, or none and what is wrong."""
     try:
-        return list(rows(work)), ""
+        return list(rows(work)), None
     except FATAL:
         raise
     except (Exception, SystemExit) as error:  # explainers and networks may be anybody's
         where = own_line(error)
         said = reason(error, work.config.batch_size) + (f" ({where})" if where else "")
+        wrong = Wrong(said, any(frame.f_code is score.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)))
     if work.device.startswith("cuda"):
-        _check_device(work.device, said)
-    return [], said
+        _check_device(work.device, wrong.said)
+    return [], wrong
 
 
 def reason(error: BaseException, batch: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 from holicam.experiments.asked import loaded
 from holicam.experiments.config import ConfigError, from_toml
 from holicam.experiments.own import code_of, is_own_network, places_of
+from holicam.experiments.part_file import read_rows
 from tests.helpers.commands import explain, photo, run
 
 CODE = """
@@ -74,6 +75,42 @@ def test_everything_of_ones_own_in_one_run(mine, tmp_path):
     manifest = json.loads((tmp_path / "results/run/manifest.json").read_text())
     assert set(manifest["own"]) == {"all_mine.py", "shapes_beside.py"}
     assert "load" not in manifest["config"] and str(tmp_path / "study") in manifest["given"]["load"]
+
+
+def test_a_metric_that_fails_costs_its_own_rows(mine, tmp_path):
+    """On one image, and on every one; the explainers' other rows are there, and a report can be had of them."""
+    mine(
+        "study/fails.py",
+        """
+        def sometimes(maps, images):
+            "It does not like the second image."
+            if images[:, 2].mean() > -0.105:
+                raise ArithmeticError("the blue is too bright")
+            return maps.flatten(1).mean(1)
+
+        def never(maps, masks):
+            return maps.no_such_thing
+        """,
+    )
+    mine("study/run.toml", TOML.replace('"epg"', '"deletion"'))
+    mine("study/some.toml", TOML.replace('"epg"', '"deletion", "fails:sometimes", "fails:never"'))
+    status, said = run("evaluate", "study/some.toml", "--device", "cpu")
+    assert status == 1 and "on image b with all_mine:net" in said, said
+    assert "fails:sometimes: ArithmeticError: the blue is too bright (fails.py, line 5)" in said
+    assert "fails:never: AttributeError" in said and "failed on image a" in said
+    status, said = run("merge", "results/some", "--partial")
+    assert status == 0, said
+    rows = read_rows(tmp_path / "results/some/rows.parquet").to_pylist()
+    there = {(row["image"], row["metric"]) for row in rows}
+    assert there == {(i, m) for i in "ab" for m in ("all_mine:peak", "deletion")} | {("a", "fails:sometimes")}
+    assert len(rows) == 2 * len(there)
+    status, said = run("report", "results/some", "--maps", "0")
+    assert status == 0 and "fails:never" in said + (tmp_path / "results/some/report.md").read_text(), said
+    alone = run("evaluate", "study/run.toml", "--device", "cpu"), run("merge", "results/run")
+    assert [status for status, _ in alone] == [0, 0]
+    values = {(r["image"], r["metric"], r["explainer"]): r["value"] for r in rows if "fails" not in r["metric"]}
+    wanted = read_rows(tmp_path / "results/run/rows.parquet").to_pylist()
+    assert values == {(r["image"], r["metric"], r["explainer"]): r["value"] for r in wanted}
 
 
 def test_changed_code_is_another_run(mine, tmp_path, forget):

@@ -406,3 +406,28 @@ def test_no_published_value_stays_a_percentage(name):
     known = report.published(name)
     assert not [value for value, _ in known.values() if "%" in in_our_unit(value)]
     assert not any("images of" in note and note[9].isdigit() for note in preset(name, toyland=True).notes)
+
+
+def test_what_a_user_wrote_in_a_report_is_kept(run, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    first = {p.name: p.read_bytes() for p in report.write(out)}
+    (out / "report.md").write_text("my own remarks", encoding="utf-8")
+    said: list[str] = []
+    report.write(out, said.append)
+    assert [line for line in said if "moved" in line] == [
+        f"{out / 'report.md'} was changed since it was written, or is yours: it was moved to "
+        f"{out / 'aside' / 'report.md'}"
+    ]
+    assert (out / "aside" / "report.md").read_text(encoding="utf-8") == "my own remarks"
+    assert {name: (out / name).read_bytes() for name in first} == first
+    (out / "written.json").write_text("{", encoding="utf-8")
+    said.clear()
+    report.write(out, said.append)
+    assert not [line for line in said if "moved" in line], "the same bytes are nobody's loss"
+    rows = out / "rows.parquet"
+    shutil.copy(rows, out / "report.csv")  # any other bytes, and no note that knows of them
+    (out / "written.json").unlink()
+    with pytest.warns(UserWarning, match=r"report\.csv was changed since"):
+        report.write(out)
+    assert (out / "aside" / "report.csv").read_bytes() == rows.read_bytes()
