@@ -12,7 +12,7 @@ from torch import nn
 
 import holicam as hc
 from holicam.methods.perturbation import extremal
-from holicam.methods.perturbation.smooth_masks import SmoothMasks, blend, blur, blur_levels
+from holicam.methods.perturbation.smooth_masks import SmoothMasks, SoftMaximum, blend, blur, blur_levels
 from tests.helpers.closeness import close
 from tests.helpers.nets import TinyNet, random_images
 from tests.twins import slow_extremal as slow
@@ -74,9 +74,24 @@ def test_masks_are_the_slow_twin(size, step, reach, record_property):
         close(masks.crop(drawn[None])[0], geometry.crop(geometry.mask(one)), record_property)
 
 
+@pytest.mark.parametrize("coldness", [0.0, 20.0, 400.0])
+def test_the_masks_gradient_is_that_of_the_formula(coldness):
+    """Written out with one tensor for all neighbours, as autograd derives it; and by differences."""
+    generator = torch.Generator().manual_seed(3)
+    weight = torch.rand(9, 4, generator=generator, dtype=torch.float64)
+    near = torch.rand(2, 9, 6, generator=generator, dtype=torch.float64).requires_grad_()
+    v = weight[None, :, :, None] * near[:, :, None]
+    whole = (v * (coldness * v).softmax(1)).sum(1)
+    found = SoftMaximum.apply(near, weight, coldness)
+    upstream = torch.randn(whole.shape, generator=generator, dtype=torch.float64)
+    (slow,), (fast,) = (torch.autograd.grad(one, near, upstream) for one in (whole, found))
+    assert (found - whole).abs().max() < 1e-14 and (slow - fast).abs().max() < 1e-11 * slow.abs().max()
+    assert torch.autograd.gradcheck(lambda x: SoftMaximum.apply(x, weight, coldness), near, atol=1e-4)
+
+
 def test_the_canvas_at_224_pixels():
     masks = SmoothMasks((224, 224), 7, 21, 20.0, torch.zeros(0))
-    assert masks.grid == (32, 32) and masks.weight.shape == (81, 1, 7, 1, 7)
+    assert masks.grid == (32, 32) and masks.weight.shape == (81, 49)
     canvas = masks(torch.ones(1, 32, 32))
     assert canvas.shape == (1, 260, 260) and canvas[0, 0, 0] < 0.5
     # A whole mask is nearly one: each pixel's largest neighbour is at most half a cell away.

@@ -66,7 +66,7 @@ class ExtremalPerturbation(InputExplainer):
         smooth: sigma of the final blur as a share of the image's shorter side.
         flip: every other step, from the first on, sees the image mirrored.
         score: "logit", "prob" or "sigmoid".
-        chunk: masks optimised together, which bounds memory: at 224 pixels each takes about 100 MB beside the
+        chunk: masks optimised together, which bounds memory: at 224 pixels each takes about 15 MB beside the
             network's own. It does not change the map.
 
     Example:

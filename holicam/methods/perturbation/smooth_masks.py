@@ -8,9 +8,13 @@ in p and made on the images' device.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ...core.bands import filtered, gaussian
 
@@ -37,6 +41,48 @@ def blend(pyramid: Tensor, masks: Tensor) -> Tensor:
     return torch.lerp(below, above, (at - low)[:, None])
 
 
+class SoftMaximum(torch.autograd.Function):
+    r"""\sum_k v_k softmax(coldness v)_k with v_k = weight_k near_k, one neighbour k after another.
+
+    All v at once are 24 MB a mask at 224 pixels, several times over, and most of the time would go into moving them.
+    weight (k, pixels), near (n, k, blocks) -> (n, pixels, blocks). No gradient reaches weight or coldness.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, near: Tensor, weight: Tensor, coldness: float) -> Tensor:
+        top = torch.full_like(near[:, :1].expand(-1, weight.shape[1], -1), -torch.inf)
+        for one, w in each(near, weight):
+            torch.maximum(top, one * w, out=top)
+        above, below = torch.zeros_like(top), torch.zeros_like(top)
+        for one, w in each(near, weight):
+            v = one * w
+            share = (v - top).mul_(coldness).exp_()
+            below += share
+            above.addcmul_(v, share)
+        found = above.div_(below)
+        ctx.save_for_backward(near, weight, top, below, found)
+        ctx.coldness = coldness
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        near, weight, top, below, found = ctx.saved_tensors
+        scaled, to_near = gradient / below, torch.empty_like(near)
+        for k, (one, w) in enumerate(each(near, weight)):
+            v = one * w
+            share = (v - top).mul_(ctx.coldness).exp_().mul_(scaled)
+            slope = v.sub_(found).mul_(ctx.coldness).add_(1)  # of v softmax(coldness v), over softmax
+            to_near[:, k] = share.mul_(slope).mul_(w).sum(1)
+        return to_near, None, None
+
+
+def each(near: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The neighbours, one after another: (n, 1, blocks) and (pixels, 1)."""
+    for k in range(len(weight)):
+        yield near[:, k : k + 1], weight[k, :, None]
+
+
 class SmoothMasks:
     r"""Masks from parameters p on a grid: `masks(p)`, p (n, h, w) in [0, 1], gives the canvas.
 
@@ -60,7 +106,8 @@ class SmoothMasks:
         near = step * torch.arange(-self.radius, self.radius + 1, device=like.device)
         far = (within - near[:, None]).to(like).square()  # (2 radius + 1, step)
         z = (far[:, None, :, None] + far[None, :, None, :]).sqrt().flatten(0, 1) / reach
-        self.weight = torch.exp(-2 * (z - 0.5).clamp_min(0).square())[:, None, :, None, :]
+        self.weight = torch.exp(-2 * (z - 0.5).clamp_min(0).square()).flatten(1)  # (k neighbours, step step)
+        self.step = step
         self.start = -reach % step
         self.canvas = tuple((cells - 1) * step + 2 * reach + 1 for cells in self.grid)
 
@@ -68,8 +115,8 @@ class SmoothMasks:
         padded = F.pad(p[:, None], (self.pad,) * 4)
         near = F.unfold(padded, 2 * self.radius + 1)  # (n, k neighbours, blocks)
         down, right = (length - 2 * self.radius for length in padded.shape[-2:])
-        v = self.weight * near.view(len(p), -1, down, 1, right, 1)  # (n, k, down, r, right, s)
-        blocks = (v * (self.coldness * v).softmax(1)).sum(1)  # (n, down, r, right, s)
+        blocks = SoftMaximum.apply(near, self.weight, self.coldness).unflatten(1, (self.step, self.step))
+        blocks = blocks.unflatten(3, (down, right)).permute(0, 3, 1, 4, 2)  # (n, down, r, right, s)
         (height, width), at = self.canvas, self.start
         whole = blocks.flatten(1, 2).flatten(2, 3)
         return whole[:, at : at + height, at : at + width].clamp(0, 1)
