@@ -40,7 +40,7 @@ def main(words: list[str] | None = None, stored: Path | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{name}: {done} of {len(world.ids)} pictures are stored")
+    print(f"{name}: {done} pictures are stored; {n} were asked for")
     return 0
 
 
