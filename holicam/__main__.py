@@ -254,7 +254,7 @@ def spread(arguments: list[str]) -> list[str]:
 
 
 def _picture(word: str) -> bool:
-    there = word not in explainers and Path(word).is_file()  # whatever its ending
+    there = word not in explainers and os.path.isfile(word)  # whatever its ending; False for too long a name
     return there or word.lower().endswith(PICTURES) or any(mark in word for mark in (os.sep, os.altsep) if mark)
 
 

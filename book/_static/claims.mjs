@@ -53,6 +53,13 @@ function start(place) {
   const form = make("form", { "aria-label": "Filter the claims" }, papers, worlds, verdicts, count);
   form.addEventListener("change", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("hashchange", () => { // a link to an entry that the filter hides
+    const to = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!to?.closest("[hidden]")) return;
+    form.reset();
+    filter();
+    to.scrollIntoView();
+  });
   place.replaceChildren(form);
   filter();
   place.dataset.state = "ready";

@@ -16,6 +16,14 @@ const colours = (text) => Uint8Array.from(text.match(/../g), (two) => parseInt(t
 const percent = (share) => `${Math.round(100 * share)} %`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+// Against fingerprinting some browsers give a page other pixels than were drawn: no map may be read from those.
+function readable() {
+  const context = Object.assign(document.createElement("canvas"), { width: 8, height: 8 }).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "rgb(10 120 230)";
+  context.fillRect(0, 0, 8, 8);
+  return context.getImageData(0, 0, 8, 8).data.every((v, i) => Math.abs(v - [10, 120, 230, 255][i % 4]) < 4);
+}
+
 async function pixels(url, width, height) {
   const image = new Image();
   image.crossOrigin = "anonymous"; // a notebook's figure carries its data with it, and may read them
@@ -108,6 +116,7 @@ function labelled(id, word, control, ...after) {
 const unique = (values) => [...new Set(values)];
 
 export async function render({ model, el }) {
+  if (!readable()) throw new Error("this browser does not let a page read its own pictures");
   const manifest = model.get("manifest"), root = model.get("root");
   const resolve = (name) => (name.startsWith("data:") ? name : new URL(name, root).href);
   const zoom = Math.max(1, Math.floor(SIDE / manifest.size[1]));
@@ -308,14 +317,16 @@ export async function render({ model, el }) {
     draw();
     return said;
   }
-  addEventListener("hashchange", read);
+  // A link to a section says nothing of explorers.
+  const heard = () => { if (!location.hash || parts().some((part) => part.includes("?"))) read(); };
+  addEventListener("hashchange", heard);
   const said = read();
   const still = el.querySelector("img"), hint = el.querySelector(".cam-explorer-hint");
   for (const element of [still, hint]) if (element) element.hidden = true;
   el.prepend(panel);
   if (said && parts()[0].startsWith(`${el.id}?`)) el.scrollIntoView({ block: "nearest" });
   return () => {
-    removeEventListener("hashchange", read);
+    removeEventListener("hashchange", heard);
     panel.remove();
     for (const element of [still, hint]) if (element) element.hidden = false;
   };

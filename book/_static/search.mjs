@@ -5,7 +5,10 @@ const SHOWN = 5;
 const LEAST = 0.45; // of what a heading with all words of the query would have
 const ALIKE = 0.7; // what a word of the same meaning counts
 const IDLE = new Set("a an and are as at be by can do does for from how i in is it its many me much my need of on or so than that the their them there this to was what when where which who why will with you".split(" "));
-// Words that stand for each other in questions and headings; each as `stem` leaves it.
+// A word without its ending, so that "sizes" and "size", "losses" and "loss" meet.
+const stem = (word) => word
+  .replace(/(?<=\w{3})(ies|es|(?<!s)s|ing|ed|ly)$/, (end) => (end === "ies" ? "y" : "")).replace(/(?<=\w{3})e$/, "");
+// Words that stand for each other in questions and headings.
 const MEANINGS = [
   "baseline control random noise chance centre",
   "cost price bill pass expensive slow cheap speed",
@@ -24,9 +27,8 @@ const MEANINGS = [
   "variance vary differ disagree opposite cancel",
   "drawing drawn toyland scene",
   "black-box perturbation occlusion mask hidden",
-].map((words) => new Set(words.split(" ")));
+].map((words) => new Set(words.split(" ").map(stem)));
 
-const stem = (word) => word.replace(/(?<=\w{3})(ies|es|s|ing|ed|ly)$/, (end) => (end === "ies" ? "y" : ""));
 const words = (text) =>
   (text.toLowerCase().match(/[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu) ?? []).filter((word) => !IDLE.has(word)).map(stem);
 

@@ -26,6 +26,14 @@ async function loaded(url) {
   return image;
 }
 
+// Against fingerprinting some browsers give a page other pixels than were drawn: no map may be read from those.
+function readable() {
+  const context = make("canvas", { width: 8, height: 8 }).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "rgb(10 120 230)";
+  context.fillRect(0, 0, 8, 8);
+  return context.getImageData(0, 0, 8, 8).data.every((v, i) => Math.abs(v - [10, 120, 230, 255][i % 4]) < 4);
+}
+
 function canvasOf(image, width = image.naturalWidth, height = image.naturalHeight) {
   const canvas = make("canvas", { width, height });
   canvas.getContext("2d", { willReadFrequently: true }).drawImage(image, 0, 0, width, height);
@@ -76,6 +84,7 @@ function overlay(map, sprite, signed, table) {
 }
 
 async function wall(el) {
+  if (!readable()) throw new Error("this browser does not let a page read its own pictures");
   const root = new URL(el.dataset.wall, document.baseURI).href;
   const resolve = (name) => new URL(name, root).href;
   const index = await (await fetch(root)).json();
@@ -83,7 +92,7 @@ async function wall(el) {
   const there = index.pictures.filter((picture) => picture.photo);
   if (!there.length) throw new Error("no photograph came with this build");
   const families = [...new Set(index.methods.map((method) => method.family))];
-  const initial = { picture: there[0].name, stage: 2, opacity: 80, family: "", method: "" };
+  const initial = { picture: there[0].name, stage: 2, opacity: 80, family: "", method: "", of: "" };
   let state = { ...initial };
 
   // --- what a picture needs is loaded when it is first shown --------------------------------------------------------
@@ -104,6 +113,10 @@ async function wall(el) {
           return { picture, colour, grey: greyed(colour), maps,
             sprite: bits.getContext("2d").getImageData(0, 0, bits.width, bits.height) };
         }));
+      known.get(name).catch(() => { // and is asked for again the next time
+        known.delete(name);
+        credit.textContent = "A picture did not come: choose it again.";
+      });
     }
     return known.get(name);
   }
@@ -184,7 +197,8 @@ async function wall(el) {
     const wanted = `${state.stage} ${state.opacity}`;
     if (tile.done === wanted) return;
     tile.done = wanted;
-    const of = await data(tile.picture);
+    const of = await data(tile.picture).catch(() => null);
+    if (!of) { tile.done = ""; return; }
     const map = paint(tile.canvas, of, tile.method, state.stage);
     if (tile.note) tile.note.textContent = !map ? "no map here" : map.stage === 0 ? "one map" : "";
     tile.button.classList.toggle("wall-none", !map);
@@ -216,7 +230,7 @@ async function wall(el) {
     const photos = (all ? there : there.filter((one) => one.name === state.picture)).map((picture) => {
       const canvas = make("canvas", { width: all ? SIDES.all : SIDES.one, height: all ? SIDES.all : SIDES.one,
         role: "img", "aria-label": `Photograph: ${picture.title}` });
-      data(picture.name).then((of) => paint(canvas, of, null, 0));
+      data(picture.name).then((of) => paint(canvas, of, null, 0), () => {});
       return make("div", { class: "wall-photo" }, canvas,
         ...(all ? [] : [make("span", { class: "wall-name" }, `asked: ${picture.label}`)]));
     });
@@ -283,9 +297,9 @@ async function wall(el) {
 
   async function open() {
     const method = index.methods.find((one) => one.name === state.method);
-    const name = state.picture === "all" ? state.of ?? there[0].name : state.picture;
-    const of = await data(name);
-    if (state.method !== method.name) return;
+    const name = state.picture === "all" ? state.of || there[0].name : state.picture;
+    const of = await data(name).catch(() => null);
+    if (!of || state.method !== method.name) return;
     title.textContent = method.title;
     const maps = (of.maps[method.name] ?? []);
     const buttons = index.stages.map((one, i) => {
@@ -335,11 +349,10 @@ async function wall(el) {
     card.close();
   });
   card.addEventListener("close", () => {
-    const last = state.method;
+    const last = state.method, over = state.of;
     giveBack();
-    change({ method: "" });
-    const tile = tiles.find((one) => one.method.name === last
-      && (state.picture !== "all" || one.picture === (state.of ?? one.picture)));
+    change({ method: "", of: "" });
+    const tile = tiles.find((one) => one.method.name === last && (!over || one.picture === over));
     tile?.button.focus();
   });
 
@@ -349,6 +362,7 @@ async function wall(el) {
     const pick = (value, values, otherwise) => (values.includes(value) ? value : otherwise);
     state.picture = pick(state.picture, [...there.map((one) => one.name), "all"], initial.picture);
     state.family = pick(state.family, families, "");
+    state.of = state.picture === "all" ? pick(state.of, there.map((one) => one.name), "") : "";
     state.method = pick(state.method, index.methods.map((one) => one.name), "");
     for (const [key, low, high] of [["stage", 1, index.stages.length], ["opacity", 0, 100]]) {
       const value = Math.round(Number(state[key]));

@@ -141,13 +141,18 @@ def select_score(logits: Tensor | Whole, target: Resolved, kind: str = "logit") 
             logits.refuse()
         return _one_each(target(logits.output), logits.batch)
     values = at_least_float32(logits)
-    if kind == "sigmoid" or (kind == "prob" and values.shape[1] == 1):
+    if kind == "sigmoid":
         values = values.sigmoid()
     elif kind == "prob":
-        values = values.softmax(1)
+        values = probabilities(values)
     if not callable(target):
         return values.gather(1, target[:, None])[:, 0]  # (B,)
     return _one_each(target(values.clone()), len(values))  # it may work in place
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """(B, K) logits -> (B, K): the softmax over K, and the sigmoid where K = 1."""
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 
 
 def _one_each(score: object, batch: int) -> Tensor:

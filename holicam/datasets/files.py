@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -21,6 +22,25 @@ from .depth import DepthError, Stored, eight_bit
 from .items import NOT_ITS_FAULT, MissingDataError, UnreadableError, WrongDataError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def pictures_below(root: Path) -> list[Path]:
+    """The paths of all pictures below a folder, from it, in order; links are followed, also those that point nowhere.
+
+    A link to a folder around it would lead on for ever, and is left out.
+    """
+    return sorted(path.relative_to(root) for path in _below(root, frozenset()))
+
+
+def _below(folder: Path, around: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in around or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _below(path, around | {real})
+        elif path.suffix.lower() in PICTURES:
+            yield path
 
 
 def folder_of(root: str | Path) -> Path:

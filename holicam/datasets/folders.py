@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL.Image import fromarray
 
-from .files import PICTURES, below, each_once, first, folder_of, lines, read_picture, whole
+from .files import PICTURES, below, each_once, first, folder_of, lines, pictures_below, read_picture, whole
 from .items import Dataset, MissingDataError, Raw, UnreadableError, WrongDataError
 from .photos import PhotoError, read_photo
 from .presets import Preset, preset_of
@@ -49,9 +49,7 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
     picture that does not lie in a class's folder where `classes` are given.
     """
     root = folder_of(root)
-    found = sorted(
-        p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in PICTURES and (p.is_file() or not p.exists())
-    )
+    found = pictures_below(root)
     if not found:
         raise MissingDataError(
             f"Pictures were not found: looked for {', '.join(PICTURES)} below {root}; name a folder that holds some."

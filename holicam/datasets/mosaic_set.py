@@ -24,7 +24,7 @@ from PIL.Image import fromarray
 
 from ..models import class_names
 from ..models.extras import extra
-from .files import PICTURES, folder_of, known
+from .files import PICTURES, folder_of, known, pictures_below
 from .items import Dataset, MissingDataError, Raw, UnreadableError, WrongDataError
 from .photos import PhotoError, read_photo
 from .presets import Preset, preset_of
@@ -118,7 +118,7 @@ def _check_number(what: str, value: object, low: int, high: int) -> None:
 
 def _labels(root: Path, names: Sequence[str], imagenet: bool) -> dict[str, int]:
     """{file below root: its class}. Raises MissingDataError, WrongDataError."""
-    found = sorted(p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in PICTURES and not p.is_dir())
+    found = pictures_below(root)
     if not found:
         raise MissingDataError(
             f"Photographs were not found: looked for {', '.join(PICTURES)} below {root}; name a folder that holds some."

@@ -102,7 +102,11 @@ def pairs_of(dataset: Dataset, difficult: str = "") -> Dataset:
 def listed_pairs(path: Path, classes: int) -> dict[str, frozenset[int]]:
     """{image: its classes that are listed} from lines of an image's name and one 0 or 1 a class."""
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark before UTF-8
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8") from None
+    for number, line in enumerate(text.splitlines(), 1):
         name, *flags = line.split() or [""]
         if name and (len(flags) != classes or not set(flags) <= {"0", "1"}):
             raise ConfigError(

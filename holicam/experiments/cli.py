@@ -13,7 +13,7 @@ import typer
 from ..core.network import forward
 from ..core.outputs import class_logits
 from ..models.called import called
-from .asked import check_asked, config_of, expected, folder_of, is_run
+from .asked import check_asked, config_of, expected, folder_of, is_run, loaded
 from .said import said, tell
 
 CODE = "A configuration may name code of your own, module:name, which is then run."
@@ -76,7 +76,7 @@ def evaluate(
         if dry_run:
             typer.echo(estimate(plan, runner.mine(plan.units, *part), where))
             return
-        watch, failed = Shown(plan.dataset, plan.cost, chosen.pairs), ()
+        watch, failed, began = Shown(plan.dataset, plan.cost, chosen.pairs), (), time.time()
         try:
             runner.evaluate(plan, folder, part=part, on=where, watch=watch)
         except FailedError as error:
@@ -94,7 +94,7 @@ def evaluate(
                 f"Error: {len(failed)} times an explainer failed on an image, see {folder / 'failures'}; the rest is "
                 f"there. `{called('evaluate', folder)}` tries again what failed"
             )
-            wait_for_others(folder)
+            wait_for_others(folder, began)
             raise typer.Exit(1)
         if part[1] == 1 and watch.skipped and len(watch.skipped) == len(watch.images):
             raise ValueError(f"none of the {len(watch.images)} images could be read")
@@ -124,6 +124,7 @@ def merge(
     with said():
         check_asked(config, toyland, root)
         folder = folder_of(config, out)
+        loaded(load or [])
         if not is_run(folder) and not config.endswith(".toml"):
             config_of(config, toyland, images, root, load)  # a name that is wrong is said to be wrong
         manifest = read_manifest(folder)
@@ -143,17 +144,22 @@ def report(
     maps: Annotated[
         int, typer.Option(min=0, help="Example maps of so many images, made again; 0: none.", show_default=True)
     ] = 2,
+    load: LOAD = None,
 ) -> None:
     """A merged run as one HTML page that stands alone; the same numbers as Markdown, LaTeX and CSV."""
     from .report import write
 
     with said():
+        loaded(load or [])
         for path in write(out, typer.echo, maps):
             typer.echo(str(path))
 
 
-def wait_for_others(folder: Path, every: float = 2.0) -> None:
-    """Under torchrun, which ends all processes when one of them fails: wait until each unit has a part or a record."""
+def wait_for_others(folder: Path, began: float, every: float = 2.0) -> None:
+    """Under torchrun, which ends all processes when one of them fails: wait until each unit has a part or a record.
+
+    A record of before `began`, a time of this run's start, is tried again by whose it is.
+    """
     from .failures import record_path
     from .manifest import read_manifest, units_of_run
     from .run import part_path
@@ -161,8 +167,15 @@ def wait_for_others(folder: Path, every: float = 2.0) -> None:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return
     for unit in units_of_run(read_manifest(folder), folder):
-        while not part_path(folder, unit.name).exists() and not record_path(folder, unit.name).exists():
+        while not _settled(part_path(folder, unit.name), record_path(folder, unit.name), began):
             time.sleep(every)
+
+
+def _settled(part: Path, record: Path, began: float) -> bool:
+    try:
+        return record.stat().st_mtime >= began - 1  # a file system's clock may be coarse
+    except FileNotFoundError:
+        return part.exists()
 
 
 def estimate(plan, units, where: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..core.ops import one_of
 from ..core.options import check_count, check_flag
 from ..metrics import UnknownProtocolError, protocol_of, registry
-from .data_options import check_needed, check_options
+from .data_options import as_json, check_needed, check_options
 from .entries import ConfigError, Entry
 from .kinds import check_joined, check_kinds, check_names
 from .naming import named
@@ -86,6 +86,7 @@ class Config:
             if not len(value):
                 raise ConfigError(f"{key} must be a list with at least one entry; got {value!r}")
         check_options(self.dataset)
+        object.__setattr__(self, "dataset", {key: as_json(value) for key, value in self.dataset.items()})
         check_names(self)
         object.__setattr__(self, "explainers", tuple(map(Entry.of, self.explainers)))
         own = {name: name for name in (*self.networks, self.reference) if is_own_network(name)}

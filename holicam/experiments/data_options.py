@@ -45,6 +45,15 @@ def check_options(dataset: Mapping[str, object]) -> None:
             raise ConfigError(f"dataset {name!r} has no option {key!r}; close names are {close_names(key, known)}")
 
 
+def as_json(value: object) -> object:
+    """An option as JSON has it: a path as text, NumPy's numbers as Python's."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (bool, int, float)) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def check_needed(dataset: Mapping[str, object]) -> None:
     """Raise ConfigError for an option that the data set must be given. Apart: a preset is told its root later."""
     name = dataset["name"]

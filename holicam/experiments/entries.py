@@ -37,6 +37,11 @@ class Entry:
 
     def made(self) -> object:
         """The explainer. Raises ConfigError."""
+        if not isinstance(self.fields.get("base", ""), str):
+            raise ConfigError(
+                f'explainer {self.label!r}: base must be the name of an explainer, such as "grad-cam", or a place, '
+                f'"my_file:MyCAM"; got {self.fields["base"]!r}'
+            )
         given = {key: tuple(v) if isinstance(v, list) else v for key, v in self.fields.items()}
         try:
             if isinstance(given.get("base"), str):

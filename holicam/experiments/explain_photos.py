@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.ops import probabilities
 from ..datasets.photos import fit, middle, read_photo, to_images
 from ..methods.registry import explainers
 from ..models import class_names, find_layers, load_model
@@ -168,7 +169,7 @@ class PhotoExplainer:
     def __call__(self, photo: Path, out: Path, inputs: Sequence[Path] = ()) -> Explained:
         """Explain one file; writes a picture and raw maps into `out`, see `mapfiles`. inputs: files to keep."""
         rgb, images, seen = self._shown(photo)
-        p = seen.logits.float().softmax(1)[0]
+        p = probabilities(seen.logits.float())[0]
         top = [(self.names[i], float(p[i])) for i in p.topk(min(5, len(p))).indices.tolist()]
         target = int(p.argmax()) if self.target is None else self.target
         name = self.names[target]

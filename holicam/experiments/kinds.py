@@ -65,6 +65,13 @@ def check_names(config: object) -> None:
         names = list(getattr(config, key))
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ConfigError(f"{key} has {', '.join(twice)} more than once: name each once")
+    known = [*config.networks, *filter(None, [config.reference])]
+    for network in config.loaders:
+        if network not in known:
+            raise ConfigError(
+                f"loaders names {network!r}, which is no network of this run; close names are "
+                f"{close_names(str(network), known)}"
+            )
     said = config.layers if isinstance(config.layers, Mapping) else {}
     silent = [network for network in config.networks if said and network not in said]
     for network in said:

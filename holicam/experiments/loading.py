@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Mapping
 from functools import cache
 
 import torch
 from torch import nn
 
+from ..core.own_code import imported
 from ..models import load_model
 from .config import ConfigError
 
@@ -30,7 +30,7 @@ def loader(own: Mapping[str, str]) -> Callable[[str], nn.Module]:
 def _own(name: str, said: str) -> nn.Module:
     module, _, function = said.partition(":")
     try:
-        make = getattr(importlib.import_module(module), function)
+        make = getattr(imported(module), function)
     except (Exception, SystemExit) as error:  # it is not our code
         raise ConfigError(f'loaders: {name} = "{said}" must be "module:function" ({_brief(error)})') from error
     try:

@@ -37,10 +37,16 @@ def anchored(table: Mapping[str, object], folder: Path) -> dict[str, object]:
     given = table.get("load", [])
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         return dict(table)  # what is wrong with it is said where all kinds are checked
-    if not given and not any(_places(table)):
+    if not given and not any(_named(table)):
         return dict(table)
     there = [str((folder / one).resolve()) if (folder / one).exists() else one for one in given]
     return {**table, "load": [*there, str(folder.resolve())]}
+
+
+def _named(table: Mapping[str, object]) -> Iterator[str]:
+    """The places where a table may name code; a note may say anything."""
+    yield from _places([table.get(key) for key in ("dataset", "explainers", "metrics", "loaders")])
+    yield from filter(is_own_network, _places([table.get(key) for key in ("networks", "reference")]))
 
 
 def _places(said: object) -> Iterator[str]:
@@ -57,7 +63,8 @@ def _places(said: object) -> Iterator[str]:
 def prepare(load: Sequence[str], metrics: Sequence[str]) -> None:
     """Look where the code lies, and enter metrics of one's own in the registry. Raises OwnCodeError."""
     for said in load:
-        look_in(said)
+        if Path(said).exists() or not Path(said).is_absolute():  # else it has gone: what is needed is missed by name
+            look_in(said)
     for name in metrics:
         if is_place(name):
             enter(name)

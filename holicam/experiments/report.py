@@ -27,8 +27,8 @@ from .pivot import Results
 from .published import beside, in_our_unit, published
 from .remarks import remarks
 from .report_charts import charts, controls_of, svg
-from .report_curves import drawn, mean_curves, write_curves
-from .report_examples import Examples, examples
+from .report_curves import curve_files, drawn, mean_curves
+from .report_examples import examples
 from .report_formats import to_csv, to_latex, to_markdown
 from .report_page import Report, page
 from .table import Cell, Table, notes
@@ -156,7 +156,7 @@ def write(out: Path, say: Callable[[str], None] | None = None, maps: int = 0) ->
     without = [f"{left['missing']} rows are left out: {'; '.join(left['why'])}."] if left else []
     views, grouping = _views(results)
     odd = [*without, *remarks(results, views[""], grouping)]
-    told, figures = caption(manifest, table), write_curves(results, out)
+    told, (figures, drawn_curves) = caption(manifest, table), curve_files(results)
     said, of_paper = " ".join([told, *odd]), notes(found)
     files = {
         "report.html": page(_report(out, results, manifest, found, told, odd, maps)),
@@ -164,8 +164,7 @@ def write(out: Path, say: Callable[[str], None] | None = None, maps: int = 0) ->
         "report.tex": to_latex(found, said, of_paper, figures),
         "report.csv": to_csv(found),
     }
-    written = write_again(out, {name: text.encode() for name, text in files.items()}, say or warnings.warn)
-    return written + [out / f"{name}.{kind}" for name in figures.values() for kind in ("svg", "pdf")]
+    return write_again(out, {name: text.encode() for name, text in files.items()} | drawn_curves, say or warnings.warn)
 
 
 def _report(
@@ -185,7 +184,7 @@ def _report(
         notes=notes(found),
         charts=charts(found, controls_of({entry.label: entry.name for entry in entries})),
         curves={title: svg(figure) for title, figure in sorted(curves.items())},
-        examples=examples(config_of_run(manifest, out), maps) if maps else Examples(),
+        examples=examples(lambda: config_of_run(manifest, out), maps),
         skipped=results.skipped,
         left_out=odd,
         repeat=as_toml(given),

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..models.extras import extra
 from .pivot import Results
-from .whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,14 +42,14 @@ def mean_curves(results: Results) -> dict[tuple[str, str], dict[str, dict[str, C
     return found
 
 
-def write_curves(results: Results, out: Path) -> dict[str, str]:
-    """Figures in the run's folder: {title: name of the file without its ending}; empty without curves."""
+def curve_files(results: Results) -> tuple[dict[str, str], dict[str, bytes]]:
+    """({title: name of the figure's files without their ending}, {file: what it holds}); empty without curves."""
     if not (found := mean_curves(results)):
-        return {}
+        return {}, {}
     with extra("A figure of curves"):
         import matplotlib
 
-    written = {}
+    named, files = {}, {}
     for i, ((network, layer), panels) in enumerate(sorted(found.items())):
         title, name = f"{network}, {layer or 'the whole network'}", f"curves-{i}"
         figure = drawn(title, panels)
@@ -59,9 +57,9 @@ def write_curves(results: Results, out: Path) -> dict[str, str]:
             data = io.BytesIO()
             with matplotlib.rc_context({"svg.hashsalt": "holicam"}):
                 figure.savefig(data, format=kind, metadata={stamp: None})
-            write_whole(out / f"{name}.{kind}", data.getvalue())
-        written[title] = name
-    return written
+            files[f"{name}.{kind}"] = data.getvalue()
+        named[title] = name
+    return named, files
 
 
 def drawn(title: str, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:

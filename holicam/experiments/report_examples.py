@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..core.network import forward
+from ..core.ops import probabilities
 from ..core.outputs import class_logits
 from ..datasets import Item, collate
 from ..methods.registry import info
@@ -42,15 +43,16 @@ class Examples:
     said: str = ""
 
 
-def examples(config: Config, images: int) -> Examples:
-    """The first `images` images of a run, explained by each of its networks.
+def examples(configured: Callable[[], Config], images: int) -> Examples:
+    """The first `images` images of a run, explained by each of its networks. configured: gives its configuration.
 
-    Explainers of more than 300 F a map are left out. Where data set or network cannot be found any more, there is no
-    picture, and `said` has the reason.
+    Explainers of more than 300 F a map are left out. Where configuration, data set or network cannot be found any
+    more, there is no picture, and `said` has the reason.
     """
     if not images:
         return Examples()
     try:
+        config = configured()
         plan = Plan.of(config)
     except (ValueError, LookupError, OSError, ImportError) as error:
         return Examples(said=f"There are no example maps: {' '.join(str(error).split())}")
@@ -94,7 +96,7 @@ def _of_image(work: Work, wants: Preprocessing) -> Iterator[Example]:
         return
     batch = collate([item])
     with torch.no_grad():
-        p = class_logits(forward(work.model, batch.images), 1).softmax(1)
+        p = probabilities(class_logits(forward(work.model, batch.images), 1))
     target = batch.target if work.config.target == "label" else p.argmax(1)
     made = {label: with_truth(explainer, batch) for label, explainer in work.explainers().items()}
     lines: dict[str, dict[str, Tensor]] = {}

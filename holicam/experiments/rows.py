@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import datasets, metrics
 from ..core.network import forward
+from ..core.ops import probabilities
 from ..core.outputs import class_logits
 from .class_pairs import MARK, region
 from .config import ConfigError
@@ -46,7 +47,7 @@ def _laid_out(batch: datasets.Batch) -> datasets.Batch:
 def _of_batch(work: Work, batch: datasets.Batch) -> Iterator[dict[str, object]]:
     """The rows of images of one size."""
     with torch.no_grad():
-        probability = class_logits(forward(work.model, batch.images), len(batch.images)).softmax(1)
+        probability = probabilities(class_logits(forward(work.model, batch.images), len(batch.images)))
     target = _target(work, batch, probability)
     p = probability.gather(1, target[:, None])[:, 0].tolist()
     made = {label: with_truth(explainer, batch) for label, explainer in work.explainers().items()}

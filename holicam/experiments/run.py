@@ -24,6 +24,7 @@ from .manifest import images_per_unit, run_name
 from .part_file import BrokenPartError, foreign, keys_of, read_rows, table_of
 from .pictures import hashes, other
 from .plan import Plan
+from .retried import Tried, together
 from .storage import aside, open_run, part_path, write_part
 from .trying import attempt
 from .units import Unit, mine
@@ -107,19 +108,26 @@ def _run(
     """Write the part of a unit, or as much of it as can be had and a record of what failed."""
     settings = {label: said for label, (said, *_) in manifest["config"]["explainers"].items()}
     pictures = hashes(plan.dataset, unit.ids)
-    found, failed = attempt(plan.work(unit, run_name(manifest), where, settings), watch.say)
+    rows, failed = attempt(plan.work(unit, run_name(manifest), where, settings), watch.say)
+    now: Tried | None = Tried(rows, failed, pictures, note(out))  # which code that was is known afterwards
     path, told = part_path(out, unit.name), record_path(out, unit.name)
-    skipped |= skipped_in(table_of(found))
-    if failed and path.exists() and not _lacks(plan, unit, path, manifest):
-        return []  # another process did better
-    if found:
-        write_part(path, found, note(out), pictures)
-    if failed:
+    skipped |= skipped_in(table_of(rows))
+    if path.exists():  # of an earlier try, or of another process
+        lacks = _lacks(plan, unit, path, manifest)
+        if failed and not lacks:
+            return []
+        if lacks == SOME:
+            now = together(path, now, other(plan.dataset, path), plan.unit_keys(unit))
+    if now is None:
+        return failed
+    if now.rows:
+        write_part(path, now.rows, now.code, now.pictures)
+    if now.failed:
         told.parent.mkdir(exist_ok=True)
-        write_whole(told, record(manifest, failed))
+        write_whole(told, record(manifest, now.failed))
     else:
         told.unlink(missing_ok=True)
-    return failed
+    return list(now.failed)
 
 
 def _there(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -12,14 +13,21 @@ BARE = re.compile(r"[A-Za-z0-9_-]+")
 def as_toml(table: Mapping[str, object]) -> str:
     """A table of texts, numbers, truth values, and lists and tables of them, as `tomllib` reads it.
 
-    Raises TypeError for a value that TOML does not have, such as None.
+    What is None in a table is left out, as TOML has no such value. Raises TypeError for others that it does not have.
     """
+    table = _without_none(table)
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     out = [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
     for name, inner in tables.items():
         out += ["", f"[{_key(name)}]", *(f"{_key(key)} = {_value(value)}" for key, value in inner.items())]
     return "\n".join([*out, ""])
+
+
+def _without_none(said: object) -> Any:
+    if isinstance(said, Mapping):
+        return {key: _without_none(value) for key, value in said.items() if value is not None}
+    return [_without_none(one) for one in said] if isinstance(said, (list, tuple)) else said
 
 
 def _key(name: str) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from ..methods.registry import sharing
 from .config import Config
 
+LONGEST = 200  # bytes; most file systems take 255, and endings follow
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -26,9 +28,9 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """A file name; what does not suit one is hashed."""
+        """A file name; what does not suit one, or is too long for most file systems, is hashed."""
         said = f"{self.network}--{self.group}--{self.start:07d}"
-        if said.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        if len(said.encode()) <= LONGEST and said.replace("-", "").replace("_", "").replace(".", "").isalnum():
             return said
         return f"{self.start:07d}--{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 

@@ -43,7 +43,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def _first(draft: Path, path: Path) -> None:
     """`os.link` where a file system has no links. A process that is killed in here leaves no half file."""
-    claim = path.with_name(f".{path.name[:80]}.claim.tmp")
+    claim = path.with_name(f".{_short(path)}.claim.tmp")
     with open(claim, "wb") as file:
         _lock(file, wait=True)  # let go of when the process ends, however it ends
         try:
@@ -72,7 +72,7 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
     """
     there = False
     while not there:
-        other = path.with_name(f".{path.name[:80]}.{HOST}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+        other = path.with_name(f".{_short(path)}.{HOST}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
         with open(other, "wb") as file:
             try:
                 _lock(file, wait=True)
@@ -88,6 +88,11 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
             finally:
                 with contextlib.suppress(OSError):
                     other.unlink()
+
+
+def _short(path: Path) -> str:
+    """The beginning of a file's name, 80 bytes at most: letters may have four, and file systems count bytes."""
+    return path.name.encode()[:80].decode(errors="ignore")
 
 
 def _lock(file, wait: bool = False) -> bool | None:

@@ -52,7 +52,9 @@ def balanced(count: int, most: int = COLUMNS) -> int:
 
 
 def flow(panels: Sequence[Panel], columns: int) -> list[Line]:
-    """Panels in reading order, as many a line as fit."""
+    """Panels in reading order, as many a line as fit. Raises ValueError for columns that are no number of panels."""
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise ValueError(f"columns must be a whole number of at least 1; got {columns!r}.")
     n = balanced(len(panels), min(columns, COLUMNS))
     return [Line(panels[i : i + n]) for i in range(0, len(panels), n)]
 

@@ -197,6 +197,10 @@ def _panels(lines: list[Line], bar: Bar | None = None, opacity: float = 0.0, out
             draw(axes, panel.image, panel.map, key)
             if outline is not None:
                 region = _array(outline).squeeze()
+                if region.shape != panel.image.shape[:2]:
+                    raise ValueError(
+                        f"outline must be (H, W) = {panel.image.shape[:2]}, as the image is; got {region.shape}."
+                    )
                 axes.contour(region, [0.5], colors=[INK], linewidths=1.6, alpha=0.7)
                 axes.contour(region, [0.5], colors=["white"], linewidths=0.8)
         if key:

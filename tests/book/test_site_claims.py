@@ -73,6 +73,18 @@ def test_entries_by_paper_world_and_verdict(opened, chosen, left):
     assert len(shown(opened)) == 4
 
 
+def test_a_link_to_an_entry_that_is_hidden_shows_it(opened):
+    opened.get_by_label("paper", exact=False).select_option("UCAG")
+    assert not opened.locator("#holistic").is_visible()
+    opened.evaluate("location.hash = '#holistic'")
+    opened.wait_for_function("() => !document.querySelector('#holistic').hidden")
+    assert len(shown(opened)) == 4 and opened.get_by_label("paper", exact=False).input_value() == ""
+    opened.get_by_label("paper", exact=False).select_option("UCAG")
+    opened.evaluate("location.hash = '#index'")
+    opened.wait_for_timeout(100)
+    assert opened.get_by_label("paper", exact=False).input_value() == "ucag", "what is seen needs no reset"
+
+
 @on_the_site
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_page_of_the_site_is_filtered(visit, theme):

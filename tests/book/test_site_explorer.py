@@ -16,7 +16,7 @@ from PIL import Image
 
 import holicam as hc
 from holicam.notebook.explorer import figure, packed
-from tests.helpers.browser import PAGES, SITE, THEMES, changed_then_followed, served
+from tests.helpers.browser import GUARDED, PAGES, SITE, THEMES, changed_then_followed, served
 from tests.helpers.pictures import in_cells
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,9 +236,26 @@ def test_the_address_is_the_view(tab, pages):
     tab.evaluate("location.hash = '#explorer-small-one?method=B'")
     tab.wait_for_function("() => document.querySelector('#explorer-small-one-method').value == 'B'")
     assert part(tab, "opacity", "small-two").input_value() == "85"
+    part(tab, "opacity").fill("50")
+    settled(tab, "opacity=50")
+    tab.evaluate("location.hash = '#a-section'")
+    tab.wait_for_timeout(200)
+    assert part(tab, "opacity").input_value() == "50" and part(tab, "method").input_value() == "B", (
+        "a section is no view"
+    )
+    tab.evaluate("location.hash = '#explorer-small-one?method=B'")
+    tab.wait_for_function("() => document.querySelector('#explorer-small-one-opacity').value == '85'")
     address = "explorer-small-one?threshold=20"
     assert changed_then_followed(tab, "#explorer-small-one-opacity", "40", address) == address, "the link is lost"
     assert part(tab, "threshold").input_value() == "20" and part(tab, "opacity").input_value() == "85"
+
+
+def test_a_browser_that_hides_pixels_keeps_the_still_picture(tab, pages):
+    tab.add_init_script(GUARDED)
+    opened(tab, pages["two"])
+    assert tab.locator("figure.cam-explorer[data-state=failed] > img").first.is_visible()
+    assert any("does not let a page read its own pictures" in word for word in tab.troubles)
+    tab.troubles.clear()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ ASKED = {
     "vision transformer": "23-your-own-network.html#any-module-that-returns-logits-will-do",
     "gradient variance": "03-when-channels-disagree.html",
 }
+ALIKE = [("size", "sizes"), ("baseline", "baselines"), ("scale", "scales"), ("image", "images")]
 
 
 def asked(visit, query):
@@ -28,6 +29,21 @@ def test_a_question_finds_its_section(visit, query):
     page.wait_for_selector(".search-sections a", timeout=30_000)
     found = page.evaluate("[...document.querySelectorAll('.search-sections a')].map(link => link.href)")
     assert len(found) <= 5 and any(link.endswith(f"/book/{ASKED[query]}") for link in found), found
+
+
+@pytest.mark.parametrize("pair", ALIKE)
+def test_one_and_many_find_the_same(visit, pair):
+    found = []
+    for query in pair:
+        page = asked(visit, query)
+        page.wait_for_selector(".search-sections a", timeout=30_000)
+        found.append(page.evaluate("[...document.querySelectorAll('.search-sections a')].map(link => link.href)"))
+    assert found[0] == found[1] and len(found[0]) == 5
+
+
+@pytest.mark.parametrize("query", ["speed", "untrained", "undecided"])
+def test_a_word_of_another_s_meaning_finds_a_section(visit, query):
+    asked(visit, query).wait_for_selector(".search-sections a", timeout=30_000)
 
 
 def test_nonsense_finds_no_section(visit):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.browser import PAGES, THEMES, changed_then_followed, pixels, served
+from tests.helpers.browser import GUARDED, PAGES, THEMES, changed_then_followed, pixels, served
 from tools.ipynb import ROOT
 from tools.wall import draw, page, pictures, store
 
@@ -200,10 +200,45 @@ def test_without_scripts_the_still_picture_and_the_cards_are_there(browser, page
     window.close()
 
 
+def test_a_picture_that_did_not_come_is_asked_for_again(tab, pages):
+    opened(tab, pages["whole"])
+    tab.route("**/coffee*", lambda route: route.abort())
+    tab.locator("input[value=coffee]").check(force=True)
+    tab.wait_for_function("() => document.querySelector('.wall-credit').textContent.includes('did not come')")
+    tab.unroute("**/coffee*")
+    tab.locator("input[value=cat]").check(force=True)
+    tab.locator("input[value=coffee]").check(force=True)
+    assert same(seen(tab, "grad-cam", picture="coffee"), expected("grad-cam", 2, "coffee"))
+    assert tab.troubles
+    tab.troubles.clear()
+
+
+def test_in_the_view_of_all_a_link_opens_the_card_over_its_picture(tab, pages):
+    opened(tab, f"{pages['whole']}#wall?picture=all")
+    tab.locator(".wall-tile[data-picture=coffee][data-method=layer-cam]").click()
+    card = tab.locator("dialog.wall-card")
+    card.wait_for(state="visible")
+    tab.wait_for_function("() => location.hash.includes('of=coffee')")
+    link, said = tab.url, card.locator(".wall-reading").text_content()
+    tab.goto("about:blank")
+    opened(tab, link)
+    card.wait_for(state="visible")
+    assert card.locator(".wall-reading").text_content() == said and "espresso" in said
+    tab.keyboard.press("Escape")
+    tab.wait_for_function("() => location.hash === '#wall?picture=all'")
+    opened(tab, f"{pages['whole']}#wall?picture=all&of=nothing&method=layer-cam")
+    card.wait_for(state="visible")
+
+
 def test_data_that_are_gone_leave_the_still_picture(tab, pages):
     opened(tab, pages["broken"])
     assert tab.locator("figure.wall[data-state=failed] > img").is_visible()
     assert any("wall:" in word for word in tab.troubles), "nothing is said of it"
+    tab.troubles.clear()
+    tab.add_init_script(GUARDED)
+    opened(tab, pages["whole"])
+    assert tab.locator("figure.wall[data-state=failed] > img").is_visible()
+    assert any("does not let a page read its own pictures" in word for word in tab.troubles)
     tab.troubles.clear()
 
 

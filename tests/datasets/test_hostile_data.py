@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from holicam.datasets import Item, MissingDataError, Skipped
+from holicam.datasets import Item, MissingDataError, Skipped, image_folder
 from tests.helpers import disk
 from tests.helpers.readers import XML, folder, read, swap
 
@@ -281,3 +281,22 @@ def test_imagenet_s_lists_are_refused_with_file_and_line(case, tmp_path):
     disk.imagenet(tmp_path, layout)
     change(tmp_path)
     refused("imagenet", tmp_path, words)
+
+
+def test_linked_folders_are_classes_and_a_circle_ends(tmp_path):
+    """As ImageNet is laid out in many places: folders of links. One to a folder around it leads nowhere."""
+    for name in ("store/one", "store/two/deep", "set"):
+        (tmp_path / name).mkdir(parents=True)
+    for place in ("store/one/a.png", "store/two/deep/b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / place)
+    for label, target in (("cat", "store/one"), ("dog", "store/one"), ("bird", "store/two/deep")):
+        (tmp_path / "set" / label).symlink_to(tmp_path / target)
+    (tmp_path / "store/one/round").symlink_to(tmp_path / "set")
+    (tmp_path / "store/one/up").symlink_to(tmp_path / "store")
+    found = image_folder(tmp_path / "set")
+    assert {"bird/b.png", "cat/a.png", "dog/a.png"} <= set(found.ids) and len(found.ids) < 20
+    (tmp_path / "store/one/round").unlink()
+    (tmp_path / "store/one/up").unlink()
+    found = image_folder(tmp_path / "set")
+    assert found.ids == ("bird/b.png", "cat/a.png", "dog/a.png") and found.classes == ("bird", "cat", "dog")
+    assert [item.targets for item in found] == [(0,), (1,), (2,)]

@@ -239,3 +239,12 @@ def test_manifests_of_older_runs_stay_as_they_were():
     assert {preset(f"ucag-table{i}", root="/d").protocol for i in range(1, 6)} == {"ucag"}
     assert preset("ucag-table2-coco", root="/d").protocol == "ucag"
     assert preset("ucag-table4", root="/d").target == "top-1"
+
+
+def test_a_list_with_a_mark_before_utf_8(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\xef\xbb\xbf000001 1 0\r\n000002 0 1\r\n")
+    assert listed_pairs(path, 2) == {"000001": frozenset({0}), "000002": frozenset({1})}
+    path.write_bytes("000001 1 0\n".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"list\.txt is no text in UTF-8 .*: save it as UTF-8"):
+        listed_pairs(path, 2)

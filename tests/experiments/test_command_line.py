@@ -370,6 +370,8 @@ def test_a_file_that_is_there_is_a_photograph(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("x.jfif", "rise"):
         (tmp_path / name).touch()
+    long = "layer4," * 50  # longer than a file's name may be
+    assert spread(["explain", "--layers", "a", long]) == ["explain", "--layers", "a", "--layers", long]
     assert spread("explain --explainer grad-cam rise x.jfif".split()) == (
         "explain --explainer grad-cam --explainer rise x.jfif".split()
     )

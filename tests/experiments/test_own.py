@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -220,3 +221,70 @@ def test_a_network_is_entered_once(mine):
     with pytest.raises(ConfigError, match="two explainers are called"):
         mine("study/twice.toml", TOML.replace('label = "UCAG of mine"', 'label = "all_mine:MyCAM"'))
         from_toml("study/twice.toml")
+
+
+def test_a_run_does_not_need_the_folder_in_which_it_was_configured(mine, tmp_path, forget):
+    """A note is no code; and code that has moved is named with --load, or lies in the current folder."""
+    plain = {"explainers": '["grad-cam"]', "dataset": '{name = "toyland", n = 1, size = 32}'}
+    toml = "".join(f"{key} = {value}\n" for key, value in plain.items())
+    more = 'networks = ["toy-resnet50"]\nmetrics = ["epg"]\nnotes = ["protocol:poly"]\ntarget = "label"\n'
+    mine("study/plain.toml", toml + more)
+    for name in ("plain", "run"):
+        assert run("evaluate", f"study/{name}.toml", "--device", "cpu")[0] == 0
+    assert "load" not in json.loads((tmp_path / "results/plain/manifest.json").read_text())["given"]
+    (tmp_path / "study").rename(tmp_path / "moved")
+    for name in ("plain", "run"):
+        forget()
+        if name == "run":
+            status, said = run("merge", "results/run")
+            assert status == 1 and "all_mine.py was not found" in said and "--load FILE.py" in said, said
+        code = ("--load", "moved/all_mine.py") if name == "run" else ()
+        for command in (("merge",), ("evaluate", "--device", "cpu"), ("report", "--maps", "0")):
+            status, said = run(command[0], f"results/{name}", *command[1:], *code)
+            assert status == 0, (command, said)
+            forget()
+
+
+def test_a_network_of_ones_own_is_found_in_the_current_folder(mine, tmp_path, monkeypatch):
+    mine("study/net.toml", TOML.replace('"all_mine:net"', '"mine"'))
+    monkeypatch.chdir(tmp_path / "study")
+    status, said = run("evaluate", "net.toml", "--device", "cpu", "--load", "mine=all_mine:net")
+    assert status == 0, said
+    status, said = run("evaluate", "net.toml", "--device", "cpu", "--load", "mime=all_mine:net")
+    assert status == 1 and "loaders names 'mime', which is no network of this run; close names are mine" in said
+
+
+def test_one_score_is_a_sigmoid(own, tmp_path):
+    """The probability of a network of one logit, in rows, in what `explain` says and in a report's examples."""
+    own(
+        "one.py",
+        """
+        import torch
+        import holicam as hc
+
+        def net():
+            torch.manual_seed(0)
+            model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+                                        torch.nn.Flatten(), torch.nn.Linear(4, 1)).eval()
+            model.preprocessing = hc.Preprocessing(size=32)
+            return model
+        """,
+    )
+    own(
+        "one.toml",
+        """
+        networks = ["one:net"]
+        layers = ["1"]
+        explainers = ["grad-cam"]
+        metrics = ["deletion"]
+        dataset = {name = "folder", root = "pictures"}
+        """,
+    )
+    photo(tmp_path / "pictures/cat.png", size=(32, 32))
+    assert run("evaluate", "one.toml", "--device", "cpu")[0] == 0 and run("merge", "results/one")[0] == 0
+    (row,) = read_rows(tmp_path / "results/one/rows.parquet").to_pylist()
+    assert 0.2 < row["probability"] < 0.8
+    status, said = explain(tmp_path / "pictures/cat.png", "--layers", "1", "--out", "maps", model="one:net", size=32)
+    assert status == 0 and 20 < float(re.search(r"output 0 (\S+) %", said)[1]) < 80, said
+    status, said = run("report", "results/one", "--maps", "1")
+    assert status == 0 and f"class 0, {row['probability']:.0%}" in (tmp_path / "results/one/report.html").read_text()

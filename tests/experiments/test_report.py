@@ -20,7 +20,9 @@ from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table
 from holicam.experiments.evidence import Grouping, interval
+from holicam.experiments.manifest import run_name
 from holicam.experiments.paper_tables import NAMES, preset
+from holicam.experiments.part_file import encode, read_rows
 from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
 from holicam.experiments.published import in_our_unit
@@ -30,6 +32,7 @@ from holicam.experiments.report_curves import drawn
 from holicam.experiments.report_examples import examples
 from holicam.experiments.run import evaluate
 from holicam.experiments.toml import as_toml
+from holicam.experiments.whole_files import write_whole
 from holicam.models import data_folder
 
 PUBLISHED = data_folder() / "published"
@@ -431,3 +434,17 @@ def test_what_a_user_wrote_in_a_report_is_kept(run, tmp_path):
     with pytest.warns(UserWarning, match=r"report\.csv was changed since"):
         report.write(out)
     assert (out / "aside" / "report.csv").read_bytes() == rows.read_bytes()
+
+
+def test_a_run_of_an_older_version_has_a_report_without_examples(run, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    old = {key: value for key, value in manifest.items() if key not in ("given", "images", "run", "code")}
+    (out / "manifest.json").write_text(json.dumps(old), encoding="utf-8")
+    name = run_name(old)
+    table = read_rows(out / "rows.parquet")
+    renamed = table.set_column(0, "run", [[name] * table.num_rows])
+    write_whole(out / "rows.parquet", encode(renamed))
+    page = report.write(out, maps=1)[0].read_text(encoding="utf-8")
+    assert "There are no example maps" in page and "does not list its images" in page

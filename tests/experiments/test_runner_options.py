@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +14,18 @@ import holicam as hc
 from holicam import datasets, metrics
 from holicam.experiments import costs, report
 from holicam.experiments import storage as parts
-from holicam.experiments.config import ConfigError, from_table, same
+from holicam.experiments.config import Config, ConfigError, from_table, same
 from holicam.experiments.pivot import Results
 from holicam.experiments.plan import Plan
 from holicam.experiments.report_curves import mean_curves
 from holicam.experiments.rows import rows
 from holicam.experiments.run import evaluate
 from holicam.experiments.scoring import NO_CHANGE
+from holicam.experiments.units import Unit, units_of
+from holicam.experiments.whole_files import write_whole
 from holicam.experiments.work import image_seed
 from holicam.methods.controls import SobelMap
+from tests.helpers.commands import photo
 
 TOY = {
     "dataset": {"name": "toyland", "n": 3, "size": 32},
@@ -282,3 +287,45 @@ def test_cost_follows_protocol_size_and_parts():
     plan = Plan.of(from_table({**TOY, "metrics": ["shapley-faithfulness", "sensitivity-max"]}))
     cams, sobel = plan.units[:2]
     assert plan.cost(cams) == pytest.approx(2 * (2 + 11 * 2 + plan.scoring)) and plan.cost(sobel) < plan.cost(cams)
+
+
+def test_a_figure_that_a_user_changed_is_moved_aside(curved, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(curved[1], out)
+    report.write(out)
+    (out / "curves-0.svg").write_text("<svg>mine</svg>", encoding="utf-8")
+    said: list[str] = []
+    report.write(out, said.append)
+    assert (out / "aside" / "curves-0.svg").read_text(encoding="utf-8") == "<svg>mine</svg>"
+    assert sum("moved" in line for line in said) == 1
+
+
+def test_a_configuration_in_python_may_hold_paths_and_numpy_s_numbers(tmp_path):
+    photo(tmp_path / "pictures" / "cat.png", size=(32, 32))
+    config = Config(
+        dataset={"name": "folder", "root": tmp_path / "pictures"},
+        networks=["toy-resnet50"],
+        explainers=[{"name": "integrated-gradients", "steps": 2, "baseline": None}],
+        metrics=["deletion"],
+    )
+    assert evaluate(Plan.of(config), tmp_path / "run", part=(0, 1)) == 1
+    parts.merge(tmp_path / "run")
+    assert "baseline" not in report.write(tmp_path / "run")[0].read_text(encoding="utf-8")
+    again = from_table(json.loads(json.dumps(config.given())))
+    assert again.dataset == config.dataset and again.dataset["root"] == str(tmp_path / "pictures")
+    assert Config(**{**TOY, "dataset": {"name": "toyland", "n": np.int64(2), "size": 32}}).given()["dataset"]["n"] == 2
+    with pytest.raises(ConfigError, match='base must be the name of an explainer, such as "grad-cam".*got GradCAM'):
+        from_table({**TOY, "explainers": [{"name": "ucag", "base": hc.GradCAM()}]})
+
+
+def test_a_label_in_any_script_makes_a_file_name():
+    label = "方法" * 40
+    (unit,) = units_of(from_table({**TOY, "explainers": [{"name": "random", "label": label}]}), ["a"])
+    assert len(unit.name.encode()) <= 200 and label not in unit.name
+    latin = Unit("toy-resnet50", "a" * 150, 0, ("a",), ("b",))
+    assert latin.name == f"toy-resnet50--{'a' * 150}--0000000"
+
+
+def test_a_draft_of_a_long_name_can_be_written(tmp_path):
+    write_whole(tmp_path / f"{'方' * 80}.json", b"all of it")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"all of it"]

@@ -119,6 +119,12 @@ class Visit:
             self.troubles.append(f"{response.status}: {response.url}")
 
 
+# What browsers do that are afraid of being recognised: a page reads other pixels than were drawn.
+GUARDED = """CanvasRenderingContext2D.prototype.getImageData = function (x, y, width, height) {
+    return new ImageData(new Uint8ClampedArray(4 * width * height).fill(255), width, height);
+};"""
+
+
 def changed_then_followed(tab, control: str, value: str, view: str) -> str:
     """The address a while after a reader moved a control and at once followed a link, on a page that was busy."""
     return tab.evaluate(

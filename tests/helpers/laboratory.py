@@ -91,6 +91,31 @@ def show(tab, view: str = QUICK):
     return settled(tab)
 
 
+SLOW = """window.slow = {};
+const ask = window.fetch;
+window.fetch = async (url, ...how) => {
+    for (const [name, { ms, fails }] of Object.entries(window.slow)) {
+        if (!String(url).includes(name)) continue;
+        await new Promise((done) => setTimeout(done, ms));
+        if (fails) return new Response("", { status: 500 });
+    }
+    return ask(url, ...how);
+};"""
+
+
+def slow(tab, **files: tuple[int, bool]):
+    """Lets photographs come late: {name: (milliseconds, whether they fail then)}."""
+    given = {f"{name}.rgb": {"ms": ms, "fails": fails} for name, (ms, fails) in files.items()}
+    tab.evaluate(f"(given) => {{ if (!window.slow) {{ {SLOW} }} Object.assign(window.slow, given); }}", given)
+
+
+def choose(tab, *names: str):
+    """One photograph of the page after another, as fast as a script can."""
+    tab.evaluate(
+        "names => names.forEach(name => document.querySelector(`.lab-photos input[value=${name}]`).click())", names
+    )
+
+
 def panel(tab, which=0):
     return tab.locator(".lab-panel").nth(which)
 

@@ -113,10 +113,11 @@ def test_a_page_stays_the_same_to_the_byte(book):
 def test_a_damaged_file_is_not_taken(book):
     first = str(hc.explore(picture(), some_maps(), name="one/two"))
     sprite = next(p for p in files(book) if p.suffix == ".png")
-    sprite.write_bytes(sprite.read_bytes()[:-20])
-    sprite.unlink()
-    assert str(hc.explore(picture(), some_maps(), name="one/two")) == first
-    assert sprite.exists()
+    whole = sprite.read_bytes()
+    for damaged in (whole[:20], None):  # as a kill leaves it, and not there at all
+        sprite.unlink() if damaged is None else sprite.write_bytes(damaged)
+        assert str(hc.explore(picture(), some_maps(), name="one/two")) == first
+        assert sprite.read_bytes() == whole
 
 
 def test_the_figure_carries_a_picture_and_words(book):
@@ -346,6 +347,16 @@ def test_maps_of_a_network_are_the_explainers(monkeypatch):
     assert not predicted.content.has_random
 
 
+@pytest.mark.parametrize("target", [1, np.int64(1), torch.tensor(1), [np.int64(1)], torch.tensor([1])])
+def test_one_method_and_one_class_need_no_list(target):
+    model, image = small_net(), torch.randn(1, 3, 16, 16)
+    found = hc.explore(model, image, methods="grad-cam", layers=["3"], targets=target, random=False).content
+    assert found.method_names == ["grad-cam"] and len(found.pictures) == 1
+    expected = hc.GradCAM()(model, image, "3", 1, size="native")[0].numpy()
+    (name,) = found.pictures
+    assert np.allclose(found.map_of(name, "grad-cam", "3").values, expected, atol=1e-6)
+
+
 def test_where_no_method_is_named_the_three_usual_ones_are_quick():
     model, image = small_net(), torch.randn(1, 3, 16, 16)
     found = hc.explore(model, image, layers=["3"], targets=[1], random=False).content
@@ -370,6 +381,8 @@ def test_one_pass_serves_all_layers_and_methods():
         (dict(method="x"), ValueError, "method must be one of"),
         (dict(layer="x"), ValueError, "layer must be one of"),
         (dict(targets={}), ValueError, "at least one class"),
+        (dict(targets={"c": 1.7}), TypeError, "whole numbers such as [3, 5]; got {'c': 1.7}"),
+        (dict(targets="cat"), TypeError, "whole numbers such as [3, 5]; got 'cat'"),
         (dict(train=True), ValueError, "training mode"),
         (dict(scores=0.5), TypeError, "a network is asked for them"),
     ],

@@ -135,6 +135,18 @@ def test_an_outline_is_thin_and_drawn_over_every_panel():
     figure = plot.maps(image(), {"a": A}, outline=inside)
     assert all(len(axes.collections) == 2 for axes in figure.axes[:2])
     assert max(c.get_linewidth()[0] for axes in figure.axes[:2] for c in axes.collections) < 2
+    with pytest.raises(ValueError, match=r"outline must be \(H, W\) = \(32, 32\), as the image is; got \(16, 16\)"):
+        plot.maps(image(), {"a": A}, outline=inside[::2, ::2])
+
+
+@pytest.mark.parametrize("columns", [0, -1, 1.5, True])
+def test_columns_are_counted(columns):
+    for draw in (
+        lambda: plot.maps(image(), {"a": A}, columns=columns),
+        lambda: plot.images({"a": image()}, columns=columns),
+    ):
+        with pytest.raises(ValueError, match="columns must be a whole number of at least 1; got"):
+            draw()
 
 
 @pytest.mark.parametrize("side", [32, 128])

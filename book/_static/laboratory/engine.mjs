@@ -41,14 +41,16 @@ export class Engine {
     });
   }
 
-  hear({ id, share, answer, error }) {
+  // mild: the question failed, and the worker did not.
+  hear({ id, share, answer, error, mild }) {
     this.watch();
     if (!this.waiting.has(id)) return; // dropped meanwhile
-    const { resolve, progress } = this.waiting.get(id);
+    const { resolve, reject, progress } = this.waiting.get(id);
     if (share !== undefined) { progress?.(share); return; }
-    if (error) { this.fail(error); return; }
+    if (error && !mild) { this.fail(error); return; }
     this.waiting.delete(id);
-    resolve(answer);
+    if (error) reject(new Error(`A part of the network is missing: ${error}. Ask again when there is a connection.`));
+    else resolve(answer);
     this.watch();
   }
 

@@ -7,12 +7,17 @@ import { camera } from "./photo.mjs";
 export function intake(place, take, say) {
   const file = make("input", { type: "file", accept: "image/*", class: "lab-file", "aria-label": "your photograph",
     onchange: (e) => { if (e.target.files[0]) take(e.target.files[0]); e.target.value = ""; } });
+  let open = false;
   const shoot = button("camera", async () => {
+    if (open) return;
+    open = true;
     try {
       const picture = await camera();
       if (picture) take(picture);
     } catch (error) {
       say(error.message);
+    } finally {
+      open = false;
     }
   });
   document.addEventListener("dragover", (e) => {

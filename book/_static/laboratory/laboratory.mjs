@@ -34,6 +34,7 @@ class Laboratory extends Questions {
   // The address names a view: it is shown, or will be when the reader starts.
   follow() {
     if (!this.view.read()) return;
+    this.forget();
     if (this.room) this.view.change({ ...this.view.state });
     else this.go.textContent = "Start the laboratory with this view";
     this.figure.scrollIntoView({ block: "start" });
@@ -44,7 +45,9 @@ class Laboratory extends Questions {
     try {
       if (typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly, which the network needs.");
       this.status.textContent = "loading …";
-      const answer = await fetch(new URL("network.json", this.files));
+      const answer = await fetch(new URL("network.json", this.files)).catch(() => {
+        throw new Error("The network did not come: is there a connection?");
+      });
       if (!answer.ok) throw new Error(`The network did not come (${answer.status}).`);
       this.index = await answer.json();
       this.engine = new Engine({ files: this.files, runtime: this.runtime, index: this.index });
@@ -60,6 +63,9 @@ class Laboratory extends Questions {
   }
 
   build() {
+    const names = this.index.classes, alike = names.map((name) => name.toLowerCase()); // a jacket and a dog
+    this.index.classes = names.map((name, k) => (
+      alike.indexOf(alike[k]) === alike.lastIndexOf(alike[k]) ? name : `${name} (${k})`));
     const { index, view } = this;
     this.table = colours(index.colours);
     this.classList = `${this.figure.id}-classes`;
@@ -92,12 +98,30 @@ class Laboratory extends Questions {
     this.radios = this.index.pictures.map(({ name, title }) => {
       const image = make("img", { src: new URL(`${name}-small.jpg`, this.files), alt: title, width: 56, height: 56 });
       const radio = make("input", { type: "radio", name: `${this.figure.id}-photo`, value: name,
-        onchange: () => this.view.change({ photo: name, class: "", class2: "" }) });
+        onchange: () => { this.forget(); this.view.change({ photo: name, class: "", class2: "" }); } });
       return make("label", { title }, radio, image);
     });
-    return make("div", { class: "lab-photos" },
-      make("fieldset", {}, make("legend", {}, "photograph"), ...this.radios),
+    this.bar = make("fieldset", {}, make("legend", {}, "photograph"), ...this.radios);
+    return make("div", { class: "lab-photos" }, this.bar,
       intake(this.figure, (source) => this.take(source), (said) => { this.status.textContent = said; }));
+  }
+
+  // Whatever is being read comes too late: another photograph was chosen.
+  forget() {
+    this.taken = (this.taken ?? 0) + 1;
+    if (this.room) this.status.textContent = "";
+  }
+
+  // The reader's own photograph among the others, so that there is a way back to it.
+  offer(photo) {
+    this.radios.find((label) => label.dataset.own)?.remove();
+    const radio = make("input", { type: "radio", name: `${this.figure.id}-photo`, value: "own",
+      onchange: () => { this.forget(); this.view.change({ photo: "own", class: "", class2: "" }); } });
+    const small = make("canvas", { width: 56, height: 56, role: "img", "aria-label": "your own photograph" });
+    small.getContext("2d").drawImage(photo.square, 0, 0, 56, 56);
+    const label = make("label", { title: "your own photograph", "data-own": "true" }, radio, small);
+    this.radios = [...this.radios.filter((one) => !one.dataset.own), label];
+    this.bar.append(label);
   }
 
   async take(source) {
@@ -108,6 +132,7 @@ class Laboratory extends Questions {
       if (turn !== this.taken) return; // another came meanwhile
       photo.key = `own-${turn}`; // another picture of the same name
       this.photos.set("own", Promise.resolve(photo));
+      this.offer(photo);
       this.status.textContent = "";
       this.view.change({ photo: "own", class: "", class2: "" });
     } catch (error) {
@@ -125,6 +150,7 @@ class Laboratory extends Questions {
     const keys = Object.keys(news);
     if (keys.every((key) => ["opacity", "threshold"].includes(key))) {
       for (const panel of this.panels) panel.repaint(state);
+      this.repaintGame?.();
       return;
     }
     if (keys.some((key) => !["game", "forgotten"].includes(key))) {
@@ -153,6 +179,7 @@ class Laboratory extends Questions {
 
   async play(state) {
     this.playing?.abort();
+    this.repaintGame = null;
     const { signal } = this.playing = new AbortController();
     this.bench.replaceChildren();
     if (!state.game) return;

@@ -15,17 +15,20 @@ export class Panel {
     this.method = select(Object.entries(METHODS).map(([name, { title: text }]) => [name, text]), change("method"));
     this.stage = range(1, 4, 1, change("stage"));
     this.shown = make("output");
-    this.class = make("input", { list: lab.classList, autocomplete: "off", onchange: (e) => this.named(e.target) });
+    this.class = make("input", { list: lab.classList, autocomplete: "off", oninput: () => { this.typed = true; },
+      onchange: (e) => { this.typed = false; this.named(e.target); } });
     this.photo = select([], change("photo"));
     const controls = [labelled("method", this.method), labelled("stage", this.stage, this.shown),
       labelled("class", this.class), labelled("photograph", this.photo)];
     this.element = make("section", { class: "lab-panel", "aria-label": title }, this.canvas, this.status, this.reading,
       make("div", { class: "lab-controls" }, ...(end ? controls : controls.slice(0, 3))),
       button("save as PNG", () => this.save()));
-    this.canvas.addEventListener("pointermove", (e) => {
-      const box = this.canvas.getBoundingClientRect();
-      this.point((e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height);
-    });
+    for (const kind of ["pointerdown", "pointermove"]) { // a finger that taps does not move
+      this.canvas.addEventListener(kind, (e) => {
+        const box = this.canvas.getBoundingClientRect();
+        this.point((e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height);
+      });
+    }
     this.canvas.addEventListener("keydown", (e) => this.step(e));
   }
 
@@ -41,13 +44,14 @@ export class Panel {
   // Shows what the view says; a question that is answered, or on its way, is not asked again.
   async draw(state) {
     const { lab, end } = this, method = state[`method${end}`], stage = state[`stage${end}`], turn = this.turn = {};
+    let key = null;
     this.show(state, method, stage);
     this.busy(true);
     try {
       const asked = await lab.asked(state, end);
       if (turn !== this.turn) return;
-      const key = [asked.photo.key ?? asked.photo.name, asked.target, method, stage].join();
-      this.class.value = lab.index.classes[asked.target];
+      key = [asked.photo.key ?? asked.photo.name, asked.target, method, stage].join();
+      if (!this.typed) this.class.value = lab.index.classes[asked.target];
       if (key === this.key) {
         this.busy(key !== this.answered);
         return;
@@ -57,7 +61,8 @@ export class Panel {
       this.answered = key;
       this.busy(false);
     } catch (error) {
-      if (error.name !== "AbortError") this.fail(error);
+      const newest = turn === this.turn || (key !== null && key === this.key);
+      if (error.name !== "AbortError" && newest) this.fail(error);
     }
   }
 
@@ -91,6 +96,7 @@ export class Panel {
 
   // One sentence; the last map stays, under the words that say what it is.
   fail(error) {
+    this.asking?.abort(); // an older question may still run
     this.key = this.answered = null;
     this.status.textContent = error.message;
     this.busy(false);
@@ -119,7 +125,7 @@ export class Panel {
 
   step(event) {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!move || !this.M) return;
+    if (!move || !this.M || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
     const cells = Math.min(this.M.width, 56), at = this.at ?? [0.5, 0.5];

@@ -18,8 +18,10 @@ async function bitmap(source) {
 // A sample of the page: the very pixels of the book, and a larger copy to look at.
 export async function sample(picture, files) {
   const [pixels, image] = await Promise.all([`${picture.name}.rgb`, `${picture.name}.jpg`].map(async (name) => {
-    const answer = await fetch(new URL(name, files));
-    if (!answer.ok) throw new Error(`The photograph ${picture.title} did not come (${answer.status}).`);
+    const answer = await fetch(new URL(name, files)).catch(() => null);
+    if (!answer?.ok) {
+      throw new Error(`The photograph ${picture.title} did not come${answer ? ` (${answer.status})` : ""}.`);
+    }
     return answer.blob();
   }));
   const square = make("canvas", { width: SHOWN, height: SHOWN });
@@ -27,9 +29,21 @@ export async function sample(picture, files) {
   return { ...picture, square, rgb: new Uint8Array(await pixels.arrayBuffer()) };
 }
 
+// Against fingerprinting some browsers give a page other pixels than were drawn: no map may be read from those.
+function readable() {
+  const context = make("canvas", { width: 8, height: 8 }).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "rgb(10 120 230)";
+  context.fillRect(0, 0, 8, 8);
+  return context.getImageData(0, 0, 8, 8).data.every((v, i) => Math.abs(v - [10, 120, 230, 255][i % 4]) < 4);
+}
+
 // The reader's own: a file, or a picture from the clipboard or the camera. Rotation is what the file says.
 export async function own(source, engine, preprocessing) {
   const canvas = smaller(source instanceof Blob ? await bitmap(source) : source), { width, height } = canvas;
+  if (!readable()) {
+    throw new Error("This browser gives a page other pixels than it shows, against being recognised: allow it to read "
+      + "pictures here, or use another one.");
+  }
   let picture;
   try {
     picture = canvas.getContext("2d").getImageData(0, 0, width, height);

@@ -23,11 +23,14 @@ async function passes(id, asked, progress) {
 
 const tasks = {
   async load(id, { files, runtime, index }, progress) {
-    const ort = await import(new URL("ort.wasm.bundle.min.mjs", runtime));
-    Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: { wasm: `${runtime}ort-wasm-simd-threaded.wasm` } });
-    let tell = progress;
-    network = await new Network(ort, index, (name) => bytes(new URL(name, files), (...said) => tell(...said))).load();
-    tell = () => {}; // graphs that come later are small
+    let tell = progress, share = 0;
+    const beat = setInterval(() => progress(share), 5_000); // a slow line is no dead worker
+    try {
+      network = await load({ files, runtime, index }, (now) => { share = now; tell(now); });
+    } finally {
+      clearInterval(beat);
+      tell = () => {}; // graphs that come later are small
+    }
     return null;
   },
   prepare: (id, { picture }) => prepared(picture, network.index.preprocessing),
@@ -42,9 +45,17 @@ const tasks = {
   },
 };
 
+async function load({ files, runtime, index }, progress) {
+  const ort = await import(new URL("ort.wasm.bundle.min.mjs", runtime));
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: { wasm: `${runtime}ort-wasm-simd-threaded.wasm` } });
+  return new Network(ort, index, (name) => bytes(new URL(name, files), progress)).load();
+}
+
+class Missing extends Error {} // a file did not come, and the network is as it was
+
 async function bytes(url, progress) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url.pathname} did not come (${answer.status})`);
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new Missing(`${url.pathname.split("/").at(-1)} did not come${answer ? ` (${answer.status})` : ""}`);
   const total = Number(answer.headers.get("content-length")), parts = [];
   let got = 0;
   for await (const part of stream(answer.body)) {
@@ -69,6 +80,7 @@ self.addEventListener("message", async ({ data: { id, task, asked } }) => {
     const answer = await tasks[task](id, asked, (share) => self.postMessage({ id, share }));
     self.postMessage({ id, answer });
   } catch (error) {
-    if (!(error instanceof Dropped)) self.postMessage({ id, error: String(error?.message ?? error) });
+    const mild = error instanceof Missing && task !== "load";
+    if (!(error instanceof Dropped)) self.postMessage({ id, error: String(error?.message ?? error), mild });
   }
 });

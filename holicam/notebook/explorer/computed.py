@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import operator
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from ...core.guard import turn
 from ...core.network import check_call, forward
-from ...core.ops import normalise
+from ...core.ops import normalise, probabilities
 from ...core.outputs import class_logits
 from ...datasets.photos import to_rgb
 from ...methods.registry import explain_many, explainers
@@ -52,7 +53,7 @@ def computed(
     check_call(model, images)
     device = next((p.device for p in model.parameters()), images.device)
     images = images.to(device)
-    chosen = methods or usual()
+    chosen = [methods] if isinstance(methods, str) else methods or usual()
     if not isinstance(chosen, Mapping):
         chosen = {item if isinstance(item, str) else repr(item): item for item in chosen}
     ready = {str(k): explainers[v]() if isinstance(v, str) else v for k, v in chosen.items()}
@@ -123,8 +124,7 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
 
 def _scores(model: nn.Module, images: Tensor, classes: Mapping[str, int]) -> dict[str, float]:
     """The probability of each class."""
-    logits = _logits(model, images).double()
-    p = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+    p = probabilities(_logits(model, images).double())
     return {name: float(p[0, c]) for name, c in classes.items()}
 
 
@@ -132,12 +132,15 @@ def _classes(model: nn.Module, images: Tensor, targets: Any) -> dict[str, int]:
     if targets is None:
         top = int(_logits(model, images)[0].argmax())
         return {f"class {top}, predicted": top}
-    if isinstance(targets, int):
+    if getattr(targets, "ndim", None) == 0 or not hasattr(targets, "__iter__"):
         targets = [targets]
     found = targets if isinstance(targets, Mapping) else {f"class {t}": t for t in targets}
     if not found:
         raise ValueError("targets must name at least one class.")
-    return {str(k): int(v) for k, v in found.items()}
+    try:
+        return {str(k): operator.index(v) for k, v in found.items()}
+    except TypeError:
+        raise TypeError(f"targets must be classes, whole numbers such as [3, 5]; got {targets!r}.") from None
 
 
 def _picture(model: nn.Module, images: Tensor) -> Any:

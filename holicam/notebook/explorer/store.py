@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ...models.files import write_whole
 from ..live import compared
 from . import packed
 from .data import Content
@@ -83,8 +84,9 @@ def written(folder: Path, what: str, content: Content, view: bytes) -> tuple[str
             "give it fewer methods, layers or targets, or a smaller image."
         )
     for name, raw in ({} if compared() else files).items():
-        if not (folder / name).exists():
-            (folder / name).write_bytes(raw)
+        file = folder / name
+        if not (file.is_file() and file.read_bytes() == raw):  # a file that a kill left half written is named here, too
+            write_whole({file: raw})
     return named(what, "json", own), manifest
 
 

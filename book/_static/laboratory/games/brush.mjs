@@ -1,14 +1,21 @@
 // The reader's own brush over a picture: drawn with a pointer, or moved with the arrow keys and put down with the space
 // bar. What it touched is a set of pixels.
 
+const SWIPE = 8; // pixels across that a finger moves before it paints
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Brush {
   // side: pixels of the picture along a side; changed: is called after each touch and each move.
   constructor(canvas, side, radius, changed) {
     Object.assign(this, { canvas, side, radius, changed, touched: new Set(), at: [side / 2, side / 2], held: false });
-    canvas.addEventListener("pointerdown", (e) => this.drag(e));
-    canvas.addEventListener("pointermove", (e) => { if (e.buttons) this.drag(e); });
+    canvas.addEventListener("pointerdown", (e) => { if (e.pointerType === "touch") this.down = e; else this.drag(e); });
+    canvas.addEventListener("pointermove", (e) => {
+      if (!e.buttons || (this.down && Math.abs(e.clientX - this.down.clientX) < SWIPE)) return; // the page may be scrolled
+      this.down = null;
+      this.drag(e);
+    });
+    canvas.addEventListener("pointerup", (e) => { if (this.down) this.drag(e); this.down = null; }); // a tap
+    canvas.addEventListener("pointercancel", () => { this.down = null; });
     canvas.addEventListener("keydown", (e) => this.press(e));
     for (const kind of ["focus", "blur"]) {
       canvas.addEventListener(kind, () => { this.held = kind === "focus" && canvas.matches(":focus-visible"); changed(false); });
@@ -23,7 +30,7 @@ export class Brush {
 
   press(event) {
     const move = KEYS[event.key], down = event.key === " " || event.key === "Enter";
-    if (!move && !down) return;
+    if ((!move && !down) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
     this.held = true;

@@ -7,11 +7,8 @@ import { ANSWERS, correlation, dealt } from "./lie.mjs";
 
 const STEPS = ["nothing", "the classifier", "all behind stage 3", "all behind stage 2", "all behind stage 1", "everything"];
 
-// A class that is surely not there: of the samples' own questions that which the network believes least.
-const absent = (lab, photo) => {
-  const named = lab.index.pictures.map(({ other }) => other);
-  return named.reduce((a, b) => (photo.answer[b] < photo.answer[a] ? b : a));
-};
+// A class that is surely not there: that which the network believes least, and never the one that is asked for.
+const absent = ({ answer }, asked) => answer.reduce((least, p, k) => (k !== asked && !(answer[least] <= p) ? k : least), -1);
 
 export async function lieDetector(lab, room, asked, how) {
   const steps = range(1, 5, 1, (value) => lab.view.change({ forgotten: value }));
@@ -25,7 +22,7 @@ export async function lieDetector(lab, room, asked, how) {
     steps.value = forgotten;
     said.textContent = STEPS[forgotten];
     say.textContent = "drawing four maps …";
-    const other = absent(lab, asked.photo);
+    const other = absent(asked.photo, asked.target);
     const maps = { edges: sobel(asked.photo.rgb, SIDE) };
     for (const [name, news] of [["real", {}], ["absent", { target: other }], ["forgotten", { forgotten }]]) {
       maps[name] = await lab.map({ ...asked, ...news }, { signal });
@@ -33,11 +30,14 @@ export async function lieDetector(lab, room, asked, how) {
     const lost = (await lab.answer(asked.photo.rgb, forgotten, { signal }))[asked.target];
     guessed = false;
     say.textContent = `One of these is the map of ${title}, for ${lab.index.classes[asked.target]}. Which?`;
-    const hand = dealt();
+    const hand = dealt(), shown = [];
+    lab.repaintGame = () => shown.forEach((show) => show());
     cards.replaceChildren(...hand.map((name, i) => {
       const canvas = make("canvas", { width: 224, height: 224, "aria-hidden": "true" });
-      paint(canvas, asked.photo, maps[name], lab.table, lab.view.state);
-      const card = button("", () => reveal(hand, name, maps, other, lost),
+      const show = () => paint(canvas, asked.photo, maps[name], lab.table, lab.view.state);
+      show();
+      shown.push(show);
+      const card = button("", () => reveal(hand, name, maps, other, lost, forgotten),
         { class: "lab-card", "aria-label": `map ${i + 1} of 4` });
       card.append(canvas);
       return make("div", {}, card, make("p"));
@@ -45,13 +45,13 @@ export async function lieDetector(lab, room, asked, how) {
     room.dataset.dealt = `${forgotten} ${asked.target}`;
   }
 
-  function reveal(hand, guess, maps, other, lost) {
+  function reveal(hand, guess, maps, other, lost, forgotten) {
     if (guessed) return; // a second guess is none
     guessed = true;
     [...cards.children].forEach((card, i) => {
       const name = hand[i], alike = correlation(maps.real, maps[name]);
       const blank = Number.isNaN(alike) ? "one of the two is the same everywhere" : alike.toFixed(2);
-      const more = { absent: ` (${lab.index.classes[other]})`, forgotten: ` (${STEPS[steps.value]})` }[name] ?? "";
+      const more = { absent: ` (${lab.index.classes[other]})`, forgotten: ` (${STEPS[forgotten]})` }[name] ?? "";
       card.querySelector("p").textContent = name === "real" ? `This is it. ${ANSWERS.real}.`
         : `${ANSWERS[name]}${more}; correlation with the map: ${blank}.`;
       card.classList.toggle("lab-real", name === "real");

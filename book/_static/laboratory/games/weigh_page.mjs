@@ -16,9 +16,13 @@ export async function weighing(lab, room, asked, how) {
     say.textContent = `Logit of ${word}: ${left.logit.toFixed(2)} of ${logit.toFixed(2)}; ${off.size} of ${COUNT} channels are off.`;
     room.dataset.weighed = [...off].join();
   }
+  const shown = [draw];
+  lab.repaintGame = () => shown.forEach((show) => show());
   const switches = rows.map((row) => {
     const small = make("canvas", { width: 112, height: 112, "aria-hidden": "true" });
-    paint(small, asked.photo, row.map, lab.table, lab.view.state);
+    const show = () => paint(small, asked.photo, row.map, lab.table, lab.view.state);
+    show();
+    shown.push(show);
     const box = make("input", { type: "checkbox", checked: true, onchange: (e) => {
       if (e.target.checked) off.delete(row.channel); else off.add(row.channel);
       draw();
