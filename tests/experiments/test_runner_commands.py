@@ -264,7 +264,7 @@ def test_a_full_disk_names_the_file(here, monkeypatch):
     run("merge", "results/mine")
     with monkeypatch.context() as patch:
         patch.setattr(whole_files.os, "fsync", full)
-        assert "Error: results/mine/report.html: No space left on device" in run("report", "results/mine")[1]
+        assert "Error: results/mine/written.json: No space left on device" in run("report", "results/mine")[1]
         assert "Error: results/mine/rows.parquet: No space left on device" in run("merge", "results/mine")[1]
 
 
