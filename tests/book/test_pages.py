@@ -59,6 +59,14 @@ def test_page_is_up_to_date(name):
     assert path.read_text(encoding="utf-8") == pages.text(MADE[name].page()), f"{path} is out of date: run `make pages`"
 
 
+def test_one_command_writes_every_page():
+    """As the message of the test above says."""
+    text = (ROOT / "tools" / "pages" / "__main__.py").read_text(encoding="utf-8")
+    assert {module.__name__.rpartition(".")[2] for module in MADE.values()} <= set(
+        re.findall(r'^    "(\w+)",$', text, re.M)
+    )
+
+
 def test_provenance_names_every_file_of_rows():
     said = "\n".join([*provenance.results(), *provenance.measured()])
     files = [path for kind in ("parquet", "csv") for path in (ROOT / "data" / "results").glob(f"*.{kind}")]

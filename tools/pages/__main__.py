@@ -18,6 +18,8 @@ NAMES = (
     "toyland",
     "choice",
     "which",
+    "changes",
+    "cite",
 )
 
 for name in sys.argv[1:] or NAMES:
