@@ -84,6 +84,8 @@ def test_a_file_that_is_read_late_does_not_take_the_place_of_a_newer_choice(lab)
     changed(lab, lambda: choose(lab, "coffee"))
     changed(lab, lambda: choose(lab, "own"))
     assert "not left this page" in lab.locator(".lab-credit").text_content() and chosen(lab) == "own"
+    marked = "e => getComputedStyle(e.nextElementSibling).outlineStyle"
+    assert own.evaluate(marked) == "solid" != lab.locator(".lab-photos input[value=cat]").evaluate(marked)
 
 
 def test_a_browser_that_hides_pixels_explains_no_noise(tab, place):
