@@ -18,7 +18,8 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // Against fingerprinting some browsers give a page other pixels than were drawn: no map may be read from those.
 function readable() {
-  const context = Object.assign(document.createElement("canvas"), { width: 8, height: 8 }).getContext("2d", { willReadFrequently: true });
+  const canvas = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "rgb(10 120 230)";
   context.fillRect(0, 0, 8, 8);
   return context.getImageData(0, 0, 8, 8).data.every((v, i) => Math.abs(v - [10, 120, 230, 255][i % 4]) < 4);

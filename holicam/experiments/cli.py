@@ -14,6 +14,7 @@ from ..core.network import forward
 from ..core.outputs import class_logits
 from ..models.called import called
 from .asked import check_asked, config_of, expected, folder_of, is_run, loaded
+from .config import ConfigError
 from .said import said, tell
 
 CODE = "A configuration may name code of your own, module:name, which is then run."
@@ -150,7 +151,12 @@ def report(
     from .report import write
 
     with said():
-        loaded(load or [])
+        networks, _ = loaded(load or [])
+        if networks:
+            raise ConfigError(
+                f"--load {next(iter(networks))}=… gives a network to a run, and a report shows those that the run had: "
+                "name files of code only"
+            )
         for path in write(out, typer.echo, maps):
             typer.echo(str(path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from ..datasets import Dataset
@@ -25,10 +26,17 @@ def _file(dataset: Dataset, name: str) -> Path | None:
 
 def _hash(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+        now = file.stat()
+        return _read(file, now.st_mtime_ns, now.st_size)
     except OSError:
         return ""
+
+
+@cache
+def _read(file: Path, *_: int) -> str:
+    """Once for each state of a file: a picture belongs to as many units as there are networks and groups."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def other(dataset: Dataset, part: Path) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .failures import Failure
-from .joining import SKIPPED
+from .joining import skipped_in
 from .manifest import Key
 from .part_file import KEY, about, read_rows
 
@@ -16,12 +16,13 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Tried:
-    """What a try gave: rows, failures, the hashes of its images' files, and which code made it."""
+    """What a try gave: rows, failures, hashes of its images' files, which code made it, images that it skipped."""
 
     rows: Sequence[Row]
     failed: Sequence[Failure]
     pictures: Mapping[str, str]
     code: str
+    skipped: Collection[str] = ()
 
 
 def together(part: Path, now: Tried, changed: Sequence[str], wanted: Iterable[Key]) -> Tried | None:
@@ -30,12 +31,13 @@ def together(part: Path, now: Tried, changed: Sequence[str], wanted: Iterable[Ke
     changed: images that are others now. wanted: the keys of the unit. A part names one code: where another one made
     what is there, the larger of the two stays.
     """
-    if not now.failed and not any(map(_skipped, now.rows)):
+    if not now.failed and not now.skipped:
         return now  # whole, and as one try gives it
-    said = about(part)
-    there = [row for row in read_rows(part).to_pylist() if row["image"] not in changed and not _skipped(row)]
+    said, table = about(part), read_rows(part)
+    void = {*changed, *skipped_in(table)}
+    there = [row for row in table.to_pylist() if row["image"] not in void]
     if said.get("code", "") != now.code:
-        return now if sum(not _skipped(row) for row in now.rows) >= len(there) else None
+        return now if sum(row["image"] not in now.skipped for row in now.rows) >= len(there) else None
     kept = {_key(row) for row in there}
     rows = [*there, *(row for row in now.rows if _key(row) not in kept)]
     whose = {row["image"] for row in there}
@@ -44,10 +46,6 @@ def together(part: Path, now: Tried, changed: Sequence[str], wanted: Iterable[Ke
     lost = {key[:3] for key in wanted if key not in have}
     failed = [one for one in now.failed if (one.network, one.image, one.explainer) in lost]
     return Tried(rows, failed, pictures, now.code)
-
-
-def _skipped(row: Row) -> bool:
-    return (row.get("note") or "").startswith(SKIPPED)
 
 
 def _key(row: Row) -> tuple[object, ...]:

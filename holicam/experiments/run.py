@@ -109,9 +109,10 @@ def _run(
     settings = {label: said for label, (said, *_) in manifest["config"]["explainers"].items()}
     pictures = hashes(plan.dataset, unit.ids)
     rows, failed = attempt(plan.work(unit, run_name(manifest), where, settings), watch.say)
-    now: Tried | None = Tried(rows, failed, pictures, note(out))  # which code that was is known afterwards
+    bad = skipped_in(table_of(rows))
+    now: Tried | None = Tried(rows, failed, pictures, note(out), bad)  # which code that was is known afterwards
     path, told = part_path(out, unit.name), record_path(out, unit.name)
-    skipped |= skipped_in(table_of(rows))
+    skipped |= bad
     if path.exists():  # of an earlier try, or of another process
         lacks = _lacks(plan, unit, path, manifest)
         if failed and not lacks:

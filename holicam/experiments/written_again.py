@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .storage import aside
+from .storage import as_json, aside
 from .whole_files import write_whole
 
 NOTE = "written.json"
@@ -25,9 +25,7 @@ def write_again(out: Path, files: Mapping[str, bytes], say: Callable[[str], None
         if there != hashed and there not in known.get(name, ()):
             say(f"{path} was changed since it was written, or is yours: it was moved to {aside(out, path)}")
     noted = known | {name: [*[one for one in known.get(name, []) if one != new[name]][-1:], new[name]] for name in new}
-    write_whole(
-        out / NOTE, (json.dumps(noted, indent=1, sort_keys=True) + "\n").encode()
-    )  # first: a kill loses nothing
+    write_whole(out / NOTE, as_json(noted))  # first: a kill loses nothing
     for name, data in files.items():
         write_whole(out / name, data)
     return [out / name for name in files]

@@ -63,6 +63,12 @@ def test_what_is_being_typed_stays(lab):
     lab.wait_for_timeout(900)
     settled(lab)
     assert box.input_value() == "espr"
+    box.press("q")
+    box.press("Backspace")
+    box.blur()  # typed and taken back: no change, and no longer being typed
+    changed(lab, lambda: choose(lab, "coffee"))
+    assert box.input_value() == "espresso"
+    changed(lab, lambda: choose(lab, "palace"))
     changed(lab, lambda: (box.fill("espresso"), box.press("Enter")))
     assert "espresso" in panel(lab).locator(".lab-status").text_content()
     slow(lab, palace=(0, False))

@@ -105,6 +105,8 @@ def test_a_metric_that_fails_costs_its_own_rows(mine, tmp_path):
     there = {(row["image"], row["metric"]) for row in rows}
     assert there == {(i, m) for i in "ab" for m in ("all_mine:peak", "deletion")} | {("a", "fails:sometimes")}
     assert len(rows) == 2 * len(there)
+    status, said = run("report", "results/some", "--load", "mine=fails:never")
+    assert status == 1 and "--load mine=… gives a network to a run" in said and "name files of code only" in said
     status, said = run("report", "results/some", "--maps", "0")
     assert status == 0 and "fails:never" in said + (tmp_path / "results/some/report.md").read_text(), said
     alone = run("evaluate", "study/run.toml", "--device", "cpu"), run("merge", "results/run")

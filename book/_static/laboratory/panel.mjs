@@ -16,7 +16,8 @@ export class Panel {
     this.stage = range(1, 4, 1, change("stage"));
     this.shown = make("output");
     this.class = make("input", { list: lab.classList, autocomplete: "off", oninput: () => { this.typed = true; },
-      onchange: (e) => { this.typed = false; this.named(e.target); } });
+      onchange: (e) => { this.typed = false; this.named(e.target); },
+      onblur: () => { this.typed = false; } }); // what is typed and taken back is no change
     this.photo = select([], change("photo"));
     const controls = [labelled("method", this.method), labelled("stage", this.stage, this.shown),
       labelled("class", this.class), labelled("photograph", this.photo)];
