@@ -15,6 +15,7 @@ verdict before it holds them all.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import subprocess
 import sys
@@ -23,11 +24,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.fx.proxy import TraceError
 
 from holicam.experiments.config import from_toml
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import evaluate
 
+from .fused import quick
 from .kept_rows import FOLDER, finished, publish, restore
 from .study.sets import SETS
 
@@ -50,20 +53,21 @@ LINE = (
     "ucag-table3",
     "ucag-table5",
     "truth",
+    "poly-table2",
+    "poly-table3",
+    "poly-table4",
+    "poly-table5",
+    "holistic-table6",
+    "ucag-table2",
+    "ucag-table4",
     "photographs-default",
     "photographs-road",
     "photographs-over-all-more",
     "photographs-pointing-default",
-    "poly-table2",
-    "poly-table3",
-    "holistic-table6",
     "photographs-perturbation",
-    "ucag-table2",
-    "ucag-table4",
     "ucag-options",
     "holistic-road",
-    "poly-table4",
-    "poly-table5",
+    "poly-table5-pcam",
 )
 PICTURES = {"structure": 100, "sanity": 20, "pcam": 12}  # of a study, as data/claims.toml plans them
 
@@ -81,6 +85,10 @@ def work(name: str, part: tuple[int, int], device: str, until: float, images: in
             raise TimeIsUp
 
     plan = Plan.of(from_toml(FOLDER / f"{name}.toml"))
+    if device == "cpu":
+        for network in plan.config.networks:
+            with contextlib.suppress(TraceError):  # such a network stays as slow as it is
+                quick(plan.load(network))
     if images is not None:
         plan = replace(plan, units=tuple(unit for unit in plan.units if unit.start < images))
     try:
