@@ -93,7 +93,7 @@ def train(
     typer.echo(f"{path}: {written['measured'].get('accuracy', written['measured'])}")
 
 
-@app.command(epilog=f"The names for --explainer: {', '.join(explainers)}.")
+@app.command(epilog=f"The names for --explainer: {', '.join(name for name in explainers if name != 'ground-truth')}.")
 def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG and other pictures.")],
     model: Annotated[str, typer.Option(help="toy-resnet50, resnet50, vgg16_bn:IMAGENET1K_V1, swin_t ...")] = "resnet50",

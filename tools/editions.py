@@ -44,7 +44,7 @@ In VS Code, open the folder, choose a Python of 3.11 or newer as the kernel and 
 PyTorch is large: the installation takes some minutes and, on Linux, gigabytes; nothing else is downloaded afterwards.
 
 {graded}
-An exercise is a task, a cell with `answer = None`, and a check: put your answer in place of `None`, run both cells.
+An exercise is a task, a cell such as `by_hand = None`, and a check: put your answer in place of `None`, run both cells.
 The book: {site}
 """
 WHAT = {

@@ -19,6 +19,14 @@ def said(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def power(value: float, digits: int = 2) -> str:
+    """The same as TeX, with a power of ten where a number is very small or very large."""
+    first, exponent = f"{value:.{digits - 1}e}".split("e")
+    if abs(int(exponent)) <= 3:
+        return said(value, digits)
+    return ("" if first == "1" else rf"{first}\cdot") + f"10^{{{int(exponent)}}}"
+
+
 def share(value: Fraction) -> str:
     """A fraction as TeX, a whole number as such."""
     sign = "-" if value < 0 else ""
@@ -73,10 +81,10 @@ def laws(dice: random.Random) -> Parts:
     found = [g / (2 + sigma * g + eps / g**2) for g in (tiny, middle, large)]
     return {
         1: (
-            rf"Take $\sigma={sigma}$ here. Compute the weight for $g={tiny:g}$, $g={middle:g}$ and $g={large}$, with "
-            "two significant digits. Name the term that rules in each.",
-            rf"{said(found[0], 2)}, where $\varepsilon/g^2$ rules; {said(found[1], 2)}, where the 2 rules; "
-            rf"{said(found[2], 2)}, where $\sigma g$ rules.",
+            rf"Take $\sigma={sigma}$ here. Compute the weight for $g={power(tiny, 1)}$, $g={middle:g}$ and $g={large}$ "
+            "with two significant digits. Name the term that rules in each.",
+            rf"${power(found[0])}$, where $\varepsilon/g^2$ rules; ${power(found[1])}$, where the 2 rules; "
+            rf"${power(found[2])}$, where $\sigma g$ rules.",
         )
     }
 

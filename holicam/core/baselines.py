@@ -11,13 +11,24 @@ Two papers that both print "Gaussian blur, 11 x 11, sigma 5" do not mean the sam
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
 
 from .bands import filtered, gaussian
 from .hardware import widest
+
+
+def baseline_of(baseline: Callable[[Tensor], Tensor], images: Tensor, name: str = "baseline") -> Tensor:
+    """What a baseline, perhaps one's own, makes of images (B, C, H, W); they stay as they are. Raises ValueError."""
+    found = baseline(images.clone())  # it may work in place
+    if not isinstance(found, Tensor) or found.shape != images.shape:
+        got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise ValueError(f"{name} must return images of the shape {tuple(images.shape)}; got {got}")
+    return found.to(images)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,12 @@ class Constant:
     """
 
     values: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        given = self.values if isinstance(self.values, Iterable) and not isinstance(self.values, str) else ()
+        if not (given := tuple(given)) or not all(isinstance(value, Real) for value in given):
+            raise ValueError(f"values must hold one number for each channel, such as (0, 0, 0); got {self.values!r}")
+        object.__setattr__(self, "values", given)  # a list could not be hashed
 
     def __call__(self, images: Tensor) -> Tensor:
         if len(self.values) != images.shape[1]:

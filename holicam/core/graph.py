@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from ..models.hooks import held
 from ..models.layers import Layer, called
@@ -51,7 +52,7 @@ def recorded(
     thread = threading.get_ident()
     overwritten = Overwritten()
 
-    def hook(name: Layer, module: nn.Module, inputs: tuple, output: object) -> Tensor | None:
+    def hook(name: Layer, module: nn.Module, inputs: tuple, named: dict, output: object) -> Tensor | None:
         if (again and not torch.is_grad_enabled()) or (not again and thread != threading.get_ident()):
             return None  # a forward of somebody else's
         memory = overwritten.by(module, output)
@@ -72,7 +73,7 @@ def recorded(
                 else f"layer {called(name)} runs under torch.no_grad() inside the network, so no gradient reaches it"
             )
         # An in-place or identity layer hands on its input's memory, which others may still change.
-        shared = any(shares_memory(x, output) for x in inputs)
+        shared = any(shares_memory(x, output) for x in tree_leaves((inputs, named)))
         own = output.clone() if shared else output
         own = own if own.requires_grad else own.detach().requires_grad_(gradients)
         if not again:
@@ -82,7 +83,8 @@ def recorded(
         return own.clone()
 
     handles = [overwritten.watch(module) for module in wanted.values()] + [
-        module.register_forward_hook(lambda *args, name=name: hook(name, *args)) for name, module in wanted.items()
+        module.register_forward_hook(lambda *args, name=name: hook(name, *args), with_kwargs=True)
+        for name, module in wanted.items()
     ]
     with held(handles):
         yield A

@@ -11,6 +11,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 from torch.autograd import _unsafe_preserve_version_counter
+from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from ..models.hooks import of_this_thread
@@ -24,10 +25,10 @@ class Overwritten:
 
     def watch(self, module: nn.Module) -> RemovableHandle:
         """A hook that notes the inputs of a module."""
-        return module.register_forward_pre_hook(of_this_thread(self._note))
+        return module.register_forward_pre_hook(of_this_thread(self._note), with_kwargs=True)
 
-    def _note(self, module: nn.Module, inputs: tuple) -> None:
-        some = [x for x in inputs if isinstance(x, Tensor) and not x.is_inference()]
+    def _note(self, module: nn.Module, inputs: tuple, named: dict) -> None:
+        some = [x for x in tree_leaves((inputs, named)) if isinstance(x, Tensor) and not x.is_inference()]
         self._given[module] = [(x, x._version) for x in some]
 
     def by(self, module: nn.Module, output: object) -> Tensor | None:

@@ -85,9 +85,9 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
         if isinstance(output, Tensor):
             handed[layer] = ref(output)
 
-    def read(lies: str, inputs: tuple) -> None:
+    def read(lies: str, inputs: tuple, named: dict) -> None:
         for layer, output in handed.items():
-            if any(x is output() for x in inputs if isinstance(x, Tensor)):
+            if any(x is output() for x in (*inputs, *named.values()) if isinstance(x, Tensor)):
                 found[layer].add(lies)
 
     handles = [
@@ -96,9 +96,8 @@ def watched(model: nn.Module, wanted: Mapping[Layer, nn.Module]) -> Iterator[dic
     ]
     for module in model.modules():
         if (lies := _lies(module)[0]) is not None:
-            handles.append(
-                module.register_forward_pre_hook(of_this_thread(lambda _, inputs, lies=lies: read(lies, inputs)))
-            )
+            look = of_this_thread(lambda _, inputs, named, lies=lies: read(lies, inputs, named))
+            handles.append(module.register_forward_pre_hook(look, with_kwargs=True))
     with held(handles):
         yield found
 

@@ -115,6 +115,14 @@ def check_chunk(chunk: object) -> None:
         raise ValueError(f"chunk must be a positive number of inputs per model batch; got {chunk!r}")
 
 
+def some_of(name: str, values: object, choices: Iterable[str]) -> tuple[str, ...]:
+    """One or more of `choices`, as a tuple. Raises ValueError for anything else."""
+    given = (values,) if isinstance(values, str) or not isinstance(values, Iterable) else tuple(values)
+    for value in given or (None,):
+        one_of(name, value, choices)
+    return given
+
+
 def among(choices: Iterable[object]) -> Check:
     """The check that a value is one of these.
 

@@ -106,8 +106,13 @@ def __getattr__(name: str) -> object:
 
 
 def load(name: str, *args: object, **options: object) -> Dataset:
-    """A data set by its name in `registry`; the rest goes to its function. Raises ValueError for an unknown name."""
+    """A data set by its name in `registry`; the rest goes to its function.
+
+    Raises ValueError for an unknown name, TypeError for one that is no string.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a data set is named by a string such as 'toyland'; got {name!r}"[:300])
     if name not in registry:
-        close = close_names(str(name).lower(), registry)
+        close = close_names(name.lower(), registry)
         raise ValueError(f"there is no data set {name!r}; close names are {close}")
     return registry[name](*args, **options)

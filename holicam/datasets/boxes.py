@@ -13,6 +13,14 @@ def with_area(boxes: Tensor) -> Tensor:
     return (boxes[..., 2:] > boxes[..., :2]).all(-1)
 
 
+def enclosed(boxes: Tensor, height: int, width: int) -> Tensor:
+    """(n, 4) -> (height, width) bool, the union of boxes, from floor(x0) up to and without ceil(x1)."""
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    for x0, y0, x1, y1 in torch.cat([boxes[:, :2].floor(), boxes[:, 2:].ceil()], 1).long().tolist():
+        inside[y0:y1, x0:x1] = True
+    return inside
+
+
 def are_shares(boxes: Tensor) -> bool:
     """Whether all of (n, 4) that have an area stay within 1 of the corner, as shares of a picture do."""
     real = boxes[with_area(boxes)]

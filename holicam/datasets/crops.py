@@ -18,7 +18,8 @@ def check_rgb(rgb: object, what: str = "a photograph") -> None:
 
 
 def middle(rgb: torch.Tensor) -> torch.Tensor:
-    """(H, W, 3) -> the square in the middle, for networks that take no other shape."""
+    """(H, W, 3) -> the square in the middle, for networks that take no other shape. Raises TypeError for others."""
+    check_rgb(rgb)
     side = min(rgb.shape[:2])
     top, left = ((n - side) // 2 for n in rgb.shape[:2])
     return rgb[top : top + side, left : left + side].contiguous()

@@ -27,7 +27,8 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 def pictures_below(root: Path) -> list[Path]:
     """The paths of all pictures below a folder, from it, in order; links are followed, also those that point nowhere.
 
-    A link to a folder around it would lead on for ever, and is left out.
+    Left out is what programs leave behind: names that begin with a dot, and macOS's folder `__MACOSX`; and a link
+    to a folder around it, which would lead on for ever.
     """
     return sorted(path.relative_to(root) for path in _below(root, frozenset()))
 
@@ -37,6 +38,8 @@ def _below(folder: Path, around: frozenset[str]) -> Iterator[Path]:
     if real in around or not folder.is_dir():
         return
     for path in folder.iterdir():
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            continue
         if path.is_dir():
             yield from _below(path, around | {real})
         elif path.suffix.lower() in PICTURES:

@@ -7,7 +7,7 @@ MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/image1.png
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,12 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
 
     Where every picture lies one folder deep, that folder's name is its class; `classes` gives their
     numbers, else they are numbered by the alphabet. Otherwise there are no labels. A link is followed
-    wherever it points; one that points nowhere is an item that cannot be read.
+    wherever it points; one that points nowhere is an item that cannot be read. Names that begin with a
+    dot, such as .ipynb_checkpoints, and the folder __MACOSX are left out.
 
-    Raises MissingDataError, ValueError: a folder that is not among `classes`, a class given twice, a
-    picture that does not lie in a class's folder where `classes` are given.
+    Raises MissingDataError; TypeError for `classes` that are no names; ValueError: a folder that is not
+    among `classes`, a class given twice, a picture that does not lie in a class's folder where `classes`
+    are given.
     """
     root = folder_of(root)
     found = pictures_below(root)
@@ -71,9 +73,10 @@ def image_folder(root: str | Path, preset: str | Preset = "std", *, classes: Seq
 
 def _class_names(classes: Sequence[str] | None) -> tuple[str, ...]:
     """The names, each given once. Raises ValueError, TypeError."""
-    if isinstance(classes, str):
-        raise TypeError(f"classes must be a list of names; got {classes!r}")
-    names = tuple(classes or ())
+    given: object = () if classes is None else classes
+    names = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"classes must be a list of names; got {classes!r}"[:300])
     if len(set(names)) < len(names):
         raise ValueError(f"classes has {next(n for n in names if names.count(n) > 1)!r} twice: each has one number")
     return names

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torchvision import tv_tensors
 
 from ..models.preprocessing import Preprocessing, preprocessing
-from .boxes import with_area
-from .checks import check_raw
+from .boxes import enclosed, with_area
+from .checks import are_whole, check_raw
 from .presets import Preset, apply
 
 
@@ -41,7 +41,8 @@ class Raw:
     """What a reader finds: the image, and truth in its pixels.
 
     image: RGB. targets: classes in the image, its label first. boxes (n, 4) x0 y0 x1 y1, half open:
-    a box of one pixel is one wide. box_targets (n,): the class of each. masks (t, H, W) uint8, one
+    a box of one pixel is one wide. box_targets (n,): the class of each, needed where there are several
+    targets; boxes of an image without targets are of no class, -1. masks (t, H, W) uint8 or bool, one
     for each target: 1 inside, 0 outside, 255 not to be judged. difficult: one bool for each target.
     """
 
@@ -53,6 +54,14 @@ class Raw:
     difficult: tuple[bool, ...] = ()
     recipe: object = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Fill in what can only be meant; `check_raw` says what is wrong, so that one item is skipped for it."""
+        if isinstance(self.masks, Tensor) and self.masks.dtype == torch.bool:
+            object.__setattr__(self, "masks", self.masks.byte())
+        if isinstance(self.boxes, Tensor) and self.box_targets is None and are_whole(self.targets, most=1):
+            only = int(self.targets[0]) if self.targets else -1
+            object.__setattr__(self, "box_targets", torch.full(self.boxes.shape[:1], only))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +90,13 @@ class Item:
         Its mask, else all of its boxes, from floor(x0) up to and without ceil(x1).
         """
         if self.masks is not None:
-            return self.masks[self.targets.index(target)].as_subclass(Tensor) == 1
+            return self.masks[self.targets.index(target)].as_subclass(Tensor) == 1 if target in self.targets else None
         own = self.boxes.as_subclass(Tensor)[self.box_targets == target]
-        if not len(own):
-            return None
-        inside = torch.zeros(self.image.shape[-2:], dtype=torch.bool)
-        for x0, y0, x1, y1 in torch.cat([own[:, :2].floor(), own[:, 2:].ceil()], 1).long().tolist():
-            inside[y0:y1, x0:x1] = True
-        return inside
+        return enclosed(own, *self.image.shape[-2:]) if len(own) else None
 
     def unjudged(self, target: int) -> Tensor | None:
-        """(H, W) bool, pixels that the annotators left open; None where there are no masks."""
-        if self.masks is None:
+        """(H, W) bool, pixels that the annotators left open; None where there is no mask of the class."""
+        if self.masks is None or target not in self.targets:
             return None
         return self.masks[self.targets.index(target)].as_subclass(Tensor) == 255
 
@@ -143,6 +147,10 @@ class Dataset(torch.utils.data.Dataset):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Item | Skipped:
+        if isinstance(index, slice):
+            raise TypeError(
+                f"{self.name} gives one item by its number: for several use select(ids), such as data.ids[:2]"
+            )
         name = self.ids[index]
         self.preset.check()
         try:
@@ -175,12 +183,15 @@ class Dataset(torch.utils.data.Dataset):
         """
         return replace(self, preset=self.preset.for_network(preprocessing(network)))
 
-    def select(self, ids: Sequence[str]) -> Dataset:
-        """The same data set with these images only, in this order. Raises KeyError for others."""
+    def select(self, ids: Iterable[str]) -> Dataset:
+        """The same data set with these images only, in this order. Raises KeyError for others, TypeError for a str."""
+        if isinstance(ids, str):
+            raise TypeError(f"ids must be a list of names; got {ids!r}")
+        ids = tuple(ids)
         unknown = sorted(set(ids) - set(self.ids))
         if unknown:
             raise KeyError(f"{self.name} has no image {unknown[0]!r} ({len(unknown)} such names)")
-        return replace(self, ids=tuple(ids))
+        return replace(self, ids=ids)
 
     def sample(self, n: int, seed: int = 0) -> Dataset:
         """`n` images that follow from the ids and the seed alone, in the data set's order."""

@@ -22,9 +22,11 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import check_size
+from .depth import Stored
 from .files import each_once, folder_of, known, reading
-from .folders import FolderReader, image_folder
+from .folders import FolderReader, _class_names, image_folder
 from .items import Dataset, MissingDataError, Raw, WrongDataError
+from .photos import LONGEST, upright_size
 from .presets import Preset
 
 OBJECT = "object"  # the only class where there are no labels: the object, whatever it is
@@ -45,7 +47,8 @@ class MaskedReader:
 
     def __call__(self, name: str) -> Raw:
         image = self.photographs(name).image
-        mask = read_mask(mask_file(self.masks, name), image.size)
+        full = upright_size(self.place(name)) if max(image.size) >= LONGEST else image.size
+        mask = read_mask(mask_file(self.masks, name), image.size, full)
         return Raw(image, (self.labels.get(name, 0),), masks=mask[None])
 
 
@@ -54,15 +57,21 @@ def mask_file(masks: Path, name: str) -> Path:
     return masks / Path(name).with_suffix(".png")
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
-    """(H, W) uint8, 1 on the object, for a picture of size (width, height). Raises UnreadableError, ValueError."""
+def read_mask(path: Path, size: tuple[int, int], full: tuple[int, int] | None = None) -> Tensor:
+    """(H, W) uint8, 1 on the object, for a picture of size (width, height). Raises UnreadableError, ValueError.
+
+    full: the size in its file of a picture that was reduced to `size` while it was read; its mask is reduced as well.
+    """
     with reading(path, "a mask"), Image.open(path) as stored:
-        check_size(stored.size, size, f"the mask {path}")
+        check_size(stored.size, size if stored.size == size else full or size, f"the mask {path}")
         bands = [band for band in stored.getbands() if band not in "Aa"]
+        if len(stored.getbands()) > 1 and Stored.of(stored).deep:  # Pillow keeps the upper byte, in which 1 is 0
+            raise ValueError("it has colours of 16 bits, of which the lower half is not read: save it with 8 bits")
         inside = np.zeros(stored.size[::-1], bool)
         for band in bands:
             inside |= np.asarray(stored if len(stored.getbands()) == 1 else stored.getchannel(band)) != 0
-    return torch.from_numpy(inside.astype(np.uint8))
+    drawn = Image.fromarray(inside.astype(np.uint8))
+    return torch.from_numpy(np.array(drawn.resize(size, Image.Resampling.NEAREST) if drawn.size != size else drawn))
 
 
 def masked_folder(
@@ -134,6 +143,6 @@ def _labels(path: Path, ids: Sequence[str], classes: Sequence[str] | None) -> tu
     said = {row[0]: (place, row[1]) for place, row in lines}
     if unlabelled := [name for name in ids if name not in said]:
         raise WrongDataError(f"{path} has no line for {unlabelled[0]} ({len(unlabelled)} such photographs).")
-    names = tuple(classes) if classes is not None else tuple(sorted({kind for _, kind in said.values()}))
+    names = _class_names(classes) or tuple(sorted({kind for _, kind in said.values()}))
     numbers = {name: number for number, name in enumerate(names)}
     return names, {name: known(said[name][1], numbers, said[name][0], "class") for name in ids}

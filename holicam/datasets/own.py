@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL.Image import Image
+from torch import Tensor
 
 from .items import Dataset, Raw
 from .presets import preset_of
@@ -37,6 +38,8 @@ class OwnReader:
         if not isinstance(found.image, Image) or found.image.mode != "RGB":
             got = f"mode {found.image.mode}" if isinstance(found.image, Image) else type(found.image).__name__
             raise ValueError(f"the image in Raw must be Pillow's, in RGB: convert('RGB'); got {got}")
+        if isinstance(found.masks, Tensor) and 255 in (values := found.masks.unique().tolist()) and 1 not in values:
+            raise ValueError("its masks are of 0 and 255, and 255 is what is not to be judged: divide by 255")
         return found
 
 

@@ -6,13 +6,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..models.preprocessing import IMAGENET, Preprocessing, preprocessing
+from ..models.preprocessing import IMAGENET, MODES, Preprocessing, preprocessing
 from .crops import check_rgb, resized
 from .crops import middle as middle
 from .depth import DepthError, Stored, eight_bit
@@ -113,6 +114,13 @@ def _upright(picture):
     return _opaque(seen)
 
 
+def upright_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a photograph that can be read, as it is shown and before it is reduced."""
+    with _opened(path) as picture:
+        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF's tag says: it lies on a side
+        return picture.size[::-1] if turned else picture.size
+
+
 def _opaque(picture):
     """RGB; what shines through is white."""
     from PIL import Image
@@ -132,7 +140,15 @@ def fit(rgb: torch.Tensor, size: int = 224, longest: int = 3, mode: str = "bilin
 
     Returns:
         (h, w, 3) uint8; a longer picture than `longest` : 1 is squeezed to it.
+
+    Raises TypeError for rgb that is no such tensor, ValueError for another size, aspect or mode.
     """
+    check_rgb(rgb)
+    for name, value in (("size", size), ("longest", longest)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}; got {mode!r}")
     height, width = rgb.shape[:2]
     short = min(height, width)
     new = [min(round(side * size / short), longest * size) for side in (height, width)]
@@ -191,8 +207,14 @@ def to_images(rgb: torch.Tensor, network: str | nn.Module | Preprocessing = IMAG
 
 
 def to_rgb(images: torch.Tensor, network: str | nn.Module | Preprocessing) -> torch.Tensor:
-    """(B, 3, H, W) as a network sees them -> (B, H, W, 3) uint8: `to_images` undone."""
-    wanted = preprocessing(network)
+    """(B, 3, H, W) as a network sees them -> (B, H, W, 3) uint8: `to_images` undone.
+
+    Raises TypeError for images that are no such floats; ValueError and TypeError as `preprocessing`.
+    """
+    wanted, given = preprocessing(network), images if isinstance(images, torch.Tensor) else None
+    if given is None or given.dim() != 4 or not given.is_floating_point() or given.shape[1] != len(wanted.mean):
+        got = type(images).__name__ if given is None else f"{tuple(given.shape)} {given.dtype}"
+        raise TypeError(f"images must be normalised floats (B, {len(wanted.mean)}, H, W); got {got}")
     mean, std = (images.new_tensor(v)[:, None, None] for v in (wanted.mean, wanted.std))
     rgb = (images.detach() * std + mean).clamp(0, 1) * 255
     return rgb.round().byte().permute(0, 2, 3, 1)

@@ -30,6 +30,7 @@ from torchvision.transforms import InterpolationMode, v2
 from ..models.preprocessing import Preprocessing
 from ..toyland import MEAN, STD
 
+KERNELS, DECODERS = ("pillow", "opencv", "tensor"), ("pillow", "opencv")
 MOST = 2**26  # pixels that a picture may be enlarged to
 CAFFE_MEAN = tuple(v / 255 for v in (123.68, 116.779, 103.939))
 
@@ -80,8 +81,12 @@ class Preset:
     """How a picture becomes what a network sees; the fields are the table above.
 
     size: of the square, or of the short side; None leaves the picture as large as it is. crop: the
-    short side goes to 256/224 of `size`, then the middle is taken. decoder: who reads the file. wants: what the
+    short side goes to 256/224 of `size`, then the middle is taken. kernel: who resizes, "pillow", "opencv" or
+    "tensor". decoder: who reads the file, "pillow" or "opencv". mean, std: of values in 0..1. wants: what the
     network wants that it was made for, whose sizes and interpolation "network" follows.
+
+    Raises ValueError for other kernels and decoders, a size below 1, a crop without a size, means and deviations
+    that `Preprocessing` refuses; TypeError for a size that is no whole number.
     """
 
     name: str
@@ -93,6 +98,18 @@ class Preset:
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
     wants: Preprocessing | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, known in (("kernel", KERNELS), ("decoder", DECODERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {getattr(self, name)!r}")
+        if self.crop and self.size is None:
+            raise ValueError("a preset that crops needs a size, that of the square in the middle; got None")
+        scale = Preprocessing(224 if self.size is None else self.size, self.mean, self.std)  # says what is wrong
+        if len(scale.mean) not in (1, 3):
+            raise ValueError(f"pictures are RGB, so mean and std must hold 3 numbers, or 1 for all; got {scale.mean}")
+        object.__setattr__(self, "mean", scale.mean)  # as tuples, which `for_network` compares
+        object.__setattr__(self, "std", scale.std)
 
     def for_network(self, wanted: Preprocessing) -> Preset:
         """The same for a network: with its mean and deviation, unless the preset states others than ImageNet's."""
@@ -135,11 +152,13 @@ presets: dict[str, Preset] = {
 
 
 def preset_of(preset: str | Preset, size: int | None = None) -> Preset:
-    """A preset by name, or as given; `size` replaces its 224 (299 for Inception). Raises ValueError."""
+    """A preset by name, or as given; `size` replaces its 224 (299 for Inception). Raises ValueError, TypeError."""
     if isinstance(preset, str):
         if preset not in presets:
             raise ValueError(f"there is no preprocessing {preset!r}; there are {', '.join(presets)}")
         preset = presets[preset]
+    if not isinstance(preset, Preset):
+        raise TypeError(f"preset must be a name, one of {', '.join(presets)}, or a Preset; got {preset!r}"[:300])
     return preset if size is None else replace(preset, size=size)
 
 

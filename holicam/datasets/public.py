@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from PIL.Image import fromarray
 
@@ -9,6 +11,20 @@ from ..models import class_names
 from .items import Dataset, Raw
 from .presets import Preset, preset_of
 from .samples import Sample, samples
+
+
+@dataclass(frozen=True, eq=False)
+class SampleReader:
+    """Gives one of the samples, which it holds."""
+
+    public: dict[str, Sample]
+
+    def place(self, name: str) -> str:
+        """What a reason names: the file is one of some package."""
+        return f"the sample {name!r}"
+
+    def __call__(self, name: str) -> Raw:
+        return _raw(self.public[name])
 
 
 def public_samples(preset: str | Preset = "network") -> Dataset:
@@ -19,11 +35,8 @@ def public_samples(preset: str | Preset = "network") -> Dataset:
     Raises ImportError: a package is not installed. MissingDataError: it brings another picture than the one outlined.
     """
     public = samples()
-
-    def read(name: str) -> Raw:
-        return _raw(public[name])
-
-    return Dataset("samples", tuple(class_names("resnet50")), tuple(public), read, preset_of(preset))
+    classes = tuple(class_names("resnet50"))
+    return Dataset("samples", classes, tuple(public), SampleReader(public), preset_of(preset))
 
 
 def _raw(one: Sample) -> Raw:

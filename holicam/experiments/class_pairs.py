@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from ..datasets import Dataset, Raw
+from ..datasets.checks import check_raw
 from ..datasets.items import NOT_ITS_FAULT, Reader
 from ..metrics.energy import boxes_to_masks
 from .config import ConfigError
@@ -39,6 +40,7 @@ class PairReader:
         if not image:
             return self.read(name)
         raw, target = self.read(image), int(said)
+        check_raw(raw, classes=0)  # how many there are is known where the pair is read
         k = raw.targets.index(target)
         own = None if raw.box_targets is None else raw.box_targets == target
         only = replace(

@@ -174,8 +174,17 @@ def _ready(chosen: Mapping[Hashable, object] | Iterable[object]) -> dict[Hashabl
     """{label: explainer}. Raises TypeError for what is none."""
     if isinstance(chosen, str) or not isinstance(chosen, (Mapping, Iterable)):
         chosen = [chosen]
-    labelled = chosen if isinstance(chosen, Mapping) else {item: item for item in chosen}
+    labelled = chosen if isinstance(chosen, Mapping) else {item: item for item in map(_hashable, chosen)}
     return {label: made(item, "chosen must hold explainers or their names") for label, item in labelled.items()}
+
+
+def _hashable(item: object) -> Hashable:
+    """Raises TypeError where an explainer of one's own cannot label its maps, as it holds a list, say."""
+    try:
+        hash(item)
+    except TypeError as error:
+        raise TypeError(f'{item!r} cannot label its maps ({error}): name it, as in {{"mine": explainer}}') from error
+    return item
 
 
 def _each(

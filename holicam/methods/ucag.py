@@ -36,9 +36,17 @@ from .patches import STRIDES, Grid, unfold_grid
 
 # What becomes of the confidences (B, n n) of an image's patches.
 CONFIDENCE = {"exp": torch.exp, "exp/max": lambda p: (p - p.amax(1, True)).exp(), "none": torch.ones_like}
-Bridge = Annotated[
-    tuple[int, int] | None, lambda name, value: [check_count(f"a side of {name}", side) for side in value or ()]
-]
+
+
+def _check_bridge(name: str, value: object) -> None:
+    pair = value if isinstance(value, (tuple, list)) else ()
+    if value is not None and len(pair) != 2:
+        raise ValueError(f"{name} must be None or (h, w), two whole numbers of at least 1; got {value!r}")
+    for side in pair:
+        check_count(f"a side of {name}", side)
+
+
+Bridge = Annotated[tuple[int, int] | None, _check_bridge]
 
 
 @dataclass(frozen=True, kw_only=True)

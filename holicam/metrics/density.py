@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from ..core.batched import stream
 from ..core.floats import rounding
 from ..core.hardware import moved
-from ..core.ops import Target, one_of
+from ..core.ops import Target
+from ..core.options import some_of
 from .call import run
 from .drop import unknown_maps, weights_of
 from .protocols import Protocol
@@ -94,9 +95,7 @@ def map_density(
         >>> run.area.item(), round(run.positive.item(), 4)
         (0.5, 0.6667)
     """
-    sides = (sides,) if isinstance(sides, str) else tuple(sides)
-    for side in sides or (None,):
-        one_of("sides", side, SIDES)
+    sides = some_of("sides", sides, SIDES)
     weights, degenerate = weights_of(maps, stretch, on_nan)
     size = len(images)
     flip = moved(torch.tensor([side == "negative" for side in sides]), maps.device)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.batched import stream
-from ..core.ops import Target, normalise, one_of
+from ..core.ops import Target, at_least_float32, normalise, one_of
 from .call import run
 from .protocols import Protocol
 from .ranking import DEGENERATE, rank
@@ -107,7 +107,7 @@ def weights_of(maps: Tensor, stretch: str, on_nan: str) -> tuple[Tensor, Tensor]
     one_of("stretch", stretch, ("minmax", "none"))
     degenerate = rank(maps, tie="raster", on_nan=on_nan).degenerate
     broken = degenerate == DEGENERATE.index("nan")
-    maps = torch.where(broken[:, None, None], torch.zeros_like(maps), maps).detach()
+    maps = at_least_float32(torch.where(broken[:, None, None], torch.zeros_like(maps), maps).detach())
     if stretch == "minmax":
         return normalise(maps), degenerate
     if not bool(((maps >= 0) & (maps <= 1)).all()):

@@ -51,6 +51,8 @@ def impute(images: Tensor, removed: Tensor, *, tolerance: float = 1e-6, most: in
         >>> round(hc.metrics.impute(ramp, hole)[0, 0, 2, 2].item(), 4)
         2.0
     """
+    if not isinstance(images, Tensor) or images.dim() != 4:
+        raise ValueError(f"images must be a tensor (B, C, H, W); got {images!r}")
     if (
         not isinstance(removed, Tensor)
         or removed.dtype != torch.bool

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..core.baselines import baseline_of
 from ..core.batched import stream
 from ..core.ops import Target, at_least_float32
 from ..core.options import check_count, check_flag
@@ -88,7 +89,7 @@ def infidelity_scores(
     batch, (height, width) = len(images), maps.shape[1:]
     some = keys(ids, batch, "infidelity", draws, protocol.seed)
     covered = squares(uniform(some, 3, images), height, width, sides)  # (B draws, H, W)
-    ground = protocol.deletion(images.clone())
+    ground = baseline_of(protocol.deletion, images, "the deletion baseline")
 
     def build(numbers: Tensor) -> tuple[Tensor, Tensor]:
         owner = numbers // draws

@@ -22,9 +22,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..core.baselines import baseline_of
 from ..core.batched import stream
 from ..core.hardware import moved
-from ..core.ops import Target, one_of
+from ..core.ops import Target
+from ..core.options import some_of
 from .call import run
 from .protocols import Protocol, protocol_of, protocols
 from .ranking import Ids, rank
@@ -99,14 +101,12 @@ def insertion_deletion(
         >>> run.insertion_curve.shape, bool(run.over_all > 0)
         (torch.Size([1, 29]), True)
     """
-    games = (games,) if isinstance(games, str) else tuple(games)
-    for game in games or (None,):
-        one_of("games", game, GAMES)
+    games = some_of("games", games, GAMES)
     ranking = rank(maps, ids=ids, tie=protocol.tie, seed=protocol.seed, on_nan=on_nan)
     counts = protocol.counts(*maps.shape[1:])
     kinds = list(dict.fromkeys(getattr(protocol, game) for game in games))  # distinct baselines
     with torch.no_grad():
-        grounds = torch.stack([kind(images.clone()) for kind in kinds])  # (baselines, B, C, H, W)
+        grounds = torch.stack([baseline_of(kind, images, "a baseline") for kind in kinds])  # (baselines, B, C, H, W)
     # Inputs of one image: each baseline bare, then the inner points of each game. Number j of them
     # keeps the pixels with (r < below[j]) == inserting[j] and fills the rest from ground[j].
     inner = counts[1:-1]
@@ -170,6 +170,8 @@ def area(curve: Tensor, fraction: Tensor, protocol: str | Protocol = "holistic-c
         [0.5, 0.75]
     """
     protocol = protocol_of(protocol)
+    if not isinstance(curve, Tensor) or not isinstance(fraction, Tensor) or curve.shape[1:] != fraction.shape:
+        raise ValueError(f"curve must be a tensor (B, P) and fraction one (P,); got {curve!r} and {fraction!r}")
     if protocol.auc == "right":
         return curve[:, 1:].mean(1)
     if protocol.equal_spacing:

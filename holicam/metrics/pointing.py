@@ -127,6 +127,13 @@ def by_class(values: Tensor, classes: Tensor, count: int) -> Tensor:
         >>> hc.metrics.by_class(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0, 0, 2]), 3)
         tensor([0.5000,    nan, 1.0000])
     """
+    for name, given in (("values", values), ("classes", classes)):
+        if not isinstance(given, Tensor) or given.shape != (len(values),):
+            raise ValueError(f"{name} must be a tensor of one number for each image; got {given!r}")
+    if len(classes) and not 0 <= int(classes.min()) <= int(classes.max()) < count:
+        raise ValueError(
+            f"classes must lie in 0..{count - 1}; got values from {int(classes.min())} to {int(classes.max())}"
+        )
     known = ~values.isnan()
     zeros = at_least_float32(values).new_zeros(count)
     total = zeros.index_add(0, classes, torch.where(known, values, 0).to(zeros.dtype))
@@ -171,6 +178,8 @@ def centre(maps: Tensor) -> Tensor:
         >>> hc.metrics.centre(torch.zeros(1, 3, 3)).nonzero().tolist()
         [[0, 1, 1]]
     """
+    if not isinstance(maps, Tensor) or maps.dim() != 3:
+        raise ValueError(f"maps must be a tensor (B, H, W); got {maps!r}")
     height, width = maps.shape[1:]
     out = at_least_float32(maps).new_zeros(maps.shape)
     out[:, height // 2, width // 2] = 1

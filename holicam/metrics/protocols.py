@@ -69,6 +69,12 @@ class Protocol:
         one_of("score", self.score, SCORES)
         one_of("target", self.target, ("pred", "label"))
         one_of("tie", self.tie, TIES)
+        for name in ("insertion", "deletion"):
+            if not callable(getattr(self, name)):
+                raise ValueError(
+                    f"{name} must be a baseline, images (B, C, H, W) -> images of the same shape, such as "
+                    f"hc.metrics.Zeros(); got {getattr(self, name)!r}"
+                )
         given = [n for n in (self.rows, self.steps) if n is not None]
         if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or (given[0] < 1):
             raise ValueError(

@@ -138,6 +138,8 @@ def average_precision(values: Tensor, inside: Tensor) -> Tensor:
         >>> round(hc.metrics.average_precision(values, inside).item(), 4)
         0.8333
     """
+    if inside.dtype != torch.bool:
+        raise TypeError(f"inside must be a region of bools, such as mask == 1; got {inside.dtype}")
     values, order = values.sort(dim=1, descending=True)
     right = inside.gather(1, order)
     place = torch.arange(values.shape[1], device=values.device)

@@ -105,6 +105,11 @@ def sensitivity(
     one_of("on_nan", on_nan, ("raise", "record"))
     if not callable(explain):
         raise ValueError("sensitivity-max needs explain=, a callable (images, target) -> maps")
+    if callable(getattr(explain, "checked", None)):
+        raise ValueError(
+            "explain is called as explain(images, target): give "
+            'lambda images, target: hc.GradCAM()(model, images, "layer4", target), for one'
+        )
     settled, batch = _settled(model, images, target), len(images)
     size, noises = batch * (draws + 1), keys(ids, batch, "sensitivity", draws, protocol.seed)
     parts = []

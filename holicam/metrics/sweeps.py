@@ -7,7 +7,7 @@ resolution_sweep      insertion and deletion of maps made from the enlarged imag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -83,6 +83,16 @@ def gradient_variance(
     return next(iter(found.values())) if is_single(layers) else found
 
 
+def _listed(factors: Sequence[float]) -> list[float]:
+    """Raises ValueError for no factor at all, and for one that is not positive."""
+    given = [*factors] if isinstance(factors, Iterable) and not isinstance(factors, str) else []
+    if not given:
+        raise ValueError(f"factors must be one or more positive numbers, such as (1, 2, 3); got {factors!r}")
+    for factor in given:
+        check_number("factors", factor, above=True)
+    return given
+
+
 @guarded
 def confidence_by_scale(
     model: nn.Module,
@@ -129,8 +139,7 @@ def confidence_by_scale(
             "target must be None, a class or one class per image, so that the top class can be compared with it"
         )
     scores, agree = [], []
-    for factor in factors:
-        check_number("factors", factor, above=True)
+    for factor in _listed(factors):
         rows = max(1, int(chunk / max(factor, 1) ** 2))
         with torch.no_grad(), resized(model, images, "give factors=(1,)"):
             logits = torch.cat(
@@ -190,10 +199,12 @@ def resolution_sweep(
         with torch.no_grad():
             target = resolve_target(logits_of(forward(model, images), len(images)), None)
     insertions, deletions = [], []
-    for factor in factors:
-        check_number("factors", factor, above=True)
+    for factor in _listed(factors):
         with apart(), resized(model, images, "give factors=(1,)"):
             maps = explain(rescale(images.clone(), factor, mode), target)
+        if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != len(images):
+            got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+            raise ValueError(f"explain must return maps ({len(images)}, h, w); got {got}")
         maps = normalise(upsample(at_least_float32(maps.detach()).relu(), images.shape[-2:]))
         games = measure(GAMES, model, images, maps, target, protocol=protocol, ids=ids, chunk=chunk)
         insertions.append(games["insertion"])

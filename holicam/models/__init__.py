@@ -51,29 +51,44 @@ def load_model(name: str, device: str | torch.device = "cpu") -> nn.Module:
         `preprocessing(model)` says and `photos.to_images(rgb, model)` does.
 
     Raises:
-        ValueError: the name is unknown (close names are listed), or the weights are not those they should be:
-            shipped ones and the package's are held against a sha256 that is kept here, cached ones against the digits
-            of the sha256 in their file's name, all against the network's own tensors.
+        TypeError: the name is no string.
+        ValueError: the name is unknown (close names are listed), its weights end in features, there is no such device,
+            or the weights are not those they should be: shipped ones and the package's are held against a sha256 that
+            is kept here, cached ones against the digits of the sha256 in their file's name, all against the network's
+            own tensors.
         WeightsNotFoundError: the weights are neither shipped, nor in TORCH_HOME or Hugging Face's cache, nor
             downloadable. An installed package brings the first two of the toy networks; for the others this names
             file and place.
         ImportError: a package of the extra "photos" is missing.
     """
+    _check(name)
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:  # each kind of device has its own way of not being there
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"device is {device!r}, and PyTorch has no such device here ({said[:200]}).") from None
     return carrying(_load(name), name).eval().to(device)
 
 
 def class_names(name: str) -> list[str]:
     """The class names of a network that `load_model` knows, in the order of its logits.
 
-    Of timm's networks those of ImageNet's sets have names; others are "output 0", "output 1" ... Raises ValueError.
+    Of timm's networks those of ImageNet's sets have names; others are "output 0", "output 1" ... Raises ValueError,
+    also for weights that end in features; TypeError for a name that is no string.
     """
+    _check(name)
     if name in BUILDERS:
         return _card(name)["classes"]
     if name == lite0.NAME:
         return torchvisions.imagenet_names()
     if name.startswith(timms.PREFIX):
         return timms.names_of(name)
-    return list(torchvisions.torchvision_weights(name).meta["categories"])
+    return torchvisions.categories(name)
+
+
+def _check(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a network is named by a string such as 'resnet50'; got {name!r}."[:300])
 
 
 def _load(name: str) -> nn.Module:

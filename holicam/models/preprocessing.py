@@ -32,8 +32,9 @@ class Preprocessing:
     mode: how photographs are resized, "bilinear" or "bicubic". resize: pixels of the shorter side before the square
     of `size` is cut from the middle; None: the same as `size`, so nothing but the longer side's ends is cut off.
 
-    Raises ValueError for sizes below 1, another mode, deviations that are not above 0, or not one for each mean;
-    TypeError for sizes that are no whole numbers, and means or deviations that are no lists of numbers.
+    Raises ValueError for sizes below 1, another mode, means outside 0..1, deviations that are not above 0, or not
+    one for each mean; TypeError for sizes that are no whole numbers, and means or deviations that are no lists of
+    numbers.
     """
 
     size: int = 224
@@ -46,6 +47,8 @@ class Preprocessing:
         for name in ("mean", "std"):
             given = getattr(self, name)
             try:
+                if any(isinstance(part, str) for part in (given, *given)):
+                    raise TypeError
                 object.__setattr__(self, name, tuple(float(v) for v in given))
             except (TypeError, ValueError):
                 raise TypeError(f"{name} must hold a number for each channel, such as {MEAN}; got {given!r}.") from None
@@ -54,6 +57,10 @@ class Preprocessing:
                 continue
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise TypeError(f"{name} must be a whole number of pixels, of one side; got {value!r}.")
+        if not self.mean or not all(0 <= m <= 1 for m in self.mean):
+            raise ValueError(
+                f"mean must hold a number in 0..1 for each channel, where white is 1 and not 255; got {self.mean}."
+            )
         if len(self.mean) != len(self.std) or not all(0 < s < math.inf for s in self.std):
             raise ValueError(
                 f"std must hold a number above 0 for each channel of mean; got mean {self.mean} and std {self.std}."

@@ -29,6 +29,14 @@ def torchvision_weights(name: str) -> Any:
     return options[choice]
 
 
+def categories(name: str) -> list[str]:
+    """The classes of "base" or "base:WEIGHTS". Raises ValueError, also for weights without a classifier."""
+    found = torchvision_weights(name).meta["categories"]
+    if not found:
+        raise ValueError(f"{name!r} ends in features and has no classes: choose weights with a classifier.")
+    return list(found)
+
+
 def close(name: str, known: Iterable[str]) -> str:
     """The names that are most like one, for a message."""
     return ", ".join(difflib.get_close_matches(name, list(known), n=4, cutoff=0.4)) or "none"
@@ -38,10 +46,10 @@ def load(name: str) -> nn.Module:
     """A network with its weights. Raises ValueError and WeightsNotFoundError, as `load_model` says."""
     from torchvision import models
 
-    weights, base = torchvision_weights(name), name.partition(":")[0]
+    weights, classes, base = torchvision_weights(name), categories(name), name.partition(":")[0]
     # Inception-like builders start with a slow random fill and switch their input transform on with the weights.
     extra = {"init_weights": False, "transform_input": True} if base in ("googlenet", "inception_v3") else {}
-    model = models.get_model(base, weights=None, num_classes=len(weights.meta["categories"]), **extra)
+    model = models.get_model(base, weights=None, num_classes=len(classes), **extra)
     state = fetch(name, weights.url)
     if isinstance(state, dict):  # DenseNet's carry the layer names of an old torchvision ("norm.1" for "norm1")
         old = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
@@ -51,4 +59,4 @@ def load(name: str) -> nn.Module:
 
 def imagenet_names() -> list[str]:
     """The 1,000 classes of ImageNet, in the order of their synsets, as torchvision writes them."""
-    return list(torchvision_weights("resnet50").meta["categories"])
+    return categories("resnet50")

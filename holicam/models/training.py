@@ -27,9 +27,12 @@ from . import data_folder
 from .files import prepare_folder, write_whole
 from .toy import BUILDERS
 from .trainings import TRAININGS, Training
+from .weights import fill
 
 CHECKPOINT_EVERY = 200
 SETTLE_BATCHES = 40
+DAMAGE = (RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError)
+ANEW = "delete it, and training starts anew"
 PARTS = ("rgb", "boxes", "labels")  # of what is rendered, in this order
 
 
@@ -142,7 +145,11 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     """
     if name not in TRAININGS:
         raise ValueError(f"There is no training for {name!r}; there is one for {', '.join(TRAININGS)}.")
-    training = TRAININGS[name]
+    with torch.random.fork_rng(range(torch.cuda.device_count())):  # the caller's random numbers stay as they are
+        return _trained(name, TRAININGS[name], device, progress)
+
+
+def _trained(name: str, training: Training, device: str, progress) -> nn.Module:
     data = rendered(training, progress)
     if training.random_labels:
         data = (data[0], random_labels(len(data[1]), training.seed).numpy(), data[2])
@@ -151,15 +158,12 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
     checkpoint, start = cache_folder() / f"{name}.pt", 0
     if checkpoint.exists():
-        state = _kept(checkpoint, device)
-        if state["training"] == repr(training):
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            start = state["step"]
+        start = _resumed(checkpoint, training, model, optimiser, device)
     model.train()
     for step, (images, labels) in enumerate(progress(views(data, training, start), training.steps, start), start):
         for group in optimiser.param_groups:
             group["lr"] = training.rate(step)
+        torch.manual_seed(int(np.random.SeedSequence([training.seed, step]).generate_state(1)[0]))  # of dropout
         logits = model(images.to(device, memory_format=torch.channels_last))
         loss = nn.functional.cross_entropy(logits, labels.to(device))
         optimiser.zero_grad(set_to_none=True)
@@ -174,14 +178,22 @@ def train(name: str, device: str = "cpu", progress=lambda items, total, start=0:
     return model.eval()
 
 
-def _kept(checkpoint: Path, device: str) -> dict:
-    """What a checkpoint holds. Raises ValueError where it is damaged."""
+def _resumed(checkpoint: Path, training: Training, model: nn.Module, optimiser, device: str) -> int:
+    """The step to go on from, 0 where the checkpoint is of another training. Raises ValueError where it is damaged."""
     try:
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        return {key: state[key] for key in ("training", "model", "optimiser", "step")}
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
+        kept = {key: state[key] for key in ("training", "model", "optimiser", "step")}
+        if kept["training"] != repr(training):
+            return 0
+        optimiser.load_state_dict(kept["optimiser"])
+        start = range(training.steps + 1).index(kept["step"])
+    except DAMAGE as error:
         said = " ".join(str(error).split())[:120]
-        raise ValueError(f"{checkpoint} is no whole checkpoint ({said}): delete it, and training starts anew") from None
+        raise ValueError(f"{checkpoint} is no whole checkpoint ({said}): {ANEW}") from None
+    fill(model, kept["model"], checkpoint, ANEW)
+    return start
 
 
 @torch.no_grad()

@@ -95,7 +95,9 @@ def fetch(name: str, url: str) -> object:
     check_name(path, name)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # torch says there what it downloads, before all that we say
-            return torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True)
+            return torch.hub.load_state_dict_from_url(
+                url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
     except OSError as error:  # URLError and HTTPError are OSErrors
         raise WeightsNotFoundError(
             f"The weights of {name} are not in {path.parent} and could not be downloaded ({error}): "

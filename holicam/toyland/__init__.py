@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 import torch
 
 from .draw import draw
-from .scene import SPLITS, SUBSETS, Recipe, scene
+from .scene import SPLITS, SUBSETS, Recipe, check_whole, check_world, scene
 from .shapes import CLASSES, parts
 
 __all__ = ["CLASSES", "SPLITS", "SUBSETS", "Batch", "Recipe", "batch", "part_names", "render", "standardise"]
@@ -26,8 +27,12 @@ def standardise(rgb: torch.Tensor, mean: tuple[float, ...] = MEAN, std: tuple[fl
     """(n, H, W, 3) uint8 -> (n, 3, H, W) float32 with mean and deviation taken out.
 
     By default ImageNet's, which Toyland's own networks expect; others say what they want (`models.preprocessing`).
+    Raises TypeError for what is no such picture: values from 0 to 1 would be taken for black.
     """
-    x = torch.as_tensor(rgb).permute(0, 3, 1, 2).contiguous().float()
+    given = torch.as_tensor(rgb)
+    if given.dtype != torch.uint8 or given.dim() != 4 or given.shape[3] != 3:
+        raise TypeError(f"pictures must be (n, H, W, 3) uint8; got {tuple(given.shape)} {given.dtype}")
+    x = given.permute(0, 3, 1, 2).contiguous().float()
     centre, spread = (x.new_tensor(v)[:, None, None] * 255 for v in (mean, std))
     return x.sub_(centre).div_(spread)
 
@@ -85,8 +90,16 @@ def render(
         (size, size, 3) uint8 tensor.
 
     Raises:
-        ValueError: no such part, or `without="shortcut"` or `mark` on a subset that has none.
+        ValueError: no such part, or `without="shortcut"` or `mark` on a subset that has none, a size below 1, a mark
+            that is no class.
+        TypeError: a size or mark that is no whole number.
     """
+    side = recipe.size if size is None else size
+    check_whole(size=side, mark=0 if mark is None else mark)
+    if side < 1:
+        raise ValueError(f"size must be at least 1 pixel; got {side}.")
+    if mark is not None and not 0 <= mark < len(CLASSES):
+        raise ValueError(f"mark must be a class, 0 to {len(CLASSES) - 1}; got {mark}.")
     plan = scene(recipe)
     names = [] if without is None else [without] if isinstance(without, str) else list(without)
     if (mark is not None or "shortcut" in names) and not plan.mark:
@@ -94,7 +107,7 @@ def render(
     if mark is not None:
         plan.mark["cls"] = int(mark)
     rules = [_leave_out(name, plan.things) for name in names]
-    rgb, _, _ = draw(plan, size or recipe.size, lambda *layer: any(rule(*layer) for rule in rules))
+    rgb, _, _ = draw(plan, int(side), lambda *layer: any(rule(*layer) for rule in rules))
     return torch.from_numpy(rgb)
 
 
@@ -182,10 +195,12 @@ def batch(
 
     Raises:
         ValueError: an unknown split or subset, or a number out of range.
+        TypeError: numbers of another kind.
     """
-    for value, known, what in ((split, SPLITS, "split"), (subset, SUBSETS, "subset")):
-        if value not in known:
-            raise ValueError(f"There is no Toyland {what} {value!r}; choose one of {', '.join(known)}.")
+    check_world(split, subset)
+    check_whole(n=n, size=size, start=start, seed=seed)
+    if isinstance(rho, bool) or not isinstance(rho, Real):
+        raise TypeError(f"rho must be a number from 0 to 1; got {rho!r}.")
     if n < 1 or size < 16 or start < 0 or seed < 0 or not 0 <= rho <= 1:
         raise ValueError(
             f"Toyland needs n >= 1, size >= 16, start >= 0, seed >= 0 and rho in [0, 1]; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 
@@ -19,11 +20,26 @@ GLYPH_SIDE = 20 / 224  # of the image side
 OCTAVES = (3, 5, 9, 17, 33)  # grid sizes of the fractal textures
 
 
+def check_world(split: object, subset: object) -> None:
+    """Raise ValueError for a split or subset that Toyland does not have."""
+    for value, known, what in ((split, SPLITS, "split"), (subset, SUBSETS, "subset")):
+        if value not in known:
+            raise ValueError(f"There is no Toyland {what} {value!r}; choose one of {', '.join(known)}.")
+
+
+def check_whole(**numbers: object) -> None:
+    """Raise TypeError for the first of the named values that is no whole number."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name} must be a whole number; got {value!r}.")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The address of one Toyland image: the same recipe gives the same image anywhere.
 
     `rho` is the probability that the glyph (`shortcut`) or the band (`cast`) agrees with the label.
+    Raises ValueError for an unknown subset or split and a seed or index below 0, TypeError for no whole numbers.
     """
 
     subset: str = "single"
@@ -32,6 +48,12 @@ class Recipe:
     index: int = 0
     rho: float = 0.95
     size: int = 224
+
+    def __post_init__(self) -> None:
+        check_world(self.split, self.subset)
+        check_whole(seed=self.seed, index=self.index, size=self.size)
+        if min(self.seed, self.index) < 0:
+            raise ValueError(f"seed and index must be at least 0; got {self.seed} and {self.index}.")
 
     @property
     def id(self) -> str:

@@ -206,6 +206,14 @@ def test_the_bank_with_a_seed_is_whole():
     assert [exam.shares(10, n) for n in (3, 4, 5)] == [[3, 3, 4], [2, 2, 3, 3], [2] * 5]
 
 
+@pytest.mark.parametrize("number", exam.VARIED)
+def test_numbers_are_written_as_tex(number):
+    """1e-05 is a program's number; in TeX it reads 1 times e, minus 5."""
+    for seed in ("a sentence", *map(str, range(40))):
+        said = str(exam.VARIED[number](draw(seed, f"exam {number}")))
+        assert not re.search(r"\d+e[-+]?\d", said), said
+
+
 def tex(number: str) -> float:
     """A number as `exam_numbers.share` writes it."""
     found = re.fullmatch(r"(-?)\\tfrac\{(\d+)\}\{(\d+)\}", number)

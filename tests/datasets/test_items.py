@@ -14,7 +14,7 @@ from holicam import datasets
 from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, check_labels, load
 from holicam.datasets.files import read_picture
 from holicam.datasets.presets import preset_of
-from holicam.experiments.class_pairs import listed_pairs
+from holicam.experiments.class_pairs import listed_pairs, pairs_of
 from holicam.experiments.config import ConfigError
 from tests.helpers import disk
 from tests.helpers.readers import XML, folder, read, swap
@@ -230,3 +230,123 @@ def test_a_list_of_pairs_names_each_image_once(tmp_path):
     path.write_text("000001 0 1\n000002 1 0\n000001 1 1\n")
     with pytest.raises(ConfigError, match="line 3: '000001' is listed a second time"):
         listed_pairs(path, 2)
+
+
+# ---------------------------------------------------------------- truth that somebody gives by hand
+
+
+def own(raw, preset="as-is"):
+    return Dataset("own", ("x", "y", "z"), tuple(raw), raw.__getitem__, preset_of(preset))
+
+
+def picture():
+    return Image.new("RGB", (8, 6))
+
+
+BOX = torch.tensor([[1.0, 1, 5, 5]])
+
+
+@pytest.mark.parametrize(
+    "raw, words",
+    [
+        ({"targets": (True,)}, "targets must be a tuple of whole numbers, such as (3,); got (True,)"),
+        ({"targets": (0.0,)}, "tuple of whole numbers"),
+        ({"targets": torch.tensor([0])}, "tuple of whole numbers"),
+        ({"targets": (1,), "masks": np.zeros((1, 6, 8), np.uint8)}, "masks must be a torch.Tensor; got ndarray"),
+        ({"targets": (1,), "boxes": np.ones((1, 4))}, "boxes must be a torch.Tensor; got ndarray"),
+        ({"targets": (1,), "masks": torch.full((1, 6, 8), 2).byte()}, "got torch.uint8 from 2 to 2"),
+        ({"targets": (1,), "masks": torch.full((1, 6, 8), -1.0)}, "got torch.float32 from -1 to -1"),
+        ({"targets": (1,), "masks": torch.ones(1, 6, 8).long()}, "its masks must be uint8 of 1 inside"),
+        ({"targets": (1, 2), "boxes": BOX}, "box_targets must name each box's class"),
+        ({"targets": (1,), "boxes": BOX, "box_targets": torch.tensor([3])}, "its box_targets: label 3 is none"),
+        ({"targets": (1,), "boxes": BOX, "box_targets": torch.tensor([1.0])}, "box_targets must hold whole numbers"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_truth_of_another_kind_is_said(raw, words):
+    (bad,) = own({"a": Raw(picture(), **raw)})
+    assert isinstance(bad, Skipped) and words in bad.reason
+
+
+def test_boxes_are_of_the_only_class():
+    data = own({"a": Raw(picture(), (1,), BOX), "b": Raw(picture(), (), BOX)})
+    assert data[0].box_targets.tolist() == [1] and data[0].region(1).sum() == 16 and data[0].region(0) is None
+    assert data[1].box_targets.tolist() == [-1] and len(datasets.collate(data).boxes[1]) == 1
+    pairs = pairs_of(own({"a": Raw(picture(), (1,), BOX), "b": Raw(picture(), (1, 2), BOX)}))
+    assert pairs[0].boxes.tolist() == BOX.tolist()
+    assert "box_targets must name each box's class" in pairs[1].reason
+
+
+def test_masks_may_be_bool():
+    mask = torch.zeros(1, 6, 8, dtype=torch.bool)
+    mask[0, :3] = True
+    assert own({"a": Raw(picture(), (1,), masks=mask)}, "ucag")[0].region(1)[:112].all()
+
+
+def test_masks_do_not_depend_on_who_shares_the_batch():
+    mask = torch.zeros(1, 6, 8).byte()
+    mask[0, 0], mask[0, 1] = 1, 255
+    data = own({"m": Raw(picture(), (1,), masks=mask), "b": Raw(picture(), (2,), BOX), "n": Raw(picture())})
+    batch = datasets.collate(data)
+    assert batch.masks.flatten(1).sum(1).tolist() == [8, 16, 0] and batch.masks[1, 1:5, 1:5].all()
+    assert batch.unjudged.flatten(1).sum(1).tolist() == [8, 0, 0] and batch.unjudged[0, 1].all()
+    assert datasets.collate([data[1], data[2]]).masks is None
+    assert torch.equal(batch.masks[:1], datasets.collate([data[0]]).masks)
+
+
+def test_a_class_that_is_not_there_has_no_region():
+    mask = torch.ones(1, 6, 8).byte()
+    item = own({"m": Raw(picture(), (1,), masks=mask)})[0]
+    assert item.region(99) is None and item.unjudged(99) is None and item.unjudged(1) is not None
+
+
+def test_several_items_are_selected():
+    data = own({name: Raw(picture()) for name in "abc"})
+    with pytest.raises(TypeError, match=r"select\(ids\)"):
+        data[0:2]
+    with pytest.raises(TypeError, match="ids must be a list of names; got 'ab'"):
+        data.select("ab")
+    assert data.select(name for name in "ca").ids == ("c", "a")
+
+
+def test_batches_leave_the_random_numbers_alone_and_drop_nothing():
+    data = own({"a": Raw(picture()), "b": Raw(picture(), (1,))})
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    (batch,) = datasets.batches(data, 2, pairs=True)
+    assert torch.equal(torch.rand(3), expected)
+    assert batch.ids == ["b#1"] and batch.skipped == [Skipped("a", "has no class, so it makes no pair")]
+
+
+def test_what_programs_leave_behind_is_no_class(tmp_path):
+    folder(tmp_path)
+    for name in ("a/.ipynb_checkpoints/1.png", ".hidden/1.png", "__MACOSX/a/1.png", "b/._2.png"):
+        disk.save(tmp_path / name, disk.picture(30, 20))
+    data = load("folder", tmp_path)
+    assert data.ids == ("a/1.png", "b/2.png") and data.classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "given, error, words",
+    [
+        ({"kernel": "cv2"}, ValueError, "kernel must be one of 'pillow', 'opencv', 'tensor'; got 'cv2'"),
+        ({"decoder": "OpenCV"}, ValueError, "decoder must be one of"),
+        ({"size": "224"}, TypeError, "size must be a whole number"),
+        ({"size": 0}, ValueError, "size must be at least 1"),
+        ({"size": None, "crop": True}, ValueError, "a preset that crops needs a size"),
+        ({"mean": (123.7, 116.8, 103.9)}, ValueError, "white is 1 and not 255"),
+        ({"mean": (0.5, 0.5), "std": (0.5, 0.5)}, ValueError, "3 numbers"),
+    ],
+)
+def test_a_preset_that_is_none(given, error, words):
+    with pytest.raises(error, match=words):
+        datasets.Preset("own", **given)
+
+
+def test_a_preset_may_be_given_lists():
+    mean, std = list(preset_of("std").mean), list(preset_of("std").std)
+    assert datasets.Preset("std", squash=False, crop=True, mean=mean, std=std) == preset_of("std")
+    for wrong in (None, 224, ("birch", "oak")):
+        with pytest.raises(TypeError, match="preset must be a name"):
+            preset_of(wrong)

@@ -127,3 +127,61 @@ def test_an_object_with_three_things_is_a_data_set():
 def test_an_object_that_is_no_data_set(parts, said):
     with pytest.raises((TypeError, ValueError), match=said):
         dataset_of(type("Other", (), parts)(), "my_data:make")
+
+
+def test_the_mask_of_a_photograph_that_is_reduced(tmp_path):
+    photo(tmp_path / "photos" / "long.jpg", (5000, 60))
+    mask(tmp_path / "masks" / "long.png", (5000, 60))
+    item = load(tmp_path)[0]
+    assert isinstance(item, hc.datasets.Item), item
+    assert item.image.shape[-2:] == (49, 4096) and abs(item.region(0).float().mean() - 0.5) < 0.02
+    mask(tmp_path / "masks" / "long.png", (60, 5000))
+    assert "is for 60 x 5000 pixels, the picture has 5000 x 60" in load(tmp_path)[0].reason
+
+
+def test_the_size_that_is_reduced_is_the_upright_one(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (5000, 60)).save(tmp_path / "photos" / "turned.jpg", exif=exif)
+    mask(tmp_path / "masks" / "turned.png", (60, 5000))
+    item = load(tmp_path)[0]
+    assert isinstance(item, hc.datasets.Item) and item.region(0)[:2000].all(), item
+
+
+def test_a_mask_of_deep_colours_is_refused(folders):
+    import cv2
+
+    cv2.imwrite(str(folders / "masks" / "cat.png"), np.ones((40, 60, 3), np.uint16))
+    assert "it has colours of 16 bits" in load(folders)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("classes", "error", "said"),
+    [
+        (["owl", "owl"], ValueError, "classes has 'owl' twice"),
+        ("owl", TypeError, "classes must be a list of names; got 'owl'"),
+        (5, TypeError, "classes must be a list of names; got 5"),
+        ([1, 2], TypeError, r"classes must be a list of names; got \[1, 2\]"),
+    ],
+)
+def test_classes_are_names_each_once(folders, classes, error, said):
+    table = folders / "labels.csv"
+    table.write_text("file,class\ncat.jpg,owl\ndog.jpg,owl\n")
+    with pytest.raises(error, match=said):
+        load(folders, labels=table, classes=classes)
+    with pytest.raises(error, match=said):
+        load(folders, classes=classes)
+
+
+def test_a_mask_of_0_and_255_is_told():
+    import torch
+
+    class Half(Mine):
+        def read(self, name):
+            masks = torch.zeros(1, 8, 8, dtype=torch.uint8)
+            masks[0, :4] = 255
+            return hc.datasets.Raw(Image.new("RGB", (8, 8)), (0,), masks=masks)
+
+    data = dataset_of(Half(), "my_data:make").for_network("toy-resnet50")
+    assert "divide by 255" in data[0].reason

@@ -119,3 +119,18 @@ def test_classes_are_found_by_name_part_and_number():
 
 def test_class_names_of_torchvision_networks():
     assert len(models.class_names("resnet18")) == 1000 and models.class_names("toy-vgg16_bn")[0] == "fish"
+
+
+def test_pictures_of_another_kind_are_refused():
+    rgb = torch.zeros(40, 60, 3, dtype=torch.uint8)
+    for wrong in (rgb.float() / 255, rgb.numpy(), rgb.permute(2, 0, 1)):
+        for change in (photos.fit, photos.middle):
+            with pytest.raises(TypeError, match=r"must be a tensor \(H, W, 3\) uint8"):
+                change(wrong)
+    with pytest.raises(ValueError, match="size must be a whole number of at least 1; got 0"):
+        photos.fit(rgb, 0)
+    with pytest.raises(ValueError, match="mode must be one of 'bilinear', 'bicubic'; got 'nearest'"):
+        photos.fit(rgb, mode="nearest")
+    for wrong in (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8), rgb.numpy()):
+        with pytest.raises(TypeError, match=r"images must be normalised floats \(B, 3, H, W\)"):
+            photos.to_rgb(wrong, "toy-resnet50")

@@ -52,3 +52,10 @@ def test_what_is_missing_is_said_when_the_set_is_loaded(monkeypatch):
 
 def test_it_is_public_under_its_reader_s_name():
     assert isinstance(hc.datasets.public_samples("std"), Dataset)
+
+
+def test_it_goes_to_other_processes(data):
+    import pickle
+
+    again = pickle.loads(pickle.dumps(data))
+    assert (again[0].image == data[0].image).all() and again.read.place("cat") == "the sample 'cat'"

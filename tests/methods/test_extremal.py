@@ -272,3 +272,8 @@ def test_state_is_restored():
     assert torch.is_grad_enabled() and not net.training and images.grad is None
     assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["conv1.weight"]
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_areas_that_are_none_are_named():
+    with pytest.raises((ValueError, TypeError), match="areas"):
+        hc.ExtremalPerturbation(areas=None)

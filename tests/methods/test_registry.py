@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,25 @@ def test_names_of_the_package():
     assert hc.__version__.count(".") == 2 and "GradCAM" in dir(hc)
     with pytest.raises(AttributeError, match="no attribute 'GradCam'"):
         hc.GradCam  # noqa: B018
+
+
+def test_baselines_of_lists_label_their_maps():
+    baseline = hc.metrics.Constant([0.0, 0.0, 0.0])
+    found = hc.explain_many(
+        [hc.IntegratedGradients(steps=2, baseline=baseline)], TinyNet(), random_images(1, 3, 16, 16), None, 0
+    )
+    assert len(found) == 1 and baseline.values == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="values must hold one number"):
+        hc.metrics.Constant("grey")
+
+
+def test_an_explainer_that_cannot_be_a_label_is_to_be_named():
+    @dataclass(frozen=True)
+    class Mine:
+        numbers: list
+
+        def __call__(self, model, images, layers=None, target=None, **rest):
+            return images[:, 0]
+
+    with pytest.raises(TypeError, match="name it"):
+        hc.explain_many([Mine([1])], TinyNet(), random_images(1, 3, 16, 16), None, 0)

@@ -584,3 +584,9 @@ def test_a_gpu_agrees():
             there = explainer(net.cuda(), images.cuda(), layer, [1, 2])
             assert there.is_cuda
             torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-3 * here.abs().max().item())
+
+
+@pytest.mark.parametrize("bridge", [5, (8, 8, 8), (32,), "ab", (0, 8)])
+def test_a_bridge_is_a_pair_of_whole_numbers(bridge):
+    with pytest.raises((ValueError, TypeError), match="bridge"):
+        hc.UCAG(bridge=bridge)

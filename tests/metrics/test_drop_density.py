@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+import holicam as hc
 from holicam.metrics import (
     average_drop,
     average_increase,
@@ -148,3 +149,13 @@ def test_errors(options, says):
             function(model, images, maps, **{"target": target, **options})
     with pytest.raises(ValueError, match="sides must be one of"):
         map_density(model, images, maps, target, sides="both")
+
+
+def test_half_precision_maps_are_counted_in_single():
+    maps = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
+    net, images = TinyNet(), torch.rand(2, 3, 16, 16)
+    found = hc.metrics.map_density(net, images, maps, 0, stretch="none")
+    wanted = hc.metrics.map_density(net, images, maps.float(), 0, stretch="none")
+    torch.testing.assert_close(found.positive, wanted.positive, rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="sides must be one of"):
+        hc.metrics.map_density(net, images, maps, 0, sides=3)

@@ -195,3 +195,19 @@ def test_blurs_are_torchvisions_and_scipys():
     assert kernel[5, 5] / kernel[0, 0] == pytest.approx(1.14, abs=5e-3)
     padded = torch.nn.functional.conv2d(images.flatten(0, 1)[:, None], torch.from_numpy(kernel)[None, None], padding=5)
     assert (hc.metrics.RiseBlur(11, 5.0)(images) - padded.view_as(images)).abs().max() < 1e-12
+
+
+def test_a_protocol_names_its_baselines_and_they_keep_the_shape():
+    with pytest.raises(ValueError, match="insertion must be a baseline"):
+        hc.metrics.Protocol("x", insertion=None, deletion=hc.metrics.Zeros(), steps=4)
+    half = hc.metrics.Protocol("x", insertion=lambda x: x[:, :, ::2], deletion=hc.metrics.Zeros(), steps=4)
+    images = torch.rand(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="baseline must return images"):
+        hc.metrics.insertion_deletion(TinyNet(), images, images[:, 0], 0, protocol=half)
+
+
+@pytest.mark.parametrize("games", [3, (), "middle"])
+def test_games_are_named(games):
+    images = torch.rand(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="games must be one of"):
+        hc.metrics.insertion_deletion(TinyNet(), images, images[:, 0], 0, games=games)

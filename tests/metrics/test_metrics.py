@@ -330,3 +330,17 @@ def test_errors(change, kind, says):
 def test_protocols_refuse_nonsense(fields):
     with pytest.raises(ValueError, match="rows or steps|must be one of"):
         Protocol("mine", Zeros(), Zeros(), **fields)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: hc.metrics.area([0, 1], [0, 1]),
+        lambda: hc.metrics.area(torch.ones(1, 3), torch.ones(2)),
+        lambda: hc.metrics.impute([1], torch.ones(1, 1, 1, dtype=torch.bool)),
+        lambda: hc.metrics.centre([[1]]),
+    ],
+)
+def test_small_tools_name_what_they_need(ask):
+    with pytest.raises(ValueError, match="must be a tensor"):
+        ask()

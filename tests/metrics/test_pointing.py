@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import holicam as hc
 from holicam.metrics import by_class, centre, difficult, pointing_game, pointing_hits
 from tests.helpers.nets import random_images
 from tests.twins import slow_games as slow
@@ -99,3 +100,10 @@ def test_errors(options, says):
     maps, _ = setting()
     with pytest.raises(ValueError, match=says):
         run(maps, **options)
+
+
+def test_means_by_class_name_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"classes must lie in 0\.\.2"):
+        hc.metrics.by_class(torch.ones(2), torch.tensor([0, 7]), 3)
+    with pytest.raises(ValueError, match="values must be a tensor"):
+        hc.metrics.by_class([1.0], torch.tensor([0]), 3)

@@ -6,6 +6,7 @@ import functools
 import importlib
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -343,7 +344,7 @@ def test_what_cannot_be_done_is_said():
     with pytest.raises(TypeError, match="name one layer"):
         sanity.randomise(functools.partial(hc.GradCAM(), layers=["conv1", "conv2"]), model, images)
     with pytest.raises(ValueError, match="no weights"):
-        sanity.randomise(hc.SobelMap(), nn.Identity(), images)
+        sanity.randomise(hc.SobelMap(), nn.Identity().eval(), images)
     run = sanity.randomise(gradcam, model, images, lambda logits: logits[:, 0])
     assert run.target.eq(-1).all()
 
@@ -438,3 +439,71 @@ def test_cpu_and_gpu_agree():
     gpu = sanity.randomise(gradcam, model.cuda(), images.cuda())
     for name, values in cpu.similarity.items():
         torch.testing.assert_close(gpu.similarity[name].cpu(), values, rtol=0, atol=1e-2)
+
+
+def _asks(net, images):
+    explain = functools.partial(hc.GradCAM(), layers="conv2")
+    yield lambda: sanity.units(net, images)
+    yield lambda: sanity.recalibrate(net, (), images)
+    yield lambda: sanity.randomise(explain, net, images, measures=["spearman"])
+    yield lambda: sanity.randomise(lambda model, images, target: images[:, 0], net, images, measures=["spearman"])
+    yield lambda: sanity.verdict(explain, net, images)
+    yield lambda: sanity.label_randomisation(explain, net, net, images)
+
+
+def test_a_network_in_training_mode_is_refused_before_it_is_asked():
+    net, images = TinyNet().train(), random_images(2, 3, 24, 24)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    for ask in _asks(net, images):
+        with pytest.raises(ValueError, match="training mode"):
+            ask()
+        assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_what_is_no_network_no_images_or_no_explainer_is_named():
+    net, images = TinyNet(), random_images(2, 3, 24, 24)
+    with pytest.raises(TypeError, match="images must be a tensor"):
+        sanity.verdict(hc.SobelMap(), net, images.numpy())
+    with pytest.raises(TypeError, match="model must be"):
+        sanity.randomise(hc.Gradient(), None, images)
+    with pytest.raises(TypeError, match="explain must be callable"):
+        sanity.randomise(None, net, images)
+    with pytest.raises(ValueError, match="repredict"):
+        sanity.label_randomisation(hc.SobelMap(), net, net, images, 3)
+
+
+def test_what_weight_norm_made_is_put_back_too():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated, and in use
+        layer = torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3))
+    net = nn.Sequential(layer, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    images = random_images(2, 3, 12, 12)
+    net(images)
+    before = layer.weight.detach().clone()
+    sanity.randomise(hc.InputXGradient(), net, images, measures=["spearman"])
+    assert torch.equal(layer.weight, before)
+
+
+def test_a_network_of_many_places_names_no_class():
+    class Dense(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c, self.out = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+
+        def forward(self, x):
+            return self.out(self.c(x).relu())
+
+    run = sanity.randomise(
+        functools.partial(hc.GradCAM(), layers="c"),
+        Dense().eval(),
+        random_images(2, 3, 12, 12),
+        lambda z: z[:, 0].mean((1, 2)),
+        measures=["spearman"],
+    )
+    assert (run.predicted == -1).all()
+
+
+def test_measures_of_unlike_maps_are_refused():
+    for measure in (sanity.spearman, sanity.ssim):
+        with pytest.raises(ValueError, match="same shape"):
+            measure(torch.rand(2, 12, 12), torch.rand(3, 12, 12))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import holicam as hc
 from holicam.metrics import (
     average_precision,
     energy_pointing,
@@ -116,3 +117,8 @@ def test_names_and_undefined():
     for wrong in ("otsu", True, None, float("nan")):
         with pytest.raises(ValueError, match="threshold must be"):
             run(maps, masks=masks, threshold=wrong)
+
+
+def test_a_region_of_numbers_is_refused():
+    with pytest.raises(TypeError, match="region of bools"):
+        hc.metrics.average_precision(torch.rand(1, 4), torch.tensor([[0, 1, 1, 0]]))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import holicam as hc
 from holicam.methods.cams.gradcam import GradCAM
 from holicam.metrics import infidelity, infidelity_scores, measure, sensitivity, sensitivity_max
 from holicam.metrics.draws import keys, uniform
@@ -213,3 +214,8 @@ def test_errors(options, kind, says):
     call = {"target": target, "explain": lambda x, t: x[:, 0], **options}
     with pytest.raises(kind, match=says):
         sensitivity_max(model, images, None, **call)
+
+
+def test_an_explainer_alone_is_no_explain():
+    with pytest.raises(ValueError, match="explain is called as explain"):
+        measure("sensitivity-max", TinyNet(), torch.rand(1, 3, 16, 16), None, 0, explain=hc.GradCAM())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import holicam as hc
 from holicam.core.capture import capture
 from holicam.core.ops import normalise, upsample
 from holicam.methods.cams.gradcam import GradCAM
@@ -74,3 +75,18 @@ def test_errors():
         confidence_by_scale(model, images, target, factors=(0,))
     with pytest.raises(ValueError, match="target must be None"):
         confidence_by_scale(model, images, lambda x: x[:, 0])
+
+
+@pytest.mark.parametrize("factors", [2, (), "12", (1, 0)])
+def test_factors_are_one_or_more_positive_numbers(factors):
+    net, images = TinyNet(), random_images(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="factors"):
+        hc.metrics.confidence_by_scale(net, images, factors=factors)
+    with pytest.raises(ValueError, match="factors"):
+        hc.metrics.resolution_sweep(lambda x, target: x[:, 0], net, images, factors=factors)
+
+
+def test_a_sweep_says_what_it_needs_of_maps():
+    net, images = TinyNet(), random_images(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="explain must return maps"):
+        hc.metrics.resolution_sweep(lambda x, target: {"conv2": x[:, 0]}, net, images, factors=(1,))

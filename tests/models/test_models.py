@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision import models as tv
 
-from holicam import models
+from holicam import datasets, models
 from holicam.models.toy import BUILDERS, ToyResNet50, ToyVGG16BN
 from tests.helpers import disk
 
@@ -201,6 +201,28 @@ def test_weights_that_cannot_be_had_say_which_file_to_put_where(checkpoints):
 def test_unknown_names_list_close_ones(name, words):
     with pytest.raises(ValueError, match=words):
         models.load_model(name)
+
+
+def test_weights_that_end_in_features_have_no_classes():
+    for call in (models.class_names, models.load_model):
+        with pytest.raises(ValueError, match="ends in features and has no classes"):
+            call("vgg16:IMAGENET1K_FEATURES")
+
+
+@pytest.mark.parametrize("name", [None, 5, ["a"]])
+def test_a_name_is_a_string(name):
+    for call in (models.class_names, models.load_model):
+        with pytest.raises(TypeError, match="a network is named by a string"):
+            call(name)
+    with pytest.raises(TypeError, match="a data set is named by a string"):
+        datasets.load(name)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_said_first(device, monkeypatch):
+    monkeypatch.setattr(models, "_load", lambda name: pytest.fail("it was loaded"))
+    with pytest.raises(ValueError, match=f"device is '{device}', and PyTorch has no such device here"):
+        models.load_model("toy-resnet50", device)
 
 
 def test_the_papers_layer_names():

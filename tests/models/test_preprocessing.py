@@ -195,6 +195,9 @@ def test_a_module_that_does_not_say_is_told_how():
         ({"std": (0.1, 0.1)}, "for each channel of mean"),
         ({"mode": "nearest"}, "mode must be one of 'bilinear', 'bicubic'"),
         ({"size": 0}, "size must be at least 1"),
+        ({"mean": (123.7, 116.8, 103.9)}, "in 0..1 for each channel, where white is 1 and not 255"),
+        ({"mean": (0.5, 0.5, float("nan"))}, "in 0..1 for each channel"),
+        ({"mean": (), "std": ()}, "in 0..1 for each channel"),
         ({"size": 300, "resize": 256}, "resize no less"),
     ],
 )
@@ -210,6 +213,8 @@ def test_preprocessing_that_is_none(given, words):
         ({"std": ("a", "b", "c")}, "std must hold a number for each channel"),
         ({"size": (224, 224)}, r"size must be a whole number of pixels, of one side; got \(224, 224\)"),
         ({"size": "224"}, "size must be a whole number"),
+        ({"mean": ("0.5", "0.5", "0.5")}, "mean must hold a number"),
+        ({"std": "123"}, "std must hold a number"),
         ({"size": True}, "size must be a whole number"),
         ({"resize": 256.5}, "resize must be a whole number"),
     ],

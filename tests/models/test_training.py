@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from holicam.__main__ import app
 from holicam.models import card, data_folder
 from holicam.models import training as train
-from holicam.models.toy import BUILDERS, ToyResNet50
+from holicam.models.toy import BUILDERS, ToyResNet50, ToyVGG16BN
 from holicam.models.trainings import _cycle
 
 TINY = train.Training({"single": 60, "scene": 40}, (((32,), 64),), (((32, 48), 32),), batch=16)
@@ -52,6 +52,12 @@ def test_damaged_files_of_a_training_are_named(tiny):
     (train.cache_folder() / "tiny.pt").write_bytes(b"PK half")
     with pytest.raises(ValueError, match="tiny.pt is no whole checkpoint .*delete it"):
         train.train("tiny")
+    whole = {"training": repr(TINY), "model": {}, "optimiser": {}, "step": 1}
+    adam = torch.optim.AdamW(BUILDERS["tiny"]().parameters()).state_dict()
+    for held in ([whole], torch.zeros(3), whole, whole | {"optimiser": adam}, whole | {"optimiser": adam, "step": "1"}):
+        torch.save(held, train.cache_folder() / "tiny.pt")
+        with pytest.raises(ValueError, match=r"tiny\.pt .*delete it, and training starts anew"):
+            train.train("tiny")
 
 
 def test_two_trainings_render_apart(tiny):
@@ -117,7 +123,10 @@ def test_a_cut_view_holds_its_object():
         assert not (view[0, 0, 0] and view[-1, -1, 0])
 
 
-def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
+@pytest.mark.parametrize("build", [lambda: ToyResNet50(width=4), lambda: ToyVGG16BN(width=2)], ids=["resnet", "vgg"])
+def test_a_stopped_run_ends_where_an_undisturbed_one_does(build, tiny, monkeypatch):
+    monkeypatch.setitem(BUILDERS, "tiny", build)
+
     def stop_after(count):
         def bar(items, total, start=0):
             for i, item in enumerate(items):
@@ -127,7 +136,11 @@ def test_a_stopped_run_ends_where_an_undisturbed_one_does(tiny, monkeypatch):
 
         return bar
 
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
     calm = train.train("tiny")
+    assert torch.equal(torch.rand(3), expected)  # the caller's numbers go on as if nothing had been trained
     (train.cache_folder() / "tiny.pt").unlink()
     real = train.CHECKPOINT_EVERY
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 2)

@@ -8,14 +8,19 @@ in `make test-slow`.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
+import holicam as hc
+from holicam.experiments.config import from_table
 from tests.tools.wrong_answers import LOST, WRONG
 from tools.assignments import NAMES, course, source
 from tools.assignments.draws import DRAWS, PHOTOS
@@ -44,7 +49,9 @@ def mistaken(notebook: dict, name: str) -> dict:
     for cell in copied["cells"]:
         if cell["id"] in WRONG[name]:
             words = WRONG[name][cell["id"]].strip("\n")
-            cell["source"] = words.replace("WORLD", str(DRAWS[name](SEED).get("world"))).splitlines(keepends=True)
+            for hole in ("world", "subset"):
+                words = words.replace(hole.upper(), str(DRAWS[name](SEED).get(hole)))
+            cell["source"] = words.splitlines(keepends=True)
     return copied
 
 
@@ -152,6 +159,87 @@ def test_every_channel_has_what_the_tests_ask_about():
         for a, g in (("a1", "g1"), ("a2", "g2")):
             cells = [(A, G) for rows in zip(said[a], said[g], strict=True) for A, G in zip(*rows, strict=True)]
             assert any(A == 0 and G > 0 for A, G in cells) and any(G < 0 for _, G in cells)
+
+
+def test_a_map_by_hand_is_not_zero_everywhere():
+    """Else four zeros, written without a thought, are right."""
+    for i in range(2000):
+        said = DRAWS["hour"](str(i))
+        w1, w2 = (sum(map(sum, said[g])) for g in ("g1", "g2"))
+        assert any(w1 * said["a1"][r][c] + w2 * said["a2"][r][c] > 0 for r in (0, 1) for c in (0, 1)), i
+
+
+def cell_of(name: str, cell: str, seed: str = SEED) -> str:
+    """The lines of one cell, hidden tests and solution too."""
+    (text,) = (b.text for b in source.blocks(source.filled(source.words_of(name), DRAWS[name](seed))) if b.name == cell)
+    return text
+
+
+def refused(own_map) -> str:
+    """What the test of a new method says against a map; nothing where it is taken."""
+    torch.manual_seed(0)
+    try:
+        exec(cell_of("week", "own-new"), {"torch": torch, "hc": hc, "own_map": own_map})
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def ours(A, G):
+    made = {"torch": torch, "math": math}
+    exec(cell_of("week", "own"), made)
+    return made["own_map"](A, G)
+
+
+@pytest.mark.parametrize(
+    "own_map",
+    [
+        ours,
+        lambda A, G: (G.abs() * A).sum(1),
+        lambda A, G: A.norm(dim=1) * G.norm(dim=1),
+        lambda A, G: (G.abs().mean((2, 3), keepdim=True) * A).sum(1),
+    ],
+    ids=("our answer", "sizes of gradients", "product of norms", "a size for each channel"),
+)
+def test_a_new_method_is_taken(own_map):
+    assert not refused(own_map)
+
+
+def stretched(M):
+    least, most = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return (M - least) / (most - least)
+
+
+@pytest.mark.parametrize(
+    "own_map",
+    [
+        lambda A, G: (G * A).sum(1),
+        lambda A, G: stretched((G.relu() * A).sum(1)),
+        lambda A, G: stretched((G.mean((2, 3), keepdim=True) * A).sum(1).relu()),
+        lambda A, G: (G.relu() * A).sum(1).square(),
+        lambda A, G: 2 * (G.relu() * A).sum(1),
+    ],
+    ids=("HiResCAM, no ReLU", "Layer-CAM stretched", "Grad-CAM stretched", "Layer-CAM squared", "Layer-CAM twice"),
+)
+def test_a_method_in_disguise_is_refused(own_map):
+    assert "a name already" in refused(own_map)
+
+
+def test_a_map_without_gradients_is_refused():
+    assert "does not depend on the gradients" in refused(lambda A, G: A.square().sum(1))
+
+
+def test_a_plan_has_the_drawings_of_its_claim():
+    seed = next(str(i) for i in range(60) if DRAWS["week"](str(i))["subset"] == "twins")
+    said = DRAWS["week"](seed)
+    made = {"NETWORK": said["network"], "LAYER": said["layer"], "ONE": said["one"], "OTHER": said["other"]}
+    made |= {"METRIC": said["metric"], "tomllib": tomllib, "from_table": from_table}
+    exec(cell_of("week", "plan", seed), made)
+    exec(cell_of("week", "plan-runs", seed), made)
+    for other in ("", 'subset = "single"'):
+        wrong = made["CONFIGURATION"].replace('subset = "twins"', other)
+        with pytest.raises(AssertionError, match="other drawings"):
+            exec(cell_of("week", "plan-runs", seed), made | {"CONFIGURATION": wrong})
 
 
 def test_mistakes_of_a_source_are_named():

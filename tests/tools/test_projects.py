@@ -11,7 +11,7 @@ from holicam.experiments.config import from_toml
 from holicam.experiments.plan import Plan
 from holicam.experiments.run import evaluate
 from tools import projects
-from tools.assignments.draws import week
+from tools.assignments.draws import comparisons, week
 from tools.ipynb import ROOT
 from tools.pages.claims import Ledger
 
@@ -73,9 +73,22 @@ def test_one_configuration_runs(tmp_path):
     assert evaluate(plan, tmp_path / "out", on="cpu") == len(plan.units) > 0
 
 
-def test_a_week_is_about_a_project_that_compares():
-    slugs = {week(str(seed))["title"] for seed in range(60)}
-    assert slugs == {p["title"] for p in CANDIDATES if "one" in p} and len(slugs) >= 4
+def test_a_week_is_about_a_project_of_the_pack_that_compares(ledger):
+    titles = {week(str(seed))["title"] for seed in range(60)}
+    assert titles == {p["title"] for p in projects.chosen(ledger) if "one" in p} and len(titles) >= 3
+
+
+def test_a_week_is_about_the_drawings_of_its_project():
+    for said in map(week, map(str, range(20))):
+        (slug,) = (p["slug"] for p in CANDIDATES if p["title"] == said["title"])
+        dataset = from_toml(projects.CONFIGURATIONS / f"{slug}.toml").dataset
+        assert said["subset"] == dataset.get("subset", "single")
+
+
+def test_a_week_without_a_claim_is_named(monkeypatch):
+    monkeypatch.setattr(projects, "chosen", lambda ledger: [p for p in CANDIDATES if "one" not in p])
+    with pytest.raises(ValueError, match="No claim is left for the assignment of a week"):
+        comparisons.__wrapped__()
 
 
 def test_the_rubric_adds_up():

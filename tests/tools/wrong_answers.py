@@ -83,6 +83,7 @@ name = "toyland"
 n = 40
 size = 96
 seed = WORLD
+subset = "SUBSET"
 """
 ''',
         # not paired by image, and a p that doubles one side

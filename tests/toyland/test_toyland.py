@@ -197,3 +197,27 @@ def test_part_names_cover_every_drawn_part():
     drawn = toyland.batch(60, size=64)
     for name, parts in zip(drawn.names, drawn.part_masks, strict=True):
         assert set(parts) <= set(toyland.part_names(name))
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: toyland.batch("3"), TypeError, "n must be a whole number; got '3'"),
+        (lambda: toyland.batch(1, seed=1.5), TypeError, "seed must be a whole number; got 1.5"),
+        (lambda: toyland.batch(1, rho="1"), TypeError, "rho must be a number from 0 to 1; got '1'"),
+        (lambda: toyland.Recipe("foo"), ValueError, "no Toyland subset 'foo'"),
+        (lambda: toyland.Recipe(split="dev"), ValueError, "no Toyland split 'dev'"),
+        (lambda: toyland.Recipe(index=-1), ValueError, "seed and index must be at least 0"),
+        (lambda: toyland.Recipe(seed="1"), TypeError, "seed must be a whole number"),
+        (lambda: toyland.render(toyland.Recipe(), size=0), ValueError, "size must be at least 1 pixel; got 0"),
+        (lambda: toyland.render(toyland.Recipe(), size=64.0), TypeError, "size must be a whole number; got 64.0"),
+        (lambda: toyland.render(toyland.Recipe("cast"), mark=12), ValueError, "mark must be a class, 0 to 9; got 12"),
+        (lambda: toyland.render(toyland.Recipe("cast"), mark=-3), ValueError, "mark must be a class"),
+        (lambda: toyland.render(toyland.Recipe("cast"), mark=2.7), TypeError, "mark must be a whole number; got 2.7"),
+        (lambda: toyland.standardise(torch.zeros(1, 8, 8, 3)), TypeError, r"must be \(n, H, W, 3\) uint8"),
+        (lambda: toyland.standardise(torch.zeros(8, 8, 3).byte()), TypeError, r"must be \(n, H, W, 3\) uint8"),
+    ],
+)
+def test_numbers_of_another_kind_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

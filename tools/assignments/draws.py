@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-import tomllib
+from functools import cache
 
-from tools.ipynb import ROOT
+from tools import projects
 from tools.pages import PAPERS
+from tools.pages.claims import Ledger
 
 # Photographs with a class of ImageNet and an outline.
 PHOTOS = ("cat", "coffee", "rocket", "palace", "officer", "photographer", "clock")
-PROJECTS = ROOT / "teaching" / "projects" / "projects.toml"
 
 
 def draw(seed: str, what: str) -> random.Random:
@@ -38,11 +38,17 @@ def channel(dice: random.Random) -> tuple[list[list[int]], list[list[float]]]:
     return [A[:2], A[2:]], [G[:2], G[2:]]
 
 
+def dark(channels: list[tuple[list[list[int]], list[list[float]]]]) -> bool:
+    """Whether Grad-CAM's map of the channels is zero everywhere: four zeros would be the answer."""
+    weighed = [[value * sum(map(sum, G)) for row in A for value in row] for A, G in channels]
+    return all(sum(cell) <= 0 for cell in zip(*weighed, strict=True))
+
+
 def hour(seed: str) -> dict[str, object]:
     """Two channels for the part by hand, a photograph, a drawing for the sanity check."""
     dice = draw(seed, "hour")
     (a1, g1), (a2, g2) = channel(dice), channel(dice)
-    while (a2, g2) == (a1, g1):
+    while (a2, g2) == (a1, g1) or dark([(a1, g1), (a2, g2)]):
         a2, g2 = channel(dice)
     said = {"a1": a1, "g1": g1, "a2": a2, "g2": g2, "photo": dice.choice(PHOTOS)}
     return said | {"drawing": dice.randrange(500), "hidden": number(seed, "hour, hidden")}
@@ -55,13 +61,29 @@ def evening(seed: str) -> dict[str, object]:
     return said | {"hidden": number(seed, "evening, hidden")}
 
 
+@cache
+def comparisons() -> tuple[dict, ...]:
+    """The claims of the project pack that compare two methods: undecided, and on the students' list.
+
+    Raises ValueError where none is left.
+    """
+    fit = tuple(project for project in projects.chosen(Ledger()) if "one" in project)
+    if not fit:
+        raise ValueError(
+            "No claim is left for the assignment of a week: none of the project pack compares two methods. Give "
+            "`one`, `other`, `layer`, `metric`, `direction` and `network` to a project of "
+            "teaching/projects/projects.toml that is undecided."
+        )
+    return fit
+
+
 def week(seed: str) -> dict[str, object]:
-    """A claim of the project pack that compares two methods, and the seed of its drawings."""
+    """A claim of the project pack that compares two methods, and the subset and the seed of its drawings."""
     dice = draw(seed, "week")
-    fit = [p for p in tomllib.loads(PROJECTS.read_text(encoding="utf-8"))["project"] if "one" in p]
-    claim = dice.choice(fit)
+    claim = dice.choice(comparisons())
     said = {key: claim[key] for key in ("title", "one", "other", "layer", "metric", "direction", "place", "network")}
     said |= {"paper": PAPERS[claim["paper"]][0], "world": dice.randrange(1, 10**6)}
+    said |= {"subset": claim.get("subset", "single")}
     return said | {"hidden": number(seed, "week, hidden")}
 
 

@@ -134,7 +134,9 @@ class Scales:
     def add(self, captured: Captured, weights: Mapping[Layer, Tensor]) -> Scales:
         """One more scale; of its pass only A, these W, the top-1 class and the target stay."""
         self.target = captured.target
-        self.top.append(captured.logits.flatten(1).argmax(1))
+        logits = captured.logits
+        # Logits of many places have no one class to compare, and those of another size lie elsewhere: all scales stay.
+        self.top.append(logits.argmax(1) if logits.dim() == 2 else logits.new_zeros(len(logits), dtype=torch.long))
         for layer, W in weights.items():
             self.A.setdefault(layer, []).append(captured.A[layer])
             self.W.setdefault(layer, []).append(W)

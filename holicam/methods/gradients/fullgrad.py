@@ -64,9 +64,14 @@ def _each_bias(model: nn.Module, use: Callable[[str, Tensor], None]) -> Iterator
         bias = bias_of(module)
         if bias is None or not output.requires_grad:
             return
-        if not isinstance(module, nn.Linear):  # channels come second, not last
-            bias = bias.view(-1, *[1] * (output.dim() - 2))
-        output.register_hook(lambda G: use(name, bias * at_least_float32(G)))
+        last = isinstance(module, nn.Linear)  # channels come last, not second
+        bias = bias if last else bias.view(-1, *[1] * (output.dim() - 2))
+
+        def found(G: Tensor) -> None:
+            z = bias * at_least_float32(G)
+            use(name, z.movedim(-1, 1) if last and z.dim() == 4 else z)
+
+        output.register_hook(found)
 
     handles = [
         module.register_forward_hook(of_this_thread(lambda m, _, out, name=name: hook(name, m, out)))

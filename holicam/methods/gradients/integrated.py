@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.baselines import baseline_of
 from ...core.batched import stream
 from ...core.explainer import Call, InputExplainer
 from ...core.hardware import moved
@@ -94,7 +95,7 @@ class IntegratedGradients(InputExplainer):
 
     def maps(self, call: Call) -> Tensor | Stages:
         model, images, target = call.model, call.images, call.target
-        start = _baseline(self.baseline, images)  # X_0
+        start = torch.zeros_like(images) if self.baseline is None else baseline_of(self.baseline, images)  # X_0
         stages: dict[str, Tensor] = {}
         if call.intermediate:
             target, stages["score"], stages["baseline_score"] = stream(
@@ -119,11 +120,3 @@ class IntegratedGradients(InputExplainer):
         maps = REDUCTIONS[self.reduction](stages["attribution"])
         maps = maps - maps.mean((1, 2), True) if self.center else maps
         return Stages(maps, stages) if call.intermediate else maps
-
-
-def _baseline(make: Callable[[Tensor], Tensor] | None, images: Tensor) -> Tensor:
-    start = torch.zeros_like(images) if make is None else make(images.clone())  # it may work in place
-    if not isinstance(start, Tensor) or start.shape != images.shape:
-        got = tuple(start.shape) if isinstance(start, Tensor) else type(start).__name__
-        raise ValueError(f"baseline must return images of the shape {tuple(images.shape)}; got {got}")
-    return start.to(images)

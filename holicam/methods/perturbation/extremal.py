@@ -7,7 +7,7 @@ found by gradient ascent on the mask, for several areas a, which are then summed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
@@ -101,7 +101,8 @@ class ExtremalPerturbation(InputExplainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        areas = (self.areas,) if isinstance(self.areas, (int, float)) else tuple(self.areas)
+        given = isinstance(self.areas, Iterable) and not isinstance(self.areas, str)
+        areas = tuple(self.areas) if given else (self.areas,)
         object.__setattr__(self, "areas", areas)
         if not areas:
             raise ValueError("areas must hold at least one share of the image")

@@ -47,6 +47,19 @@ class _Step(torch.autograd.Function):
             return None, None, *ctx.rule(R, ctx.op.xs, ctx.op)
 
 
+class _Overwrite(torch.autograd.Function):
+    """Writes a step's result where it belongs. What was there gets nothing, and no zeros of another layout either."""
+
+    @staticmethod
+    def forward(ctx, memory: Tensor, out: Tensor) -> Tensor:
+        ctx.mark_dirty(memory)
+        return memory.copy_(out)
+
+    @staticmethod
+    def backward(ctx, R: Tensor) -> tuple[None, Tensor]:
+        return None, R
+
+
 class RelevanceMode(TorchFunctionMode):
     """While it lasts, tracked operations become steps.
 
@@ -210,7 +223,10 @@ class RelevanceMode(TorchFunctionMode):
         """A step in place: others may hold its memory."""
         self._rescue(memory)
         raw, flags = self.seen.raw(out), self.seen.flags(out)
-        memory.copy_(out)
+        if memory._is_view():  # its base has a say in the gradient
+            memory.copy_(out)
+        else:
+            _Overwrite.apply(memory, out)
         self.seen.change(memory, ..., True if flags is None else flags, raw)
         return memory
 

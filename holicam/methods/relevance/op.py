@@ -66,6 +66,6 @@ class Signs:
     def negative(self, op: Linear) -> bool:
         if op.index not in self.known:
             ops = [o for o in (found() for found in self.ops) if o is not None and o.xs]
-            answers = torch.stack([(o.xs[0] < 0).any().to(op.W.device) for o in ops]).tolist()
+            answers = torch.stack([(o.xs[0].amin() < 0).to(op.W.device) for o in ops]).tolist()
             self.known = {o.index: answer for o, answer in zip(ops, answers, strict=True)}
         return self.known[op.index]

@@ -59,8 +59,10 @@ class RAP(InputExplainer):
     Sums, poolings, batch norms and the first layer as in `LRP`, and its needs. The paper's special first step never
     runs in the authors' published code (it waits for a largest relevance of exactly 1, and the start is the logit);
     it is not here either. Written from descriptions; measured from outside, it agrees with the code that UCAG's
-    authors ran: to 2e-7 of a map's largest value on a trained ResNet, to 5e-6 with random weights. One forward,
-    about four backwards. Nam et al., "Relative Attributing Propagation", AAAI 2020. Built in chapter 11.
+    authors ran: to 2e-7 of a map's largest value on a trained ResNet, to 5e-6 with random weights. A linear layer
+    shares as the paper's linear layers do, also over (B, h, w, C), where a 1 x 1 convolution, its equal, shares by
+    |x| |W|. One forward, about four backwards. Nam et al., "Relative Attributing Propagation", AAAI 2020. Built in
+    chapter 11.
 
     Args:
         start: "logit", S_c, or "one". A class of negative logit starts with negative relevance, which the rule does

@@ -104,5 +104,6 @@ class RSP(InputExplainer):
         most, least = (f((1, 2, 3), keepdim=True) for f in (start.amax, start.amin))
         # the code's denominator; where nothing speaks for the class it would blow the map up
         start = divide(start, torch.where(most > 0, most + 1e-9, -least).expand_as(start))
+        start = start.permute(0, 2, 3, 1) if seen.last.get(layer) else start  # as the layer itself gave it
         walked = walk(model, images, seen.target, Rules(linear=sectional, add=excited), layer)
         return walked.back(start, layer)[None].sum(1)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Rule = Callable[[Tensor, Sequence[Tensor], Any], tuple[Tensor, ...]]
 
@@ -27,8 +28,7 @@ SMALL = 1e-30  # below it a denominator counts as 0: dividing by it would overfl
 
 def divide(a: Tensor, b: Tensor) -> Tensor:
     """a / b, and 0 where b is 0."""
-    empty = b.abs() < SMALL
-    return torch.where(empty, torch.zeros_like(a), a / b.masked_fill(empty, 1))
+    return a / b.masked_fill(b.abs() < SMALL, torch.inf)  # its derivative is finite, too
 
 
 def pull(f: Callable[..., Tensor], xs: Sequence[Tensor], q: Callable[[Tensor], Tensor]) -> list[Tensor]:
@@ -39,15 +39,29 @@ def pull(f: Callable[..., Tensor], xs: Sequence[Tensor], q: Callable[[Tensor], T
         return list(torch.autograd.grad(z, xs, q(z.detach())))
 
 
-def spread(R: Tensor, parts: Sequence[tuple[Tensor, Tensor]], op: Any, extra: Tensor | float = 0.0) -> Tensor:
-    """u L_V^T (R / z), z = L_V(u) + extra, summed over parts (u, V) that share one z. Built in chapter 11."""
+def over(a: Tensor, b: Tensor) -> Tensor:
+    """`divide` where no b is negative, in two passes through memory instead of four."""
+    return a / nn.functional.threshold(b, SMALL, torch.inf)
+
+
+def spread(
+    R: Tensor,
+    parts: Sequence[tuple[Tensor, Tensor]],
+    op: Any,
+    extra: Tensor | None = None,
+    share: Callable[[Tensor, Tensor], Tensor] = divide,
+) -> Tensor:
+    """u L_V^T (R / z), z = L_V(u) + extra, summed over parts (u, V) that share one z. Built in chapter 11.
+
+    share: how R is divided, `over` where all products are known to be positive.
+    """
     us, Vs = zip(*parts, strict=True)
 
     def z(*us: Tensor) -> Tensor:
-        return sum(op.apply(u, V) for u, V in zip(us, Vs, strict=True))
+        return reduce(torch.add, (op.apply(u, V) for u, V in zip(us, Vs, strict=True)))
 
-    gradients = pull(z, us, lambda z: divide(R, z + extra))
-    return sum(u * g for u, g in zip(us, gradients, strict=True))
+    gradients = pull(z, us, lambda z: share(R, z if extra is None else z + extra))
+    return reduce(torch.add, (g.mul_(u) for u, g in zip(us, gradients, strict=True)))
 
 
 def passes(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
@@ -78,8 +92,9 @@ def proportional(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]
 
 def agreeing(x: Tensor, W: Tensor, op: Any) -> list[tuple[Tensor, Tensor]]:
     """The products of input and weight that are positive: x^+ W^+, and x^- W^- where x^- is not 0."""
-    parts = [(x.clamp(min=0), W.clamp(min=0))]
-    return [*parts, (x.clamp(max=0), W.clamp(max=0))] if op.reads_negative else parts
+    if not op.reads_negative:
+        return [(x, W.clamp(min=0))]
+    return [(x.clamp(min=0), W.clamp(min=0)), (x.clamp(max=0), W.clamp(max=0))]
 
 
 def opposing(x: Tensor, W: Tensor, op: Any) -> list[tuple[Tensor, Tensor]]:
@@ -89,12 +104,12 @@ def opposing(x: Tensor, W: Tensor, op: Any) -> list[tuple[Tensor, Tensor]]:
 
 def zplus(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     r"""z^+, also called \alpha 1 \beta 0: only what speaks for an output gets its relevance."""
-    return (spread(R, agreeing(xs[0], op.W, op), op),)
+    return (spread(R, agreeing(xs[0], op.W, op), op, share=over),)
 
 
 def zplus_biased(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     """z^+ with the bias of a convolution twice in the denominator, as Relevance-CAM's code has it."""
-    extra = 0.0 if op.bias is None or not op.conv else 2 * op.bias[:, None, None]
+    extra = None if op.bias is None or not op.conv else 2 * op.bias[:, None, None]
     return (spread(R, agreeing(xs[0], op.W, op), op, extra),)
 
 
@@ -105,7 +120,7 @@ def alpha_beta(alpha: float, beta: float) -> Rule:
     """
 
     def rule(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
-        share = alpha * spread(R, agreeing(xs[0], op.W, op), op)
+        share = alpha * spread(R, agreeing(xs[0], op.W, op), op, share=over)
         return (share - beta * spread(R, opposing(xs[0], op.W, op), op) if beta else share,)
 
     return rule
@@ -123,12 +138,12 @@ def zbox(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     below, above = x - low.amin((1, 2, 3), keepdim=True), x - high.amax((1, 2, 3), keepdim=True)
     if free is not None:
         below, above = (u.masked_fill(~free, 0) for u in (below, above))
-    return (spread(R, [(below, W.clamp(min=0)), (above, W.clamp(max=0))], op),)
+    return (spread(R, [(below, W.clamp(min=0)), (above, W.clamp(max=0))], op, share=over),)
 
 
 def absolute(R: Tensor, xs: Sequence[Tensor], op: Any) -> tuple[Tensor, ...]:
     """Every input gets its share of |x| |W|, whatever the signs."""
-    return (spread(R, [(xs[0].abs(), op.W.abs())], op),)
+    return (spread(R, [(xs[0].abs(), op.W.abs())], op, share=over),)
 
 
 @dataclass(frozen=True)

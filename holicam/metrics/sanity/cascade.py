@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ...core import outputs
 from ...core.checks import apart
 from ...core.guard import guarded
-from ...core.network import forward
+from ...core.network import check_call, forward
 from ...core.ops import Target, at_least_float32, one_of, resolve_target
 from ...models.layers import Layers
 from .measures import degenerate
@@ -103,7 +103,7 @@ def randomise(
 
     Raises:
         ValueError: an option that is none, maps too small for a measure, a network without weights.
-        TypeError: `explain` returns no tensor.
+        TypeError: `explain` is no callable, or returns no tensor.
 
     Example:
         >>> import functools, torch, holicam as hc
@@ -121,6 +121,7 @@ def randomise(
     measures = tuple(measures)
     if callable(target) and class_policy == "repredict":
         raise ValueError('class_policy="repredict" chooses the class itself: give no callable target')
+    check_asked(explain, model, images)
     steps = units(model, images, granularity=granularity, layers=layers)
     fixed = resolve_target(logits_of(model, images), target)
     original = maps_of(explain, model, images, fixed)
@@ -163,6 +164,16 @@ def randomise(
     )
 
 
+def check_asked(explain: Explain, model: nn.Module, images: Tensor) -> None:
+    """Raise for a network that a forward would change, or that nothing can be asked of."""
+    if not callable(explain):
+        raise TypeError(
+            "explain must be callable as explain(model, images, target=target), such as "
+            f'functools.partial(hc.GradCAM(), layers="layer4"); got {type(explain).__name__}'
+        )
+    check_call(model, images)
+
+
 def logits_of(model: nn.Module, images: Tensor) -> Tensor | outputs.Whole:
     """(B, K), without a graph."""
     with torch.no_grad():
@@ -170,10 +181,10 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor | outputs.Whole:
 
 
 def _top(logits: Tensor | outputs.Whole, images: Tensor) -> Tensor:
-    """(B,) the class the network names; -1 where there are no logits to tell."""
-    if isinstance(logits, outputs.Whole):
+    """(B,) the class the network names; -1 where there are no logits to tell, or those of many places."""
+    if isinstance(logits, outputs.Whole) or logits.dim() != 2:
         return torch.full((len(images),), -1, device=images.device)
-    return logits.flatten(1).argmax(1)
+    return logits.argmax(1)
 
 
 def maps_of(explain: Explain, model: nn.Module, images: Tensor, target: Target) -> Tensor:

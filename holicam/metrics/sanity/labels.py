@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ...core.guard import guarded
+from ...core.network import check_call
 from ...core.ops import Target, one_of, resolve_target
-from .cascade import POLICIES, Explain, logits_of, maps_of
+from .cascade import POLICIES, Explain, check_asked, logits_of, maps_of
 from .similarity import MEASURES, check_size, similarities
 
 
@@ -61,7 +62,7 @@ def label_randomisation(
         model: the network that learned from true labels.
         random_model: of the same kind, trained on labels drawn at random ("toy-resnet50-random-labels").
         images: (B, 3, H, W), at least two; those that both have learned, at the size they learned them.
-        target: as for explainers.
+        target: as for explainers, under "fixed" alone.
         class_policy: "repredict" explains what each network answers, as in the paper; "fixed" explains `target`
             (None: the true network's answer) in both.
         measures: of `MEASURES`.
@@ -82,10 +83,14 @@ def label_randomisation(
         1.0
     """
     one_of("class_policy", class_policy, POLICIES)
+    check_asked(explain, model, images)
+    check_call(random_model, images)
+    if class_policy == "repredict" and target is not None:
+        raise ValueError('class_policy="repredict" explains what each network answers: give no target, or "fixed"')
     if len(images) < 2:
         raise ValueError("label randomisation compares maps of different images: give at least two")
     measures = tuple(measures)
-    first = resolve_target(logits_of(model, images), None) if target is None else target
+    first = resolve_target(logits_of(model, images), target)
     second = resolve_target(logits_of(random_model, images), None) if class_policy == "repredict" else first
     maps, random_maps = maps_of(explain, model, images, first), maps_of(explain, random_model, images, second)
     check_size(measures, maps)

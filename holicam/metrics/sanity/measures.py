@@ -32,6 +32,7 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
         >>> hc.sanity.spearman(maps, maps.exp()).tolist()
         [1.0, 1.0]
     """
+    _alike(a, b)
     return _where_defined(a, b, pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))))
 
 
@@ -57,6 +58,7 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False)
         >>> round(hc.sanity.ssim(maps, 3 * maps + 1).item(), 4)
         1.0
     """
+    _alike(a, b)
     _at_least(a, 11, "SSIM")
     x, y = (normalise(m).double()[:, None] for m in (a, b))  # (B, 1, H, W)
     steps = torch.arange(-5, 6, device=x.device, dtype=x.dtype)
@@ -74,6 +76,11 @@ def ssim(a: Tensor, b: Tensor, *, data_range: float = 1.0, sample: bool = False)
     alike = (2 * mean_x * mean_y + c1) * (2 * both + c2)
     alike = alike / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
     return _where_defined(a, b, alike.mean((1, 2, 3)))
+
+
+def _alike(a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"two lots of maps must have the same shape (B, H, W); got {(*a.shape,)} and {(*b.shape,)}")
 
 
 def hog(maps: Tensor, *, bins: int = 9, cell: int = 16, block: int = 3) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.guard import guarded
-from ...core.network import forward
+from ...core.network import check_call, forward
 from ...core.ops import one_of
 from ...models.forms import see_inside
 from ...models.hooks import held
@@ -59,6 +59,7 @@ def units(
         ['4', '0']
     """
     one_of("granularity", granularity, ("block", "layer"))
+    check_call(model, images)
     see_inside(model, layers=True)
     holders = {name: module for name, module in model.named_modules() if own_weights(module)}
     if layers is not None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ...core.guard import guarded, turn
-from ...core.network import forward
+from ...core.network import check_call, forward
 from .network_units import NORMS, Unit, own_weights
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
@@ -93,6 +93,11 @@ def _fresh(module: nn.Module) -> nn.Module:
     return fresh
 
 
+def _made(module: nn.Module) -> dict[str, Tensor]:
+    """{name: a tensor that is neither weight nor buffer}: weight_norm makes a new one in every forward."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+
+
 def _tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
 
@@ -115,6 +120,7 @@ def recalibrate(model: nn.Module, chosen: Iterable[Unit], images: Tensor) -> Non
         >>> torch.allclose(model[1].running_mean, model[0](images).mean((0, 2, 3)), atol=1e-5)
         True
     """
+    check_call(model, images)
     inside = {path for unit in chosen for path in unit.modules}
     norms = [
         m
@@ -139,6 +145,7 @@ class Trained:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.kept = {path: [t.detach().clone() for t in _tensors(m)] for path, m in model.named_modules()}
+        self.made = {path: _made(m) for path, m in model.named_modules()}
 
     def restore(self, unit: Unit | None = None) -> None:
         """Raises KeyError for a unit of another network."""
@@ -147,6 +154,7 @@ class Trained:
             for path in self.kept if unit is None else unit.modules:
                 for now, then in zip(_tensors(modules[path]), self.kept[path], strict=True):
                     now.copy_(then)
+                modules[path].__dict__.update(self.made[path])
 
 
 @contextmanager

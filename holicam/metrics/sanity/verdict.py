@@ -32,7 +32,7 @@ from ...core.guard import guarded
 from ...core.ops import Target, one_of, resolve_target
 from ...core.options import check_count
 from ...models.preprocessing import IMAGENET, carried
-from .cascade import Explain, logits_of, maps_of
+from .cascade import Explain, check_asked, logits_of, maps_of
 from .measures import degenerate
 from .network_units import units
 from .randomise import BN, kept, recalibrate, reinitialise
@@ -131,6 +131,7 @@ def verdict(
     """
     check_count("seeds", seeds, 2)
     one_of("bn", bn, BN)
+    check_asked(explain, model, images)
     if len(images) < 2:
         raise ValueError("a verdict compares maps of different images: give at least two")
     chosen = resolve_target(logits_of(model, images), target)
