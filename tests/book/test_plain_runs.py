@@ -22,10 +22,10 @@ from tools.ipynb import ROOT
 from tools.plain import write
 
 ALL = load()
-NOW = {2, 24}  # one without photographs and one with; the others: `make test-slow`
+NOW = {24}  # it has photographs, which ask for more; the others: `make test-slow`
 CHAPTERS = [pytest.param(c, id=c.path.stem, marks=() if c.number in NOW else pytest.mark.slow) for c in ALL]
-# One chapter with photographs and one without from each folder; the others: `make test-slow`.
-SHORT = {"student": {2, 24}, "lecturer": {2, 16}}
+# One chapter with photographs and one without, each from its folder; the others: `make test-slow`.
+SHORT = {"student": {24}, "lecturer": {2}}
 HANDED_OUT = [
     pytest.param(edition, c, id=f"{edition}-{c.path.stem}", marks=() if c.number in now else pytest.mark.slow)
     for edition, now in SHORT.items()
