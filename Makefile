@@ -28,7 +28,7 @@ help:
 	@echo "make test-portable  run the rooms' tests and the chapters under other instruction sets and thread counts: hours,"
 	@echo "               may be stopped and goes on; SETTINGS=threads=2 PARTS=book for a part of it"
 	@echo "make test-code run the first of its four parts: the code's style, types and tests"
-	@echo "make test-settings  the second: a part of the tests and three chapters under two other instruction sets"
+	@echo "make test-settings  the second: a part of the tests and two chapters under two other instruction sets"
 	@echo "make test-book the third: every cell of the chapters, and what it prints"
 	@echo "make test-site the fourth: the site and JupyterLab in a browser"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
@@ -107,7 +107,7 @@ test-code: $(TEST)
 	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/book/test_site*.py'
 
-# The cheap part of test-portable: the runner's tests and three chapters whose numbers rounding could move.
+# The cheap part of test-portable: the runner's tests and two chapters whose numbers rounding could move.
 test-settings: $(TEST)
 	@echo "--- the same under two other instruction sets"
 	@$(BIN)/python -m tools.portable --subset --jobs $(JOBS)

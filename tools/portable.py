@@ -1,7 +1,7 @@
 """The tests of the rooms and the chapters under other instruction sets and thread counts, one factor at a time.
 
     python -m tools.portable                      every setting that this processor has, against its own default
-    python -m tools.portable --subset             two foreign settings, the runner's tests, three fragile chapters
+    python -m tools.portable --subset             two foreign settings, the runner's tests, two fragile chapters
     python -m tools.portable --settings threads=2 --parts book
 
 A result is written as soon as a unit is done (the rooms' tests, or one chapter) to _build/portable/; a unit whose
@@ -47,7 +47,7 @@ ALONE = {"OMP_NUM_THREADS": "1", "HOLICAM_THREADS": "1"}
 # What `make test` runs: the two settings furthest from a modern processor's own, or those that there are.
 FOREIGN = ("ONEDNN_MAX_CPU_ISA=SSE41", "ATEN_CPU_CAPABILITY=default", "threads=2")
 RUNNER = ("tests/experiments/test_run.py", "tests/experiments/test_runner_options.py", "tests/core/test_floats.py")
-FRAGILE = ("12", "16", "19")
+FRAGILE = ("16", "19")
 # Tests of processes, and the dearest one: their numbers are tested beside them.
 LEFT_OUT = "not kills and not torchrun and not folder_that_cannot and not asked_once"
 # Tests of pages, slides, hand-outs and tools: they read what chapters and rooms have computed, and compute nothing.
