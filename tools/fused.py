@@ -44,7 +44,7 @@ def fused(model: nn.Module) -> Callable[[Tensor], Tensor]:
     traced = fx.symbolic_trace(copy.deepcopy(model).eval())
     graph, parts = traced.graph, dict(traced.named_modules())
     for node in [*graph.nodes]:
-        conv = parts.get(str(node.target)) if node.op == "call_module" else None
+        conv = _part(node, parts)
         if type(conv) is nn.Conv2d and conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
             _fuse(node, conv, parts)
     graph.eliminate_dead_code()
@@ -64,7 +64,7 @@ def _fuse(node: fx.Node, conv: nn.Conv2d, parts: dict[str, nn.Module]) -> None:
     if (after := _only(last)) is not None and after.op == "call_function" and after.target in SUMS and not after.kwargs:
         others = [arg for arg in after.args if arg is not last]
         # of the two branches that a sum joins the later one takes it up: the other is known by then
-        if len(others) == 1 and isinstance(others[0], fx.Node) and _before(others[0], last):
+        if len(others) == 1 and isinstance(others[0], fx.Node) and others[0] < last:
             other, last = others[0], after
     relu = (after := _only(last)) is not None and _is_relu(after, parts)
     last = after if relu and after is not None else last
@@ -99,7 +99,3 @@ def _part(node: fx.Node, parts: dict[str, nn.Module]) -> nn.Module | None:
 
 def _is_relu(node: fx.Node, parts: dict[str, nn.Module]) -> bool:
     return type(_part(node, parts)) is nn.ReLU or (node.op == "call_function" and node.target in RELUS)
-
-
-def _before(first: fx.Node, second: fx.Node) -> bool:
-    return first < second
