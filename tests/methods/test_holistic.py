@@ -445,3 +445,27 @@ def test_kernels_can_follow_the_image():
 def test_bad_fields_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         HolisticCAM(**options)
+
+
+class Dense(nn.Module):
+    """Logits for every place, (B, K, h, w): there is no one class to compare between scales."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.c, self.out = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 4, 1)
+
+    def forward(self, x):
+        return self.out(self.c(x).relu())
+
+
+@pytest.mark.parametrize("explainer", [CAMERAS, HolisticCAM])
+def test_scales_of_a_network_that_names_no_class_all_stay(explainer):
+    net, images = Dense().eval(), random_images(2, 3, 16, 20)
+    asked = {"scales": (1, 1.5), "relu": False} if explainer is CAMERAS else {"scales": (1, 1.5)}
+    found, wanted = (
+        explainer(skip_mismatched=skip, **asked)(net, images, "c", lambda z: z[:, 0].mean((1, 2)))
+        for skip in (True, False)
+    )
+    torch.testing.assert_close(found, wanted)
