@@ -196,6 +196,7 @@ export async function render({ model, el }) {
   }
 
   const cursor = () => (state.at ? state.at.split(",").map((n) => n - 1) : null);
+  const cellAt = (place) => [map.h, map.w].map((n, i) => clamp(Math.floor(place[i] * n), 0, n - 1));
 
   function draw() {
     const layers = layersOf(state.method);
@@ -211,7 +212,7 @@ export async function render({ model, el }) {
     const photo = photos[manifest.targets.findIndex((target) => target.name === state.target)];
     paint(image, photo.data, map, table, state, manifest.signed);
     context.putImageData(image, 0, 0);
-    const cell = hover ?? cursor();
+    const cell = hover ? cellAt(hover) : cursor();
     if (cell) {
       const [y, x] = [(cell[0] * height) / map.h, (cell[1] * width) / map.w];
       for (const [stroke, wide] of [["#23252b", 4], ["#ffffff", 2]]) {
@@ -245,7 +246,7 @@ export async function render({ model, el }) {
     const [rows, columns] = map.grid, made = rows === map.h && columns === map.w ? ""
       : ` (averaged from ${rows} by ${columns})`;
     const where = cell ? `Row ${cell[0] + 1} of ${map.h}, column ${cell[1] + 1} of ${map.w}${made}: `
-      + `${map.scaled[cell[0] * map.w + cell[1]].toFixed(2)} of the largest, `
+      + `${map.scaled[cell[0] * map.w + cell[1]].toFixed(2)} of the scale, `
       + `raw ${map.raw[cell[0] * map.w + cell[1]].toPrecision(3)}.`
       : `The map has ${map.h} by ${map.w} cells${made}.`;
     const share = `Above the threshold: ${percent(map.sum > 0 ? above / map.sum : 0)} of the evidence `
@@ -288,14 +289,13 @@ export async function render({ model, el }) {
   }
   reset.addEventListener("click", () => change({ ...initial }));
 
-  const under = (event) => {
+  const under = (event) => { // 0..1 down and across: the grid may change below a pointer that rests
     const box = canvas.getBoundingClientRect();
-    const cell = (at, size, count) => clamp(Math.floor((at * count) / size), 0, count - 1);
-    return [cell(event.clientY - box.top, box.height, map.h), cell(event.clientX - box.left, box.width, map.w)];
+    return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
   };
   canvas.addEventListener("pointermove", (event) => { hover = under(event); draw(); });
   canvas.addEventListener("pointerleave", () => { hover = null; draw(); });
-  canvas.addEventListener("click", (event) => change({ at: under(event).map((n) => n + 1).join() }));
+  canvas.addEventListener("click", (event) => change({ at: cellAt(under(event)).map((n) => n + 1).join() }));
   canvas.addEventListener("keydown", (event) => {
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
       Home: [0, -map.w], End: [0, map.w], PageUp: [-map.h, 0], PageDown: [map.h, 0] };
@@ -333,12 +333,17 @@ export async function render({ model, el }) {
   };
 }
 
-// Every figure of the page. One that fails keeps its picture, and says in the console why.
+// Every figure of the page. One that fails keeps its picture, and says why below it and in the console.
 for (const el of document.querySelectorAll("figure.cam-explorer:not([data-state])")) {
   el.dataset.state = "loading";
   const root = new URL(el.dataset.manifest, document.baseURI).href;
   fetch(root).then((answer) => answer.json())
     .then((manifest) => render({ model: { get: (key) => ({ manifest, root })[key] }, el }))
     .then(() => { el.dataset.state = "ready"; })
-    .catch((error) => { el.dataset.state = "failed"; console.error(`${el.id}:`, error); });
+    .catch((error) => {
+      el.dataset.state = "failed";
+      const hint = el.querySelector(".cam-explorer-hint");
+      if (hint) hint.textContent = `Its controls did not come: ${error.message}.`;
+      console.error(`${el.id}:`, error);
+    });
 }

@@ -20,6 +20,8 @@ function enlarge(image) {
     each.removeAttribute("role");
     each.removeAttribute("width");
     each.removeAttribute("height");
+    each.removeAttribute("title"); // a click closes it
+    each.classList.remove("can-enlarge");
     if (each.tagName === "IMG") each.removeAttribute("style");
   }
   const close = document.createElement("button");

@@ -115,7 +115,7 @@ async function wall(el) {
         }));
       known.get(name).catch(() => { // and is asked for again the next time
         known.delete(name);
-        credit.textContent = "A picture did not come: choose it again.";
+        credit.textContent = "A picture did not come: choose another, and then this one again.";
       });
     }
     return known.get(name);
@@ -178,7 +178,8 @@ async function wall(el) {
   const keys = make("p", { class: "wall-keys" }, key("none", "most evidence", tables.evidence, "dark to bright"),
     key("against", "for the class", tables.signed, "blue over white to red"));
   const help = make("p", { class: "wall-help", id: id("help") },
-    "Click a map, or go from map to map with the arrow keys and press Enter: its card opens.");
+    "Click a map, or go from map to map with the arrow keys and press Enter: its card opens. "
+    + "A pale picture is no map: the method has none at this stage.");
   const credit = make("p", { class: "wall-credit", "aria-live": "polite" });
   const grid = make("div", { class: "wall-grid", role: "group", "aria-label": "maps", "aria-describedby": help.id });
   const panel = make("div", { class: "wall-panel" }, bar, keys, help, grid, credit);
@@ -202,6 +203,7 @@ async function wall(el) {
     const map = paint(tile.canvas, of, tile.method, state.stage);
     if (tile.note) tile.note.textContent = !map ? "no map here" : map.stage === 0 ? "one map" : "";
     tile.button.classList.toggle("wall-none", !map);
+    if (!tile.note) tile.button.setAttribute("aria-label", map ? tile.called : `${tile.called}, no map at this stage`);
     tile.button.dataset.painted = wanted;
   }
 
@@ -209,10 +211,11 @@ async function wall(el) {
     const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
     const words = note ? [make("span", { class: "wall-name" }, method.title), note] : [];
     const title = index.pictures.find((one) => one.name === picture).title;
+    const called = `${method.title}, ${title}`;
     const button = make("button", { type: "button", class: "wall-tile", tabindex: -1, "aria-haspopup": "dialog",
-      "data-method": method.name, "data-picture": picture, ...(note ? {} : { "aria-label": `${method.title}, ${title}` }) },
+      "data-method": method.name, "data-picture": picture, ...(note ? {} : { "aria-label": called }) },
     canvas, ...words);
-    const tile = { method, picture, canvas, button, note, visible: false, done: "" };
+    const tile = { method, picture, called, canvas, button, note, visible: false, done: "" };
     button.addEventListener("click", () => change({ method: method.name, of: picture }));
     tiles.push(tile);
     return button;
@@ -320,9 +323,10 @@ async function wall(el) {
     strip.replaceChildren(large, make("div", { class: "wall-small" }, ...buttons));
     if (held >= 0) strip.querySelectorAll("button")[held]?.focus();
     const short = (value) => String(Number(value.toPrecision(2)));
-    reading.textContent = !map ? "No map here." : `${map.stage ? `Stage ${map.stage}, layer ${index.stages[map.stage - 1].layer}`
-      : method.takes === "joint" ? "One map from several stages" : "One map of the image itself"}: `
-      + `${map.grid.join(" × ")} cells, raw values ${short(map.low)} to ${short(map.high)}. Asked for: ${of.picture.label}.`;
+    const kind = !map ? "no map at this stage" : `${map.stage ? `stage ${map.stage}, layer ${index.stages[map.stage - 1].layer}`
+      : method.takes === "joint" ? "one map from several stages" : "one map of the image itself"}: `
+      + `${map.grid.join(" × ")} cells, raw values ${short(map.low)} to ${short(map.high)}. Asked for: ${of.picture.label}`;
+    reading.textContent = `${method.title}, ${kind}.`;
     if (lent?.method !== method.name) {
       giveBack();
       const slot = slots.get(method.name), words = slot?.querySelector("summary ~ div");
@@ -420,6 +424,7 @@ async function wall(el) {
   opacity.addEventListener("input", () => change({ opacity: Number(opacity.value) }));
   family.addEventListener("change", () => change({ family: family.value }));
   addEventListener("hashchange", read);
+  addEventListener("beforeprint", () => tiles.forEach(refresh)); // also those that nobody has scrolled to
 
   await data(there[0].name);
   for (const element of el.querySelectorAll(":scope > img, :scope > .wall-hint")) element.hidden = true;
@@ -431,5 +436,10 @@ async function wall(el) {
 for (const el of document.querySelectorAll("figure.wall:not([data-state])")) {
   el.dataset.state = "loading";
   wall(el).then(() => { el.dataset.state = "ready"; })
-    .catch((error) => { el.dataset.state = "failed"; console.error(`${el.id}:`, error); });
+    .catch((error) => {
+      el.dataset.state = "failed";
+      const hint = el.querySelector(".wall-hint");
+      if (hint) hint.textContent = `The wall did not come: ${error.message}.`;
+      console.error(`${el.id}:`, error);
+    });
 }

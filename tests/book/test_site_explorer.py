@@ -158,7 +158,7 @@ def test_mouse_reads_a_cell(tab, pages):
     canvas.hover(position=at)
     m = MAPS["cat"]["A"]["late"]
     value = figure.relative(m, False)[2, 4]
-    assert said(tab).startswith(f"Row 3 of 4, column 5 of 5: {value:.2f} of the largest, raw ")
+    assert said(tab).startswith(f"Row 3 of 4, column 5 of 5: {value:.2f} of the scale, raw ")
     raw = float(said(tab).split("raw ")[1].split(". ")[0])
     assert abs(raw - m[2, 4]) < 0.01 * np.ptp(m)
     assert not np.array_equal(seen(tab), before), "the cell is not outlined"
@@ -170,6 +170,19 @@ def test_mouse_reads_a_cell(tab, pages):
     assert "Row 3 of 4, column 5 of 5" in said(tab), "a click does not hold the cell"
     part(tab, "layer").select_option("early")
     assert "of 8, column 9 of 9" in said(tab) or "of 8, column 8 of 9" in said(tab), "another place on the finer grid"
+
+
+def test_a_pointer_that_rests_reads_the_map_that_is_shown(tab, pages):
+    """Another layer by keyboard, whose grid is finer, and one whose grid is coarser."""
+    opened(tab, pages["two"])
+    canvas = part(tab, "canvas")
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": box["width"] * 0.95, "y": box["height"] * 0.95})
+    choose = "(e, value) => { e.value = value; e.dispatchEvent(new Event('change')); }"
+    for layer, corner in (("early", "Row 8 of 8, column 9 of 9"), ("late", "Row 4 of 4, column 5 of 5")):
+        part(tab, "layer").evaluate(choose, layer)
+        assert said(tab).startswith(f"{corner}: {figure.relative(MAPS['cat']['A'][layer], False)[-1, -1]:.2f}")
+        assert layer in canvas.get_attribute("aria-label")
 
 
 def test_keyboard_alone(tab, pages):
@@ -193,7 +206,7 @@ def test_keyboard_alone(tab, pages):
     ):
         tab.keyboard.press(key)
         value = figure.relative(m, False)[row - 1, column - 1]
-        assert said(tab).startswith(f"Row {row} of 4, column {column} of 5: {value:.2f} of the largest"), key
+        assert said(tab).startswith(f"Row {row} of 4, column {column} of 5: {value:.2f} of the scale"), key
     assert tab.evaluate("scrollY") == 0, "the arrow keys scroll the page, too"
     assert not np.array_equal(seen(tab), first)
     settled(tab, "at=4,5")
@@ -254,6 +267,7 @@ def test_a_browser_that_hides_pixels_keeps_the_still_picture(tab, pages):
     tab.add_init_script(GUARDED)
     opened(tab, pages["two"])
     assert tab.locator("figure.cam-explorer[data-state=failed] > img").first.is_visible()
+    assert "does not let a page read" in tab.locator(".cam-explorer-hint").first.text_content()
     assert any("does not let a page read its own pictures" in word for word in tab.troubles)
     tab.troubles.clear()
 

@@ -119,11 +119,23 @@ def test_the_network_says_what_holicam_says(asking, picture, forgotten):
 # --- the page ------------------------------------------------------------------------------------------------------
 
 
+HEARD = """addEventListener("DOMContentLoaded", () => {
+    const figure = document.querySelector("figure"), heard = window.heard = [];
+    new MutationObserver(() => heard.push(figure.querySelector(".lab-status").textContent))
+        .observe(figure, { subtree: true, childList: true });
+});"""
+
+
 def test_nothing_comes_before_the_click_and_then_every_control_draws(tab, place):
+    tab.add_init_script(HEARD)
     tab.goto(f"{place}/lab.html")
     tab.wait_for_timeout(300)
     assert not any(url.endswith((".onnx", ".bin", ".wasm", ".rgb", "network.json")) for url in tab.asked)
     started(tab, f"{place}/lab.html#laboratory?{QUICK}")
+    heard = tab.evaluate("window.heard")
+    shares = [int(n) for n in re.findall(r"(\d+) %", " ".join(heard))]
+    assert shares == sorted(set(shares)), "what is said of the start goes back or is said twice"
+    assert heard.count("starting the network …") == 1
     status = panel(tab).locator(".lab-status")
     assert not tab.locator(".lab-hint").is_visible()
     assert tab.evaluate("document.activeElement.className") == "lab-room", "the keyboard is lost with the button"
@@ -152,6 +164,10 @@ def test_nothing_comes_before_the_click_and_then_every_control_draws(tab, place)
     canvas.focus()
     tab.keyboard.press("ArrowRight")
     assert "cell in row 29, column 30" in panel(tab).locator(".lab-reading").text_content()
+    marked = pixels(canvas)
+    tab.keyboard.press("Shift+Tab")
+    around = np.abs(marked - pixels(canvas)).max(2) > 8
+    assert around[216:240, 224:248].any() and not around[:200].any(), "the cell that is read is not marked"
     with tab.expect_download() as saved:
         panel(tab).get_by_role("button", name="save as PNG").click()
     kept = np.asarray(Image.open(saved.value.path()).convert("RGB")).astype(int)
@@ -224,6 +240,8 @@ def test_a_panel_asks_about_its_own_class(lab):
     box.fill("no such thing")
     box.press("Enter")
     assert "knows no class of this name" in box.evaluate("e => e.validationMessage")
+    changed(lab, lambda: lab.locator(".lab-likely button").nth(1).click(), which=1)
+    assert box.evaluate("e => e.validity.valid"), "the class is another, and the field still complains"
 
 
 def test_only_what_has_changed_is_asked_again(lab):
@@ -235,6 +253,10 @@ def test_only_what_has_changed_is_asked_again(lab):
     lab.get_by_label("experiment").select_option("weigh")
     lab.locator(".lab-switches").wait_for()
     assert lab.evaluate(counts) == after
+    first = lab.locator(".lab-switches input").first
+    first.uncheck()
+    changed(lab, lambda: panel(lab).get_by_label("stage", exact=True).fill("2"))
+    assert not first.is_checked(), "the experiment begins anew, though it asks of the last stage only"
 
 
 def test_the_keyboard_stays_where_it_is(lab):
@@ -301,6 +323,14 @@ def test_the_brush_of_the_deletion_game(lab):
     game.get_by_role("button", name="clear").click()
     played(lab, "deletion grey 0")
     assert np.array_equal(pixels(canvas), whole)
+    canvas.click(button="right")
+    lab.keyboard.press("Escape")  # its menu
+    lab.mouse.move(box["x"] - 20, middle[1])
+    lab.mouse.down()
+    lab.mouse.move(*middle, steps=3)
+    lab.mouse.up()
+    lab.wait_for_timeout(200)
+    assert "brush" not in game.get_attribute("data-played"), "a menu or a selection of text paints"
     canvas.focus()
     for key in (*["ArrowUp"] * 12, " "):
         lab.keyboard.press(key)

@@ -163,6 +163,33 @@ def test_a_picture_is_dropped_or_pasted(lab, kind, where):
     drawn(lab)
 
 
+def test_back_from_a_section_the_own_picture_is_there_and_a_link_takes_another(lab):
+    seen = bare(lab, lambda: choose(lab, "own.png", written(picture(), "PNG"), "image/png"))
+    lab.wait_for_function("() => history.state?.own?.includes('photo') && location.hash.includes('opacity=0')")
+    place = lab.url.split("#")[1]
+    lab.evaluate("location.hash = 'a-section'")
+    lab.wait_for_timeout(200)
+    lab.evaluate("history.back()")
+    lab.wait_for_function("place => location.hash === `#${place}`", arg=place)
+    settled(lab)
+    assert np.array_equal(pixels(panel(lab).locator("canvas")), seen), "the reader's own picture is lost"
+    assert lab.locator(".lab-photos input:checked").input_value() == "own"
+    show(lab, f"opacity=0&{QUICK}")
+    assert lab.locator(".lab-photos input:checked").input_value() == "cat"
+
+
+def test_a_link_to_the_view_that_is_shown_leads_there(lab):
+    lab.evaluate("""() => {
+        document.body.style.paddingBottom = "200vh";
+        document.body.insertAdjacentHTML("beforeend", `<a id="there" href="${location.href}">there</a>`);
+        scrollTo(0, document.body.scrollHeight);
+    }""")
+    lab.locator("#there").click()
+    top = "document.querySelector('figure.laboratory').getBoundingClientRect().top"
+    lab.wait_for_function(f"() => Math.abs({top}) < 60")
+    lab.evaluate("document.body.style.paddingBottom = ''; document.querySelector('#there').remove(); scrollTo(0, 0)")
+
+
 def test_dropped_and_pasted_words_do_no_harm(lab):
     give(lab, "drop")
     assert "This is no file" in said(lab, "This is no file")

@@ -110,6 +110,30 @@ def test_all_pictures_at_a_small_size(tab, pages):
     tab.get_by_label("family").select_option("multi-scale CAM")
     names = tab.locator(".wall-row-name").all_text_contents()
     assert "Holistic-CAM" in names and "Grad-CAM" not in names
+    tab.get_by_label("family").select_option("")
+    seen(tab, "cam", state="2 80")
+    opacity = "e => getComputedStyle(e).opacity"
+    for stage, ends, shown in (("2", ", no map at this stage", "0.25"), ("4", "CAM, A cat", "1")):
+        tab.get_by_label("stage", exact=True).fill(stage)
+        seen(tab, "cam", state=f"{stage} 80")
+        tab.wait_for_function("([e, ends]) => e.ariaLabel.endsWith(ends)", arg=[tile(tab, "cam").element_handle(), ends])
+        assert tile(tab, "cam").locator("canvas").evaluate(opacity) == shown, "no map looks like a map of nothing"
+
+
+def test_a_print_holds_every_map(tab, pages):
+    opened(tab, pages["whole"])
+    assert tab.locator(".wall-tile:not([data-painted])").count() > 10, "all are painted without being seen"
+    tab.pdf()
+    tab.wait_for_function("() => !document.querySelector('.wall-tile:not([data-painted])')")
+
+
+def test_the_tile_in_focus_is_not_behind_the_bar(tab, pages):
+    opened(tab, pages["whole"])
+    tile(tab, page.explained()[-1]).focus()
+    for _ in range(8):
+        tab.keyboard.press("ArrowUp")
+        top = tab.evaluate("document.activeElement.getBoundingClientRect().top")
+        assert top >= tab.evaluate("document.querySelector('.wall-bar').getBoundingClientRect().bottom") - 1
 
 
 def test_keyboard_alone(tab, pages):
@@ -167,6 +191,8 @@ def test_card_shows_all_stages_and_turns_to_the_next(tab, pages):
     after = page.explained()[page.explained().index("grad-cam") + 1]
     card.get_by_text("next").click()
     assert f"words on {after}" in card.text_content() and "words on grad-cam " not in card.text_content() + " "
+    title = card.locator("h2").text_content()
+    assert card.locator(".wall-reading").text_content().startswith(f"{title}, "), "who listens does not hear which it is"
     card.get_by_label("close").click()
     card.wait_for(state="hidden")
     assert seen(tab, "grad-cam", state="4 80").shape == (224, 224, 3), "the stage chosen in the card is the wall's"

@@ -1,4 +1,4 @@
-// Answers of the network, kept as long as there is room, so that another method of the same question costs no pass.
+// Answers of the network, kept as long as there is room for them, so that another method of the same question costs no pass.
 // A pass runs by itself, and between two passes the thread hears what the page says; one that nobody waits for any
 // more does not begin.
 
@@ -7,8 +7,9 @@ export class Dropped extends Error {}
 const turn = () => new Promise((resolve) => { setTimeout(resolve); });
 
 export class Answers {
-  constructor(room) {
-    Object.assign(this, { room, kept: new Map(), dropped: new Set(), last: Promise.resolve() });
+  // room: for how much; size: how much of it an answer takes.
+  constructor(room, size = () => 1) {
+    Object.assign(this, { room, size, kept: new Map(), dropped: new Set(), last: Promise.resolve() });
   }
 
   drop(id) {
@@ -22,19 +23,28 @@ export class Answers {
     entry.askers.add(id);
     this.kept.delete(key); // the oldest stand first, and go first
     this.kept.set(key, entry);
-    for (const old of this.kept.keys()) if (this.kept.size > this.room) this.kept.delete(old);
     return entry.answer;
   }
 
+  // The oldest go, and never the one that has just come.
+  clear() {
+    let taken = [...this.kept.values()].reduce((sum, { size }) => sum + size, 0);
+    for (const [key, { size }] of [...this.kept].slice(0, -1)) {
+      if (taken <= this.room) return;
+      taken -= size;
+      this.kept.delete(key);
+    }
+  }
+
   begin(key, make) {
-    const entry = { askers: new Set() };
+    const entry = { askers: new Set(), size: 0 };
     const forget = () => { if (this.kept.get(key) === entry) this.kept.delete(key); };
     entry.answer = this.alone(() => {
       if (![...entry.askers].every((id) => this.dropped.has(id))) return make();
       forget();
       throw new Dropped();
     });
-    entry.answer.catch(forget);
+    entry.answer.then((answer) => { entry.size = this.size(answer); this.clear(); }, forget);
     return entry;
   }
 

@@ -28,4 +28,13 @@ export const range = (low, high, step, change) => make("input",
 export const button = (text, press, attributes = {}) => (
   make("button", { type: "button", onclick: press, ...attributes }, text));
 
+// A line that is seen on light and on dark.
+export function outlined(canvas, draw) {
+  const context = canvas.getContext("2d");
+  for (const [lineWidth, strokeStyle] of [[4, "black"], [2, "white"]]) {
+    Object.assign(context, { lineWidth, strokeStyle });
+    draw(context);
+  }
+}
+
 export const percent = (p) => (p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %");

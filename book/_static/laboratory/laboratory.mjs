@@ -28,16 +28,25 @@ class Laboratory extends Questions {
       make("p", { class: "lab-size" }, `${comes}Your photograph stays on this page.`), this.status));
     figure.querySelector(":scope > .lab-hint").hidden = true;
     addEventListener("hashchange", () => this.follow());
+    addEventListener("click", ({ target }) => { // a link to the view that the address names already changes nothing
+      const link = target.closest?.("a[href]");
+      if (link?.href === location.href) this.follow();
+    });
     this.follow();
   }
 
   // The address names a view: it is shown, or will be when the reader starts.
   follow() {
-    if (!this.view.read()) return;
+    if (!this.view.read(this.photos.has("own"))) return;
     this.forget();
     if (this.room) this.view.change({ ...this.view.state });
     else this.go.textContent = "Start the laboratory with this view";
     this.figure.scrollIntoView({ block: "start" });
+  }
+
+  // What is read out while it changes: no word twice.
+  tell(words) {
+    if (this.status.textContent !== words) this.status.textContent = words;
   }
 
   async start() {
@@ -52,7 +61,7 @@ class Laboratory extends Questions {
       this.index = await answer.json();
       this.engine = new Engine({ files: this.files, runtime: this.runtime, index: this.index });
       await this.engine.start(
-        (share) => { this.status.textContent = `loading the network … ${Math.round(100 * share)} %`; });
+        (share) => this.tell(share < 1 ? `loading the network … ${Math.floor(100 * share)} %` : "starting the network …"));
       this.build();
       this.figure.dataset.state = "ready";
     } catch (error) {
@@ -70,7 +79,6 @@ class Laboratory extends Questions {
     this.table = colours(index.colours);
     this.classList = `${this.figure.id}-classes`;
     view.allow([...index.pictures.map(({ name }) => name), "own"], index.classes.length);
-    if (view.state.photo === "own") view.state.photo = "cat";
     this.panels = [new Panel(this, ""), new Panel(this, "2")];
     this.likely = make("div", { class: "lab-likely", role: "group", "aria-label": "the five likeliest classes" });
     this.credit = make("p", { class: "lab-credit" });
@@ -157,7 +165,8 @@ class Laboratory extends Questions {
       for (const panel of this.panels) panel.draw(state);
       this.drawClasses(state).catch(() => {}); // the panels say what is wrong
     }
-    if (keys.some((key) => ["game", "photo", "class", "method", "stage"].includes(key))) this.play(state);
+    const asked = state.game === "weigh" ? [] : ["method", "stage"]; // its map is always Grad-CAM's of the last stage
+    if (keys.some((key) => ["game", "photo", "class", ...asked].includes(key))) this.play(state);
   }
 
   // The five likeliest classes; the buttons stay, so that who presses one keeps the keyboard there.

@@ -1,17 +1,17 @@
 // One of the two panels: a photograph, a method, a stage and a class, and the map that follows from them.
-import { button, labelled, make, percent, range, select } from "./dom.mjs";
+import { button, labelled, make, outlined, percent, range, select } from "./dom.mjs";
 import { METHODS } from "./maps/methods.mjs";
 import { paint } from "./paint.mjs";
 
 export class Panel {
   // lab: photos, questions and classes; end: "" or "2", of the names in the view.
   constructor(lab, end) {
-    Object.assign(this, { lab, end, at: null });
+    Object.assign(this, { lab, end, at: null, held: false });
     const change = (key) => (value) => lab.view.change({ [key + end]: value });
     const title = end ? "second panel" : "first panel";
-    this.canvas = make("canvas", { width: 448, height: 448, tabindex: 0, role: "img", "aria-label": title });
+    this.canvas = make("canvas", { width: 448, height: 448, tabindex: 0, role: "application", "aria-label": title });
     this.status = make("p", { class: "lab-status", role: "status" });
-    this.reading = make("p", { class: "lab-reading", "aria-live": "polite" }, "Point at a cell to read it.");
+    this.reading = make("p", { class: "lab-reading", "aria-live": "polite" }, "Point at a cell to read it, or use the arrow keys.");
     this.method = select(Object.entries(METHODS).map(([name, { title: text }]) => [name, text]), change("method"));
     this.stage = range(1, 4, 1, change("stage"));
     this.shown = make("output");
@@ -31,6 +31,7 @@ export class Panel {
       });
     }
     this.canvas.addEventListener("keydown", (e) => this.step(e));
+    this.canvas.addEventListener("blur", () => this.hold(false));
   }
 
   // A class by its name, or by its number; an empty field is the network's own answer.
@@ -52,7 +53,10 @@ export class Panel {
       const asked = await lab.asked(state, end);
       if (turn !== this.turn) return;
       key = [asked.photo.key ?? asked.photo.name, asked.target, method, stage].join();
-      if (!this.typed) this.class.value = lab.index.classes[asked.target];
+      if (!this.typed) {
+        this.class.value = lab.index.classes[asked.target];
+        this.class.setCustomValidity("");
+      }
       if (key === this.key) {
         this.busy(key !== this.answered);
         return;
@@ -111,6 +115,20 @@ export class Panel {
     if (!this.M) return;
     paint(this.canvas, this.asked.photo, this.M, this.lab.table, { opacity, threshold });
     if (this.at) this.point(...this.at);
+    if (this.held) this.mark();
+  }
+
+  // Where the keys are, for who reads by them.
+  mark() {
+    const { width, height } = this.M, cell = [this.canvas.width / width, this.canvas.height / height];
+    const [x, y] = [width, height].map((n, i) => Math.floor(this.at[i] * n) * cell[i]);
+    outlined(this.canvas, (context) => context.strokeRect(x - 1, y - 1, cell[0] + 2, cell[1] + 2));
+  }
+
+  hold(yes) {
+    if (this.held === yes) return;
+    this.held = yes;
+    this.repaint(this.lab.view.state);
   }
 
   // What the map says at a place, 0..1 across and down.
@@ -131,9 +149,12 @@ export class Panel {
     event.stopPropagation(); // the page has keys of its own
     const cells = Math.min(this.M.width, 56), at = this.at ?? [0.5, 0.5];
     this.point(at[0] + move[0] / cells, at[1] + move[1] / cells);
+    this.held = true;
+    this.repaint(this.lab.view.state);
   }
 
   save() {
+    this.hold(false);
     this.canvas.toBlob((blob) => {
       if (!blob) { this.status.textContent = "This browser could not write the picture as PNG."; return; }
       const link = make("a", { href: URL.createObjectURL(blob), download: `${this.name ?? "photograph"}.png` });

@@ -9,6 +9,8 @@ export const INITIAL = {
   opacity: 80, threshold: 0, game: "", forgotten: 0,
 };
 
+const PHOTOS = ["photo", "photo2"];
+
 export class View {
   constructor(name, draw) {
     Object.assign(this, { name, draw, state: { ...INITIAL }, timer: 0 });
@@ -26,7 +28,8 @@ export class View {
     clearTimeout(this.timer); // browsers refuse an address that changes with every step of a slider
     const seen = location.hash; // another one was followed meanwhile, and its event is on the way
     this.timer = setTimeout(() => {
-      if (location.hash === seen) history.replaceState(history.state, "", this.address());
+      const own = PHOTOS.filter((key) => this.state[key] === "own"); // for who comes back to this page
+      if (location.hash === seen) history.replaceState({ ...history.state, own }, "", this.address());
     }, 120);
   }
 
@@ -35,11 +38,15 @@ export class View {
     return `#${this.name}${said.length ? `?${new URLSearchParams(said)}` : ""}`;
   }
 
-  // Whether the address names this place.
-  read() {
+  // Whether the address names this place. own: whether there is a photograph of the reader's own to come back to.
+  read(own = false) {
     const [place, said] = location.hash.slice(1).split("?");
     if (place !== this.name) return false;
     this.state = { ...INITIAL, ...Object.fromEntries(new URLSearchParams(said ?? "")) };
+    for (const key of PHOTOS) {
+      if (own && history.state?.own?.includes(key)) this.state[key] = "own";
+      else if (this.state[key] === "own") this.state[key] = INITIAL[key];
+    }
     return true;
   }
 

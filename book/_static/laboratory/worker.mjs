@@ -4,8 +4,10 @@ import { mapOf, METHODS } from "./maps/methods.mjs";
 import { Network } from "./network.mjs";
 import { prepared } from "./resize.mjs";
 
-const KEPT = 12; // passes, some 4 MB each: three questions at four sizes
-const answers = new Answers(KEPT);
+// Of passes: 7 MB at the smallest size, 37 at the largest, 81 for a question at all four.
+const KEPT = 100e6;
+const bytesOf = ({ stages }) => stages.reduce((sum, { A, G }) => sum + A.data.byteLength + G.data.byteLength, 0);
+const answers = new Answers(KEPT, bytesOf);
 let network = null;
 
 const pass = (id, { photo, rgb, target, forgotten }, side) => answers.get([photo, target, forgotten, side].join(), id,
@@ -48,7 +50,8 @@ const tasks = {
 async function load({ files, runtime, index }, progress) {
   const ort = await import(new URL("ort.wasm.bundle.min.mjs", runtime));
   Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: { wasm: `${runtime}ort-wasm-simd-threaded.wasm` } });
-  return new Network(ort, index, (name) => bytes(new URL(name, files), progress)).load();
+  const tell = (name) => (name === index.weights ? progress : () => {}); // the graphs are small
+  return new Network(ort, index, (name) => bytes(new URL(name, files), tell(name))).load();
 }
 
 class Missing extends Error {} // a file did not come, and the network is as it was

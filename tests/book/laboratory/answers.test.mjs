@@ -30,6 +30,16 @@ test("the oldest answers go when there is no room", async () => {
   assert.deepEqual(made, ["a", "b", "c", "b"]);
 });
 
+test("there is room for so much, and not for so many", async () => {
+  const answers = new Answers(10, ({ bytes }) => bytes), made = [];
+  const of = (bytes) => async () => { made.push(bytes); return { bytes }; };
+  for (const bytes of [1, 6, 4, 1, 6, 30, 4]) await answers.get(String(bytes), 0, of(bytes));
+  assert.deepEqual(made, [1, 6, 4, 1, 6, 30, 4]);
+  const few = [];
+  for (const bytes of [4, 1, 5]) await answers.get(String(bytes), 0, async () => { few.push(bytes); return { bytes }; });
+  assert.deepEqual(few, [1, 5]);
+});
+
 test("what nobody waits for any more is not begun", async () => {
   const answers = new Answers(8), [made, make] = maker();
   const first = answers.get("a", 1, make("a")), lost = answers.get("b", 2, make("b")), shared = answers.get("c", 2, make("c"));

@@ -1,5 +1,6 @@
 // The reader's own brush over a picture: drawn with a pointer, or moved with the arrow keys and put down with the space
 // bar. What it touched is a set of pixels.
+import { outlined } from "../dom.mjs";
 
 const SWIPE = 8; // pixels across that a finger moves before it paints
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -8,14 +9,19 @@ export class Brush {
   // side: pixels of the picture along a side; changed: is called after each touch and each move.
   constructor(canvas, side, radius, changed) {
     Object.assign(this, { canvas, side, radius, changed, touched: new Set(), at: [side / 2, side / 2], held: false });
-    canvas.addEventListener("pointerdown", (e) => { if (e.pointerType === "touch") this.down = e; else this.drag(e); });
+    canvas.addEventListener("pointerdown", (e) => {
+      this.begun = e.button === 0; // another button opens a menu
+      if (e.pointerType === "touch") this.down = e; else if (this.begun) this.drag(e);
+    });
     canvas.addEventListener("pointermove", (e) => {
-      if (!e.buttons || (this.down && Math.abs(e.clientX - this.down.clientX) < SWIPE)) return; // the page may be scrolled
+      if (!(e.buttons & 1)) this.begun = false;
+      if (!this.begun || (this.down && Math.abs(e.clientX - this.down.clientX) < SWIPE)) return; // the page may be scrolled
       this.down = null;
       this.drag(e);
     });
-    canvas.addEventListener("pointerup", (e) => { if (this.down) this.drag(e); this.down = null; }); // a tap
-    canvas.addEventListener("pointercancel", () => { this.down = null; });
+    const end = () => { this.down = null; this.begun = false; };
+    canvas.addEventListener("pointerup", (e) => { if (this.down) this.drag(e); end(); }); // a tap
+    canvas.addEventListener("pointercancel", end);
     canvas.addEventListener("keydown", (e) => this.press(e));
     for (const kind of ["focus", "blur"]) {
       canvas.addEventListener(kind, () => { this.held = kind === "focus" && canvas.matches(":focus-visible"); changed(false); });
@@ -52,12 +58,11 @@ export class Brush {
   // Where the brush is, for who moves it by keys.
   ring() {
     if (!this.held) return;
-    const context = this.canvas.getContext("2d"), scale = this.canvas.width / this.side;
-    for (const [width, colour] of [[4, "black"], [2, "white"]]) {
+    const scale = this.canvas.width / this.side;
+    outlined(this.canvas, (context) => {
       context.beginPath();
       context.arc(this.at[0] * scale, this.at[1] * scale, this.radius * scale, 0, 2 * Math.PI);
-      Object.assign(context, { lineWidth: width, strokeStyle: colour });
       context.stroke();
-    }
+    });
   }
 }

@@ -30,8 +30,8 @@ export async function weighing(lab, room, asked, how) {
     const sign = row.share < 0 ? "−" : "+";
     return make("label", { class: "lab-switch" }, small, box, ` ${row.channel}: ${sign}${Math.abs(row.share).toFixed(2)}`);
   });
-  room.replaceChildren(make("p", {}, `At the last stage the logit of ${word} is a sum over ${A.channels} channels, and `
-    + `Grad-CAM the same sum, place by place. These ${COUNT} move it most; each number is what a channel adds.`),
+  room.replaceChildren(make("p", {}, `At the last stage the logit of ${word} is a sum over ${A.channels} channels and `
+    + `a constant, and Grad-CAM the same sum, place by place, without what is negative. These ${COUNT} move it most; each number is what a channel adds.`),
   say, make("div", { class: "lab-two" }, large, make("div", { class: "lab-switches" }, ...switches)));
   draw();
 }
