@@ -28,7 +28,7 @@ help:
 	@echo "make test-portable  run the rooms' tests and the chapters under other instruction sets and thread counts: hours,"
 	@echo "               may be stopped and goes on; SETTINGS=threads=2 PARTS=book for a part of it"
 	@echo "make test-code run the first of its four parts: the code's style, types and tests"
-	@echo "make test-settings  the second: a part of the tests and two chapters under two other instruction sets"
+	@echo "make test-settings  the second: a part of the tests and a chapter under two other instruction sets"
 	@echo "make test-book the third: every cell of the chapters, and what it prints"
 	@echo "make test-site the fourth: the site and JupyterLab in a browser"
 	@echo "make test-slow run the checks that take minutes, such as twenty kills of a run"
@@ -64,9 +64,8 @@ $(VENV):
 	  { echo "No '$(PYTHON)' found: install Python 3.11 or newer, or say make PYTHON=/path/to/python3."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "holicam needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1): say make PYTHON=python3.12, for example."; exit 1; }
-	@rm -rf .venv
 	@$(PYTHON) -m venv .venv || \
-	  { rm -rf .venv; echo "Python could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	  { echo "Python could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@touch $@
 
 $(SITE): | $(VENV)
@@ -107,7 +106,7 @@ test-code: $(TEST)
 	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(JOBS) --dist worksteal -m "not slow" --ignore-glob='tests/book/test_site*.py'
 
-# The cheap part of test-portable: the runner's tests and two chapters whose numbers rounding could move.
+# The cheap part of test-portable: the runner's tests and a chapter whose numbers rounding could move.
 test-settings: $(TEST)
 	@echo "--- the same under two other instruction sets"
 	@$(BIN)/python -m tools.portable --subset --jobs $(JOBS)
@@ -129,7 +128,7 @@ test-book: $(TEST)
 test-site: $(TEST)
 	@echo "--- the site and JupyterLab, in a browser"
 	@$(BIN)/python -m tools.build_site --quiet
-	@$(BIN)/python -m pytest tests/book/test_site*.py -q -rs -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest tests/book/test_site*.py -q -rs -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # --- the others ------------------------------------------------------------------------------
 
@@ -140,11 +139,11 @@ execute: $(SITE)
 	  $(if $(PHOTOS),--photos "$(PHOTOS)"),tools.execute $(CHAPTERS))
 
 # In the order of tools/rows.py; whatever is done when time is up lies in data/results, and is to be committed.
-# On a GPU with whichever Python here sees it, as `make gpu`; nothing is installed.
+# On a GPU nothing is installed: with the Python of .venv where there is one, and PYTHON where there is none.
 LIMIT ?= 3300
 ifdef DEVICE
 rows:
-	@OMP_NUM_THREADS=1 $(PYTHON) -m tools.rows $(SETS) --limit $(LIMIT) --device $(DEVICE) $(if $(PHOTOS),--photos "$(PHOTOS)")
+	@OMP_NUM_THREADS=1 $(or $(wildcard $(BIN)/python),$(PYTHON)) -m tools.rows $(SETS) --limit $(LIMIT) --device $(DEVICE) $(if $(PHOTOS),--photos "$(PHOTOS)")
 else
 rows: $(SITE)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.rows $(SETS) --limit $(LIMIT) --jobs $(JOBS) $(if $(PHOTOS),--photos "$(PHOTOS)")

@@ -28,6 +28,8 @@ def accuracy(model: torch.nn.Module, files: list[Path]) -> dict[str, float]:
 
     synsets = ImageNetInfo("imagenet-1k").label_names()
     first = five = 0
+    if odd := [file.name for file in files if file.name.partition("_")[0] not in synsets]:
+        raise ValueError(f"{odd[0]} does not begin with a class of WordNet, such as n02124075_")
     for file in files:
         images = hc.photos.prepare(hc.photos.read_photo(file), model)[1]
         with torch.inference_mode():
@@ -68,10 +70,10 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     try:
-        files = photographs(parser.parse_args(words).folder)
+        made = card(photographs(parser.parse_args(words).folder))
     except ValueError as error:
         parser.error(str(error))
-    text = json.dumps(card(files), indent=1) + "\n"
+    text = json.dumps(made, indent=1) + "\n"
     (hc.models.data_folder() / f"{lite0.NAME}.json").write_text(text, encoding="utf-8")
 
 

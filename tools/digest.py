@@ -24,7 +24,7 @@ def parts(notebook: dict, files: Iterable[str], root: Path = ROOT) -> dict[str, 
 
     A cell that is no Python raises SyntaxError; a file that is not there is left out.
     """
-    trees = [ast.parse(source(cell)) for cell in code_cells(notebook)]
+    trees = [_tree(n, source(cell)) for n, cell in enumerate(code_cells(notebook), 1)]
     named = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     weights = [path for path in sorted((root / "data").rglob("*.safetensors")) if path.stem in named]
     package = root / "holicam"
@@ -33,6 +33,13 @@ def parts(notebook: dict, files: Iterable[str], root: Path = ROOT) -> dict[str, 
         "files": {file: file_hash(package / file) for file in files if (package / file).exists()},
         "weights": {path.stem: short(path.read_bytes()) for path in weights},
     }
+
+
+def _tree(number: int, text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise SyntaxError(f"cell {number} is no Python: {error.msg}") from None
 
 
 def short(content: bytes) -> str:
@@ -51,7 +58,11 @@ def changes(notebook: dict, root: Path = ROOT) -> Iterator[str]:
     if not {"cells", "files", "weights"} <= stored.keys():
         yield "no run is recorded"
         return
-    now = parts(notebook, (), root)
+    try:
+        now = parts(notebook, (), root)
+    except SyntaxError as error:
+        yield error.msg
+        return
     yield from changed(stored["files"], root / "holicam")
     for kind, word in (("cells", "cell"), ("weights", "weights")):
         was, there = stored[kind], now[kind]

@@ -156,6 +156,18 @@ def graded(name: str, folder: Path, seed: str) -> None:
         answers.run(path, folder / "course" / "answers" / f"{assignment}.ipynb")
 
 
+def of_a_class(course: Path) -> list[str]:
+    """What a lecturer has made or collected in nbgrader's folder."""
+    found = (course / name for name in ("gradebook.db", "submitted", "autograded", "feedback"))
+    return [path.name for path in found if path.is_file() or (path.is_dir() and any(path.iterdir()))]
+
+
+def check_seed(parser: argparse.ArgumentParser, seed: str | None) -> None:
+    """Everybody guesses an empty one."""
+    if seed is not None and not seed.strip():
+        parser.error("--seed is empty: give a sentence, or leave it out for the public numbers")
+
+
 def article(assignment: str) -> str:
     return f"an {assignment}" if assignment[0] in "eh" else f"a {assignment}"
 
@@ -165,11 +177,17 @@ def main() -> int:
     parser.add_argument("name", choices=EDITIONS, help="which edition")
     parser.add_argument("--seed", help="any text that nobody guesses; without it the public numbers")
     given = parser.parse_args()
-    if given.seed is not None and not given.seed.strip():
-        parser.error("--seed is empty: give a sentence, or leave it out for the public numbers")
+    check_seed(parser, given.seed)
     name, folder = given.name, ROOT / "_build" / given.name
-    write(name, folder, seed=given.seed)
-    graded(name, folder, PUBLIC if given.seed is None else given.seed)
+    if found := of_a_class(folder / "course"):
+        words = f"_build/{name}/course holds {', '.join(found)}: copy it out of _build, for this command writes it anew"
+        print(words, file=sys.stderr)
+        return 1
+    draft = folder.with_name(f".{name}")  # what is there stays until all of it is written
+    write(name, draft, seed=given.seed)
+    graded(name, draft, PUBLIC if given.seed is None else given.seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
     print(
         f"The {name}'s edition is in _build/{name}/, whole: pack the folder and hand it out. "
         if name == "student"

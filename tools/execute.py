@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 
 from tools.digest import changes, digest, parts
@@ -30,6 +30,8 @@ from tools.ipynb import BOOK, PICTURE, code_cells, read
 from tools.tidy import tidied, tidy, write
 
 SECONDS_A_CELL = 600
+# A kernel that was ended for want of memory; a cell with a magic, which runs and cannot be read as Python.
+FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError, SyntaxError)
 GREY_LEVELS = 2
 RECORDED = ("torch", "torchvision", "numpy", "matplotlib", "opencv-python-headless", "holicam")
 # Run after the last cell; what it imports itself does not count.
@@ -129,7 +131,7 @@ def main() -> int:
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
             print(f"{run(path):.0f} s")
-        except (CellExecutionError, CellTimeoutError) as error:
+        except FAILURES as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)
     if failed:

@@ -20,6 +20,7 @@ from tools import pdf
 from tools.assignments import PUBLIC, course
 from tools.assignments.release import released
 from tools.chapters import load
+from tools.editions import check_seed
 from tools.exam import bank
 from tools.ipynb import BOOK, ROOT, source
 from tools.notes import PAGE as NOTES
@@ -96,6 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.handouts", description=__doc__.split(":")[0])
     parser.add_argument("--seed", help="whose numbers; without it the public ones, whose answers all can make")
     given = parser.parse_args()
+    check_seed(parser, given.seed)
     try:
         made = write(TARGET, given.seed)
     except FileNotFoundError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,12 +75,19 @@ def publish(name: str, out: Path, device: str, folder: Path = FOLDER) -> str:
     table = pa.concat_tables(tables)
     rows = table.filter(pc.is_in(table["image"], _array(done))).sort_by([(column, "ascending") for column in KEY])
     earlier = read(name, folder) if (folder / f"{name}.json").exists() else {}
-    devices = set(earlier.get("devices", ())) if earlier and run_name(earlier) == run_name(manifest) else set()
-    code, _ = of_parts(out, parts)
+    same = bool(earlier) and run_name(earlier) == run_name(manifest)
+    devices = set(earlier.get("devices", ())) if same else set()
+    code = of_parts(out, parts)[0] | (agreed(earlier) if same else {})
     whole = {**manifest, "code": code, "devices": sorted({*devices, device})}
     write_whole(folder / f"{name}.parquet", encode(rows.combine_chunks(), {"planned": len(wanted), "there": len(done)}))
     write_whole(folder / f"{name}.json", as_json(whole))
     return f"{name}: {len(done)} of {len(wanted)} images, {len(rows)} rows"
+
+
+def agreed(manifest: Mapping[str, object]) -> dict[str, object]:
+    """What `tools.restamp` has noted of a set: which code made its rows at first, and how close today's comes."""
+    code = manifest.get("code") or {}
+    return {key: code[key] for key in ("made", "close", "asked") if key in code}
 
 
 def finished(name: str, folder: Path = FOLDER) -> bool:

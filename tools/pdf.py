@@ -84,6 +84,8 @@ def chromium() -> Iterator[Any]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         raise FileNotFoundError("no Chromium found: install one, or name it with CHROMIUM=/path/to/it")
+    if shutil.which(path) is None:
+        raise FileNotFoundError(f"CHROMIUM={path} is no program: name a Chromium's file")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

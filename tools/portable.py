@@ -1,7 +1,7 @@
 """The tests of the rooms and the chapters under other instruction sets and thread counts, one factor at a time.
 
     python -m tools.portable                      every setting that this processor has, against its own default
-    python -m tools.portable --subset             two foreign settings, the runner's tests, two fragile chapters
+    python -m tools.portable --subset             two foreign settings, the runner's tests, a fragile chapter
     python -m tools.portable --settings threads=2 --parts book
 
 A result is written as soon as a unit is done (the rooms' tests, or one chapter) to _build/portable/; a unit whose
@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
 from tools.digest import digest, parts
 from tools.ipynb import BOOK, ROOT, code_cells, read, run_of, source, tags
@@ -47,7 +48,7 @@ ALONE = {"OMP_NUM_THREADS": "1", "HOLICAM_THREADS": "1"}
 # What `make test` runs: the two settings furthest from a modern processor's own, or those that there are.
 FOREIGN = ("ONEDNN_MAX_CPU_ISA=SSE41", "ATEN_CPU_CAPABILITY=default", "threads=2")
 RUNNER = ("tests/experiments/test_run.py", "tests/experiments/test_runner_options.py", "tests/core/test_floats.py")
-FRAGILE = ("16", "19")
+FRAGILE = ("16",)
 # Tests of processes, and the dearest one: their numbers are tested beside them.
 LEFT_OUT = "not kills and not torchrun and not folder_that_cannot and not asked_once"
 # Tests of pages, slides, hand-outs and tools: they read what chapters and rooms have computed, and compute nothing.
@@ -136,6 +137,7 @@ class Kept:
     """Results of one setting in a file, each written as soon as it is there."""
 
     def __init__(self, folder: Path, setting: str) -> None:
+        self.lock = Lock()  # chapters end in threads of their own
         self.path = folder / f"{setting.replace('=', '-')}.json"
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
@@ -148,11 +150,12 @@ class Kept:
         return found if found is not None and found.digest == digest else None
 
     def put(self, unit: str, result: Result) -> None:
-        self.results[unit] = result
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".tmp")
-        draft.write_text(json.dumps({k: asdict(v) for k, v in self.results.items()}, indent=1), encoding="utf-8")
-        os.replace(draft, self.path)
+        with self.lock:
+            self.results[unit] = result
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.path.with_suffix(".tmp")
+            draft.write_text(json.dumps({k: asdict(v) for k, v in self.results.items()}, indent=1), encoding="utf-8")
+            os.replace(draft, self.path)
 
 
 Units = Mapping[str, tuple[str, Callable[[], Sequence[str]]]]  # {"code" or a chapter: (digest, arguments of pytest)}

@@ -151,6 +151,8 @@ def main() -> int:
     words = parser.parse_args()
     if words.here:
         return one(words.names[0], words.budget, words.close, words.photos)
+    if unknown := [name for name in words.names if not (FOLDER / f"{name}.json").exists()]:
+        parser.error(f"there is no stored set {unknown[0]}: data/results has their files")
     names = words.names or sorted(path.stem for path in FOLDER.glob("*.json"))
     todo = [name for name in names if words.all or changed(name)]
     command = [sys.executable, "-m", "tools.restamp", "--here", "--budget", str(words.budget)]

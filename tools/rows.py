@@ -146,15 +146,20 @@ def main() -> int:
     if words.photos:
         if not words.photos.is_dir():
             parser.error(f"{words.photos} is no folder: name one that holds the photographs")
+        if PHOTOS.is_dir() and not PHOTOS.is_symlink():
+            parser.error(f"{PHOTOS} is a folder, where a link to {words.photos} would stand: move it away")
+        wanted = words.photos.resolve()
         PHOTOS.parent.mkdir(exist_ok=True)
         PHOTOS.unlink(missing_ok=True)
-        PHOTOS.symlink_to(words.photos.resolve())
+        PHOTOS.symlink_to(wanted)
     until = time.time() + words.limit
     jobs, failed = 1 if words.device != "cpu" else words.jobs, []
     for name in words.names or LINE:
         if time.time() > until:
             break
         if finished(name):
+            if words.names:
+                print(f"{name}: all of its images are there", flush=True)
             continue
         if "photographs" in name and not PHOTOS.exists():
             print(f"{name}: needs photographs, name their folder with PHOTOS=", flush=True)

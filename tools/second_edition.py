@@ -16,15 +16,15 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-from tools.execute import executed, store
+from tools.execute import FAILURES, executed, store
 from tools.ipynb import BOOK, ROOT, code_cells, source
 
 TRUTH = re.compile(r"\b(object_mask|class_masks|part_masks|distractor_mask|shortcut_mask|boxes|recipes|render)\b")
 TAKES = re.compile(r"\bhc\.edition\.(network|photographs|samples)\b")
 CREDIT = re.compile(r"Photographs?: [^\n]*?\b(?:changed|cropped|put together)\b[^.\n]*\.")
 DEFAULT = "efficientnet-lite0"
+PUBLIC = "the public photographs"
 ABOUT = ("network ", "photographs: ", "pending: ")  # how the lines of `hc.edition` begin
 # Networks that only Toyland's chapters have: two of them to compare, one with a shortcut.
 OWN = re.compile(r"\btoy-[\w-]+")
@@ -50,8 +50,8 @@ def reason(notebook) -> str:
 def shown(photos: Path | None, model: str) -> str:
     """What the photographs of an edition are, in words."""
     if photos and str(photos) != "toyland":
-        return f"photographs from `{photos.name}`"
-    return "Toyland's images" if photos or model.startswith("toy-") else "the public photographs"
+        return f"photographs from `{photos.resolve().name}`"
+    return "Toyland's images" if photos or model.startswith("toy-") else PUBLIC
 
 
 def preface(model: str, photos: Path | None) -> str:
@@ -64,14 +64,20 @@ def preface(model: str, photos: Path | None) -> str:
     )
 
 
-def uncredited(notebook, photos: Path | None):
-    """A copy whose captions credit nobody for photographs that are not theirs."""
-    copy = nbformat.from_dict(notebook)
-    if photos:
+def uncredited(notebook, photos: Path | None, model: str = DEFAULT):
+    """A copy whose captions credit nobody for photographs that are not theirs.
+
+    What describes a figure to who cannot see it says that it is the book's.
+    """
+    copy, words = nbformat.from_dict(notebook), shown(photos, model)
+    if words != PUBLIC:
         for cell in code_cells(copy):
-            figure = cell["metadata"].get("mystnb", {}).get("figure", {})
-            if "caption" in figure:
-                figure["caption"] = CREDIT.sub(f"Photographs: from {photos.name}.", figure["caption"])
+            about = cell["metadata"].get("mystnb", {})
+            figure, image = about.get("figure", {}), about.get("image", {})
+            if CREDIT.search(figure.get("caption", "")):
+                figure["caption"] = CREDIT.sub(f"{words[0].upper()}{words[1:]}.", figure["caption"])
+                if "alt" in image:
+                    image["alt"] = f"With {words.replace('`', '')}. In the book the figure shows: {image['alt']}"
     return copy
 
 
@@ -127,8 +133,8 @@ def write(paths: list[Path], model: str, photos: Path | None, out: Path) -> list
             continue
         print(f"{path.name}: running ...", end=" ", flush=True)
         try:
-            new, seconds, _ = executed(add_preface(uncredited(notebook, photos), preface(model, photos)), out)
-        except (CellExecutionError, CellTimeoutError) as error:
+            new, seconds, _ = executed(add_preface(uncredited(notebook, photos, model), preface(model, photos)), out)
+        except FAILURES as error:
             print(f"failed, nothing written\n{error}")
             failed.append(path.name)
             continue

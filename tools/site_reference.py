@@ -57,6 +57,11 @@ class Directive(SphinxDirective):
                 self.state.document.note_explicit_target(node, node)
         return inner.children
 
+    def depends_on(self, room: str) -> None:
+        """The page is read again where a file of this room has changed: it holds more than autodoc knows of."""
+        for path in sorted((Path(hc.__file__).parent / room).rglob("*.py")):
+            self.env.note_dependency(str(path))
+
     def markdown(self) -> list[nodes.Node]:
         """Nodes of what the page says inside the directive."""
         holder = nodes.container()
@@ -71,6 +76,7 @@ class Explainer(Directive):
     option_spec = {"paper": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
+        self.depends_on("methods")
         name = self.arguments[0]
         cls = hc.explainers[name]
         inner = [".. container:: formula", "", "   formula", "", *call_line(cls), ".. rubric:: Example", ""]
@@ -124,6 +130,7 @@ class Explainers(Directive):
     """```{explainers}```: all of them, one row each."""
 
     def run(self) -> list[nodes.Node]:
+        self.depends_on("methods")
         rows = []
         for name, cls in hc.explainers.items():
             info = hc.info(name)
@@ -138,6 +145,7 @@ class Metrics(Directive):
     optional_arguments = 50
 
     def run(self) -> list[nodes.Node]:
+        self.depends_on("metrics")
         rows = []
         for name in self.arguments or hc.metrics.registry:
             metric = hc.metrics.registry[name]
@@ -159,6 +167,7 @@ class Files(Directive):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        self.depends_on(self.arguments[0])
         room = importlib.import_module(f"holicam.{self.arguments[0]}")
         rows = []
         for entry in pkgutil.walk_packages(room.__path__, room.__name__ + "."):

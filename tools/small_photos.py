@@ -12,31 +12,35 @@ files may round otherwise than the one that wrote ours, so values repeat to abou
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from holicam.experiments.results import read
+from holicam.experiments.whole_files import write_whole
 from holicam.models import data_folder
 
 SHORT, QUALITY, SET = 256, 88, "structure-photographs"
 
 
-def shrink(source: Path, target: Path) -> None:
-    """One photograph. Raises OSError, UnidentifiedImageError."""
+def shrunk(source: Path) -> bytes:
+    """One photograph as JPEG. Raises OSError, UnidentifiedImageError."""
     with Image.open(source) as file:
         picture = file.convert("RGB")
     scale = SHORT / min(picture.size)
     size = tuple(max(SHORT, round(side * scale)) for side in picture.size)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture.resize(size, Image.Resampling.BICUBIC).save(target, quality=QUALITY)
+    written = io.BytesIO()
+    picture.resize(size, Image.Resampling.BICUBIC).save(written, "JPEG", quality=QUALITY)
+    return written.getvalue()
 
 
 def make(clone: Path, folder: Path, names: list[str]) -> int:
     """All photographs of these names that are not there yet. Returns how many were written.
 
-    Raises FileNotFoundError where the clone lacks one, or one cannot be read: what was written stays.
+    Raises FileNotFoundError where the clone lacks one, or one cannot be read, and OSError where one cannot be written:
+    what was written stays.
     """
     there = {path.stem: path for path in sorted(clone.rglob("*")) if path.suffix.lower() in (".jpeg", ".jpg")}
     if missing := [name for name in names if Path(name).stem not in there]:
@@ -48,9 +52,11 @@ def make(clone: Path, folder: Path, names: list[str]) -> int:
     for name in todo:
         source = there[Path(name).stem]
         try:
-            shrink(source, folder / name)
+            photograph = shrunk(source)
         except (OSError, UnidentifiedImageError) as error:
             raise FileNotFoundError(f"{source} cannot be read as a photograph ({error}): fetch it again") from None
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / name, photograph)  # half a photograph would count as there the next time
     return len(todo)
 
 
@@ -61,7 +67,7 @@ def main(words: list[str] | None = None) -> int:
     said = parser.parse_args(words)
     try:
         written = make(said.clone, said.folder, read(SET, data_folder() / "results")["images"])
-    except FileNotFoundError as error:
+    except OSError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{written} photographs written to {said.folder}")

@@ -172,16 +172,19 @@ def read_picture(path: Path, decoder: str = "pillow") -> Image.Image:
     """An RGB picture as it is stored, without turning it by its EXIF tag: boxes refer to this.
 
     Grey values of 16 bits and floats become 8 bits as in photographs (`depth`).
-    decoder: "pillow", or "opencv" as Holistic-CAM's code reads it; where a file breaks off OpenCV
-    paints it grey without a word, so Pillow looks at it first.
+    decoder: "pillow", or "opencv" as Holistic-CAM's code reads it. Without a word OpenCV paints grey
+    where a file breaks off, and black where it keeps 12 bits in 16, so Pillow looks at it first; grey of
+    more than 8 bits is read by Pillow alone.
     Raises UnreadableError: no such file, one that is broken or of a depth that cannot be told.
     """
     with reading(path, "a picture"):
         with Image.open(path) as picture:
             stored = Stored.of(picture)
-            if decoder == "pillow":
-                return eight_bit(picture, stored).convert("RGB")
-            picture.draft("RGB", (1, 1))
+            if decoder != "pillow":
+                picture.draft("RGB", (1, 1))
+            seen = eight_bit(picture, stored)
+            if decoder == "pillow" or seen is not picture:
+                return seen.convert("RGB")
             picture.load()
         import cv2
 

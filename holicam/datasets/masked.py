@@ -99,8 +99,8 @@ def masked_folder(
 
     A mask of another size than its photograph, or one that cannot be read, makes the image a `Skipped` that says so.
 
-    Raises MissingDataError: no photographs, no folder of masks, a photograph without a mask; WrongDataError, with
-    file and line: a table of labels that is none; ValueError as `image_folder`.
+    Raises MissingDataError: no photographs, no folder of masks, a photograph without a mask; WrongDataError: two
+    photographs with one mask, and with file and line a table of labels that is none; ValueError as `image_folder`.
     """
     if not isinstance(partial, bool):
         raise TypeError(f"partial must be True or False; got {partial!r}")
@@ -116,12 +116,23 @@ def masked_folder(
             f"{len(without)} of {len(found.ids)} photographs have no mask, the first: {without[0]} needs "
             f"{mask_file(folder, without[0])}; draw it, or pass partial=True to use those that have one."
         )
+    _check_apart(folder, there)
     reader = cast(FolderReader, found.read)
     names, numbers = found.classes, reader.labels
     if labels is not None:
         names, numbers = _labels(folder_of(labels), there, classes)
     own = MaskedReader(reader, folder, numbers)
     return Dataset("masked-folder", names or (OBJECT,), tuple(there), own, found.preset)
+
+
+def _check_apart(masks: Path, ids: Sequence[str]) -> None:
+    """Raise WrongDataError where two photographs have one mask: cat.jpg and cat.png, of which it fits one at most."""
+    seen: dict[Path, str] = {}
+    for name in ids:
+        mask = mask_file(masks, name)
+        if mask in seen:
+            raise WrongDataError(f"{seen[mask]} and {name} would share the mask {mask}: give one of them another name.")
+        seen[mask] = name
 
 
 def _labels(path: Path, ids: Sequence[str], classes: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, int]]:

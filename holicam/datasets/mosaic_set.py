@@ -49,6 +49,10 @@ class MosaicReader:
         files, cell = self.asked[name]
         return self.root / files[cell]
 
+    def places(self, name: str) -> list[Path]:
+        """All four files."""
+        return [self.root / file for file in self.asked[name][0]]
+
     def __call__(self, name: str) -> Raw:
         files, cell = self.asked[name]
         try:

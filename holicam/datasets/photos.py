@@ -21,6 +21,7 @@ from .samples import Sample as Sample
 from .samples import samples as samples
 from .tiles import Mosaic as Mosaic
 from .tiles import mosaic as mosaic
+from .upright import orientation, turned
 
 LONGEST = 4096  # pixels a side kept when reading; no map is computed at more
 MOST = 2**28  # pixels of a picture, 268 megapixels; the largest phones make 200
@@ -99,16 +100,13 @@ def _opened(path: Path) -> Iterator:
 
 def _upright(picture):
     """RGB of at most `LONGEST` pixels a side. A large picture is made small before anything is copied."""
-    from PIL import ImageOps
-
     picture.draft("RGB", (LONGEST, LONGEST))  # lets the JPEG decoder skip detail it need not keep
     stored = Stored.of(picture)
     picture.load()
     smooth = not picture.mode.startswith(("I", "F", "P", "1"))  # these are resized by leaving pixels out, or not at all
     if smooth and not stored.deep:
         picture.thumbnail((LONGEST, LONGEST))
-    ImageOps.exif_transpose(picture, in_place=True)
-    seen = eight_bit(picture, stored)
+    seen = eight_bit(turned(picture), stored)
     seen = seen if smooth else _opaque(seen)
     seen.thumbnail((LONGEST, LONGEST))
     return _opaque(seen)
@@ -117,8 +115,7 @@ def _upright(picture):
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) of a photograph that can be read, as it is shown and before it is reduced."""
     with _opened(path) as picture:
-        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF's tag says: it lies on a side
-        return picture.size[::-1] if turned else picture.size
+        return picture.size[::-1] if orientation(picture) >= 5 else picture.size  # from 5 on it lies on a side
 
 
 def _opaque(picture):

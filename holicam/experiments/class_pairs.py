@@ -23,6 +23,7 @@ from ..datasets.checks import check_raw
 from ..datasets.items import NOT_ITS_FAULT, Reader
 from ..metrics.energy import boxes_to_masks
 from .config import ConfigError
+from .pictures import files_of
 
 SUBSETS = ("easy", "difficult", "flagged")
 MARK = "subset: "
@@ -56,7 +57,14 @@ class PairReader:
 
     def place(self, name: str) -> object:
         """The picture's file, where the data set's reader tells it."""
-        return getattr(self.read, "__wrapped__", self.read).place(name.rpartition("#")[0] or name)
+        return self._reader().place(_image(name))
+
+    def places(self, name: str) -> list[Path]:
+        """All files of the picture, as far as they are told."""
+        return files_of(self._reader(), _image(name))
+
+    def _reader(self) -> Reader:
+        return getattr(self.read, "__wrapped__", self.read)
 
     def _subset(self, image: str, only: Raw, others: bool) -> str:
         if any(only.difficult):
@@ -64,6 +72,10 @@ class PairReader:
         if self.listed is not None:  # an image that the list lacks counts, as in TorchRay's code
             return "difficult" if only.targets[0] in self.listed.get(image, only.targets) else "easy"
         return "difficult" if others and float(region(only).float().mean()) < 0.25 else "easy"
+
+
+def _image(name: str) -> str:
+    return name.rpartition("#")[0] or name
 
 
 def region(raw: Raw) -> torch.Tensor:

@@ -23,8 +23,8 @@ from .find_class import find_class
 from .naming import named
 from .own import is_own_network
 from .own_networks import own_network
-from .said import no_memory, printable, sentence
-from .seen import Layout, Seen, last_layer, layout_of, one_size
+from .said import no_memory, printable
+from .seen import Layout, Seen, last_layer, layout_of, of_square, one_size
 
 ONE = "map"  # the name of a map that belongs to no single layer
 
@@ -99,14 +99,14 @@ class PhotoExplainer:
             )
         self.network, self.explainer, self.device = model, explainer, device
         own = (like.model, like.names, like.wants) if like else None
-        own = own_network(model, device) if is_own_network(model) and not own else own
+        own = own_network(model, device, size) if is_own_network(model) and not own else own
         self.names, self.wants = own[1:] if own else (class_names(model), preprocessing(model))
         self.target = None if target is None else find_class(self.names, target)
         self.size = size or self.wants.size
         self.sight = like.sight if like else Sight()
         self.remarks: list[str] = []
         self.model: nn.Module = own[0] if own else load_model(model, device)
-        self.square = self._square(self.size)
+        self.square = of_square(self.model, model, self.size, self.wants.size, device)
         self.layers = self._layers(layers)
         self._same_size()
         self.toy = model in BUILDERS
@@ -115,17 +115,6 @@ class PhotoExplainer:
                 f"{model} knows only the ten drawn classes of Toyland ({', '.join(self.names)}), "
                 "whatever a photograph shows"
             )
-
-    def _square(self, size: int) -> Seen:
-        """What the network makes of an empty square image."""
-        try:
-            return Seen.of(self.model, torch.zeros(1, 3, size, size, device=self.device))
-        except Exception as error:
-            own = f"; its own --size is {self.wants.size}" if size != self.wants.size else ""
-            raise ValueError(
-                f"{self.network} cannot be run on images of {size} x {size} pixels "
-                f"({sentence(error, plain=True)}){own}."
-            ) from None
 
     def _layers(self, given: Sequence[str] | None) -> list[str] | None:
         """The layers that are read, None for an explainer's own; one that gives no map is said here."""

@@ -11,15 +11,22 @@ from torch import nn
 from ..core.own_code import OwnCodeError, find
 from ..models.preprocessing import Preprocessing, preprocessing
 from .loading import loader
-from .seen import Seen
+from .seen import of_square
 
 
-def own_network(place: str, device: str | torch.device) -> tuple[nn.Module, list[str], Preprocessing]:
-    """(the network, the names of its classes, how its images are prepared). Raises OwnCodeError, ConfigError."""
+def own_network(
+    place: str, device: str | torch.device, size: int | None = None
+) -> tuple[nn.Module, list[str], Preprocessing]:
+    """(the network, the names of its classes, how its images are prepared).
+
+    size: of the images that it will be shown, None is its own.
+
+    Raises OwnCodeError, ConfigError; ValueError where it takes no such images.
+    """
     find(place, "a network")
     model = loader({place: place})(place).to(device)
     wants = preprocessing(model)
-    count = Seen.of(model, torch.zeros(1, 3, wants.size, wants.size, device=device)).logits.shape[1]
+    count = of_square(model, place, size or wants.size, wants.size, device).logits.shape[1]
     names = getattr(model, "class_names", None) or [f"output {i}" for i in range(count)]
     if len(names) != count:
         raise OwnCodeError(f"{place}: class_names must hold one name for each of {count} outputs; got {len(names)}")

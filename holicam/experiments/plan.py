@@ -51,7 +51,8 @@ class Plan:
         plan = cls(config, dataset, loader(config.loaders), tuple(units_of(config, dataset.ids)))
         plan = replace(plan, dataset=dataset.for_network(plan.wants[config.networks[0]]))
         for network, layers in plan.layers.items():  # what is missing is missed now
-            find_layers(plan.load(network), layers)
+            if layers:
+                find_layers(plan.load(network), layers)
         for name in config.networks if config.target == "label" else ():
             if name not in config.loaders:  # those are asked when they answer
                 check_target(dataset, len(class_names(name)), name)
@@ -101,8 +102,23 @@ class Plan:
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:
         """{network: the layers explained}."""
-        models = {name: self.load(name) for name in self.config.networks}
-        return {name: self.config.layers_for(name, ()) or default_layers(model) for name, model in models.items()}
+        return {name: self.config.layers_for(name, ()) or self._usual_layers(name) for name in self.config.networks}
+
+    def _usual_layers(self, network: str) -> tuple[str, ...]:
+        """Those that are read where none are named; of a network without such, none where no explainer asks for them.
+
+        They stand in the manifest even where nobody reads them: a run that has begun must stay the same.
+        """
+        try:
+            return default_layers(self.load(network))
+        except ValueError:
+            if any(self._asks_for_layers(label) for label in self.config.made):
+                raise
+            return ()
+
+    def _asks_for_layers(self, label: str) -> bool:
+        takes = getattr(self.config.made[label], "takes", "layer")
+        return takes == "layer" or (takes == "joint" and self.config.entries[label].layers is None)
 
     @cached_property
     def wants(self) -> dict[str, Preprocessing]:

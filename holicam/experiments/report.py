@@ -20,7 +20,7 @@ from .enlarged import of_run
 from .entries import Entry
 from .evidence import FEWEST, Grouping, interval, marks, mean
 from .joining import counted, nothing_read, skipped_in
-from .manifest import config_of_run, read_manifest
+from .manifest import read_manifest
 from .own import prepare
 from .part_file import BrokenPartError, about, foreign, read_rows
 from .pivot import Results
@@ -184,7 +184,7 @@ def _report(
         notes=notes(found),
         charts=charts(found, controls_of({entry.label: entry.name for entry in entries})),
         curves={title: svg(figure) for title, figure in sorted(curves.items())},
-        examples=examples(lambda: config_of_run(manifest, out), maps),
+        examples=examples(out, manifest, maps),
         skipped=results.skipped,
         left_out=odd,
         repeat=as_toml(given),
@@ -206,7 +206,7 @@ def _settings(manifest: Mapping) -> dict[str, str]:
         "target": config["target"],
     }
     said |= {f"weights of {name}": digits for name, digits in manifest["weights"].items()}
-    said |= {f"layers of {name}": ", ".join(layers) for name, layers in manifest["layers"].items()}
+    said |= {f"layers of {name}": ", ".join(layers) for name, layers in manifest["layers"].items() if layers}
     said |= {label: settings for label, (settings, *_) in config["explainers"].items()}
     made_on = {"made on": ", ".join(manifest["devices"])} if manifest.get("devices") else {}
     return said | made_on | {"holicam": f"{manifest.get('holicam', '')} {manifest.get('commit') or ''}".strip()}

@@ -30,16 +30,33 @@ def mean_curves(results: Results) -> dict[tuple[str, str], dict[str, dict[str, C
     found: dict[tuple[str, str], dict[str, dict[str, Curve]]] = {}
     shares = results.pivoted("share")
     for (network, layer, explainer, metric), curves in results.pivoted("curve").items():
-        steps, total, count = None, 0.0, 0
-        for share, curve in zip(shares[network, layer, explainer, metric], curves, strict=True):
-            if curve is None or not np.isfinite(curve).all():
-                continue
-            steps = np.array(share) if steps is None else steps
-            if len(share) == len(steps):  # pictures of another size may have other steps
-                total, count = total + np.array(curve, float), count + 1
-        if count:
-            found.setdefault((network, layer), {}).setdefault(metric, {})[explainer] = steps, total / count
+        if (mean := _mean(shares[network, layer, explainer, metric], curves, _parts(metric))) is not None:
+            found.setdefault((network, layer), {}).setdefault(metric, {})[explainer] = mean
     return found
+
+
+def _parts(metric: str) -> int:
+    """How many curves lie one behind the other: ROAD's are MoRF, then LeRF."""
+    return 2 if metric == "road" else 1
+
+
+def _mean(shares: np.ndarray, curves: np.ndarray, parts: int) -> Curve | None:
+    """The mean of n curves, each a list or None, but for those without a value somewhere; None where none is left.
+
+    Pictures of another size have other steps: their curves are read at the steps of the longest.
+    """
+    pairs = zip(shares, curves, strict=True)
+    there = [(np.array(x, float), np.array(y, float)) for x, y in pairs if y is not None and np.isfinite(y).all()]
+    if not there:
+        return None
+    steps = max((x for x, _ in there), key=len)
+    return steps, np.mean([_read_at(steps, x, y, parts) for x, y in there], 0)
+
+
+def _read_at(steps: np.ndarray, shares: np.ndarray, scores: np.ndarray, parts: int) -> np.ndarray:
+    """A curve at other shares, straight between its points."""
+    each = zip(*(np.split(values, parts) for values in (steps, shares, scores)), strict=True)
+    return np.concatenate([np.interp(*part) for part in each])
 
 
 def curve_files(results: Results) -> tuple[dict[str, str], dict[str, bytes]]:
@@ -77,8 +94,8 @@ def drawn(title: str, panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
         lines = {}
         for axes, metric in zip(np.atleast_1d(figure.subplots(1, len(shown), sharey=True)), shown, strict=True):
             for name, (shares, scores) in panels[metric].items():
-                parts = 2 if metric == "road" else 1  # MoRF, then LeRF
-                for x, y, width in zip(np.split(shares, parts), np.split(scores, parts), (1.6, 0.8), strict=False):
+                parts = [np.split(values, _parts(metric)) for values in (shares, scores)]
+                for x, y, width in zip(*parts, (1.6, 0.8), strict=False):
                     (line,) = axes.plot(100 * x, y, lw=width, **style[name])
                     lines.setdefault(name, line)
             axes.set(xlabel=LABELS[metric], title=metric, xlim=(0, 100))

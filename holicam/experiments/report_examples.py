@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,9 +17,11 @@ from ..core.outputs import class_logits
 from ..datasets import Item, collate
 from ..methods.registry import info
 from ..models.preprocessing import Preprocessing
-from .config import Config
+from .manifest import changes, config_of_run
+from .pictures import other
 from .plan import Plan
 from .report_charts import literal
+from .storage import part_path
 from .trying import reason
 from .units import Unit
 from .work import Work, maps_of, with_truth
@@ -43,30 +46,52 @@ class Examples:
     said: str = ""
 
 
-def examples(configured: Callable[[], Config], images: int) -> Examples:
-    """The first `images` images of a run, explained by each of its networks. configured: gives its configuration.
+def examples(out: Path, manifest: Mapping[str, object], images: int) -> Examples:
+    """The first `images` images of the run in a folder, explained by each of its networks.
 
     Explainers of more than 300 F a map are left out. Where configuration, data set or network cannot be found any
-    more, there is no picture, and `said` has the reason.
+    more, or are not those of the run, there is no picture, and `said` has the reason.
     """
     if not images:
         return Examples()
     try:
-        config = configured()
-        plan = Plan.of(config)
+        plan = _plan(out, manifest)
     except (ValueError, LookupError, OSError, ImportError) as error:
         return Examples(said=f"There are no example maps: {' '.join(str(error).split())}")
+    config, chosen = plan.config, plan.dataset.ids[:images]
     dear = {label for label, entry in config.entries.items() if _cost(entry.name) > DEAR}
     labels = tuple(label for label in config.made if label not in dear)
     said = f"Not among the examples, as a map costs more than {DEAR:.0f} F: {', '.join(sorted(dear))}." if dear else ""
+    others = _others(plan, out, chosen)
+    replaced = [f"Not among the examples: {name} is another picture than when its rows were made." for name in others]
     shown, failed = [], []
     for network in config.networks:
-        for name in plan.dataset.ids[:images]:
+        for name in [name for name in chosen if name not in others]:
             work = plan.work(Unit(network, "examples", 0, labels, (name,)), "", "cpu")
             some, why = _tried(work, plan.wants[network])
             shown += some
             failed += why
-    return Examples(tuple(shown), " ".join(filter(None, [said, *failed])))
+    return Examples(tuple(shown), " ".join(filter(None, [said, *replaced, *failed])))
+
+
+def _plan(out: Path, manifest: Mapping[str, object]) -> Plan:
+    """What a run was made of. Raises ValueError where that is other images, weights or settings now."""
+    plan = Plan.of(config_of_run(manifest, out))
+    now = plan.manifest()
+    then = {**manifest, "holicam": now["holicam"]}  # another version shows the same images and networks
+    if changed := changes(then, now, plan.config.made):
+        raise ValueError(f"they would not be those of this run ({'; '.join(changed)})")
+    return plan
+
+
+def _others(plan: Plan, out: Path, ids: Sequence[str]) -> list[str]:
+    """Those of the images whose pictures are not those of the run's parts any more, as far as these are there."""
+    found = set()
+    for unit in plan.units:
+        part = part_path(out, unit.name)
+        if part.exists() and not set(ids).isdisjoint(unit.ids):
+            found.update(other(plan.dataset, part))
+    return [name for name in ids if name in found]
 
 
 def _tried(work: Work, wants: Preprocessing) -> tuple[list[Example], list[str]]:

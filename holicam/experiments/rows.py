@@ -5,7 +5,7 @@ An image that cannot be read has rows without values, with the reason in `note`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -127,16 +127,19 @@ def _target(work: Work, batch: datasets.Batch, probability: Tensor) -> Tensor:
     """(B,): the labels, which must be classes of this network, or the top-1 classes."""
     if work.config.target != "label":
         return probability.argmax(1)
-    check_target(work.dataset, probability.shape[1], work.unit.network)
+    count, names = probability.shape[1], getattr(work.model, "class_names", None)
+    check_target(work.dataset, names if names and len(names) == count else count, work.unit.network)
     if bool((batch.target < 0).any()):
         raise ConfigError(f'{work.dataset.name} has images without a label: give target = "top-1"')
     return batch.target
 
 
-def check_target(dataset: datasets.Dataset, classes: int, network: str) -> None:
-    """Raise ConfigError where the labels of a data set are no classes of a network that has so many."""
+def check_target(dataset: datasets.Dataset, classes: int | Sequence[str], network: str) -> None:
+    """Raise ConfigError where the labels of a data set are no classes of a network that has these, or so many."""
     try:
         datasets.check_labels(dataset, classes, network)
+    except datasets.WrongDataError as error:  # the classes are the same, and another order is all that is wrong
+        raise ConfigError(str(error)) from None
     except ValueError as error:
         raise ConfigError(f'{error}: give target = "top-1", or a network trained on it') from None
 

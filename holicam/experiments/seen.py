@@ -20,6 +20,8 @@ from ..core.tokens import Reshape, tokens_to_grid
 from ..methods.any_explainer import has_field
 from ..methods.patches import unfold_grid
 from ..models import default_layers
+from ..models.forms import see_inside
+from .said import sentence
 
 SPARE = 16  # tokens that are no part of the image (class, distillation, registers), at most
 KINDS = "channels-last, tokens, tokens:SKIP or tokens:SKIP:HxW, such as tokens:1:14x14"
@@ -74,13 +76,17 @@ class Seen:
 
     @classmethod
     def of(cls, model: nn.Module, images: Tensor) -> Seen:
-        """Raises whatever the network raises."""
+        """Raises whatever the network raises. Of what TorchScript compiled nothing is noted but the logits."""
         shapes: dict[str, tuple[int, ...]] = {}
 
         def note(name: str):
             return lambda module, given, out: shapes.update({name: tuple(getattr(out, "shape", ()))})
 
-        hooks = [module.register_forward_hook(note(name)) for name, module in model.named_modules()]
+        hooks = [
+            module.register_forward_hook(note(name))
+            for name, module in model.named_modules()
+            if not isinstance(module, torch.jit.ScriptModule)
+        ]
         try:
             with torch.no_grad():
                 logits = class_logits(forward(model, images), len(images))
@@ -134,6 +140,20 @@ def _numbers(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[1:])) + " numbers" if shape[1:] else "no tensor of its own"
 
 
+def of_square(model: nn.Module, network: str, size: int, own: int, device: str | torch.device) -> Seen:
+    """What a network makes of an empty square image. own: the size that it says it takes.
+
+    Raises ValueError, with the network's name and what to do.
+    """
+    try:
+        return Seen.of(model, torch.zeros(1, 3, size, size, device=device))
+    except Exception as error:
+        way_out = f"its own --size is {own}" if size != own else "if it takes images of another size, name it as --size"
+        raise ValueError(
+            f"{network} cannot be run on images of {size} x {size} pixels ({sentence(error, plain=True)}); {way_out}."
+        ) from None
+
+
 def last_layer(model: nn.Module, seen: Seen) -> str:
     """The layer that is read where none is named: by convention, or the last that holds the image's grid.
 
@@ -156,6 +176,7 @@ def last_layer(model: nn.Module, seen: Seen) -> str:
     except ValueError:
         if maps := seen.maps():
             return maps[-1]
+        see_inside(model, layers=True)
         raise ValueError(
             f"{type(model).__name__} has no layer that is read by convention: name one with --layers."
         ) from None

@@ -150,7 +150,7 @@ ROWS = (
         Info("mwp", "relevance.layermaps:MWP", 1, 2, RELUS, EXCITATION),
         Info("c-mwp", "relevance.layermaps:ContrastiveMWP", 1, 2, RELUS, EXCITATION),
         Info("rap", "relevance.rap:RAP", 1, 4, RELUS, "Nam et al., Relative Attributing Propagation, AAAI 2020"),
-        Info("rsp", "relevance.rsp:RSP", 2, 9, RELUS,
+        Info("rsp", "relevance.rsp:RSP", 2, 7, RELUS,
             "Nam et al., Interpreting Deep Neural Networks with Relative Sectional Propagation, AAAI 2021"),
         Info("agf", "relevance.agf:AGF", 2, 6, RELUS,
             "Gur et al., Visualization of Supervised and Self-Supervised Neural Networks, AAAI 2021"),

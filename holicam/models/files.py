@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+HOUR = 3600  # no process leaves a draft alone for that long
+DRAFT = r"\.[0-9a-f]{32}\.tmp"  # what `draft_in` calls one
 
 
 class OutputError(ValueError):
@@ -44,3 +50,27 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
         for draft in drafts.values():
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def drafted(file: Path) -> Iterator[Path]:
+    """A draft to write beside a file, which takes its place when it is whole, and is gone otherwise."""
+    draft = draft_in(file.parent)
+    try:
+        yield draft
+        os.replace(draft, file)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, others: str) -> None:
+    """Remove drafts that killed processes left in a folder, an hour after they were last written.
+
+    others: a pattern of the names, beside those of `draft_in`, that nobody else gives in this folder.
+    """
+    with contextlib.suppress(OSError):  # another process may sweep as well
+        for path in [*folder.iterdir()]:
+            named = re.fullmatch(f"{DRAFT}|{others}", path.name)
+            if named and time.time() - path.stat().st_mtime > HOUR:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -11,11 +11,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import pickle
-import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +21,9 @@ from torch import nn
 
 from .. import toyland
 from . import data_folder
-from .files import prepare_folder, write_whole
+from .files import drafted, prepare_folder, sweep, write_whole
+from .rendering import cache_folder as cache_folder
+from .rendering import rendered as rendered
 from .toy import BUILDERS
 from .trainings import TRAININGS, Training
 from .weights import fill
@@ -33,75 +32,11 @@ CHECKPOINT_EVERY = 200
 SETTLE_BATCHES = 40
 DAMAGE = (RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError)
 ANEW = "delete it, and training starts anew"
-PARTS = ("rgb", "boxes", "labels")  # of what is rendered, in this order
 
 
 def random_labels(n: int, seed: int = 0, classes: int = len(toyland.CLASSES)) -> torch.Tensor:
     """(n,) int64: a class for each of the training images 0 ... n - 1, drawn without looking at the image."""
     return torch.from_numpy(np.random.default_rng([seed, 18]).integers(classes, size=n))
-
-
-def cache_folder() -> Path:
-    """Where rendered images and checkpoints lie: HOLICAM_CACHE, else ~/.cache/holicam."""
-    return Path(os.environ.get("HOLICAM_CACHE", Path.home() / ".cache" / "holicam"))
-
-
-def _render_block(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    subset, start, count, rho, seed = job
-    drawn = toyland.batch(count, split="train", subset=subset, start=start, rho=rho, seed=seed)
-    if subset == "shortcut":
-        hull = [(*at.amin(0), *(at.amax(0) + 1)) for at in (m.nonzero().flip(1) for m in drawn.shortcut_mask)]
-    else:
-        hull = [(*b[:, :2].amin(0), *b[:, 2:].amax(0)) for b in drawn.boxes]  # one box around all of the class
-    return drawn.rgb.numpy(), drawn.target.numpy(), np.array(hull, np.float32)
-
-
-def rendered(training: Training, progress=lambda items, total: items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The training images (n, 224, 224, 3) uint8, labels (n,) and boxes (n, 4), rendered once and kept.
-
-    A box holds what views are cut around: the objects of the labelled class, or the glyph where there is one.
-    """
-    key = hashlib.sha256(repr((training.subsets, training.rho, training.seed)).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"toyland-{key}"
-    total = sum(training.subsets.values())
-    if not (folder / "labels.npy").exists():  # written last: its presence says the rest is whole
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as own:  # two trainings may render at once
-            _render(training, total, Path(own), progress)
-            for part in PARTS:
-                os.replace(Path(own, f"{part}.npy"), folder / f"{part}.npy")
-    try:
-        found = tuple(np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("rgb", "labels", "boxes"))
-        lengths = {len(part) for part in found}
-    except (ValueError, EOFError, OSError, TypeError) as error:
-        lengths = {" ".join(f"{type(error).__name__}: {error}".split())}  # type: ignore[arg-type]
-    if lengths != {total}:
-        said = ", ".join(map(str, lengths))
-        raise ValueError(
-            f"{folder} does not hold the {total} images drawn for training ({said}): delete it, to draw them anew"
-        )
-    return found
-
-
-def _render(training: Training, total: int, folder: Path, progress) -> None:
-    """Draw all images into files of a folder."""
-    store = np.lib.format.open_memmap(folder / "rgb.npy", "w+", np.uint8, (total, 224, 224, 3))
-    jobs = [
-        (s, i, min(100, n - i), training.rho, training.seed)
-        for s, n in training.subsets.items()
-        for i in range(0, n, 100)
-    ]
-    labels, boxes, done = [], [], 0
-    # One thread each: a process that is forked has none of its parent's threads, and would wait for them for ever.
-    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for rgb, target, hull in progress(pool.map(_render_block, jobs), len(jobs)):
-            store[done : done + len(rgb)] = rgb
-            labels.append(target)
-            boxes.append(hull)
-            done += len(rgb)
-    store.flush()
-    np.save(folder / "boxes.npy", np.concatenate(boxes))
-    np.save(folder / "labels.npy", np.concatenate(labels))
 
 
 def _cut(rgb, box, size, zoom, rng, glyph=False) -> np.ndarray:
@@ -157,6 +92,7 @@ def _trained(name: str, training: Training, device: str, progress) -> nn.Module:
     model = BUILDERS[name]().to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), training.lr, weight_decay=training.weight_decay)
     checkpoint, start = cache_folder() / f"{name}.pt", 0
+    sweep(checkpoint.parent, rf"{name}\.\d+\.tmp")  # as older versions called a draft
     if checkpoint.exists():
         start = _resumed(checkpoint, training, model, optimiser, device)
     model.train()
@@ -171,9 +107,8 @@ def _trained(name: str, training: Training, device: str, progress) -> nn.Module:
         optimiser.step()
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == training.steps:
             state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
-            draft = checkpoint.with_name(f"{name}.{os.getpid()}.tmp")  # another process may train the same
-            torch.save(state | {"training": repr(training), "loss": loss.item()}, draft)
-            os.replace(draft, checkpoint)
+            with drafted(checkpoint) as draft:  # another process may train the same
+                torch.save(state | {"training": repr(training), "loss": loss.item()}, draft)
     _settle(model, data, training, device)
     return model.eval()
 

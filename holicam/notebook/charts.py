@@ -98,8 +98,10 @@ def intervals(
             for row, value in (printed or {}).get(name, {}).items():
                 if row in rows:
                     axes.plot(value, places[row], "D", mfc="none", mec=PAPER, mew=1.8, ms=9, zorder=3, clip_on=False)
-        for axes in grid.flat[len(told) :]:
+        for i, axes in enumerate(grid.flat[len(told) :], len(told)):
             axes.set_visible(False)
+            if i >= wide:  # the panel above is now the lowest of its column
+                grid.flat[i - wide].tick_params(labelbottom=True)
         figure.supxlabel(xlabel, fontsize=13)
         if len(series) > 1 or printed:
             _legend(figure, grid.flat[0], bool(printed))

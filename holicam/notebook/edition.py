@@ -157,7 +157,10 @@ def _guess(picture: Tensor, model: nn.Module | None) -> tuple[int, ...]:
     """The network's first guess as labels; none without a network."""
     if model is None:
         return ()
-    _, images = photos.prepare(picture, _wanted())
+    try:
+        _, images = photos.prepare(picture, model)
+    except (ValueError, TypeError):  # it does not say how: then as the edition's network
+        _, images = photos.prepare(picture, _wanted())
     with torch.no_grad():
         logits = class_logits(model(images.to(next(model.parameters()).device)), 1)
     return (int(logits.argmax()),)

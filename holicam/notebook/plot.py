@@ -176,7 +176,9 @@ def _scaled(rows: list[list[np.ndarray]], scale: str, signed: bool, unit: str) -
         return done, (zero, 1.0, colours, f"each row {how}")
     if scale == "all":
         low, high = limits([m for row in rows for m in row])
-        return rows, (low, high if high > low else low + 1.0, colours, unit or "raw values")
+        if high <= low:  # one value everywhere; about zero it is the middle of the scale
+            low, high = (-1.0, 1.0) if signed else (low, low + 1.0)
+        return rows, (low, high, colours, unit or "raw values")
     raise ValueError(f'scale must be "each", "row" or "all"; got {scale!r}.')
 
 

@@ -142,8 +142,7 @@ def _said(value: str | tuple[Real, ...], digits: int, per_cent: bool) -> str:
 def _figure(value: Real, digits: int, per_cent: bool) -> str:
     if not math.isfinite(value):
         return DASH
-    if per_cent:
-        return f"{100 * float(value):.0f} %"
-    text = f"{value:d}" if isinstance(value, int) else f"{float(value):.{digits}f}"
+    whole = isinstance(value, int) and not per_cent
+    text = f"{value:d}" if whole else f"{float(value) * (100 if per_cent else 1):.{0 if per_cent else digits}f}"
     text = text.lstrip("-") if float(text) == 0 else text  # no minus zero
-    return text.replace("-", "−")
+    return text.replace("-", "−") + (" %" if per_cent else "")

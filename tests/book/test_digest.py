@@ -6,10 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 import holicam as hc
 from holicam.experiments.code import PACKAGE, TABLES, code_hash, loaded
-from tools import stale
+from tools import execute, stale
 from tools.digest import changes, digest, parts
 from tools.ipynb import BOOK, ROOT, read, run_of
 
@@ -93,6 +94,28 @@ def test_cells_and_weights_count(root, ran):
     assert list(changes(chapter([*SOURCES[:2], '"toy-vgg16_bn"'], **ran), root)) == ["cell 3", "weights toy-vgg16_bn"]
     (root / "data/toy-resnet50.safetensors").write_bytes(b"2")
     assert list(changes(chapter(**ran), root)) == ["weights toy-resnet50"]
+
+
+def test_a_cell_that_is_no_python_is_named(root, ran):
+    assert list(changes(chapter([*SOURCES[:2], "%matplotlib inline"], **ran), root)) == [
+        "cell 3 is no Python: invalid syntax"
+    ]
+
+
+def test_a_kernel_that_dies_costs_its_chapter(tmp_path, monkeypatch, capsys):
+    """And so does a cell with a magic, which runs and cannot be told from another."""
+    monkeypatch.setattr(execute, "BOOK", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["execute"])
+    for n in (1, 2):
+        (tmp_path / f"0{n}-a.ipynb").write_text(json.dumps({**chapter(), "nbformat": 4, "nbformat_minor": 5}))
+    errors = iter([DeadKernelError("Kernel died"), SyntaxError("cell 1 is no Python: invalid syntax")])
+    monkeypatch.setattr(execute, "run", lambda path: (_ for _ in ()).throw(next(errors)))
+    for name in ("HOLICAM_DEVICE", "HOLICAM_STORED"):
+        monkeypatch.setenv(name, "")
+    assert execute.main() == 1
+    said = capsys.readouterr()
+    assert "Kernel died" in said.out and "cell 1 is no Python" in said.out
+    assert said.err == "Failed: 01-a.ipynb, 02-a.ipynb\n"
 
 
 def test_stale_says_why(tmp_path, monkeypatch, capsys):

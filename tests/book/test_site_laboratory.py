@@ -91,7 +91,7 @@ def off(found, wanted):
     return float((found - wanted).norm() / wanted.norm())
 
 
-@pytest.mark.parametrize(("picture", "forgotten"), [("cat", 0), ("mosaic-tripod", 0), ("cat", 5)])
+@pytest.mark.parametrize(("picture", "forgotten"), [("mosaic-tripod", 0), ("cat", 5)])
 def test_the_network_says_what_holicam_says(asking, picture, forgotten):
     """Logits, activations, gradients, and the map of every method at every stage, from the same pixels."""
     net, images, target = model(forgotten), image(picture), pictures.PICTURES[picture].target

@@ -116,8 +116,9 @@ def test_all_pictures_at_a_small_size(tab, pages):
     for stage, ends, shown in (("2", ", no map at this stage", "0.25"), ("4", "CAM, A cat", "1")):
         tab.get_by_label("stage", exact=True).fill(stage)
         seen(tab, "cam", state=f"{stage} 80")
-        tab.wait_for_function("([e, ends]) => e.ariaLabel.endsWith(ends)", arg=[tile(tab, "cam").element_handle(), ends])
-        assert tile(tab, "cam").locator("canvas").evaluate(opacity) == shown, "no map looks like a map of nothing"
+        one = tile(tab, "cam")
+        tab.wait_for_function("([e, ends]) => e.ariaLabel.endsWith(ends)", arg=[one.element_handle(), ends])
+        assert one.locator("canvas").evaluate(opacity) == shown, "no map looks like a map of nothing"
 
 
 def test_a_print_holds_every_map(tab, pages):
@@ -192,7 +193,8 @@ def test_card_shows_all_stages_and_turns_to_the_next(tab, pages):
     card.get_by_text("next").click()
     assert f"words on {after}" in card.text_content() and "words on grad-cam " not in card.text_content() + " "
     title = card.locator("h2").text_content()
-    assert card.locator(".wall-reading").text_content().startswith(f"{title}, "), "who listens does not hear which it is"
+    said = card.locator(".wall-reading").text_content()
+    assert said.startswith(f"{title}, "), "who listens does not hear which it is"
     card.get_by_label("close").click()
     card.wait_for(state="hidden")
     assert seen(tab, "grad-cam", state="4 80").shape == (224, 224, 3), "the stage chosen in the card is the wall's"

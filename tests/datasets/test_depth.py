@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from holicam.datasets import photos
+from holicam.datasets import UnreadableError, photos
+from holicam.datasets.files import read_picture
 
 tifffile = pytest.importorskip("tifffile")
 RAMP = np.tile(np.linspace(0, 1, 256), (8, 1))
@@ -85,6 +86,20 @@ def test_png_of_16_bits(tmp_path):
         cv2.imwrite(str(tmp_path / "a.png"), (values * 4095).astype("u2"))
         with pytest.raises(photos.PhotoError, match="fewer bits in 16"):
             photos.read_photo(tmp_path / "a.png")
+
+
+def test_opencv_s_way_refuses_what_pillow_s_refuses(tmp_path):
+    """OpenCV keeps the upper byte: of 12 bits in 16 that is black."""
+    path = tmp_path / "a.png"
+    for values in (RAMP, COLOURS):
+        cv2.imwrite(str(path), (values * 65535).astype("u2"))
+        read = torch.from_numpy(np.array(read_picture(path, "opencv")))
+        assert int((read.int() - GREY.int()).abs().max()) <= 1
+        cv2.imwrite(str(path), (values * 4095).astype("u2"))
+        with pytest.raises(UnreadableError, match=r"a\.png has values up to about 4095 .*fewer bits in 16"):
+            read_picture(path, "opencv")
+    tifffile.imwrite(tmp_path / "a.tif", RAMP.astype("f4"))
+    assert np.array(read_picture(tmp_path / "a.tif", "opencv")).max() > 250
 
 
 def test_large_ones_are_converted_in_parts(tmp_path, monkeypatch):

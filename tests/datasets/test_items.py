@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+import holicam as hc
 from holicam import datasets
-from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, check_labels, load
+from holicam.datasets import Dataset, Item, MissingDataError, Raw, Skipped, WrongDataError, check_labels, load
 from holicam.datasets.files import read_picture
 from holicam.datasets.presets import preset_of
 from holicam.experiments.class_pairs import listed_pairs, pairs_of
@@ -211,6 +212,24 @@ def test_labels_must_be_classes_of_the_network(tmp_path):
     assert "203.jpg cannot be used: its annotation: label 2" in pets[1].reason
     with pytest.raises(ValueError, match="images without a label"):
         check_labels(Dataset("own", (), ("a",), Broken(None), preset_of("as-is")), 10)
+
+
+def test_folders_must_be_numbered_as_the_network_is(tmp_path):
+    """By the alphabet 0 is the butterfly; of the network it is the fish."""
+    names = hc.class_names("toy-resnet50")
+    for name in names:
+        disk.save(tmp_path / name.replace(" ", "_").title() / "0.png", disk.picture(8, 8))
+    data = load("folder", tmp_path)
+    said = "numbers the classes of toy-resnet50 in another order, in which 0 is 'Butterfly' and not 'fish'; give it cl"
+    for given in (10, names):
+        with pytest.raises(WrongDataError, match=said):
+            check_labels(data, given, "toy-resnet50")
+    check_labels(data, 10, "my own network")
+    check_labels(data, [f"output {k}" for k in range(10)], "toy-resnet50")
+    ordered = [name.replace(" ", "_").title() for name in names]
+    check_labels(load("folder", tmp_path, classes=ordered), 10, "toy-resnet50")
+    with pytest.raises(ValueError, match="toy has 9 classes and folder has 10"):
+        check_labels(data, names[:9], "toy")
 
 
 def test_a_run_that_asks_for_labels_is_refused_before_it_begins(tmp_path):

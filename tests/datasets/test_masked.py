@@ -185,3 +185,11 @@ def test_a_mask_of_0_and_255_is_told():
 
     data = dataset_of(Half(), "my_data:make").for_network("toy-resnet50")
     assert "divide by 255" in data[0].reason
+
+
+def test_two_photographs_do_not_share_a_mask(folders):
+    photo(folders / "photos" / "cat.PNG", (60, 40))
+    with pytest.raises(hc.datasets.WrongDataError, match=r"cat.PNG and cat.jpg would share the mask .*masks.cat.png: "):
+        load(folders)
+    (folders / "masks" / "cat.png").unlink()
+    assert load(folders, partial=True).ids == ("dog.jpg",)

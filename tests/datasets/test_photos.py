@@ -1,11 +1,12 @@
 """Photographs from files."""
 
 import os
+import struct
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from holicam import models
 from holicam.datasets import photos
@@ -47,6 +48,34 @@ def test_exif_rotation_is_applied(tmp_path, orientation, corner):
     assert rgb.shape == ((60, 40) if orientation in (6, 8) else (40, 60))
     quarters = torch.nn.functional.adaptive_avg_pool2d(rgb[None, None], 2)[0, 0]
     assert divmod(int(quarters.argmax()), 2) == corner
+
+
+def _tagged(path, orientation, tag=None, kind=None, value=None):
+    """A JPEG with an orientation, and one more EXIF tag as no standard has it."""
+    more = b"" if tag is None else struct.pack("<HHI4s", tag, kind, 1, value)
+    tags = struct.pack("<H", 1 + bool(more)) + struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0) + more
+    return _photo(path, exif=b"Exif\0\0II*\0\x08\0\0\0" + tags + b"\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [(0x011A, 2, b"7\0\0\0"), (0x011A, 9, struct.pack("<i", -3)), (0x0128, 8, struct.pack("<hh", -1, 0))],
+    ids=["a resolution that is a text", "a negative resolution", "a negative unit"],
+)
+def test_odd_tags_do_no_harm(tmp_path, tag, kind, value):
+    path = _tagged(tmp_path / "odd.jpg", 6, tag, kind, value)
+    rgb = photos.read_photo(path)
+    assert torch.equal(rgb, photos.read_photo(_tagged(tmp_path / "even.jpg", 6))) and rgb.shape == (60, 40, 3)
+    assert photos.upright_size(path) == (40, 60)
+
+
+def test_every_turn_is_pillow_s(tmp_path):
+    for number in range(10):
+        path = _tagged(tmp_path / "a.jpg", number)
+        with Image.open(path) as picture:
+            expected = np.array(ImageOps.exif_transpose(picture))
+        assert np.array_equal(photos.read_photo(path), expected)
+        assert photos.upright_size(path) == expected.shape[1::-1]
 
 
 def test_transparency_is_laid_over_white(tmp_path):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from holicam.datasets import image_folder
+from holicam.datasets import Raw, image_folder, load
+from holicam.experiments.class_pairs import pairs_of
 from holicam.experiments.part_file import about, keys_of, read_rows
-from holicam.experiments.pictures import hashes
+from holicam.experiments.pictures import hashes, other
 from tests.helpers.runs import parts_of, planned, run
 
 
@@ -79,3 +80,44 @@ def test_a_drawn_image_has_no_file(tmp_path):
     assert hashes(plan.dataset, plan.dataset.ids) == {}
     run(plan, tmp_path)
     assert all("pictures" not in about(path) for path in parts_of(tmp_path))
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_mosaic_is_made_of_four_files(tmp_path, monkeypatch, pairs):
+    """Whichever photograph is replaced, also one that is not asked about; parts of before knew the asked one alone."""
+    for seed, name in enumerate("abcd"):
+        (tmp_path / name).mkdir()
+        painted(tmp_path / name / "x.png", seed)
+    data = load("mosaics", tmp_path, "poly-cam", classes=list("abcd"), questions=1, side=32)
+    (asked,) = (data.read.place(name) for name in data.ids)
+    data = pairs_of(data) if pairs else data
+    (name,), was = data.ids, hashes(data, data.ids)
+    (alone,) = hashes(image_folder(tmp_path), [asked.relative_to(tmp_path).as_posix()]).values()
+    assert was[name].count("+") == 3 and alone in was[name].split("+")
+
+    def said(of_part):
+        monkeypatch.setattr("holicam.experiments.pictures.about", lambda part: {"pictures": of_part})
+        return other(data, tmp_path)
+
+    before = {name: alone}
+    assert said(was) == said(before) == []
+    painted(next(file for file in tmp_path.glob("*/x.png") if file != asked), 7)
+    assert said(was) == [name] and said(before) == []
+    painted(asked, 8)
+    assert said(was) == said(before) == [name]
+    asked.unlink()
+    assert hashes(data, data.ids) == {name: ""} and said(was) == []
+
+
+def test_a_reader_may_tell_files_or_not(photos):
+    class Told:
+        def __call__(self, name):
+            return Raw(Image.new("RGB", (8, 8)))
+
+        def places(self, name):
+            return {"two": [photos / "a.png", photos / "b.png"], "none": [], "word": ["a.png"]}[name]
+
+    data = image_folder(photos)
+    one = hashes(data, data.ids)
+    object.__setattr__(data, "read", Told())
+    assert hashes(data, ["two", "none", "word", "unknown"]) == {"two": f"{one['a.png']}+{one['b.png']}"}

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import holicam as hc
 from holicam.experiments import report
 from holicam.experiments import storage as parts
 from holicam.experiments.config import ConfigError, from_table
@@ -142,9 +143,8 @@ def test_the_page_stands_alone_and_shows_maps(run):
 
 def test_a_page_without_its_data_says_so(run, tmp_path):
     manifest = json.loads((run / "manifest.json").read_text())
-    config = report.config_of_run(manifest, run)
-    gone = replace(config, dataset={"name": "folder", "root": str(tmp_path / "gone")})
-    found = examples(lambda: gone, 1)
+    gone = {**manifest["given"], "dataset": {"name": "folder", "root": str(tmp_path / "gone")}}
+    found = examples(run, {**manifest, "given": gone}, 1)
     assert not found.shown and re.match("There are no example maps: .*gone", found.said)
 
 
@@ -154,9 +154,8 @@ def test_a_picture_that_cannot_be_made_is_left_out(run, monkeypatch):
     def fail(self, *_, **__):
         raise RuntimeError("no such gradient")
 
-    config = report.config_of_run(report.read_manifest(run), run)
-    monkeypatch.setattr(type(config.made["Layer-CAM"]), "checked", fail)
-    found = examples(lambda: config, 1)
+    monkeypatch.setattr(hc.explainers["layer-cam"], "checked", fail)
+    found = examples(run, report.read_manifest(run), 1)
     assert [one.alt for one in found.shown] == ["Maps by Grad-CAM over the image."]
     assert "Layer-CAM failed on image" in found.said and "no such gradient" in found.said
 

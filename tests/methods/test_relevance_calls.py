@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 import holicam as hc
+from holicam.methods.relevance.op import Linear
+from holicam.methods.relevance.rsp import sectional
 from holicam.methods.relevance.walk import walk
 from tests.helpers.nets import BranchNet, ColourNet, TinyNet, random_images
 from tests.helpers.relevance import EVERY, NETS, every, layered, where
@@ -278,3 +280,39 @@ def test_cpu_and_gpu_agree(explainer):
         gpu = explainer(net.cuda(), images.cuda(), where(explainer), 1)
         assert gpu.is_cuda
         torch.testing.assert_close(gpu.cpu(), cpu, rtol=1e-8, atol=1e-12)
+
+
+SETTINGS = {
+    "stride and padding": {"kernel_size": 3, "stride": 2, "padding": (1, 0)},
+    "dilated groups": {"kernel_size": (3, 2), "dilation": (2, 1), "groups": 2, "padding": (2, 1)},
+    "same": {"kernel_size": (3, 5), "dilation": (2, 1), "padding": "same"},
+    "valid": {"kernel_size": 2, "padding": "valid"},
+    "a point": {"kernel_size": 1},
+    "points apart, in groups": {"kernel_size": 1, "stride": 2, "groups": 2},
+}
+
+
+@pytest.mark.parametrize("size", [(3, 4), (13, 17)], ids=["few places", "many"])
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_sectional_propagation_is_its_definition(kind, size):
+    """By autograd, one image and one sign at a time, with the layer's own settings; also of channels that lie last."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(4, 6, **SETTINGS[kind], bias=False).double()
+    names = ("stride", "padding", "dilation", "groups")
+    settings = {name: getattr(layer, name) for name in names}
+    x = random_images(2, 4, *size, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    R = torch.randn_like(layer(x))
+    op = Linear(layer, W=layer.weight, bias=None, apply=None, settings=settings, signs=None)
+    (found,) = sectional(R, [x], op)
+    for image, amount, C in zip(x.clamp(min=0).split(1), R.split(1), found.split(1), strict=True):
+        both = []
+        for side in (amount.clamp(min=0), (-amount).clamp(min=0)):
+            u, W = image.clone().requires_grad_(), layer.weight.detach().clone().requires_grad_()
+            (omega,) = torch.autograd.grad(nn.functional.conv2d(u, W, **settings), W, side)
+            z = nn.functional.conv2d(u, omega, **settings)
+            (back,) = torch.autograd.grad(z, u, torch.where(z > 0, side / z, 0).detach())
+            both.append(u.detach() * back)
+        expected = both[0] - both[1]
+        if op.kernel:
+            expected = 2 * expected - (expected != 0) * amount.sum() / (expected != 0).sum()
+        torch.testing.assert_close(C, expected, rtol=1e-9, atol=1e-12)

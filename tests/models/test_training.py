@@ -2,9 +2,13 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -88,6 +92,81 @@ def test_a_training_that_begins_before_another_has_ended_blanks_nothing(tiny):
 
     rgb, labels, _ = train.rendered(TINY, late)
     assert all(image.any() for image in rgb) and len(labels) == len(rgb)
+
+
+def test_sigterm_clears_away_what_is_half_drawn(tiny):
+    """And what earlier kills have left, in time; what others write stays."""
+    before, few = signal.getsignal(signal.SIGTERM), dataclasses.replace(TINY, subsets={"single": 4})
+    train.rendered(few)
+    folder = next(train.cache_folder().glob("toyland-*"))
+    (folder / "labels.npy").unlink()
+    for place in (folder / "tmpabcdefgh", folder / "tmpbcdefghi", train.cache_folder() / "tmpabcdefgh"):
+        place.mkdir()
+        (place / "rgb.npy").touch()
+    old = time.time() - 2 * 3600
+    for place in (folder / "tmpabcdefgh", train.cache_folder() / "tmpabcdefgh"):
+        os.utime(place, (old, old))
+
+    def ended(items, total):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from items
+
+    with pytest.raises(SystemExit) as caught:
+        train.rendered(few, ended)
+    assert caught.value.code == 128 + signal.SIGTERM and signal.getsignal(signal.SIGTERM) is before
+    assert sorted(path.name for path in folder.iterdir()) == ["boxes.npy", "rgb.npy", "tmpbcdefghi"]
+    assert (train.cache_folder() / "tmpabcdefgh").exists()
+
+
+def test_processes_end_with_their_parent(tiny):
+    """However it ends: a pipe that all of them hold is shut when the last has gone."""
+    context, (reads, writes), (ours, theirs) = multiprocessing.get_context("fork"), os.pipe(), multiprocessing.Pipe()
+
+    def killed(items, total):
+        theirs.send([child.pid for child in multiprocessing.active_children()])
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+    parent = context.Process(target=train.rendered, args=(TINY, killed))
+    parent.start()
+    os.close(writes)
+    children = ours.recv()
+    ended, _, _ = select.select([reads], [], [], 10)
+    for child in children if not ended else ():
+        os.kill(child, signal.SIGKILL)
+    os.close(reads)
+    parent.join()
+    assert children and ended
+
+
+def test_a_killed_save_leaves_no_draft_for_ever(tiny, monkeypatch):
+    draft, others = train.cache_folder() / f".{'0' * 32}.tmp", train.cache_folder() / "mine.7.tmp"
+    older = train.cache_folder() / "tiny.7.tmp"
+    train.cache_folder().mkdir()
+    for path in (draft, others, older):
+        path.touch()
+        os.utime(path, (0, 0))
+
+    def full(state, path):
+        assert path.parent == train.cache_folder() and str(os.getpid()) not in path.name.split(".")
+        path.touch()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 1)
+    with pytest.raises(OSError, match="no space left"):
+        train.train("tiny")
+    assert sorted(path.name for path in train.cache_folder().glob("*.tmp")) == ["mine.7.tmp"]
+
+
+def test_where_the_cache_lies(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for said, where in (("", ".cache/holicam"), ("~/drawn", "drawn")):
+        monkeypatch.setenv("HOLICAM_CACHE", said)
+        assert train.cache_folder() == tmp_path / where
+    monkeypatch.delenv("HOLICAM_CACHE")
+    assert train.cache_folder() == tmp_path / ".cache/holicam"
 
 
 def test_rendering_ends_where_torch_has_worked_with_threads(tmp_path):

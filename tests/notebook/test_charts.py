@@ -120,6 +120,13 @@ def test_panels_share_an_axis_or_have_their_own():
     assert one.get_xlim()[1] < 1 < other.get_xlim()[1]
 
 
+def test_the_lowest_panel_of_each_column_has_numbers():
+    figure = intervals({name: {"row": A} for name in "abc"}, columns=2)
+    figure.draw_without_rendering()
+    numbered = [any(label.get_visible() for label in axes.get_xticklabels()) for axes in seen(figure)]
+    assert numbered == [False, True, True]
+
+
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_words_lie_inside_and_do_not_meet(columns):
     """At the width of a page, also where names are long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -114,6 +115,18 @@ def test_the_readers_photographs_stand_for_the_public_ones(tmp_path, monkeypatch
         edition.samples("rocket", "clock", "cat", "coffee")
     with pytest.raises(ValueError, match="no sample photograph 'dog'"):
         edition.samples("dog")
+
+
+def test_a_label_is_asked_for_as_the_network_itself_wants_its_images(tmp_path, monkeypatch):
+    """Another network's name stands for the edition, as where it is pending."""
+    file = _photographs(tmp_path / "mine", 1) / "0.png"
+    monkeypatch.setenv("HOLICAM_PHOTOS", str(tmp_path / "mine"))
+    monkeypatch.setenv("HOLICAM_MODEL", "resnet50")
+    model, given = edition.load_model("efficientnet-lite0"), []
+    model.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    edition.samples("cat", model=model)
+    wanted, other = (photos.prepare(photos.read_photo(file), one)[1] for one in (model, "resnet50"))
+    assert torch.equal(given[0], wanted) and not torch.equal(wanted, other)
 
 
 def _always_second():
@@ -321,16 +334,24 @@ def test_weights_that_vanish_before_a_chapter_runs_leave_nothing(tmp_path, torch
     assert not list((tmp_path / "_build").iterdir())
 
 
-def test_an_edition_credits_nobody_for_the_readers_photographs(tmp_path):
+def test_an_edition_credits_nobody_for_the_readers_photographs(tmp_path, monkeypatch):
     told = "A finding about 2 cups. Photograph: Rachel Michetti, courtesy of a bar, CC0, cropped. A last sentence."
     notebook = _chapter("1")
-    code_cells(notebook)[0]["metadata"] = {"mystnb": {"figure": {"caption": told, "name": "fig-a-b"}}}
+    about = {"figure": {"caption": told, "name": "fig-a-b"}, "image": {"alt": "Two cups."}}
+    code_cells(notebook)[0]["metadata"] = {"mystnb": about}
 
-    def caption(photos):
-        return code_cells(second_edition.uncredited(notebook, photos))[0]["metadata"]["mystnb"]["figure"]["caption"]
+    def words(photos, model="resnet50"):
+        found = code_cells(second_edition.uncredited(notebook, photos, model))[0]["metadata"]["mystnb"]
+        return found["figure"]["caption"], found["image"]["alt"]
 
-    assert caption(None) == told
-    assert caption(tmp_path / "mine") == "A finding about 2 cups. Photographs: from mine. A last sentence."
+    assert words(None) == (told, "Two cups.")
+    caption, alt = words(tmp_path / "mine")
+    assert caption == "A finding about 2 cups. Photographs from `mine`. A last sentence."
+    assert alt == "With photographs from mine. In the book the figure shows: Two cups."
+    for given in ((Path("toyland"), "resnet50"), (None, "toy-resnet50")):
+        assert words(*given)[0] == "A finding about 2 cups. Toyland's images. A last sentence."
+    monkeypatch.chdir(tmp_path)
+    assert words(Path())[0] == f"A finding about 2 cups. Photographs from `{tmp_path.name}`. A last sentence."
 
 
 def test_what_an_edition_shows_is_said(tmp_path):

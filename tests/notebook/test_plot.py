@@ -81,6 +81,9 @@ def test_signed_maps_put_zero_in_the_middle():
 def test_constant_maps_are_drawn_as_zero():
     assert (drawn(plot.maps(image(), {"a": torch.full((3, 3), 7.0)}))[0] == 0).all()
     assert (drawn(plot.maps(image(), {"a": torch.zeros(3, 3)}, signed=True))[0] == 0).all()
+    raw = plot.maps(image(), {"a": torch.zeros(3, 3)}, signed=True, scale="all")
+    [shown] = [m for axes in raw.axes for m in axes.get_images() if m.get_array().ndim == 2]
+    assert shown.get_clim() == (-1.0, 1.0), "nothing is drawn as evidence against the class"
 
 
 def test_a_grid_scales_each_row_by_its_own_limits():

@@ -40,6 +40,13 @@ def test_as_html():
     assert html.index('class="apart"') > html.index("Layer-CAM")
 
 
+def test_per_cents_have_the_signs_of_other_numbers():
+    rows = {"a": {"x": -0.004, "y": (-0.03, -0.2, 0.1)}, "b": {"x": True, "y": 1}}
+    lines = repr(hc.table(rows, per_cent=["x", "y"])).splitlines()
+    assert lines[1].split("  ")[-1].strip() == "−3 % [−20 %, 10 %]" and lines[1].split()[1:3] == ["0", "%"]
+    assert lines[2].split()[1:] == ["100", "%", "100", "%"]
+
+
 def test_an_estimate_with_names():
     found = hc.evidence.difference(np.arange(12.0))
     assert f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]" in repr(hc.table({"a": {"b": found}}))

@@ -55,8 +55,12 @@ def test_first_images_then_the_rest_and_both_are_published(here):
     assert publish(here) == "small: 1 of 3 images, 6 rows" and not kept_rows.finished("small", here)
     stored = load("small", here)
     assert len(stored.images) == 1 and read(here)["devices"] == ["cpu, here"]
+    noted = {"made": "older", "close": 0.1}  # as `tools.restamp` leaves it
+    about = read(here)
+    (here / "small.json").write_text(json.dumps({**about, "code": {**about["code"], **noted}}))
     work(here)
     assert publish(here) == "small: 3 of 3 images, 18 rows" and kept_rows.finished("small", here)
+    assert noted.items() <= read(here)["code"].items(), "who reads it takes older rows for today's"
     more = load("small", here)
     for cell, values in stored.values.items():
         assert more.values[cell][:1] == pytest.approx(values, nan_ok=True)

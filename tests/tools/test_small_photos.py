@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from PIL import Image
 
@@ -24,6 +26,16 @@ def test_each_has_a_short_side_of_256_and_is_written_once(clone, tmp_path):
     for (width, height), (w, h) in zip(sizes, [Image.open(p).size for p in sorted(clone.iterdir())], strict=True):
         assert width / height == pytest.approx(w / h, rel=0.01)
     assert small_photos.make(clone, tmp_path / "photos", names) == 0
+
+
+def test_a_photograph_that_was_cut_short_is_not_there(clone, tmp_path, monkeypatch):
+    name = "n01440764_tench.jpg"
+    with monkeypatch.context() as disk_full:
+        disk_full.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        with pytest.raises(OSError, match=f"no space left.*{name}"):
+            small_photos.make(clone, tmp_path / "photos", [name])
+    assert not (tmp_path / "photos" / name).exists()
+    assert small_photos.make(clone, tmp_path / "photos", [name]) == 1
 
 
 def test_what_is_missing_or_damaged_is_named_and_the_rest_stays(clone, tmp_path):

@@ -107,7 +107,13 @@ def redrawn() -> list[Panel]:
     one = recipe("car")
     p = logits([render(one, without) for without, _ in REDRAWN.values()]).softmax(1)[:, CLASSES.index("car")]
     return [
-        Panel(name, title, f"The car {title}.", picture(one, without), f"car: {share(float(value))}")
+        Panel(
+            name,
+            title,
+            f"A drawing of a car, {title}." if name != "car" else "The drawing without the car.",
+            picture(one, without),
+            f"car: {share(float(value))}",
+        )
         for (name, (without, title)), value in zip(REDRAWN.items(), p, strict=True)
     ]
 

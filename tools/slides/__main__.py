@@ -1,5 +1,7 @@
 """Runs `tools.slides.build`: python -m tools.slides"""
 
+import sys
+
 from tools.slides.build import main
 
-main()
+sys.exit(main())

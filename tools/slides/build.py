@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from html import escape
 from importlib.metadata import files
 from pathlib import Path
@@ -79,7 +80,7 @@ def build(target: Path) -> dict[str, Path]:
     return {title: target / f"{name}.html" for title, (name, _) in pages.items()}
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pdf", action="store_true", help="print each deck as well, with the system's Chromium")
     options = parser.parse_args()
@@ -87,6 +88,11 @@ def main() -> None:
     pages = build(TARGET)
     print(f"{len(pages)} decks are in {TARGET.relative_to(ROOT)}/. Open {(TARGET / 'index.html').as_uri()}")
     if options.pdf:
-        with chromium() as browser:
-            for path in printed(pages.values(), browser):
-                print(f"printed {path.relative_to(ROOT)}")
+        try:
+            with chromium() as browser:
+                for path in printed(pages.values(), browser):
+                    print(f"printed {path.relative_to(ROOT)}")
+        except FileNotFoundError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0

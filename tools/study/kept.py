@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import shutil
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from holicam.experiments.part_file import read_rows
 from holicam.experiments.results import other_code, read
 from holicam.experiments.storage import as_json, merge, part_path, write_part
 from holicam.experiments.whole_files import write_whole
+from tools.kept_rows import agreed
 
-MADE = "made.txt"  # beside parts that were taken out of data/results: the hash of the code that made them at first
+MADE = "made.json"  # beside parts that were taken out of data/results: what is known of the code that made them
 
 
 def place(out: Path, name: str) -> Path:
@@ -36,9 +37,9 @@ def store(out: Path, stored: Path, done: Sequence[str], formulas: Mapping[str, s
     merge(out, ((network, name, *rest) for name in done for network, *rest in wanted))
     whole = read_manifest(out)
     if "code" in whole:
-        made = {"made": (out / MADE).read_text()} if (out / MADE).exists() else {}
+        made = json.loads((out / MADE).read_text(encoding="utf-8")) if (out / MADE).exists() else {}
         whole["code"] = {**whole["code"], **made, "formulas": dict(formulas)}
-    shutil.copy(out / "rows.parquet", stored.with_suffix(".parquet"))
+    write_whole(stored.with_suffix(".parquet"), (out / "rows.parquet").read_bytes())
     write_whole(stored.with_suffix(".json"), as_json(whole))
 
 
@@ -67,6 +68,6 @@ def restore(out: Path, stored: Path, about: Mapping[str, object]) -> int:
         importlib.import_module(f"holicam.{file.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}")
     for name, some in parts.items():
         write_part(place(out, name), some, note(out))
-    if made := old["code"].get("made"):
-        write_whole(out / MADE, made.encode())
+    if made := agreed(old):
+        write_whole(out / MADE, as_json(made))
     return len(parts)
