@@ -119,7 +119,8 @@ class Dataset(torch.utils.data.Dataset):
 
     classes: their names, in the order of the targets. ids: one name an image, unique, else ValueError.
     read: finds what belongs to an id; with a method `place(id)` it tells which file a reason must
-    name, and with `places(id)` all files where there are several. preset: how images become what the network sees; `for_network` adapts it.
+    name, and with `places(id)` all files where there are several. preset: how images become what
+    the network sees; `for_network` adapts it.
 
     Whatever a reader raises makes its item a `Skipped`, and so does truth that does not fit: a target
     that is no class, a mask of another size than the picture, boxes that are not finite or run from
