@@ -153,6 +153,8 @@ def default() -> str:
         words, n = [each.word for each in said_of], min(gap.n for gap in pairs)
         if set(words) == {"undecided"}:
             found = "at no stage can the two be told apart, which does not say that they are equal"
+        elif len(set(words)) == 1:
+            found = f"at all four stages {words[0]}"
         else:
             counts = [f"{word} at {words.count(word)}" for word in dict.fromkeys(words)]
             found = f"of the four stages, {listed(counts)}"
