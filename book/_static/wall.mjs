@@ -179,7 +179,7 @@ async function wall(el) {
     key("against", "for the class", tables.signed, "blue over white to red"));
   const help = make("p", { class: "wall-help", id: id("help") },
     "Click a map, or go from map to map with the arrow keys and press Enter: its card opens. "
-    + "A pale picture is no map: the method has none at this stage.");
+    + "A faint picture is no map: the method has none at this stage.");
   const credit = make("p", { class: "wall-credit", "aria-live": "polite" });
   const grid = make("div", { class: "wall-grid", role: "group", "aria-label": "maps", "aria-describedby": help.id });
   const panel = make("div", { class: "wall-panel" }, bar, keys, help, grid, credit);
